@@ -1,0 +1,37 @@
+# Options of the build and the interface target `stepmark_options` that every target links.
+set(STEPMARK_CUDA AUTO CACHE STRING "Build the CUDA parts: AUTO, ON, OFF")
+set(STEPMARK_MPI AUTO CACHE STRING "Build the MPI parts: AUTO, ON, OFF")
+set_property(CACHE STEPMARK_CUDA STEPMARK_MPI PROPERTY STRINGS AUTO ON OFF)
+option(STEPMARK_TESTS "Build the tests" ON)
+option(STEPMARK_BENCH "Build the Google Benchmark programs" ON)
+option(STEPMARK_WERROR "Warnings are errors" OFF)
+option(STEPMARK_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+set(STEPMARK_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined")
+set(STEPMARK_MARCH "x86-64-v3" CACHE STRING "Instruction set of host kernels on x86-64 (-march); 'native' binds the binary to this CPU")
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+find_program(STEPMARK_CCACHE ccache)
+if(STEPMARK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${STEPMARK_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${STEPMARK_CCACHE})
+endif()
+
+add_library(stepmark_options INTERFACE)
+target_include_directories(stepmark_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+target_compile_options(stepmark_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
+  -Wconversion -Wno-sign-conversion -Woverloaded-virtual -Wnull-dereference -Wno-missing-field-initializers>)
+if(STEPMARK_WERROR)
+  target_compile_options(stepmark_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+if(STEPMARK_SANITIZE)
+  target_compile_options(stepmark_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${STEPMARK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer>)
+  target_link_options(stepmark_options INTERFACE -fsanitize=${STEPMARK_SANITIZE})
+endif()

@@ -1,0 +1,3 @@
+set(CPACK_GENERATOR TGZ)
+set(CPACK_PACKAGE_VENDOR stepmark)
+include(CPack)

@@ -1,0 +1,31 @@
+include(GoogleTest)
+
+# stepmark_add_test(NAME LABELS l... SOURCES s... LIBS t... [TIMEOUT seconds]): a GoogleTest program
+# registered as one ctest entry, so that a crash names the program.
+function(stepmark_add_test name)
+  cmake_parse_arguments(T "" "TIMEOUT" "LABELS;SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE stepmark_options ${T_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
+endfunction()
+
+# stepmark_add_mpi_test(NAME RANKS n... LABELS ... SOURCES ... LIBS ...): a program that has its own main
+# and runs under mpirun once per rank count.
+function(stepmark_add_mpi_test name)
+  cmake_parse_arguments(T "" "TIMEOUT" "RANKS;LABELS;SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE stepmark_options ${T_LIBS} GTest::gtest GTest::gmock)
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 180)
+  endif()
+  foreach(ranks IN LISTS T_RANKS)
+    add_test(NAME ${name}_np${ranks}
+      COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none -np ${ranks} $<TARGET_FILE:${name}>)
+    set_tests_properties(${name}_np${ranks} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT} PROCESSORS 2
+      ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1")
+  endforeach()
+endfunction()

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A collective as a thing to verify and to time, written once over the verbs of Comm and so the
+// same on every backend. One file per collective in collectives/cases/, one line in the list of
+// collectives/CMakeLists.txt.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "collectives/comm.h"
+#include "core/metrics.h"
+
+namespace stepmark {
+
+struct CollectiveSetup {
+  std::int64_t size_bytes = 0;  // nccl-tests' size; see core/metrics.h
+  DType dtype = DType::f32;
+  ReduceOp op = ReduceOp::sum;  // ignored by collectives that do not reduce
+  bool in_place = false;
+  int root = 0;
+  std::uint64_t seed = 1;
+};
+
+// Element counts of one rank's buffers for a setup. Sizes are rounded down so that every rank gets
+// equal chunks (as nccl-tests does); `size_bytes` is the size after rounding.
+struct CollectiveSizes {
+  std::size_t send_count = 0;   // elements in the send buffer
+  std::size_t recv_count = 0;   // elements in the receive buffer
+  std::size_t verb_count = 0;   // `count` of the verb
+  std::int64_t size_bytes = 0;  // S of algbw = S / t
+};
+
+struct Collective {
+  CollectiveKind kind;
+  bool reduces;
+  bool supports_in_place;
+  CollectiveSizes (*sizes)(const CollectiveSetup&, int ranks);
+  // Value that element `index` of rank `rank`'s send buffer has, and that element `index` of its
+  // receive buffer must have, exactly (bit for bit after conversion to the dtype).
+  double (*input)(const CollectiveSetup&, int ranks, int rank, std::size_t index);
+  double (*expected)(const CollectiveSetup&, int ranks, int rank, std::size_t index);
+  void (*run)(const CollectiveSetup&, const CollectiveSizes&, Comm&, const void* send, void* recv,
+              Stream&);
+};
+
+[[nodiscard]] std::span<const Collective* const> all_collectives();
+[[nodiscard]] const Collective& collective(CollectiveKind kind);
+
+}  // namespace stepmark

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What ranks say to each other: collective verbs on a stream, over a group of ranks.
+//
+// Sizes: `count` is elements per rank of the small side, as in NCCL's API: all_gather sends `count`
+// and receives count*size; reduce_scatter sends count*size and receives `count`; all_to_all sends
+// and receives count*size; gather/scatter move `count` per rank. send == recv is in place where the
+// verb allows it (all_reduce, reduce, broadcast; all_gather with send = recv + rank*count;
+// reduce_scatter with recv = send + rank*count). All ranks of the group call the same verbs in the
+// same order; one stream at a time per Comm.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "core/device.h"
+#include "core/dtype.h"
+
+namespace stepmark {
+
+enum class ReduceOp : std::uint8_t { sum, avg, min, max, prod };
+[[nodiscard]] std::string_view name_of(ReduceOp op);
+[[nodiscard]] ReduceOp reduce_op_from(std::string_view name);
+
+class Comm {
+ public:
+  virtual ~Comm() = default;
+  [[nodiscard]] virtual int rank() const = 0;
+  [[nodiscard]] virtual int size() const = 0;
+  [[nodiscard]] virtual std::string_view backend() const = 0;  // "mpi", "nccl", "self"
+  // Collective over this group: ranks with equal color form a new group ordered by key. A negative
+  // color takes part in the call but gets nullptr.
+  [[nodiscard]] virtual std::unique_ptr<Comm> split(int color, int key) = 0;
+
+  virtual void all_reduce(const void* send, void* recv, std::size_t count, DType, ReduceOp,
+                          Stream&) = 0;
+  virtual void all_gather(const void* send, void* recv, std::size_t count, DType, Stream&) = 0;
+  virtual void reduce_scatter(const void* send, void* recv, std::size_t count, DType, ReduceOp,
+                              Stream&) = 0;
+  virtual void all_to_all(const void* send, void* recv, std::size_t count, DType, Stream&) = 0;
+  // Counts and displacements in elements, one per rank of the group; copied by the call.
+  virtual void all_to_all_v(const void* send, std::span<const std::size_t> send_counts,
+                            std::span<const std::size_t> send_displs, void* recv,
+                            std::span<const std::size_t> recv_counts,
+                            std::span<const std::size_t> recv_displs, DType, Stream&) = 0;
+  virtual void broadcast(const void* send, void* recv, std::size_t count, DType, int root,
+                         Stream&) = 0;
+  virtual void reduce(const void* send, void* recv, std::size_t count, DType, ReduceOp, int root,
+                      Stream&) = 0;
+  virtual void gather(const void* send, void* recv, std::size_t count, DType, int root,
+                      Stream&) = 0;
+  virtual void scatter(const void* send, void* recv, std::size_t count, DType, int root,
+                       Stream&) = 0;
+  virtual void send(const void* data, std::size_t count, DType, int peer, Stream&) = 0;
+  virtual void recv(void* data, std::size_t count, DType, int peer, Stream&) = 0;
+  // Sends and receives between begin and end progress together (as ncclGroupStart/End); end submits
+  // them to the stream as one task.
+  virtual void group_begin() = 0;
+  virtual void group_end(Stream&) = 0;
+  virtual void barrier(Stream&) = 0;
+};
+
+// A group of one rank, for runs without MPI: verbs are copies.
+[[nodiscard]] std::unique_ptr<Comm> make_self_comm();
+
+}  // namespace stepmark

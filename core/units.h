@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Units: GB = 1e9 bytes, GiB = 2^30 bytes; never mixed. Sizes given by users are binary, as in
+// nccl-tests ("32M" = 32 MiB); rates are printed in decimal units (GB/s, TFLOP/s).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace stepmark {
+
+inline constexpr double kGB = 1e9;
+inline constexpr std::int64_t kKiB = 1LL << 10;
+inline constexpr std::int64_t kMiB = 1LL << 20;
+inline constexpr std::int64_t kGiB = 1LL << 30;
+
+// "0", "8", "4K", "4KiB", "32M", "1.5G" -> bytes (binary). Throws Error(kUsage).
+[[nodiscard]] std::int64_t parse_bytes(std::string_view text);
+// "90", "90s", "10m", "1.5h", "250ms" -> seconds. Throws Error(kUsage).
+[[nodiscard]] double parse_seconds(std::string_view text);
+// "1%", "0.01" -> 0.01. Throws Error(kUsage).
+[[nodiscard]] double parse_fraction(std::string_view text);
+
+[[nodiscard]] std::string format_bytes(double bytes);      // "4 KiB", "25 MiB"
+[[nodiscard]] std::string format_seconds(double seconds);  // "1.23 ms", three significant digits
+[[nodiscard]] std::string format_rate(double per_second,
+                                      std::string_view unit);  // "12.3 GB/s" for unit "B/s"
+[[nodiscard]] std::string format_count(double value);          // "124 M", "8.03 G"
+
+}  // namespace stepmark

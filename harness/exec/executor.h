@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a program on a device. prepare() does everything slow once (allocates buffers, binds kernels
+// and comm verbs to tasks, resolves dependencies); run() hands each stream its flat list and waits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/device.h"
+#include "harness/program/program.h"
+
+namespace stepmark {
+
+// One executed op. Times in nanoseconds on the rank's steady clock, relative to the step's start.
+struct Span {
+  std::int32_t op = 0;  // index into Program::ops
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+  std::int64_t wait_ns = 0;  // time the stream stood still for this op's dependencies before begin
+};
+
+struct Timeline {
+  std::int64_t step_ns = 0;  // from the first hand-over to the last op's end
+  std::vector<Span> spans;   // in op order
+};
+
+// The comms of a rank, one per axis of the program's groups.
+class CommSet {
+ public:
+  virtual ~CommSet() = default;
+  [[nodiscard]] virtual Comm& of(std::string_view axis) = 0;  // Error when there is none
+};
+// Splits `world` once per group of the program; groups of size 1 get a self comm. Collective.
+[[nodiscard]] std::unique_ptr<CommSet> make_comm_set(Comm& world, const Program& program);
+
+class Runnable {
+ public:
+  virtual ~Runnable() = default;
+  // One step. Rethrows the first failure, with the op's label and rank in the message.
+  virtual void run() = 0;
+  // The last run's spans.
+  [[nodiscard]] virtual Timeline timeline() const = 0;
+  // Same walk, same streams and events, with every kernel and comm verb replaced by nothing: the
+  // executor's own cost. Returns seconds of one walk.
+  virtual double run_empty() = 0;
+  // Memory of a buffer, to fill inputs and read results (use Device::copy_*).
+  [[nodiscard]] virtual void* buffer(std::int32_t index) = 0;
+  [[nodiscard]] virtual const Program& program() const = 0;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  [[nodiscard]] virtual Device& device() = 0;
+  // `comms` must outlive the Runnable. The program is copied.
+  [[nodiscard]] virtual std::unique_ptr<Runnable> prepare(const Program& program,
+                                                          CommSet& comms) = 0;
+};
+
+// Host executor: `compute_threads` OpenMP threads for kernels of the compute stream (and 1 for
+// others).
+[[nodiscard]] std::unique_ptr<Device> make_host_device(int compute_threads);
+[[nodiscard]] std::unique_ptr<Executor> make_host_executor(Device& host_device);
+
+// Fails (not throws) a buffer-size or dtype mismatch before anything runs: Error(kUsage).
+void check_operands(const Program& program);
+
+}  // namespace stepmark

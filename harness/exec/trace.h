@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chrome trace event format (opens in Perfetto and chrome://tracing): one process per rank, one
+// thread per stream, one complete event ("ph":"X") per span.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "harness/exec/executor.h"
+
+namespace stepmark {
+
+// Events of one rank, comma-separated, without the enclosing array: ranks are joined by the caller.
+[[nodiscard]] std::string chrome_trace_events(const Program& program, const Timeline& timeline);
+[[nodiscard]] std::string chrome_trace_document(std::span<const std::string> events_per_rank);
+
+}  // namespace stepmark

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Owns warm-up, loop, clock and stop rule. A Body only does one iteration and says how long it took
+// on this rank; ranks decide together: a sample is the maximum over ranks, decisions are rank 0's.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/control.h"
+
+namespace stepmark {
+
+struct StopRule {
+  double precision = 0.01;  // wanted half-width of the 95 % interval of the median, relative
+  int min_samples = 10;
+  int max_samples = 1000;
+  double budget_s = 10.0;  // wall clock for warm-up and sampling of this case
+  int warmup = 2;          // iterations thrown away, at least
+};
+
+enum class StopReason { precision, max_samples, budget };
+[[nodiscard]] std::string_view name_of(StopReason reason);
+
+struct Samples {
+  std::vector<double> time_s;  // maximum over ranks per iteration, all kept
+  StopReason reason = StopReason::precision;
+  int warmup = 0;  // iterations thrown away
+};
+
+// Seconds of one iteration on this rank. Called in lock-step on all ranks (a barrier precedes it).
+using Body = std::function<double()>;
+using Clock = std::function<double()>;  // seconds, monotonic; replaceable in tests
+// Called on rank 0 after each batch: samples so far, current relative half-width.
+using Progress = std::function<void(int samples, double half_width)>;
+
+[[nodiscard]] Samples sample(Control& control, const StopRule& rule, const Body& body,
+                             const Clock& clock, const Progress& progress = {});
+[[nodiscard]] double steady_clock_seconds();
+
+}  // namespace stepmark

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The step program of one rank: a flat list of operations on streams, with dependencies, over named
+// buffers. A plain value: built by harness/program/lower_*.cpp, printed and parsed by text.h,
+// checked across ranks by validate.h, run by harness/exec, costed by a simulator. It knows neither
+// MPI nor CUDA.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collectives/comm.h"
+#include "core/dtype.h"
+#include "core/metrics.h"
+#include "kernels/op.h"
+
+namespace stepmark {
+
+enum class BufferKind : std::uint8_t {
+  param,
+  grad,
+  optimizer,
+  activation,
+  workspace,
+  input,
+  scalar
+};
+
+struct BufferDecl {
+  std::string name;
+  BufferKind kind = BufferKind::activation;
+  DType dtype = DType::f32;
+  std::int64_t elements = 0;
+  bool operator==(const BufferDecl&) const = default;
+};
+
+// A slice [offset, offset + elements) of a buffer, in elements. An absent operand (an op's optional
+// bias, say) has buffer = -1.
+struct BufferSlice {
+  std::int32_t buffer = -1;
+  std::int64_t offset = 0;
+  std::int64_t elements = 0;
+  bool operator==(const BufferSlice&) const = default;
+};
+
+// What part of the step an op belongs to: the time split of a record is by phase.
+enum class Phase : std::uint8_t { forward, loss, backward, gradient_sync, optimizer };
+
+// A communication op: verb, group (by mesh axis name, e.g. "tp", "dp"), counts as in Comm. `peer`
+// is the rank within the group for send/recv and the root for rooted verbs. Verbs all_reduce,
+// all_gather, reduce_scatter, all_to_all, all_to_all_v, broadcast, reduce, gather, scatter,
+// send_recv, barrier.
+struct CommShape {
+  CollectiveKind kind = CollectiveKind::all_reduce;
+  std::string axis;
+  DType dtype = DType::f32;
+  ReduceOp op = ReduceOp::sum;
+  std::int64_t count = 0;
+  std::int32_t send_peer =
+      -1;  // send_recv: rank in the group to send to, -1: receive only; root of rooted verbs
+  std::int32_t recv_peer = -1;  // send_recv: rank in the group to receive from, -1: send only
+  std::vector<std::int64_t> send_counts;  // all_to_all_v only
+  std::vector<std::int64_t> recv_counts;
+  bool operator==(const CommShape&) const = default;
+};
+
+struct Op {
+  std::string label;  // "layer3.attn.qkv", for timelines and errors
+  Phase phase = Phase::forward;
+  std::int32_t stream = 0;        // index into Program::streams
+  std::optional<OpShape> kernel;  // exactly one of kernel and comm is set
+  std::optional<CommShape> comm;
+  std::vector<BufferSlice> operands;  // kernel: order of OpInfo::operands; comm: send, recv
+  std::vector<std::int32_t> deps;     // indices of earlier ops on *other* streams to wait for
+  bool operator==(const Op&) const = default;
+};
+
+// A group of this rank: axis name, its members as global ranks, and this rank's index in it.
+struct Group {
+  std::string axis;
+  std::vector<std::int32_t> ranks;
+  std::int32_t index = 0;
+  bool operator==(const Group&) const = default;
+};
+
+struct Program {
+  std::string name;  // "gpt2-124m dp=2 tp=2 rank 3"
+  std::int32_t rank = 0;
+  std::int32_t world_size = 1;
+  std::vector<std::string> streams;  // "compute", "tp", "dp"
+  std::vector<Group> groups;
+  std::vector<BufferDecl> buffers;
+  std::vector<Op> ops;  // issue order; ops of one stream run in this order
+  bool operator==(const Program&) const = default;
+
+  [[nodiscard]] std::int32_t buffer_index(std::string_view name) const;  // -1 when absent
+  [[nodiscard]] const Group& group(std::string_view axis) const;         // Error when absent
+};
+
+}  // namespace stepmark

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// An operation of a training step: what it means, not how a backend does it.
+//
+// Each op has a typed shape struct in kernels/ops/<family>.h (named dims, all int64_t, and named
+// scalars, all double), packed into the uniform OpShape that programs carry, print and parse. Its
+// OpInfo, in kernels/ops/<family>.cpp, says everything a caller needs: operands and their sizes,
+// FLOPs, tolerance, formula, source, and a naive reference in double. Backends add only a function
+// each (kernels/host/<family>.cpp, kernels/cuda/<family>.cu). The list of families and ops is
+// STEPMARK_OP_FAMILIES in kernels/CMakeLists.txt; it generates OpId and the tables.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "core/dtype.h"
+#include "kernels/op_list.h"  // generated: #define STEPMARK_OPS(X) X(gemm) X(attention_fwd) ...
+
+namespace stepmark {
+
+#define STEPMARK_OP_ENUM(name) name,
+enum class OpId : std::uint16_t { STEPMARK_OPS(STEPMARK_OP_ENUM) };
+#undef STEPMARK_OP_ENUM
+
+inline constexpr int kMaxDims = 12;
+inline constexpr int kMaxScalars = 8;
+
+// dtype: storage type of the op's operands that follow it (DTypeRule::op); fp32 or bf16 on the
+// host.
+struct OpShape {
+  OpId id{};
+  DType dtype = DType::f32;
+  std::array<std::int64_t, kMaxDims> dims{};
+  std::array<double, kMaxScalars> scalars{};
+  bool operator==(const OpShape&) const = default;
+};
+
+// accumulate: written over, or added to when the shape's dim "accumulate" is not 0.
+enum class Access : std::uint8_t { in, out, inout, accumulate };
+enum class DTypeRule : std::uint8_t {
+  op,
+  f32,
+  i32,
+  out_f32_flag
+};  // out_f32_flag: fp32 when dim "out_f32" != 0, else op
+
+struct OperandInfo {
+  std::string_view name;
+  Access access;
+  DTypeRule dtype;
+  std::int64_t (*elements)(const OpShape&);  // 0: operand absent, its pointer may be null
+};
+
+struct OpInfo {
+  OpId id;
+  std::string_view name;
+  std::string_view formula;
+  std::string_view source;
+  std::vector<std::string_view> dim_names;
+  std::vector<std::string_view> scalar_names;
+  std::vector<OperandInfo> operands;
+  // Arithmetic operations as the field counts them (multiply-add = 2; transcendental = 1).
+  double (*flops)(const OpShape&);
+  // Relative error that a correct implementation stays within, per output operand:
+  // ||got - reference|| / ||reference|| (2-norms; absolute when the reference is 0).
+  double (*tolerance)(const OpShape&);
+  // Naive reference; one span of doubles per operand, sized by `elements`.
+  void (*reference)(const OpShape&, std::span<const std::span<double>> operands);
+  // Shapes for equivalence tests (small, odd sizes, all flags) and for the benchmark (real sizes).
+  std::vector<OpShape> (*test_shapes)(DType);
+  std::vector<OpShape> (*bench_shapes)(DType);
+  // Throws Error(kUsage) for impossible shapes (negative dims, heads not divisible ...). May be
+  // null.
+  void (*validate)(const OpShape&);
+};
+
+[[nodiscard]] const OpInfo& info_of(OpId id);
+[[nodiscard]] std::span<const OpInfo* const> all_ops();
+[[nodiscard]] OpId op_from(std::string_view name);  // Error(kUsage) with nearest name
+
+[[nodiscard]] Access access_of(const OpShape& shape, std::size_t operand);  // in, out or inout
+[[nodiscard]] DType dtype_of(const OpShape& shape, std::size_t operand);
+[[nodiscard]] std::int64_t elements_of(const OpShape& shape, std::size_t operand);
+[[nodiscard]] double flops_of(const OpShape& shape);
+// Bytes the op must move at least: each operand once per read and once per write.
+[[nodiscard]] double bytes_of(const OpShape& shape);
+[[nodiscard]] std::int64_t dim_of(const OpShape& shape, std::string_view name);
+// "gemm dtype=fp32 m=256 n=768 k=768 trans_a=0 ..."; parse accepts exactly this form.
+[[nodiscard]] std::string to_text(const OpShape& shape);
+[[nodiscard]] OpShape op_shape_from_text(std::string_view text);
+
+// Typed shape <-> OpShape. A shape struct S has, in order: its dims as int64_t members returned by
+// `dims()` (std::tie), optionally its scalars by `scalars()`, and `static constexpr OpId id`.
+template <class S>
+[[nodiscard]] OpShape pack(S s, DType dtype) {
+  OpShape out{.id = S::id, .dtype = dtype};
+  std::size_t i = 0;
+  std::apply([&](auto&... d) { ((out.dims[i++] = d), ...); }, s.dims());
+  if constexpr (requires { s.scalars(); }) {
+    std::size_t j = 0;
+    std::apply([&](auto&... d) { ((out.scalars[j++] = d), ...); }, s.scalars());
+  }
+  return out;
+}
+template <class S>
+[[nodiscard]] S unpack(const OpShape& shape) {
+  S s;
+  std::size_t i = 0;
+  std::apply([&](auto&... d) { ((d = shape.dims[i++]), ...); }, s.dims());
+  if constexpr (requires { s.scalars(); }) {
+    std::size_t j = 0;
+    std::apply([&](auto&... d) { ((d = shape.scalars[j++]), ...); }, s.scalars());
+  }
+  return s;
+}
+
+// A backend's function for an op on the host: operand pointers in the order of OpInfo::operands.
+// Parallelism: OpenMP with the calling thread's omp_get_max_threads().
+using HostKernel = void (*)(const OpShape& shape, void* const* operands);
+[[nodiscard]] HostKernel host_kernel(OpId id);
+
+}  // namespace stepmark

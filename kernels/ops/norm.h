@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Normalisation over the last dim. x, y (rows, cols); gamma, beta (cols). Statistics in fp32.
+#pragma once
+
+#include "kernels/op.h"
+
+namespace stepmark {
+
+// Operands: x, gamma, beta, y, mean (fp32, rows), rstd (fp32, rows).
+struct LayerNormFwdShape {
+  static constexpr OpId id = OpId::layernorm_fwd;
+  std::int64_t rows = 0, cols = 0;
+  double eps = 1e-5;
+  auto dims() { return std::tie(rows, cols); }
+  auto scalars() { return std::tie(eps); }
+};
+
+// Operands: dy, x, gamma, mean, rstd, dx (inout: added to, the residual gradient flows through),
+// dgamma, dbeta (fp32; written, or added to when accumulate). add_dx: 0 overwrites dx.
+struct LayerNormBwdShape {
+  static constexpr OpId id = OpId::layernorm_bwd;
+  std::int64_t rows = 0, cols = 0, add_dx = 1, accumulate = 0;
+  auto dims() { return std::tie(rows, cols, add_dx, accumulate); }
+};
+
+// Operands: x, gamma, y, rstd (fp32, rows).
+struct RmsNormFwdShape {
+  static constexpr OpId id = OpId::rmsnorm_fwd;
+  std::int64_t rows = 0, cols = 0;
+  double eps = 1e-5;
+  auto dims() { return std::tie(rows, cols); }
+  auto scalars() { return std::tie(eps); }
+};
+
+// Operands: dy, x, gamma, rstd, dx (inout as above), dgamma (fp32).
+struct RmsNormBwdShape {
+  static constexpr OpId id = OpId::rmsnorm_bwd;
+  std::int64_t rows = 0, cols = 0, add_dx = 1, accumulate = 0;
+  auto dims() { return std::tie(rows, cols, add_dx, accumulate); }
+};
+
+}  // namespace stepmark

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The world a run was measured in. Plain values: filled by harness/measure, read by compare and
+// report.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace stepmark {
+
+// One fact: group ("hardware", "software", "build", "placement", "variables"), name, value.
+// `fingerprint`: part of the identity that two runs must share to be like for like; others (host
+// names, free memory, load) are shown but do not make runs incomparable.
+struct EnvironmentFact {
+  std::string group, name, value;
+  bool fingerprint = true;
+  bool operator==(const EnvironmentFact&) const = default;
+};
+
+struct Environment {
+  std::vector<EnvironmentFact> facts;
+  [[nodiscard]] std::string get(std::string_view group, std::string_view name) const;
+};
+
+[[nodiscard]] nlohmann::json to_json(const Environment& environment);
+[[nodiscard]] Environment environment_from_json(const nlohmann::json& json);
+
+}  // namespace stepmark

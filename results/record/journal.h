@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The journal of a run (FILE.smk): append-only JSON Lines, one line per fact, each written with one
+// write() and followed by fsync(), so that whatever was measured survives a crash of anything.
+// Lines: {"type":"run",...} first; {"type":"record",...}; {"type":"resume",...} when a later
+// invocation continues; {"type":"end",...} when an invocation finished by itself.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "results/record/environment.h"
+#include "results/record/record.h"
+
+namespace stepmark {
+
+struct RunHeader {
+  int schema_version = kSchemaVersion;
+  std::string run_id;   // unique: time and random bits
+  std::string started;  // ISO 8601 UTC
+  std::string tool_version, git_revision, build_type;
+  bool dirty = false;  // built from a modified tree
+  std::vector<std::string> command;
+  std::string suite, backend;
+  int ranks = 1;
+  nlohmann::json config;  // echo of suite, workload, plan, cluster as read
+  Environment environment;
+  std::vector<std::string> cases;  // ids of all that was asked, in order
+};
+
+class JournalWriter {
+ public:
+  // New journal: Error(kUsage) when the file exists (unless it is empty) or cannot be written.
+  [[nodiscard]] static JournalWriter create(const std::string& path, const RunHeader& header);
+  // Continue: reads what is there, truncates an incomplete last line, appends a resume line.
+  [[nodiscard]] static JournalWriter append(const std::string& path, const RunHeader& header);
+  JournalWriter(JournalWriter&&) noexcept;
+  JournalWriter& operator=(JournalWriter&&) noexcept;
+  ~JournalWriter();
+  // Durable when it returns. Error(kEnvironment) with errno text on failure (disk full); whatever
+  // was written before stays readable, and a partial line is cut off again where possible.
+  void write(const Record& record);
+  void write_end(int exit_code, const std::string& reason);
+  // Async-signal-unsafe but lock-free for other threads? No: callers serialise. `path()` for
+  // messages.
+  [[nodiscard]] const std::string& path() const;
+
+ private:
+  JournalWriter(std::string path, int fd);
+  std::string path_;
+  int fd_ = -1;
+};
+
+struct Run {
+  std::string path;
+  RunHeader header;
+  std::vector<Record> records;  // the last record per case wins; order of header.cases
+  bool ended = false;           // an end line was found
+  int exit_code = -1;
+  std::vector<std::string> warnings;  // "line 17: incomplete last line ignored"
+  [[nodiscard]] const Record* find(std::string_view case_id) const;
+  // Cases asked for without a record of outcome ok or skipped.
+  [[nodiscard]] std::vector<std::string> missing() const;
+};
+
+// Error(kUsage) "file:line: what is wrong, what was expected" for a corrupt line in the middle or
+// an unsupported schema version; a truncated last line is only a warning.
+[[nodiscard]] Run read_journal(const std::string& path);
+
+}  // namespace stepmark
