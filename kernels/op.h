@@ -39,14 +39,16 @@ struct OpShape {
   bool operator==(const OpShape&) const = default;
 };
 
-// accumulate: written over, or added to when the shape's dim "accumulate" is not 0.
-enum class Access : std::uint8_t { in, out, inout, accumulate };
+// accumulate, add_dx: written over, or added to when the shape's dim of that name is not 0.
+enum class Access : std::uint8_t { in, out, inout, accumulate, add_dx };
 enum class DTypeRule : std::uint8_t {
   op,
   f32,
   i32,
-  out_f32_flag
-};  // out_f32_flag: fp32 when dim "out_f32" != 0, else op
+  out_f32_flag,  // fp32 when dim "out_f32" != 0, else op
+  cast_source,   // op when dim "to_f32" != 0, else fp32
+  cast_result    // fp32 when dim "to_f32" != 0, else op
+};
 
 struct OperandInfo {
   std::string_view name;
@@ -54,6 +56,8 @@ struct OperandInfo {
   DTypeRule dtype;
   std::int64_t (*elements)(const OpShape&);  // 0: operand absent, its pointer may be null
 };
+
+using Operands = std::span<const std::span<double>>;
 
 struct OpInfo {
   OpId id;
@@ -65,17 +69,23 @@ struct OpInfo {
   std::vector<OperandInfo> operands;
   // Arithmetic operations as the field counts them (multiply-add = 2; transcendental = 1).
   double (*flops)(const OpShape&);
-  // Relative error that a correct implementation stays within, per output operand:
-  // ||got - reference|| / ||reference|| (2-norms; absolute when the reference is 0).
+  // Relative error that a correct implementation stays within, for an output of the shape's dtype:
+  // ||got - reference|| / ||reference|| (2-norms; absolute when the reference is 0). Callers ask
+  // tolerance_of, which knows that a bf16 op has fp32 outputs too.
   double (*tolerance)(const OpShape&);
   // Naive reference; one span of doubles per operand, sized by `elements`.
-  void (*reference)(const OpShape&, std::span<const std::span<double>> operands);
+  void (*reference)(const OpShape&, Operands operands);
   // Shapes for equivalence tests (small, odd sizes, all flags) and for the benchmark (real sizes).
   std::vector<OpShape> (*test_shapes)(DType);
   std::vector<OpShape> (*bench_shapes)(DType);
-  // Throws Error(kUsage) for impossible shapes (negative dims, heads not divisible ...). May be
-  // null.
-  void (*validate)(const OpShape&);
+  // Throws Error(kUsage) for shapes that the general rules of validate_shape let pass (heads not
+  // divisible ...). May be null.
+  void (*validate)(const OpShape&) = nullptr;
+  // Operands come filled with standard normal values; turns those with a meaning (indices,
+  // statistics, second moments) into valid and consistent ones. May be null.
+  void (*prepare)(const OpShape&, Operands operands) = nullptr;
+  // Where it is not each operand once per read and once per write (gathers). May be null.
+  double (*bytes)(const OpShape&) = nullptr;
 };
 
 [[nodiscard]] const OpInfo& info_of(OpId id);
@@ -88,8 +98,14 @@ struct OpInfo {
 [[nodiscard]] double flops_of(const OpShape& shape);
 // Bytes the op must move at least: each operand once per read and once per write.
 [[nodiscard]] double bytes_of(const OpShape& shape);
+// Relative error allowed for an output operand; see OpInfo::tolerance.
+[[nodiscard]] double tolerance_of(const OpShape& shape, std::size_t operand);
 [[nodiscard]] std::int64_t dim_of(const OpShape& shape, std::string_view name);
-// "gemm dtype=fp32 m=256 n=768 k=768 trans_a=0 ..."; parse accepts exactly this form.
+// Throws Error(kUsage) naming the op and the dim: negative dims, a dtype that is neither fp32 nor
+// bf16, sizes beyond the operands' index type, and what OpInfo::validate rejects.
+void validate_shape(const OpShape& shape);
+// "gemm dtype=fp32 m=256 n=768 k=768 trans_a=0 ..."; parse accepts exactly this form, Error(kUsage)
+// otherwise, and validates.
 [[nodiscard]] std::string to_text(const OpShape& shape);
 [[nodiscard]] OpShape op_shape_from_text(std::string_view text);
 

@@ -21,8 +21,7 @@ struct TriadShape {
   auto scalars() { return std::tie(s); }
 };
 // fp32 <-> dtype. to_f32: 1 widens (src dtype, dst fp32), 0 narrows (src fp32, dst dtype).
-// Operands are declared with the rules the direction implies: src_narrow, src_f32, dst_narrow,
-// dst_f32, of which two are absent (0 elements).
+// Operands: src, dst.
 struct CastShape {
   static constexpr OpId id = OpId::cast;
   std::int64_t elements = 0, to_f32 = 0;
