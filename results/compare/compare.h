@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two or more sides against the first, case by case, with verdicts that may say "cannot tell".
+// Method, assumptions and their reasons: docs/measuring.md and compare.cpp.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "results/record/journal.h"
+
+namespace stepmark {
+
+// One side of a comparison: one run, or several repetitions of the same configuration, whose
+// differences tell how much runs differ by themselves. Grouping is always explicit: on the command
+// line each argument is a side, files joined by commas are its repetitions. Nothing is grouped
+// because it looks alike.
+struct RunGroup {
+  std::string label;
+  std::vector<Run> runs;
+};
+// "A.smk" or "A.smk,A2.smk,..."; the label is the argument.
+[[nodiscard]] RunGroup read_run_group(const std::string& argument);
+
+struct CompareOptions {
+  double margin = 0.02;      // differences up to this are "same"; relative
+  double confidence = 0.95;  // of intervals, and 1 - alpha of verdicts (after Holm, per side)
+  std::size_t replicates = 1000;
+  std::uint64_t seed = 1;
+};
+
+// From harmless to worst. `slower` means: slower by more than the margin.
+enum class Verdict : std::uint8_t { same, faster, undecided, not_comparable, slower };
+[[nodiscard]] std::string_view name_of(Verdict verdict);
+
+struct CaseVerdict {
+  std::string case_id, family;
+  Verdict verdict = Verdict::not_comparable;
+  double baseline_s = 0, candidate_s = 0;  // median time; NaN when there is none
+  double ratio = 0, lower = 0, upper = 0;  // candidate / baseline time: > 1 is slower
+  double adjusted_p = 1;                   // of "differs by no more than the margin", Holm
+  double minimum_detectable = 0;  // relative slow-down this data would find with 80 % power
+  double between_run_sd = 0;      // relative sd of one run, measured or assumed
+  bool between_run_assumed = true;
+  std::string reason;  // why not comparable; else what the verdict rests on, may be empty
+};
+
+struct Difference {
+  std::string group, name, baseline, candidate;
+  bool fingerprint = true;
+};
+
+// The candidate side against the baseline.
+struct SideComparison {
+  std::string baseline, candidate;  // labels
+  std::vector<Difference> differences;
+  std::vector<CaseVerdict> cases;  // of both sides, in the baseline's order
+  std::vector<std::string> notes;
+  [[nodiscard]] int count(Verdict verdict) const;
+};
+
+struct Comparison {
+  CompareOptions options;
+  std::vector<SideComparison> sides;
+  [[nodiscard]] Verdict worst() const;  // `same` when there is no case
+  [[nodiscard]] bool has_regression() const { return worst() == Verdict::slower; }
+};
+
+// Error(kUsage) for fewer than two sides, a side without runs, or a side whose repetitions are of
+// different configurations.
+[[nodiscard]] Comparison compare(std::span<const RunGroup> groups,
+                                 const CompareOptions& options = {});
+
+[[nodiscard]] nlohmann::json to_json(const Comparison& comparison);
+[[nodiscard]] std::string comparison_table(const Comparison& comparison);  // <= 100 columns
+
+}  // namespace stepmark

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/record/journal_lines.h"
+
+#include "core/error.h"
+#include "results/record/json_reader.h"
+
+namespace stepmark {
+
+nlohmann::json header_json(const RunHeader& h, std::string_view type) {
+  return {{"type", type},
+          {"schema_version", h.schema_version},
+          {"run_id", h.run_id},
+          {"started", h.started},
+          {"tool_version", h.tool_version},
+          {"git_revision", h.git_revision},
+          {"build_type", h.build_type},
+          {"dirty", h.dirty},
+          {"command", h.command},
+          {"suite", h.suite},
+          {"backend", h.backend},
+          {"ranks", h.ranks},
+          {"config", h.config},
+          {"environment", to_json(h.environment)},
+          {"cases", h.cases}};
+}
+
+RunHeader header_from_json(const nlohmann::json& json) {
+  JsonReader in(json, "run");
+  RunHeader h;
+  h.schema_version = in.small_integer("schema_version");
+  STEPMARK_REQUIRE(h.schema_version == kSchemaVersion,
+                   "schema version {} is not supported, this build reads version {}",
+                   h.schema_version, kSchemaVersion);
+  static_cast<void>(in.text("type"));
+  h.run_id = in.text("run_id");
+  h.started = in.text("started");
+  h.tool_version = in.text("tool_version");
+  h.git_revision = in.text("git_revision");
+  h.build_type = in.text("build_type");
+  h.dirty = in.boolean("dirty");
+  h.command = in.texts("command");
+  h.suite = in.text("suite");
+  h.backend = in.text("backend");
+  h.ranks = in.small_integer("ranks");
+  h.config = in.any("config");
+  h.environment = environment_from_json(in.array("environment"));
+  h.cases = in.texts("cases");
+  in.finish();
+  return h;
+}
+
+std::string journal_line(const nlohmann::json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+nlohmann::json record_line_json(const Record& record) {
+  auto json = to_json(record);
+  json["type"] = "record";
+  return json;
+}
+
+}  // namespace stepmark

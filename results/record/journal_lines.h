@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON form of the journal's lines other than records. Internal to results; the tests, the schema
+// and the fuzzer use it.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "results/record/journal.h"
+
+namespace stepmark {
+
+// `type` is "run" for the first line of a journal and "resume" for a later invocation's.
+[[nodiscard]] nlohmann::json header_json(const RunHeader& header, std::string_view type);
+// Error(kUsage) naming the key; an unsupported schema_version is reported before anything else.
+[[nodiscard]] RunHeader header_from_json(const nlohmann::json& json);
+// Compact, one line, newline included; invalid UTF-8 is replaced and never an error.
+[[nodiscard]] std::string journal_line(const nlohmann::json& json);
+[[nodiscard]] nlohmann::json record_line_json(const Record& record);
+
+// What read_journal does with a file's content; `path` is for messages.
+[[nodiscard]] Run parse_journal(std::string_view content, const std::string& path);
+
+}  // namespace stepmark

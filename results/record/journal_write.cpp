@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "core/error.h"
+#include "results/record/journal_lines.h"
+
+namespace stepmark {
+
+namespace {
+
+off_t size_of_file(int fd, const std::string& path) {
+  struct stat status {};
+  STEPMARK_CHECK(::fstat(fd, &status) == 0, "{}: {}", path, std::strerror(errno));
+  return status.st_size;
+}
+
+// Empty on success, else what went wrong.
+std::string append_durably(int fd, std::string_view line) {
+  while (!line.empty()) {
+    const auto written = ::write(fd, line.data(), line.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written <= 0) {
+      return std::strerror(errno);
+    }
+    line.remove_prefix(static_cast<std::size_t>(written));
+  }
+  // EINVAL: a file system or special file without fsync has nothing to flush.
+  return ::fsync(fd) == 0 || errno == EINVAL ? std::string{} : std::strerror(errno);
+}
+
+void append_line(int fd, const std::string& path, const nlohmann::json& json) {
+  const auto start = size_of_file(fd, path);
+  const auto problem = append_durably(fd, journal_line(json));
+  if (problem.empty()) {
+    return;
+  }
+  const bool cut = ::ftruncate(fd, start) == 0;
+  throw Error(ExitCode::kEnvironment,
+              fmt::format("{}: cannot write: {}; the {} bytes written before are kept{}", path,
+                          problem, start, cut ? "" : " and a partial last line will be ignored"),
+              "write");
+}
+
+int open_locked(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_RDWR | O_APPEND | O_CLOEXEC, 0644);
+  STEPMARK_REQUIRE(fd >= 0, "{}: cannot write: {}", path, std::strerror(errno));
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(fd);
+    throw Error(ExitCode::kUsage, fmt::format("{}: another process is writing this journal", path));
+  }
+  return fd;
+}
+
+// The name must survive a crash as well as the content.
+void sync_directory_of(const std::string& path) {
+  const auto parent = std::filesystem::absolute(path).parent_path();
+  const int fd = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) {
+    ::fsync(fd);
+    ::close(fd);
+  }
+}
+
+}  // namespace
+
+JournalWriter::JournalWriter(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+
+JournalWriter::JournalWriter(JournalWriter&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+
+JournalWriter& JournalWriter::operator=(JournalWriter&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+JournalWriter::~JournalWriter() {
+  if (fd_ >= 0) {
+    ::close(fd_);
+  }
+}
+
+const std::string& JournalWriter::path() const { return path_; }
+
+JournalWriter JournalWriter::create(const std::string& path, const RunHeader& header) {
+  JournalWriter writer(path, open_locked(path, O_CREAT));
+  STEPMARK_REQUIRE(size_of_file(writer.fd_, path) == 0,
+                   "{}: exists already: choose another --out, or --resume to continue it", path);
+  sync_directory_of(path);
+  append_line(writer.fd_, path, header_json(header, "run"));
+  return writer;
+}
+
+JournalWriter JournalWriter::append(const std::string& path, const RunHeader& header) {
+  JournalWriter writer(path, open_locked(path, 0));
+  static_cast<void>(read_journal(path));  // refuse to add to what cannot be read
+  auto size = size_of_file(writer.fd_, path);
+  char last = '\n';
+  while (size > 0 && ::pread(writer.fd_, &last, 1, size - 1) == 1 && last != '\n') {
+    --size;
+  }
+  STEPMARK_CHECK(::ftruncate(writer.fd_, size) == 0, "{}: cannot cut off an incomplete line: {}",
+                 path, std::strerror(errno));
+  append_line(writer.fd_, path, header_json(header, "resume"));
+  return writer;
+}
+
+void JournalWriter::write(const Record& record) {
+  append_line(fd_, path_, record_line_json(record));
+}
+
+void JournalWriter::write_end(int exit_code, const std::string& reason) {
+  append_line(fd_, path_, {{"type", "end"}, {"exit_code", exit_code}, {"reason", reason}});
+}
+
+}  // namespace stepmark

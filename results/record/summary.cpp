@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/record/summary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/stats.h"
+
+namespace stepmark {
+
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+double finite_or_nan(double value) { return std::isfinite(value) ? value : kNaN; }
+
+std::vector<double> finite_values(const Series& series) {
+  std::vector<double> out;
+  std::copy_if(series.values.begin(), series.values.end(), std::back_inserter(out),
+               [](double value) { return std::isfinite(value); });
+  return out;
+}
+
+}  // namespace
+
+std::vector<double> steady_values(const Series& series) {
+  auto values = finite_values(series);
+  const auto start = std::min(values.size(), steady_state_start(values));
+  values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(start));
+  return values;
+}
+
+Summary summarize(const Series& series) {
+  const auto steady = steady_values(series);
+  Summary out{
+      .series = series.name,
+      .count = static_cast<std::int64_t>(steady.size()),
+      .steady_from = static_cast<std::int64_t>(finite_values(series).size() - steady.size())};
+  if (steady.empty()) {
+    out.median = out.lower = out.upper = out.mean = out.min = out.max = kNaN;
+    out.p95 = out.p99 = out.mad = kNaN;
+    return out;
+  }
+  out.effective_count = effective_sample_size(steady);
+  const auto interval = median_interval_effective(steady, out.effective_count);
+  out.median = median(steady);
+  out.lower = finite_or_nan(interval.lower);
+  out.upper = finite_or_nan(interval.upper);
+  out.mean = mean(steady);
+  out.min = *std::min_element(steady.begin(), steady.end());
+  out.max = *std::max_element(steady.begin(), steady.end());
+  out.p95 = quantile(steady, 0.95);
+  out.p99 = quantile(steady, 0.99);
+  out.mad = median_absolute_deviation(steady);
+  return out;
+}
+
+}  // namespace stepmark
