@@ -52,7 +52,8 @@ class Error : public std::runtime_error {
   int rank_;
 };
 
-// A mistake in a configuration file or text: "file:line:column: message".
+// A mistake in a configuration file or text: "file:line:column: message"; line 0 stands for the
+// whole file ("file: message"). Line and column count from 1.
 class ConfigError : public Error {
  public:
   ConfigError(std::string_view file, int line, int column, std::string_view message);

@@ -31,7 +31,12 @@ struct DoubleRange {
 
 // Candidate with the smallest edit distance (case-insensitive); empty if none is near.
 [[nodiscard]] std::string nearest_name(std::string_view wrong, std::span<const std::string> valid);
+// The same as the end of an error message: "; did you mean 'layers'?", or "; valid: a, b, c" when
+// none is near.
+[[nodiscard]] std::string nearest_hint(std::string_view wrong, std::span<const std::string> valid);
 
+// A map of the document. Cheap to copy: copies share what was asked for. has() makes a key known
+// to suggestions but does not count as reading it.
 class YamlMap {
  public:
   [[nodiscard]] bool has(std::string_view key) const;

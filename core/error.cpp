@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/error.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+#include "core/log.h"
+
+namespace stepmark {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "unknown-host";
+  return name.data();
+}
+
+// Set once before threads exist, hence no lock.
+Identity& mutable_identity() {
+  static Identity who{.host = host_name()};
+  return who;
+}
+
+std::string place(const std::source_location& where) {
+  return fmt::format("{}:{}", where.file_name(), where.line());
+}
+
+std::string full_text(ExitCode code, const std::string& message, const std::string& expression,
+                      const std::source_location& where) {
+  if (code == ExitCode::kUsage) return message;
+  const Identity& who = identity();
+  const std::string rank = who.rank < 0 ? "rank unknown" : fmt::format("rank {}", who.rank);
+  const std::string what = expression.empty() ? "" : fmt::format(" [{}]", expression);
+  return fmt::format("{}{} ({} on {}, {})", message, what, rank, who.host, place(where));
+}
+
+std::string with_place(std::string_view file, int line, int column, std::string_view message) {
+  if (line <= 0) return fmt::format("{}: {}", file, message);
+  return fmt::format("{}:{}:{}: {}", file, line, column, message);
+}
+
+}  // namespace
+
+void set_identity(int rank, int world_size) {
+  mutable_identity().rank = rank;
+  mutable_identity().world_size = world_size;
+}
+
+const Identity& identity() { return mutable_identity(); }
+
+Error::Error(ExitCode code, std::string message, std::string expression, std::source_location where)
+    : std::runtime_error(full_text(code, message, expression, where)),
+      code_(code),
+      message_(std::move(message)),
+      expression_(std::move(expression)),
+      rank_(identity().rank) {}
+
+ConfigError::ConfigError(std::string_view file, int line, int column, std::string_view message)
+    : Error(ExitCode::kUsage, with_place(file, line, column, message)) {}
+
+void throw_check_failure(const char* expression, std::string message, ExitCode code,
+                         std::source_location where) {
+  throw Error(code, std::move(message), expression, where);
+}
+
+void log_check_failure(const char* expression, std::string_view message,
+                       std::source_location where) noexcept {
+  try {
+    log_error("{} [{}] ({})", message, expression, place(where));
+  } catch (...) {
+    // A destructor is running: there is nobody left to tell.
+  }
+}
+
+}  // namespace stepmark

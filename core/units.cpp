@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/units.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <span>
+
+#include "core/error.h"
+
+namespace stepmark {
+namespace {
+
+struct Suffix {
+  std::string_view text;
+  double factor;
+};
+
+// A non-negative finite number followed by one of the suffixes (case-insensitive).
+double parse_with_suffix(std::string_view text, std::span<const Suffix> suffixes,
+                         std::string_view what, std::string_view examples) {
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, status] = std::from_chars(text.data(), end, number);
+  if (status == std::errc{} && std::isfinite(number) && number >= 0) {
+    std::string unit(rest, end);
+    std::transform(unit.begin(), unit.end(), unit.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    for (const Suffix& suffix : suffixes) {
+      if (unit == suffix.text) return number * suffix.factor;
+    }
+  }
+  throw Error(ExitCode::kUsage,
+              fmt::format("'{}' is not {}; expected for example {}", text, what, examples));
+}
+
+// Three significant digits without an exponent, for 0 <= value < 1000 or so.
+std::string three_digits(double value) {
+  const int decimals = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return fmt::format("{:.{}f}", value, decimals);
+}
+
+struct Scale {
+  double factor;
+  std::string_view prefix;
+};
+constexpr std::array<Scale, 7> kDecimal{
+    {{1e18, "E"}, {1e15, "P"}, {1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}}};
+
+// The largest scale at which the value, rounded to three digits, is at least 1.
+Scale decimal_scale(double magnitude) {
+  for (const Scale& scale : kDecimal) {
+    if (magnitude >= 0.9995 * scale.factor) return scale;
+  }
+  return {1, ""};
+}
+
+std::string sign_of(double value) { return value < 0 ? "-" : ""; }
+
+}  // namespace
+
+std::int64_t parse_bytes(std::string_view text) {
+  constexpr std::array<Suffix, 14> kSuffixes{{{"", 1},
+                                              {"b", 1},
+                                              {"k", 0x1p10},
+                                              {"kb", 0x1p10},
+                                              {"kib", 0x1p10},
+                                              {"m", 0x1p20},
+                                              {"mb", 0x1p20},
+                                              {"mib", 0x1p20},
+                                              {"g", 0x1p30},
+                                              {"gb", 0x1p30},
+                                              {"gib", 0x1p30},
+                                              {"t", 0x1p40},
+                                              {"tb", 0x1p40},
+                                              {"tib", 0x1p40}}};
+  const double bytes = parse_with_suffix(text, kSuffixes, "a size in bytes", "8, 4K, 32M, 1.5G");
+  STEPMARK_REQUIRE(bytes < 0x1p63, "'{}' is larger than any memory", text);
+  STEPMARK_REQUIRE(bytes == std::floor(bytes), "'{}' is not a whole number of bytes", text);
+  return static_cast<std::int64_t>(bytes);
+}
+
+double parse_seconds(std::string_view text) {
+  constexpr std::array<Suffix, 8> kSuffixes{{{"", 1},
+                                             {"s", 1},
+                                             {"ms", 1e-3},
+                                             {"us", 1e-6},
+                                             {"m", 60},
+                                             {"min", 60},
+                                             {"h", 3600},
+                                             {"d", 86400}}};
+  return parse_with_suffix(text, kSuffixes, "a duration", "90s, 10m, 1.5h, 250ms");
+}
+
+double parse_fraction(std::string_view text) {
+  constexpr std::array<Suffix, 2> kSuffixes{{{"", 1}, {"%", 0.01}}};
+  return parse_with_suffix(text, kSuffixes, "a fraction", "1% or 0.01");
+}
+
+std::string format_bytes(double bytes) {
+  if (!std::isfinite(bytes)) return "n/a";
+  constexpr std::array<std::string_view, 6> kNames{"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  double value = std::fabs(bytes);
+  std::size_t unit = 0;
+  while (value >= 1023.5 && unit + 1 < kNames.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  std::string digits =
+      value == std::floor(value) ? fmt::format("{:.0f}", value) : three_digits(value);
+  return fmt::format("{}{} {}", sign_of(bytes), digits, kNames.at(unit));
+}
+
+std::string format_seconds(double seconds) {
+  if (!std::isfinite(seconds)) return "n/a";
+  constexpr std::array<Scale, 4> kScales{{{1, "s"}, {1e-3, "ms"}, {1e-6, "us"}, {1e-9, "ns"}}};
+  const double magnitude = std::fabs(seconds);
+  if (magnitude == 0) return "0 s";
+  Scale chosen = kScales.back();
+  for (const Scale& scale : kScales) {
+    if (magnitude >= 0.9995 * scale.factor) {
+      chosen = scale;
+      break;
+    }
+  }
+  return fmt::format("{}{} {}", sign_of(seconds), three_digits(magnitude / chosen.factor),
+                     chosen.prefix);
+}
+
+std::string format_rate(double per_second, std::string_view unit) {
+  if (!std::isfinite(per_second)) return "n/a";
+  const Scale scale = decimal_scale(std::fabs(per_second));
+  return fmt::format("{}{} {}{}", sign_of(per_second),
+                     three_digits(std::fabs(per_second) / scale.factor), scale.prefix, unit);
+}
+
+std::string format_count(double value) {
+  if (!std::isfinite(value)) return "n/a";
+  const double magnitude = std::fabs(value);
+  if (magnitude < 1000 && magnitude == std::floor(magnitude)) return fmt::format("{:.0f}", value);
+  const Scale scale = decimal_scale(magnitude);
+  const std::string gap = scale.prefix.empty() ? "" : " ";
+  return fmt::format("{}{}{}{}", sign_of(value), three_digits(magnitude / scale.factor), gap,
+                     scale.prefix);
+}
+
+}  // namespace stepmark

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/yaml.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <type_traits>
+#include <utility>
+
+#include "core/error.h"
+
+namespace stepmark {
+namespace {
+
+// Bounds on what a configuration file may be: aliases can make a small text describe a huge or
+// endless tree.
+constexpr int kMaxDepth = 64;
+constexpr int kMaxNodes = 100'000;
+
+[[noreturn]] void fail_at(const std::string& file, const YAML::Mark& mark,
+                          std::string_view message) {
+  if (mark.is_null()) throw ConfigError(file, 0, 0, message);
+  throw ConfigError(file, mark.line + 1, mark.column + 1, message);
+}
+
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kLongest = 60;
+  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
+}
+
+std::string describe(const YAML::Node& node) {
+  switch (node.Type()) {
+    case YAML::NodeType::Scalar:
+      return fmt::format("'{}'", shortened(node.Scalar()));
+    case YAML::NodeType::Sequence:
+      return "a list";
+    case YAML::NodeType::Map:
+      return "a map";
+    case YAML::NodeType::Undefined:
+    case YAML::NodeType::Null:
+      break;
+  }
+  return "nothing";
+}
+
+// Quoted scalars are strings and nothing else.
+bool is_plain(const YAML::Node& node) { return node.IsScalar() && node.Tag() != "!"; }
+
+template <class T>
+std::optional<T> parse_number(const YAML::Node& node) {
+  if (!is_plain(node)) return std::nullopt;
+  std::string_view text = node.Scalar();
+  if (text.starts_with('+')) text.remove_prefix(1);
+  if (text.starts_with("+") || text.starts_with("-+")) return std::nullopt;
+  T value{};
+  const auto [rest, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (status != std::errc{} || rest != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string range_text(auto range) {
+  using Number = decltype(range.min);
+  const bool low = range.min != decltype(range){}.min;
+  const bool high = range.max != decltype(range){}.max;
+  static_assert(std::is_arithmetic_v<Number>);
+  if (low && high) return fmt::format(" from {} to {}", range.min, range.max);
+  if (low) return fmt::format(" of at least {}", range.min);
+  if (high) return fmt::format(" of at most {}", range.max);
+  return "";
+}
+
+// Walks the whole tree once: scalar keys, no duplicates, bounded size.
+class Checker {
+ public:
+  explicit Checker(const std::string& file) : file_(file) {}
+
+  void check(const YAML::Node& node, int depth) {
+    if (depth > kMaxDepth) fail_at(file_, node.Mark(), "nested too deeply");
+    if (++nodes_ > kMaxNodes) fail_at(file_, node.Mark(), "too large once aliases are expanded");
+    if (node.IsSequence()) {
+      for (const auto& item : node) check(item, depth + 1);
+    } else if (node.IsMap()) {
+      check_keys(node);
+      for (const auto& entry : node) check(entry.second, depth + 1);
+    }
+  }
+
+ private:
+  void check_keys(const YAML::Node& map) const {
+    std::vector<std::string> seen;
+    for (const auto& entry : map) {
+      if (!entry.first.IsScalar()) {
+        fail_at(file_, entry.first.Mark(),
+                fmt::format("a key must be a word, not {}", describe(entry.first)));
+      }
+      seen.push_back(entry.first.Scalar());
+    }
+    std::vector<std::string> sorted = seen;
+    std::sort(sorted.begin(), sorted.end());
+    if (std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end()) return;
+    report_duplicate(map);
+  }
+
+  [[noreturn]] void report_duplicate(const YAML::Node& map) const {
+    std::vector<std::pair<std::string, YAML::Mark>> seen;
+    for (const auto& entry : map) {
+      const std::string key = entry.first.Scalar();
+      for (const auto& [earlier, mark] : seen) {
+        if (earlier != key) continue;
+        fail_at(
+            file_, entry.first.Mark(),
+            fmt::format("duplicate key '{}' (first on line {})", shortened(key), mark.line + 1));
+      }
+      seen.emplace_back(key, entry.first.Mark());
+    }
+    fail_at(file_, map.Mark(), "duplicate key");
+  }
+
+  const std::string& file_;
+  int nodes_ = 0;
+};
+
+std::vector<YAML::Node> parse(const std::string& text, const std::string& name) {
+  try {
+    return YAML::LoadAll(text);
+  } catch (const YAML::Exception& error) {
+    fail_at(name, error.mark, error.msg);
+  }
+}
+
+}  // namespace
+
+struct YamlMap::State {
+  std::string file;
+  YAML::Node node;
+  std::vector<std::string> known;  // asked for by has() or a read, in that order
+  std::vector<std::string> read;
+
+  static void remember(std::vector<std::string>& names, std::string_view key) {
+    if (std::find(names.begin(), names.end(), key) == names.end()) names.emplace_back(key);
+  }
+
+  struct Entry {
+    YAML::Node key;
+    YAML::Node value;
+    // Of the value; an empty value has none of its own.
+    [[nodiscard]] YAML::Mark mark() const { return value.IsNull() ? key.Mark() : value.Mark(); }
+  };
+
+  [[nodiscard]] std::optional<Entry> find(std::string_view key) const {
+    for (const auto& entry : node) {
+      if (entry.first.Scalar() == key) return Entry{entry.first, entry.second};
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Entry> take(std::string_view key) {
+    remember(known, key);
+    remember(read, key);
+    return find(key);
+  }
+
+  [[nodiscard]] Entry need(std::string_view key) {
+    auto entry = take(key);
+    if (entry) return *entry;
+    // A misspelt key is the likelier mistake than a forgotten one.
+    std::vector<std::string> present;
+    for (const auto& other : node) {
+      const std::string name = other.first.Scalar();
+      if (std::find(read.begin(), read.end(), name) == read.end()) present.push_back(name);
+    }
+    const std::string near = nearest_name(key, present);
+    fail_at(file, node.Mark(),
+            near.empty()
+                ? fmt::format("missing key '{}'", key)
+                : fmt::format("missing key '{}' (is '{}' a misspelling of it?)", key, near));
+  }
+
+  [[noreturn]] void wrong(std::string_view key, const YAML::Node& value, const YAML::Mark& mark,
+                          std::string_view expected) const {
+    fail_at(file, mark, fmt::format("{}: found {}, expected {}", key, describe(value), expected));
+  }
+
+  [[nodiscard]] std::int64_t to_int(std::string_view key, const YAML::Node& value,
+                                    const YAML::Mark& mark, IntRange range) const {
+    const auto number = parse_number<std::int64_t>(value);
+    if (!number || *number < range.min || *number > range.max) {
+      wrong(key, value, mark, "a whole number" + range_text(range));
+    }
+    return *number;
+  }
+
+  [[nodiscard]] double to_double(std::string_view key, const Entry& entry,
+                                 DoubleRange range) const {
+    const auto number = parse_number<double>(entry.value);
+    // Also refuses "inf" and "nan", which from_chars would take.
+    if (!number || !std::isfinite(*number) || *number < range.min || *number > range.max) {
+      wrong(key, entry.value, entry.mark(), "a number" + range_text(range));
+    }
+    return *number;
+  }
+
+  [[nodiscard]] std::string to_text(std::string_view key, const YAML::Node& value,
+                                    const YAML::Mark& mark) const {
+    if (!value.IsScalar()) wrong(key, value, mark, "a text");
+    return value.Scalar();
+  }
+
+  [[nodiscard]] std::string to_choice(std::string_view key, const Entry& entry,
+                                      std::span<const std::string_view> allowed) const {
+    std::string text = to_text(key, entry.value, entry.mark());
+    if (std::find(allowed.begin(), allowed.end(), text) != allowed.end()) return text;
+    const std::vector<std::string> valid(allowed.begin(), allowed.end());
+    const std::string nearest = nearest_name(text, valid);
+    wrong(key, entry.value, entry.mark(),
+          fmt::format("one of {}{}", fmt::join(allowed, ", "),
+                      nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest)));
+  }
+
+  [[nodiscard]] std::shared_ptr<State> to_map(std::string_view key, const YAML::Node& value,
+                                              const YAML::Mark& mark) const {
+    if (!value.IsMap()) wrong(key, value, mark, "a map");
+    return std::make_shared<State>(State{file, value, {}, {}});
+  }
+
+  // Calls use(node, mark) for each item of a list, or once for a scalar or map standing alone.
+  template <class F>
+  static void for_each_item(const std::optional<Entry>& entry, F use) {
+    if (!entry) return;
+    if (!entry->value.IsSequence()) return use(entry->value, entry->mark());
+    for (const auto& item : entry->value) {
+      use(item, item.IsNull() ? entry->mark() : item.Mark());
+    }
+  }
+};
+
+YamlMap::YamlMap(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+bool YamlMap::has(std::string_view key) const {
+  State::remember(state_->known, key);
+  return state_->find(key).has_value();
+}
+
+std::int64_t YamlMap::required_int(std::string_view key, IntRange range) {
+  const auto entry = state_->need(key);
+  return state_->to_int(key, entry.value, entry.mark(), range);
+}
+
+std::int64_t YamlMap::optional_int(std::string_view key, std::int64_t fallback, IntRange range) {
+  const auto entry = state_->take(key);
+  return entry ? state_->to_int(key, entry->value, entry->mark(), range) : fallback;
+}
+
+double YamlMap::required_double(std::string_view key, DoubleRange range) {
+  return state_->to_double(key, state_->need(key), range);
+}
+
+double YamlMap::optional_double(std::string_view key, double fallback, DoubleRange range) {
+  const auto entry = state_->take(key);
+  return entry ? state_->to_double(key, *entry, range) : fallback;
+}
+
+bool YamlMap::optional_bool(std::string_view key, bool fallback) {
+  const auto entry = state_->take(key);
+  if (!entry) return fallback;
+  if (is_plain(entry->value) && entry->value.Scalar() == "true") return true;
+  if (is_plain(entry->value) && entry->value.Scalar() == "false") return false;
+  state_->wrong(key, entry->value, entry->mark(), "true or false");
+}
+
+std::string YamlMap::required_string(std::string_view key) {
+  const auto entry = state_->need(key);
+  return state_->to_text(key, entry.value, entry.mark());
+}
+
+std::string YamlMap::optional_string(std::string_view key, std::string_view fallback) {
+  const auto entry = state_->take(key);
+  return entry ? state_->to_text(key, entry->value, entry->mark()) : std::string(fallback);
+}
+
+std::string YamlMap::required_choice(std::string_view key,
+                                     std::span<const std::string_view> allowed) {
+  return state_->to_choice(key, state_->need(key), allowed);
+}
+
+std::string YamlMap::optional_choice(std::string_view key, std::string_view fallback,
+                                     std::span<const std::string_view> allowed) {
+  const auto entry = state_->take(key);
+  return entry ? state_->to_choice(key, *entry, allowed) : std::string(fallback);
+}
+
+std::vector<std::string> YamlMap::optional_strings(std::string_view key) {
+  std::vector<std::string> out;
+  State::for_each_item(state_->take(key), [&](const YAML::Node& item, const YAML::Mark& mark) {
+    out.push_back(state_->to_text(key, item, mark));
+  });
+  return out;
+}
+
+std::vector<std::int64_t> YamlMap::optional_ints(std::string_view key, IntRange range) {
+  std::vector<std::int64_t> out;
+  State::for_each_item(state_->take(key), [&](const YAML::Node& item, const YAML::Mark& mark) {
+    out.push_back(state_->to_int(key, item, mark, range));
+  });
+  return out;
+}
+
+std::optional<YamlMap> YamlMap::optional_map(std::string_view key) {
+  const auto entry = state_->take(key);
+  if (!entry) return std::nullopt;
+  return YamlMap(state_->to_map(key, entry->value, entry->mark()));
+}
+
+YamlMap YamlMap::required_map(std::string_view key) {
+  const auto entry = state_->need(key);
+  return YamlMap(state_->to_map(key, entry.value, entry.mark()));
+}
+
+std::vector<YamlMap> YamlMap::optional_maps(std::string_view key) {
+  std::vector<YamlMap> out;
+  State::for_each_item(state_->take(key), [&](const YAML::Node& item, const YAML::Mark& mark) {
+    out.push_back(YamlMap(state_->to_map(key, item, mark)));
+  });
+  return out;
+}
+
+std::vector<std::string> YamlMap::keys() const {
+  std::vector<std::string> out;
+  for (const auto& entry : state_->node) out.push_back(entry.first.Scalar());
+  return out;
+}
+
+void YamlMap::finish() const {
+  const auto& read = state_->read;
+  for (const auto& entry : state_->node) {
+    const std::string key = entry.first.Scalar();
+    if (std::find(read.begin(), read.end(), key) != read.end()) continue;
+    fail_at(state_->file, entry.first.Mark(),
+            fmt::format("unknown key '{}'{}", shortened(key), nearest_hint(key, state_->known)));
+  }
+}
+
+void YamlMap::fail(std::string_view key, std::string_view message) const {
+  const auto entry = state_->find(key);
+  fail_at(state_->file, entry ? entry->key.Mark() : state_->node.Mark(), message);
+}
+
+YamlDocument YamlDocument::read_file(const std::string& path) {
+  errno = 0;
+  std::ifstream stream(path, std::ios::binary);
+  std::ostringstream text;
+  if (stream && stream.peek() != std::ifstream::traits_type::eof()) text << stream.rdbuf();
+  if (!stream.is_open() || stream.bad()) {
+    throw ConfigError(path, 0, 0, fmt::format("cannot read: {}", std::strerror(errno)));
+  }
+  return read_text(text.str(), path);
+}
+
+YamlDocument YamlDocument::read_text(std::string_view text, std::string_view name) {
+  const std::string file(name);
+  const std::vector<YAML::Node> documents = parse(std::string(text), file);
+  if (documents.empty()) throw ConfigError(file, 0, 0, "found nothing, expected a map of keys");
+  if (documents.size() > 1) {
+    fail_at(file, documents[1].Mark(), "more than one YAML document in the file");
+  }
+  const YAML::Node& root = documents.front();
+  if (!root.IsMap()) {
+    fail_at(file, root.Mark(), fmt::format("found {}, expected a map of keys", describe(root)));
+  }
+  Checker(file).check(root, 0);
+  YamlDocument document;
+  document.root_ = std::make_shared<YamlMap::State>(YamlMap::State{file, root, {}, {}});
+  return document;
+}
+
+YamlMap YamlDocument::map() const { return YamlMap(root_); }
+
+}  // namespace stepmark

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/units.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace stepmark {
+namespace {
+
+TEST(ParseBytes, IsBinary) {
+  EXPECT_EQ(parse_bytes("0"), 0);
+  EXPECT_EQ(parse_bytes("8"), 8);
+  EXPECT_EQ(parse_bytes("4K"), 4096);
+  EXPECT_EQ(parse_bytes("4KiB"), 4096);
+  EXPECT_EQ(parse_bytes("32m"), 32 * kMiB);
+  EXPECT_EQ(parse_bytes("1.5G"), 3 * kGiB / 2);
+}
+
+TEST(ParseSeconds, KnowsItsUnits) {
+  EXPECT_DOUBLE_EQ(parse_seconds("90"), 90);
+  EXPECT_DOUBLE_EQ(parse_seconds("90s"), 90);
+  EXPECT_DOUBLE_EQ(parse_seconds("10m"), 600);
+  EXPECT_DOUBLE_EQ(parse_seconds("1.5h"), 5400);
+  EXPECT_DOUBLE_EQ(parse_seconds("250ms"), 0.25);
+}
+
+TEST(ParseFraction, TakesPercent) {
+  EXPECT_DOUBLE_EQ(parse_fraction("1%"), 0.01);
+  EXPECT_DOUBLE_EQ(parse_fraction("0.01"), 0.01);
+}
+
+TEST(Parse, RefusesEverythingElse) {
+  for (const char* text :
+       {"", "K", "-1", "1X", "1 K", "nan", "inf", "1e400", "0x10", "1.5", "9E18G"}) {
+    EXPECT_THROW(static_cast<void>(parse_bytes(text)), Error) << text;
+  }
+  for (const char* text : {"", "s", "-1s", "1w", "nan"}) {
+    EXPECT_THROW(static_cast<void>(parse_seconds(text)), Error) << text;
+  }
+  for (const char* text : {"", "%", "-1%", "1%%"}) {
+    EXPECT_THROW(static_cast<void>(parse_fraction(text)), Error) << text;
+  }
+}
+
+TEST(Format, Bytes) {
+  EXPECT_EQ(format_bytes(0), "0 B");
+  EXPECT_EQ(format_bytes(8), "8 B");
+  EXPECT_EQ(format_bytes(4096), "4 KiB");
+  EXPECT_EQ(format_bytes(25.0 * kMiB), "25 MiB");
+  EXPECT_EQ(format_bytes(1.5 * kGiB), "1.50 GiB");
+  EXPECT_EQ(format_bytes(1024.0 * kMiB - 1), "1.00 GiB");
+}
+
+TEST(Format, SecondsWithThreeDigits) {
+  EXPECT_EQ(format_seconds(0.00123), "1.23 ms");
+  EXPECT_EQ(format_seconds(0.0999), "99.9 ms");
+  EXPECT_EQ(format_seconds(0.9996), "1.00 s");
+  EXPECT_EQ(format_seconds(99.96), "100 s");
+  EXPECT_EQ(format_seconds(4.5e-8), "45.0 ns");
+  EXPECT_EQ(format_seconds(std::nan("")), "n/a");
+}
+
+TEST(Format, RatesAndCounts) {
+  EXPECT_EQ(format_rate(12.3e9, "B/s"), "12.3 GB/s");
+  EXPECT_EQ(format_rate(235e9, "FLOP/s"), "235 GFLOP/s");
+  EXPECT_EQ(format_rate(999.9e9, "B/s"), "1.00 TB/s");
+  EXPECT_EQ(format_rate(0, "B/s"), "0.00 B/s");
+  EXPECT_EQ(format_count(124e6), "124 M");
+  EXPECT_EQ(format_count(8.03e9), "8.03 G");
+  EXPECT_EQ(format_count(12), "12");
+}
+
+}  // namespace
+}  // namespace stepmark
