@@ -60,12 +60,15 @@ class Executor {
                                                           CommSet& comms) = 0;
 };
 
-// Host executor: `compute_threads` OpenMP threads for kernels of the compute stream (and 1 for
-// others).
+// Streams are worker threads. Kernels get `compute_threads` OpenMP threads on streams whose name
+// begins with "compute", and 1 on others. The device must outlive the executor and its Runnables.
+// A Runnable has all its buffers in one arena, zero-filled, and its own streams.
 [[nodiscard]] std::unique_ptr<Device> make_host_device(int compute_threads);
 [[nodiscard]] std::unique_ptr<Executor> make_host_executor(Device& host_device);
 
-// Fails (not throws) a buffer-size or dtype mismatch before anything runs: Error(kUsage).
+// Every op has exactly one of kernel and comm, a stream that exists, earlier ops as dependencies,
+// and operands of the size and dtype its shape asks for, within their buffers. Error(kUsage) naming
+// the first op at fault. prepare() calls it.
 void check_operands(const Program& program);
 
 }  // namespace stepmark

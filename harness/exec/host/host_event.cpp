@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/exec/host/host_event.h"
+
+#include <chrono>
+
+namespace stepmark {
+
+std::int64_t steady_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+std::uint64_t HostEventState::announce() {
+  const std::lock_guard lock(mutex_);
+  return ++announced_;
+}
+
+void HostEventState::reach(std::uint64_t ticket) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ticket > reached_) reached_ = ticket;
+    time_ns_ = steady_ns();
+  }
+  reached_changed_.notify_all();
+}
+
+void HostEventState::wait_latest() { wait(latest()); }
+
+void HostEventState::wait(std::uint64_t ticket) {
+  std::unique_lock lock(mutex_);
+  reached_changed_.wait(lock, [&] { return reached_ >= ticket; });
+}
+
+std::uint64_t HostEventState::latest() const {
+  const std::lock_guard lock(mutex_);
+  return announced_;
+}
+
+std::int64_t HostEventState::time_ns() const {
+  const std::lock_guard lock(mutex_);
+  return time_ns_;
+}
+
+}  // namespace stepmark

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Format: "Trace Event Format" of the Chromium project; times in microseconds.
+#include "harness/exec/trace.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "harness/program/text.h"
+
+namespace stepmark {
+namespace {
+
+using nlohmann::json;
+
+json metadata(std::string_view what, std::int32_t rank, std::size_t stream, const json& args) {
+  return {{"ph", "M"}, {"name", what}, {"pid", rank}, {"tid", stream}, {"args", args}};
+}
+
+std::string_view category_of(Phase phase) {
+  switch (phase) {
+    case Phase::forward:
+      return "forward";
+    case Phase::loss:
+      return "loss";
+    case Phase::backward:
+      return "backward";
+    case Phase::gradient_sync:
+      return "gradient_sync";
+    case Phase::optimizer:
+      return "optimizer";
+  }
+  return "";
+}
+
+std::string shape_text(const Op& op) {
+  if (op.kernel) return to_text(*op.kernel);
+  return op.comm ? to_text(*op.comm) : std::string();
+}
+
+json complete_event(const Program& program, const Span& span) {
+  const Op& op = program.ops[static_cast<std::size_t>(span.op)];
+  const auto us = [](std::int64_t ns) { return static_cast<double>(ns) * 1e-3; };
+  return {{"ph", "X"},
+          {"name", op.label},
+          {"cat", category_of(op.phase)},
+          {"pid", program.rank},
+          {"tid", op.stream},
+          {"ts", us(span.begin_ns)},
+          {"dur", us(span.end_ns - span.begin_ns)},
+          {"args", {{"op", span.op}, {"shape", shape_text(op)}, {"wait_us", us(span.wait_ns)}}}};
+}
+
+}  // namespace
+
+std::string chrome_trace_events(const Program& program, const Timeline& timeline) {
+  std::string out =
+      metadata("process_name", program.rank, 0, {{"name", fmt::format("rank {}", program.rank)}})
+          .dump();
+  const auto append = [&out](const json& event) { out += ",\n" + event.dump(); };
+  append(metadata("process_sort_index", program.rank, 0, {{"sort_index", program.rank}}));
+  for (std::size_t s = 0; s < program.streams.size(); ++s) {
+    append(metadata("thread_name", program.rank, s, {{"name", program.streams[s]}}));
+    append(metadata("thread_sort_index", program.rank, s, {{"sort_index", s}}));
+  }
+  for (const Span& span : timeline.spans) append(complete_event(program, span));
+  return out;
+}
+
+std::string chrome_trace_document(std::span<const std::string> events_per_rank) {
+  return fmt::format("{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n{}\n]}}\n",
+                     fmt::join(events_per_rank, ",\n"));
+}
+
+}  // namespace stepmark
