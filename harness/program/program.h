@@ -98,4 +98,19 @@ struct Program {
   [[nodiscard]] const Group& group(std::string_view axis) const;         // Error when absent
 };
 
+[[nodiscard]] std::string_view name_of(BufferKind kind);
+[[nodiscard]] std::string_view name_of(Phase phase);
+
+// Elements that a communication op reads from operand 0 and writes to operand 1 on this rank.
+struct CommAccess {
+  std::int64_t send = 0;
+  std::int64_t recv = 0;
+};
+[[nodiscard]] CommAccess comm_access(const CommShape& shape, const Group& group);
+
+// Bytes of all buffers: what the executor allocates, hence the peak, since buffers live as long as
+// the program; the second form counts one kind.
+[[nodiscard]] std::int64_t memory_bytes(const Program& program);
+[[nodiscard]] std::int64_t memory_bytes(const Program& program, BufferKind kind);
+
 }  // namespace stepmark

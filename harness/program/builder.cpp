@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/program/builder.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace stepmark {
+
+ProgramBuilder::ProgramBuilder(std::string name, std::int32_t rank, std::int32_t world_size) {
+  program_.name = std::move(name);
+  program_.rank = rank;
+  program_.world_size = world_size;
+}
+
+void ProgramBuilder::add_group(Group group) { program_.groups.push_back(std::move(group)); }
+
+BufferSlice ProgramBuilder::add_buffer(std::string name, BufferKind kind, DType dtype,
+                                       std::int64_t elements) {
+  STEPMARK_REQUIRE(program_.buffer_index(name) < 0, "buffer '{}' is declared twice", name);
+  program_.buffers.push_back(
+      {.name = std::move(name), .kind = kind, .dtype = dtype, .elements = elements});
+  return {.buffer = static_cast<std::int32_t>(program_.buffers.size()) - 1,
+          .offset = 0,
+          .elements = elements};
+}
+
+BufferSlice ProgramBuilder::part(BufferSlice slice, std::int64_t offset, std::int64_t elements) {
+  STEPMARK_REQUIRE(offset >= 0 && elements >= 0 && offset + elements <= slice.elements,
+                   "part [{}, +{}) is outside a slice of {}", offset, elements, slice.elements);
+  return {.buffer = slice.buffer, .offset = slice.offset + offset, .elements = elements};
+}
+
+std::int32_t ProgramBuilder::stream_index(std::string_view stream) {
+  auto& streams = program_.streams;
+  const auto found = std::find(streams.begin(), streams.end(), stream);
+  if (found != streams.end()) return static_cast<std::int32_t>(found - streams.begin());
+  streams.emplace_back(stream);
+  return static_cast<std::int32_t>(streams.size()) - 1;
+}
+
+void ProgramBuilder::kernel(std::string label, std::string_view stream, const OpShape& shape,
+                            std::vector<BufferSlice> operands) {
+  const OpInfo& info = info_of(shape.id);
+  STEPMARK_REQUIRE(operands.size() == info.operands.size(), "{}: {} takes {} operands, got {}",
+                   label, info.name, info.operands.size(), operands.size());
+  std::vector<std::pair<BufferSlice, Access>> uses;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const std::int64_t needed = elements_of(shape, i);
+    if (needed == 0) {
+      operands[i] = {};
+      continue;
+    }
+    STEPMARK_REQUIRE(operands[i].elements == needed,
+                     "{}: operand '{}' of {} needs {} elements, got {}", label,
+                     info.operands[i].name, info.name, needed, operands[i].elements);
+    uses.emplace_back(operands[i], access_of(shape, i));
+  }
+  Op op{.label = std::move(label), .phase = phase_, .stream = stream_index(stream)};
+  op.kernel = shape;
+  op.operands = std::move(operands);
+  push(std::move(op), uses);
+}
+
+void ProgramBuilder::comm(std::string label, std::string_view stream, CommShape shape,
+                          BufferSlice send, BufferSlice recv) {
+  const CommAccess access = comm_access(shape, program_.group(shape.axis));
+  STEPMARK_REQUIRE(send.elements == access.send && recv.elements == access.recv,
+                   "{}: {} needs {} elements to send and {} to receive, got {} and {}", label,
+                   name_of(shape.kind), access.send, access.recv, send.elements, recv.elements);
+  std::vector<std::pair<BufferSlice, Access>> uses;
+  if (access.send > 0) uses.emplace_back(send, Access::in);
+  if (access.recv > 0) uses.emplace_back(recv, Access::out);
+  Op op{.label = std::move(label), .phase = phase_, .stream = stream_index(stream)};
+  op.comm = std::move(shape);
+  op.operands = {access.send > 0 ? send : BufferSlice{}, access.recv > 0 ? recv : BufferSlice{}};
+  push(std::move(op), uses);
+}
+
+void ProgramBuilder::push(Op op, const std::vector<std::pair<BufferSlice, Access>>& uses) {
+  const auto index = static_cast<std::int32_t>(program_.ops.size());
+  std::map<std::int32_t, std::int32_t> latest;  // other stream -> latest op to wait for
+  for (const auto& [slice, access] : uses) {
+    const std::int64_t begin = slice.offset;
+    const std::int64_t end = slice.offset + slice.elements;
+    const bool write = access != Access::in;
+    auto& earlier = uses_[slice.buffer];
+    for (const Use& use : earlier) {
+      if (use.op == index || use.begin >= end || begin >= use.end || !(use.write || write))
+        continue;
+      const std::int32_t other = program_.ops[static_cast<std::size_t>(use.op)].stream;
+      if (other == op.stream) continue;
+      auto& last = latest.try_emplace(other, -1).first->second;
+      last = std::max(last, use.op);
+    }
+    if (write) {  // whatever this write covers can no longer be a nearer dependency than it
+      std::erase_if(earlier, [&](const Use& use) {
+        return use.op != index && begin <= use.begin && use.end <= end;
+      });
+    }
+    earlier.push_back({.begin = begin, .end = end, .op = index, .write = write});
+  }
+  for (const auto& [other, dependency] : latest) {
+    auto& waited = waited_.try_emplace({op.stream, other}, -1).first->second;
+    if (dependency <= waited) continue;
+    waited = dependency;
+    op.deps.push_back(dependency);
+  }
+  program_.ops.push_back(std::move(op));
+}
+
+}  // namespace stepmark

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds a program op by op and finds the dependencies: an op waits for every earlier op on another
+// stream that wrote what it reads, or that read or wrote what it writes. Order within a stream is
+// implied. A wait that an earlier wait of the same stream already covers is left out.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "harness/program/program.h"
+
+namespace stepmark {
+
+class ProgramBuilder {
+ public:
+  ProgramBuilder(std::string name, std::int32_t rank, std::int32_t world_size);
+
+  void add_group(Group group);
+  // A new buffer of `elements`; Error(kUsage) when the name exists. Returns the whole of it.
+  BufferSlice add_buffer(std::string name, BufferKind kind, DType dtype, std::int64_t elements);
+  // Part of a slice, in elements relative to it.
+  [[nodiscard]] static BufferSlice part(BufferSlice slice, std::int64_t offset,
+                                        std::int64_t elements);
+
+  void set_phase(Phase phase) { phase_ = phase; }
+  // Ops go to the stream `stream`, created on first use.
+  void kernel(std::string label, std::string_view stream, const OpShape& shape,
+              std::vector<BufferSlice> operands);
+  void comm(std::string label, std::string_view stream, CommShape shape, BufferSlice send,
+            BufferSlice recv);
+
+  [[nodiscard]] const Program& program() const { return program_; }
+  [[nodiscard]] Program take() && { return std::move(program_); }
+
+ private:
+  struct Use {
+    std::int64_t begin, end;
+    std::int32_t op;
+    bool write;
+  };
+  std::int32_t stream_index(std::string_view stream);
+  void push(Op op, const std::vector<std::pair<BufferSlice, Access>>& uses);
+
+  Program program_;
+  Phase phase_ = Phase::forward;
+  std::map<std::int32_t, std::vector<Use>> uses_;                         // by buffer
+  std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> waited_;  // (stream, other) -> op
+};
+
+}  // namespace stepmark

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The attention block: norm, column-parallel qkv projection, causal attention over this rank's
+// heads, row-parallel output projection, residual sum.
+#include "kernels/ops/attention.h"
+
+#include <fmt/format.h>
+
+#include "harness/program/lowering/lowering.h"
+#include "kernels/ops/activation.h"
+
+namespace stepmark {
+
+void Lowering::attention_forward(std::int64_t layer) {
+  const std::string name = fmt::format("layer{}.", layer);
+  const BufferSlice x = activation(fmt::format("x{}", layer), share_tokens_ * model_.hidden);
+  const BufferSlice normed = activation(name + "attn_norm.out", share_tokens_ * model_.hidden);
+  norm_forward(name + "attn_norm", x, normed);
+  const BufferSlice whole = gather_tokens(name + "attn", normed, "gathered");
+  const BufferSlice qkv = activation(name + "qkv", tokens_ * qkv_width_);
+  linear_forward(name + "attn.qkv", whole, qkv, tokens_, qkv_width_, model_.hidden,
+                 model_.has_bias());
+  if (model_.family == ModelFamily::llama) {
+    compute(name + "rope",
+            RopeShape{.batch = plan_.micro_batch,
+                      .seq = plan_.seq,
+                      .heads = heads_,
+                      .kv_heads = kv_heads_,
+                      .head_dim = model_.head_dim,
+                      .theta = model_.rope_theta},
+            {qkv});
+  }
+  const BufferSlice attended = activation(name + "attended", tokens_ * q_width_);
+  const BufferSlice lse = statistic(name + "lse", tokens_ * heads_);
+  compute(name + "attention",
+          AttentionFwdShape{.batch = plan_.micro_batch,
+                            .seq = plan_.seq,
+                            .heads = heads_,
+                            .kv_heads = kv_heads_,
+                            .head_dim = model_.head_dim},
+          {qkv, attended, lse});
+  const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);
+  // The bias of a row-parallel layer is added once, after the sum over the group.
+  linear_forward(name + "attn.out", attended, partial, tokens_, model_.hidden, q_width_, false);
+  const BufferSlice reduced = reduce_tokens(name + "attn.out", partial);
+  const BufferSlice middle = activation(name + "mid", share_tokens_ * model_.hidden);
+  compute(name + "attn.residual",
+          ResidualShape{
+              .rows = share_tokens_, .cols = model_.hidden, .bias = model_.has_bias() ? 1 : 0},
+          {x, reduced, model_.has_bias() ? param(name + "attn.out.bias") : BufferSlice{}, middle});
+}
+
+void Lowering::attention_backward(std::int64_t layer, std::int64_t micro) {
+  const std::string name = fmt::format("layer{}.", layer);
+  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
+  bias_gradient(name + "attn.out", dx, share_tokens_, model_.hidden, micro);
+  const BufferSlice dy = gather_tokens(name + "attn.out.bwd", dx, "gathered_dy");
+  const BufferSlice attended = activation(name + "attended", tokens_ * q_width_);
+  const BufferSlice dattended = workspace("dattended", tokens_ * q_width_);
+  linear_input_gradient(name + "attn.out", dy, dattended, tokens_, model_.hidden, q_width_);
+  linear_weight_gradient(name + "attn.out", dy, attended, tokens_, model_.hidden, q_width_, micro);
+  const BufferSlice qkv = activation(name + "qkv", tokens_ * qkv_width_);
+  const BufferSlice dqkv = workspace("dqkv", tokens_ * qkv_width_);
+  compute(name + "attention.bwd",
+          AttentionBwdShape{.batch = plan_.micro_batch,
+                            .seq = plan_.seq,
+                            .heads = heads_,
+                            .kv_heads = kv_heads_,
+                            .head_dim = model_.head_dim},
+          {dattended, qkv, attended, statistic(name + "lse", tokens_ * heads_), dqkv});
+  if (model_.family == ModelFamily::llama) {
+    compute(name + "rope.bwd",
+            RopeShape{.batch = plan_.micro_batch,
+                      .seq = plan_.seq,
+                      .heads = heads_,
+                      .kv_heads = kv_heads_,
+                      .head_dim = model_.head_dim,
+                      .inverse = 1,
+                      .theta = model_.rope_theta},
+            {dqkv});
+  }
+  const BufferSlice normed = activation(name + "attn_norm.out", share_tokens_ * model_.hidden);
+  const BufferSlice whole = gather_tokens(name + "attn.bwd", normed, "gathered");
+  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);
+  linear_input_gradient(name + "attn.qkv", dqkv, dwhole, tokens_, qkv_width_, model_.hidden);
+  const BufferSlice dnormed = reduce_tokens(name + "attn.qkv.dgrad", dwhole);
+  linear_weight_gradient(name + "attn.qkv", dqkv, whole, tokens_, qkv_width_, model_.hidden, micro);
+  bias_gradient(name + "attn.qkv", dqkv, tokens_, qkv_width_, micro);
+  const BufferSlice x = activation(fmt::format("x{}", layer), share_tokens_ * model_.hidden);
+  norm_backward(name + "attn_norm", dnormed, x, dx, true, micro);
+}
+
+}  // namespace stepmark

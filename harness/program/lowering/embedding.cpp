@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Token embedding over this rank's vocabulary rows, summed over the group, and learned positions.
+#include "kernels/ops/embedding.h"
+
+#include "harness/program/lowering/lowering.h"
+
+namespace stepmark {
+
+void Lowering::embedding_forward(std::int64_t micro) {
+  const BufferSlice x = activation("x0", share_tokens_ * model_.hidden);
+  const BufferSlice whole =
+      plan_.sequence_parallel ? workspace("partial", tokens_ * model_.hidden) : x;
+  compute("embedding",
+          EmbeddingFwdShape{.rows = tokens_,
+                            .cols = model_.hidden,
+                            .vocab_begin = vocab_.begin,
+                            .vocab_rows = vocab_.count},
+          {micro_slice(tokens_in_, micro), param("embedding.weight"), whole});
+  if (plan_.sequence_parallel) {
+    builder_.comm("embedding.reduce_scatter", kTensorAxis,
+                  {.kind = CollectiveKind::reduce_scatter,
+                   .axis = kTensorAxis,
+                   .dtype = plan_.precision,
+                   .op = ReduceOp::sum,
+                   .count = x.elements},
+                  whole, x);
+  } else if (plan_.tp > 1) {
+    all_reduce("embedding.reduce", kTensorAxis, x, plan_.precision, ReduceOp::sum);
+  }
+  if (model_.family == ModelFamily::gpt2) {
+    compute("position",
+            PositionFwdShape{.rows = share_tokens_,
+                             .cols = model_.hidden,
+                             .seq = plan_.seq,
+                             .row_begin = plan_.sequence_parallel ? tp_rank_ * share_tokens_ : 0},
+            {ProgramBuilder::part(param("position.weight"), 0, plan_.seq * model_.hidden), x});
+  }
+}
+
+void Lowering::embedding_backward(std::int64_t micro) {
+  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
+  if (model_.family == ModelFamily::gpt2) {
+    compute("position.bwd",
+            PositionBwdShape{.rows = share_tokens_,
+                             .cols = model_.hidden,
+                             .seq = plan_.seq,
+                             .row_begin = plan_.sequence_parallel ? tp_rank_ * share_tokens_ : 0,
+                             .accumulate = micro > 0 ? 1 : 0},
+            {dx, ProgramBuilder::part(grad("position.weight"), 0, plan_.seq * model_.hidden)});
+  }
+  const BufferSlice dy = gather_tokens("embedding.bwd", dx, "gathered_dy");
+  // With tied tables the head's product has written this gradient already.
+  const bool accumulate = micro > 0 || model_.tied_embeddings;
+  compute("embedding.bwd",
+          EmbeddingBwdShape{.rows = tokens_,
+                            .cols = model_.hidden,
+                            .vocab_begin = vocab_.begin,
+                            .vocab_rows = vocab_.count,
+                            .accumulate = accumulate ? 1 : 0},
+          {micro_slice(tokens_in_, micro), dy, grad("embedding.weight")});
+}
+
+}  // namespace stepmark

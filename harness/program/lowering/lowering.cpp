@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/program/lowering/lowering.h"
+
+#include "core/error.h"
+#include "core/units.h"
+#include "kernels/ops/gemm.h"
+#include "kernels/ops/norm.h"
+
+namespace stepmark {
+
+Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank)
+    : model_(model),
+      plan_(plan),
+      mesh_(step_mesh(plan)),
+      rank_(rank),
+      tp_rank_(mesh_.coordinate(rank, kTensorAxis)),
+      dp_rank_(mesh_.coordinate(rank, kDataAxis)),
+      layout_(model, plan, tp_rank_),
+      builder_(fmt::format("{} {} rank {}", model.name, short_name(plan), rank), rank,
+               mesh_.size()),
+      complete_(layout_.params().size(), false),
+      tokens_(plan.micro_batch * plan.seq),
+      share_tokens_(plan.sequence_parallel ? tokens_ / plan.tp : tokens_),
+      heads_(model.heads / plan.tp),
+      kv_heads_(model.kv_heads / plan.tp),
+      q_width_(heads_ * model.head_dim),
+      qkv_width_((heads_ + 2 * kv_heads_) * model.head_dim),
+      ffn_(model.ffn / plan.tp),
+      mlp_in_(model.mlp_in_width() / plan.tp),
+      vocab_(vocab_shard(model.vocab, plan.tp, tp_rank_)) {
+  for (const char* axis : {kTensorAxis, kDataAxis}) {
+    if (mesh_.degree(axis) == 1) continue;
+    builder_.add_group(
+        {.axis = axis, .ranks = mesh_.group(rank, axis), .index = mesh_.coordinate(rank, axis)});
+  }
+  buckets_ =
+      layout_.buckets(static_cast<std::int64_t>(plan.bucket_mib * static_cast<double>(kMiB)) /
+                      static_cast<std::int64_t>(sizeof(float)));
+  const std::int64_t all_tokens = plan.accumulation * tokens_;
+  tokens_in_ = builder_.add_buffer(kTokensBuffer, BufferKind::input, DType::i32, all_tokens);
+  targets_in_ = builder_.add_buffer(kTargetsBuffer, BufferKind::input, DType::i32, all_tokens);
+  params_ =
+      builder_.add_buffer(kParamBuffer, BufferKind::param, plan.precision, layout_.elements());
+  grads_ = builder_.add_buffer(kGradBuffer, BufferKind::grad, DType::f32, layout_.elements());
+  if (plan.precision != DType::f32) {
+    master_ =
+        builder_.add_buffer(kMasterBuffer, BufferKind::optimizer, DType::f32, layout_.elements());
+  }
+}
+
+BufferSlice Lowering::buffer(const std::string& name, BufferKind kind, DType dtype,
+                             std::int64_t elements) {
+  const std::int32_t index = builder_.program().buffer_index(name);
+  if (index < 0) return builder_.add_buffer(name, kind, dtype, elements);
+  const BufferDecl& declared = builder_.program().buffers[static_cast<std::size_t>(index)];
+  STEPMARK_CHECK(declared.elements == elements && declared.dtype == dtype,
+                 "buffer '{}' is used with two shapes", name);
+  return {.buffer = index, .offset = 0, .elements = elements};
+}
+
+BufferSlice Lowering::param(const std::string& name) {
+  const Param& p = layout_.find(name);
+  return ProgramBuilder::part(params_, p.offset, p.elements());
+}
+
+BufferSlice Lowering::grad(const std::string& name) {
+  const Param& p = layout_.find(name);
+  return ProgramBuilder::part(grads_, p.offset, p.elements());
+}
+
+BufferSlice Lowering::micro_slice(BufferSlice whole, std::int64_t micro) const {
+  return ProgramBuilder::part(whole, micro * tokens_, tokens_);
+}
+
+void Lowering::norm_forward(const std::string& name, BufferSlice x, BufferSlice y) {
+  const BufferSlice rstd = statistic(name + ".rstd", share_tokens_);
+  if (model_.has_bias()) {
+    compute(name,
+            LayerNormFwdShape{.rows = share_tokens_, .cols = model_.hidden, .eps = model_.norm_eps},
+            {x, param(name + ".weight"), param(name + ".bias"), y,
+             statistic(name + ".mean", share_tokens_), rstd});
+  } else {
+    compute(name,
+            RmsNormFwdShape{.rows = share_tokens_, .cols = model_.hidden, .eps = model_.norm_eps},
+            {x, param(name + ".weight"), y, rstd});
+  }
+}
+
+void Lowering::norm_backward(const std::string& name, BufferSlice dy, BufferSlice x, BufferSlice dx,
+                             bool add, std::int64_t micro) {
+  const std::int64_t accumulate = micro > 0 ? 1 : 0;
+  const BufferSlice rstd = statistic(name + ".rstd", share_tokens_);
+  if (model_.has_bias()) {
+    compute(name + ".bwd",
+            LayerNormBwdShape{.rows = share_tokens_,
+                              .cols = model_.hidden,
+                              .add_dx = add ? 1 : 0,
+                              .accumulate = accumulate},
+            {dy, x, param(name + ".weight"), statistic(name + ".mean", share_tokens_), rstd, dx,
+             grad(name + ".weight"), grad(name + ".bias")});
+  } else {
+    compute(name + ".bwd",
+            RmsNormBwdShape{.rows = share_tokens_,
+                            .cols = model_.hidden,
+                            .add_dx = add ? 1 : 0,
+                            .accumulate = accumulate},
+            {dy, x, param(name + ".weight"), rstd, dx, grad(name + ".weight")});
+  }
+}
+
+void Lowering::linear_forward(const std::string& name, BufferSlice x, BufferSlice y,
+                              std::int64_t tokens, std::int64_t out, std::int64_t in, bool bias) {
+  compute(name, GemmShape{.m = tokens, .n = out, .k = in, .trans_b = 1, .bias = bias ? 1 : 0},
+          {x, param(name + ".weight"), bias ? param(name + ".bias") : BufferSlice{}, y});
+}
+
+void Lowering::linear_input_gradient(const std::string& name, BufferSlice dy, BufferSlice dx,
+                                     std::int64_t tokens, std::int64_t out, std::int64_t in) {
+  compute(name + ".dgrad", GemmShape{.m = tokens, .n = in, .k = out},
+          {dy, param(name + ".weight"), BufferSlice{}, dx});
+}
+
+void Lowering::linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,
+                                      std::int64_t tokens, std::int64_t out, std::int64_t in,
+                                      std::int64_t micro) {
+  compute(name + ".wgrad",
+          GemmShape{.m = out,
+                    .n = in,
+                    .k = tokens,
+                    .trans_a = 1,
+                    .accumulate = micro > 0 ? 1 : 0,
+                    .out_f32 = 1},
+          {dy, x, BufferSlice{}, grad(name + ".weight")});
+}
+
+void Lowering::bias_gradient(const std::string& name, BufferSlice dy, std::int64_t tokens,
+                             std::int64_t out, std::int64_t micro) {
+  if (!model_.has_bias()) return;
+  compute(name + ".bgrad", BiasGradShape{.m = tokens, .n = out, .accumulate = micro > 0 ? 1 : 0},
+          {dy, grad(name + ".bias")});
+}
+
+BufferSlice Lowering::gather_tokens(const std::string& label, BufferSlice x,
+                                    const std::string& into) {
+  if (!plan_.sequence_parallel) return x;
+  const BufferSlice whole = workspace(into, tokens_ * model_.hidden);
+  builder_.comm(label + ".gather", kTensorAxis,
+                {.kind = CollectiveKind::all_gather,
+                 .axis = kTensorAxis,
+                 .dtype = plan_.precision,
+                 .count = x.elements},
+                x, whole);
+  return whole;
+}
+
+BufferSlice Lowering::reduce_tokens(const std::string& label, BufferSlice partial) {
+  if (plan_.tp == 1) return partial;
+  if (!plan_.sequence_parallel) {
+    all_reduce(label + ".reduce", kTensorAxis, partial, plan_.precision, ReduceOp::sum);
+    return partial;
+  }
+  const BufferSlice share = workspace("reduced", share_tokens_ * model_.hidden);
+  builder_.comm(label + ".reduce_scatter", kTensorAxis,
+                {.kind = CollectiveKind::reduce_scatter,
+                 .axis = kTensorAxis,
+                 .dtype = plan_.precision,
+                 .op = ReduceOp::sum,
+                 .count = share.elements},
+                partial, share);
+  return share;
+}
+
+void Lowering::all_reduce(const std::string& label, const char* axis, BufferSlice x, DType dtype,
+                          ReduceOp op) {
+  builder_.comm(label, axis,
+                {.kind = CollectiveKind::all_reduce,
+                 .axis = axis,
+                 .dtype = dtype,
+                 .op = op,
+                 .count = x.elements},
+                x, x);
+}
+
+}  // namespace stepmark

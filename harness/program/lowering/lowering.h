@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared state of lowering a step: the builder, the shapes of this rank, and the few idioms that
+// all parts use (linear layers and the four communication points of tensor and sequence
+// parallelism). Internal to harness/program.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/program/builder.h"
+#include "harness/program/param_layout.h"
+#include "harness/program/step.h"
+
+namespace stepmark {
+
+inline constexpr const char* kCompute = "compute";
+inline constexpr const char* kTensorAxis = "tp";
+inline constexpr const char* kDataAxis = "dp";
+
+class Lowering {
+ public:
+  Lowering(const Model& model, const Plan& plan, std::int32_t rank);
+
+  // Parts, in lowering/<part>.cpp. x is the residual stream, dx its gradient (updated in place).
+  void embedding_forward(std::int64_t micro);
+  void embedding_backward(std::int64_t micro);
+  void attention_forward(std::int64_t layer);
+  void attention_backward(std::int64_t layer, std::int64_t micro);
+  void mlp_forward(std::int64_t layer);
+  void mlp_backward(std::int64_t layer, std::int64_t micro);
+  void head_forward_backward(std::int64_t micro);
+  // Says that the gradients of all parameters whose names start with `prefix` are complete, and
+  // issues the synchronisation of every bucket that this completes.
+  void gradients_complete(std::string_view prefix);
+  void optimizer();
+
+  [[nodiscard]] Program take() && { return std::move(builder_).take(); }
+  [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+
+  ProgramBuilder& builder() { return builder_; }
+
+ private:
+  // --- buffers -------------------------------------------------------------------------------
+  BufferSlice activation(const std::string& name, std::int64_t elements) {
+    return buffer(name, BufferKind::activation, plan_.precision, elements);
+  }
+  BufferSlice statistic(const std::string& name, std::int64_t elements) {
+    return buffer(name, BufferKind::activation, DType::f32, elements);
+  }
+  BufferSlice workspace(const std::string& name, std::int64_t elements) {
+    return buffer(name, BufferKind::workspace, plan_.precision, elements);
+  }
+  // Declares on first use, looks up afterwards: micro-steps and layers reuse what they name alike.
+  BufferSlice buffer(const std::string& name, BufferKind kind, DType dtype, std::int64_t elements);
+  BufferSlice param(const std::string& name);
+  BufferSlice grad(const std::string& name);
+  BufferSlice micro_slice(BufferSlice whole, std::int64_t micro) const;
+
+  // --- idioms --------------------------------------------------------------------------------
+  template <class Shape>
+  void compute(const std::string& label, const Shape& shape, std::vector<BufferSlice> operands) {
+    builder_.kernel(label, kCompute, pack(shape, plan_.precision), std::move(operands));
+  }
+  void norm_forward(const std::string& name, BufferSlice x, BufferSlice y);
+  // dx [+]= gradient through the norm. add: the residual branch's gradient is already in dx.
+  void norm_backward(const std::string& name, BufferSlice dy, BufferSlice x, BufferSlice dx,
+                     bool add, std::int64_t micro);
+  // y (tokens, out) = x weight^T + bias.
+  void linear_forward(const std::string& name, BufferSlice x, BufferSlice y, std::int64_t tokens,
+                      std::int64_t out, std::int64_t in, bool bias);
+  void linear_input_gradient(const std::string& name, BufferSlice dy, BufferSlice dx,
+                             std::int64_t tokens, std::int64_t out, std::int64_t in);
+  void linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,
+                              std::int64_t tokens, std::int64_t out, std::int64_t in,
+                              std::int64_t micro);
+  void bias_gradient(const std::string& name, BufferSlice dy, std::int64_t tokens, std::int64_t out,
+                     std::int64_t micro);
+
+  // Tensor-parallel communication points (arXiv 2205.05198): with sequence parallelism g is an
+  // all-gather and g-bar a reduce-scatter over tokens; without, the identity and an all-reduce.
+  // Whole tokens from this rank's share (x itself without sequence parallelism).
+  // The workspace `into` receives them.
+  BufferSlice gather_tokens(const std::string& label, BufferSlice x, const std::string& into);
+  // This rank's share of the sum over the group of `partial` (which is overwritten).
+  BufferSlice reduce_tokens(const std::string& label, BufferSlice partial);
+  void all_reduce(const std::string& label, const char* axis, BufferSlice x, DType dtype,
+                  ReduceOp op);
+
+  Model model_;
+  Plan plan_;
+  Mesh mesh_;
+  std::int32_t rank_;
+  std::int32_t tp_rank_;
+  std::int32_t dp_rank_;
+  ParamLayout layout_;
+  ProgramBuilder builder_;
+  std::vector<ParamLayout::Bucket> buckets_;  // not yet synchronised
+  std::vector<bool> complete_;                // by index of layout_.params()
+
+  std::int64_t tokens_;        // of a micro-step on this data-parallel rank
+  std::int64_t share_tokens_;  // of them on this rank in the sequence-parallel regions
+  std::int64_t heads_, kv_heads_, q_width_, qkv_width_, ffn_, mlp_in_;  // this rank's
+  RowRange vocab_;
+  BufferSlice params_, grads_, master_, tokens_in_, targets_in_;
+};
+
+}  // namespace stepmark

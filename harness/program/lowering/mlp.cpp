@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The MLP block: norm, column-parallel up (and gate) projection, activation, row-parallel down
+// projection, residual sum.
+#include "harness/program/lowering/lowering.h"
+
+#include <fmt/format.h>
+
+#include "kernels/ops/activation.h"
+
+namespace stepmark {
+
+void Lowering::mlp_forward(std::int64_t layer) {
+  const std::string name = fmt::format("layer{}.", layer);
+  const BufferSlice middle = activation(name + "mid", share_tokens_ * model_.hidden);
+  const BufferSlice normed = activation(name + "mlp_norm.out", share_tokens_ * model_.hidden);
+  norm_forward(name + "mlp_norm", middle, normed);
+  const BufferSlice whole = gather_tokens(name + "mlp", normed, "gathered");
+  const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);
+  linear_forward(name + "mlp.up", whole, up, tokens_, mlp_in_, model_.hidden, model_.has_bias());
+  const BufferSlice active = activation(name + "active", tokens_ * ffn_);
+  if (model_.family == ModelFamily::llama) {
+    compute(name + "swiglu", SwigluFwdShape{.rows = tokens_, .cols = ffn_}, {up, active});
+  } else {
+    compute(name + "gelu", GeluFwdShape{.elements = tokens_ * ffn_}, {up, active});
+  }
+  const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);
+  linear_forward(name + "mlp.down", active, partial, tokens_, model_.hidden, ffn_, false);
+  const BufferSlice reduced = reduce_tokens(name + "mlp.down", partial);
+  const BufferSlice next = activation(fmt::format("x{}", layer + 1), share_tokens_ * model_.hidden);
+  compute(
+      name + "mlp.residual",
+      ResidualShape{
+          .rows = share_tokens_, .cols = model_.hidden, .bias = model_.has_bias() ? 1 : 0},
+      {middle, reduced, model_.has_bias() ? param(name + "mlp.down.bias") : BufferSlice{}, next});
+}
+
+void Lowering::mlp_backward(std::int64_t layer, std::int64_t micro) {
+  const std::string name = fmt::format("layer{}.", layer);
+  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
+  bias_gradient(name + "mlp.down", dx, share_tokens_, model_.hidden, micro);
+  const BufferSlice dy = gather_tokens(name + "mlp.down.bwd", dx, "gathered_dy");
+  const BufferSlice active = activation(name + "active", tokens_ * ffn_);
+  const BufferSlice dactive = workspace("dactive", tokens_ * ffn_);
+  linear_input_gradient(name + "mlp.down", dy, dactive, tokens_, model_.hidden, ffn_);
+  linear_weight_gradient(name + "mlp.down", dy, active, tokens_, model_.hidden, ffn_, micro);
+  const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);
+  const BufferSlice dup = workspace("dup", tokens_ * mlp_in_);
+  if (model_.family == ModelFamily::llama) {
+    compute(name + "swiglu.bwd", SwigluBwdShape{.rows = tokens_, .cols = ffn_}, {dactive, up, dup});
+  } else {
+    compute(name + "gelu.bwd", GeluBwdShape{.elements = tokens_ * ffn_}, {dactive, up, dup});
+  }
+  const BufferSlice normed = activation(name + "mlp_norm.out", share_tokens_ * model_.hidden);
+  const BufferSlice whole = gather_tokens(name + "mlp.bwd", normed, "gathered");
+  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);
+  linear_input_gradient(name + "mlp.up", dup, dwhole, tokens_, mlp_in_, model_.hidden);
+  const BufferSlice dnormed = reduce_tokens(name + "mlp.up.dgrad", dwhole);
+  linear_weight_gradient(name + "mlp.up", dup, whole, tokens_, mlp_in_, model_.hidden, micro);
+  bias_gradient(name + "mlp.up", dup, tokens_, mlp_in_, micro);
+  const BufferSlice middle = activation(name + "mid", share_tokens_ * model_.hidden);
+  norm_backward(name + "mlp_norm", dnormed, middle, dx, true, micro);
+}
+
+}  // namespace stepmark

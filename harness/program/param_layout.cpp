@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/program/param_layout.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/rng.h"
+
+namespace stepmark {
+namespace {
+
+constexpr std::int64_t kAlignment = 16;  // elements: one cache line of fp32
+
+// Declares the parameters of one rank; `tp` and `r` are degree and rank of the tensor axis.
+class Declaration {
+ public:
+  Declaration(const Model& model, const Plan& plan, std::int32_t tp_rank)
+      : model_(model), tp_(plan.tp), r_(tp_rank) {}
+
+  std::vector<Param> run() {
+    head();
+    for (std::int64_t layer = model_.layers; layer-- > 0;) block(layer);
+    embedding();
+    return std::move(params_);
+  }
+
+ private:
+  void add(Param param) {
+    param.decay = param.global_rows > 1 && param.global_cols > 1;
+    params_.push_back(std::move(param));
+  }
+  // A vector that every tensor-parallel rank holds whole.
+  void replicated_vector(const std::string& name, std::uint64_t id, ParamInit init) {
+    add({.name = name,
+         .global_rows = 1,
+         .global_cols = model_.hidden,
+         .rows = {{0, 1}},
+         .cols = model_.hidden,
+         .init = init,
+         .replicated = true,
+         .id = id});
+  }
+  // Output rows split over the group: rows of each part of the fused matrix that belong to this
+  // rank.
+  void column_parallel(const std::string& name, std::uint64_t id,
+                       const std::vector<std::int64_t>& part_rows, std::int64_t cols) {
+    Param param{.name = name, .global_cols = cols, .cols = cols, .id = id};
+    for (const std::int64_t rows : part_rows) {
+      param.rows.push_back({.begin = param.global_rows + r_ * (rows / tp_), .count = rows / tp_});
+      param.global_rows += rows;
+    }
+    add(std::move(param));
+  }
+  // Input columns split over the group.
+  void row_parallel(const std::string& name, std::uint64_t id, std::int64_t rows,
+                    std::int64_t cols) {
+    add({.name = name,
+         .global_rows = rows,
+         .global_cols = cols,
+         .rows = {{0, rows}},
+         .col_begin = r_ * (cols / tp_),
+         .cols = cols / tp_,
+         .init = ParamInit::residual_normal,
+         .id = id});
+  }
+  void vocab_table(const std::string& name, std::uint64_t id) {
+    add({.name = name,
+         .global_rows = model_.vocab,
+         .global_cols = model_.hidden,
+         .rows = {vocab_shard(model_.vocab, tp_, r_)},
+         .cols = model_.hidden,
+         .id = id});
+  }
+
+  void norm(const std::string& name, std::uint64_t id) {
+    replicated_vector(name + ".weight", id, ParamInit::ones);
+    if (model_.has_bias()) replicated_vector(name + ".bias", id + 1, ParamInit::normal);
+  }
+
+  void head() {
+    if (!model_.tied_embeddings) vocab_table("head.weight", 2);
+    norm("final_norm", 4);
+  }
+
+  void block(std::int64_t layer) {
+    const std::string prefix = fmt::format("layer{}.", layer);
+    const std::uint64_t id = 100 * (static_cast<std::uint64_t>(layer) + 1);
+    const std::vector<std::int64_t> mlp_parts = model_.family == ModelFamily::llama
+                                                    ? std::vector{model_.ffn, model_.ffn}
+                                                    : std::vector{model_.ffn};
+    const std::vector<std::int64_t> qkv_parts{model_.q_width(), model_.kv_heads * model_.head_dim,
+                                              model_.kv_heads * model_.head_dim};
+    row_parallel(prefix + "mlp.down.weight", id + 1, model_.hidden, model_.ffn);
+    if (model_.has_bias()) replicated_vector(prefix + "mlp.down.bias", id + 2, ParamInit::normal);
+    column_parallel(prefix + "mlp.up.weight", id + 3, mlp_parts, model_.hidden);
+    if (model_.has_bias()) column_parallel(prefix + "mlp.up.bias", id + 4, mlp_parts, 1);
+    norm(prefix + "mlp_norm", id + 5);
+    row_parallel(prefix + "attn.out.weight", id + 7, model_.hidden, model_.q_width());
+    if (model_.has_bias()) replicated_vector(prefix + "attn.out.bias", id + 8, ParamInit::normal);
+    column_parallel(prefix + "attn.qkv.weight", id + 9, qkv_parts, model_.hidden);
+    if (model_.has_bias()) column_parallel(prefix + "attn.qkv.bias", id + 10, qkv_parts, 1);
+    norm(prefix + "attn_norm", id + 11);
+  }
+
+  void embedding() {
+    if (model_.family == ModelFamily::gpt2) {
+      add({.name = "position.weight",
+           .global_rows = model_.max_seq,
+           .global_cols = model_.hidden,
+           .rows = {{0, model_.max_seq}},
+           .cols = model_.hidden,
+           .replicated = true,
+           .id = 1});
+    }
+    vocab_table("embedding.weight", 0);
+  }
+
+  const Model& model_;
+  std::int64_t tp_;
+  std::int64_t r_;
+  std::vector<Param> params_;
+};
+
+}  // namespace
+
+std::int64_t Param::local_rows() const {
+  std::int64_t count = 0;
+  for (const RowRange& range : rows) count += range.count;
+  return count;
+}
+
+RowRange vocab_shard(std::int64_t vocab, std::int64_t tp, std::int64_t tp_rank) {
+  const std::int64_t share = (vocab + tp - 1) / tp;
+  const std::int64_t begin = std::min(vocab, tp_rank * share);
+  return {.begin = begin, .count = std::min(share, vocab - begin)};
+}
+
+ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_rank) {
+  std::vector<Param> declared = Declaration(model, plan, tp_rank).run();
+  const auto section_key = [](const Param& p) {
+    return (p.replicated ? 2 : 0) + (p.decay ? 0 : 1);
+  };
+  std::stable_sort(declared.begin(), declared.end(),
+                   [&](const Param& a, const Param& b) { return section_key(a) < section_key(b); });
+  for (Param& param : declared) {
+    if (sections_.empty() || sections_.back().replicated != param.replicated ||
+        sections_.back().decay != param.decay) {
+      sections_.push_back(
+          {.replicated = param.replicated, .decay = param.decay, .offset = elements_});
+    }
+    param.offset = elements_;
+    elements_ += (param.elements() + kAlignment - 1) / kAlignment * kAlignment;
+    sections_.back().elements = elements_ - sections_.back().offset;
+    params_.push_back(std::move(param));
+  }
+}
+
+const Param& ParamLayout::find(std::string_view name) const {
+  for (const Param& param : params_) {
+    if (param.name == name) return param;
+  }
+  throw Error(ExitCode::kUsage, fmt::format("there is no parameter '{}'", name));
+}
+
+std::vector<ParamLayout::Bucket> ParamLayout::buckets(std::int64_t bucket_elements) const {
+  std::vector<Bucket> result;
+  for (const ParamSection& section : sections_) {
+    const std::int64_t section_end = section.offset + section.elements;
+    Bucket open{.begin = section.offset, .end = section.offset, .replicated = section.replicated};
+    for (std::size_t i = 0; i < params_.size(); ++i) {
+      if (params_[i].offset < section.offset || params_[i].offset >= section_end) continue;
+      const bool last = i + 1 == params_.size() || params_[i + 1].offset >= section_end;
+      open.end = last ? section_end : params_[i + 1].offset;
+      if (last || open.end - open.begin >= bucket_elements) {
+        result.push_back(open);
+        open.begin = open.end;
+      }
+    }
+  }
+  return result;
+}
+
+float initial_value(const Param& param, const Model& model, std::uint64_t seed,
+                    std::int64_t global_row, std::int64_t global_col) {
+  // Standard deviation 0.02 with residual projections scaled by 1/sqrt(2 layers), as GPT-2. Biases
+  // and gains get the same noise, so that a test would see a gradient that ignores them.
+  constexpr double kStd = 0.02;
+  const auto index = static_cast<std::uint64_t>(global_row * param.global_cols + global_col);
+  const double noise = kStd * Philox(seed, param.id).normal(index);
+  switch (param.init) {
+    case ParamInit::ones:
+      return static_cast<float>(1.0 + noise);
+    case ParamInit::residual_normal:
+      return static_cast<float>(noise / std::sqrt(2.0 * static_cast<double>(model.layers)));
+    case ParamInit::normal:
+      break;
+  }
+  return static_cast<float>(noise);
+}
+
+}  // namespace stepmark

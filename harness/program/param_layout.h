@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where every parameter of a rank lies in the flat parameter buffer (and, at the same offset, its
+// gradient, optimizer moments and master copy), which part of the whole it is, and how it is
+// initialised. Flat buffers make data-parallel buckets, the gradient norm and AdamW plain ranges.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/spec/model.h"
+#include "harness/spec/plan.h"
+
+namespace stepmark {
+
+enum class ParamInit : std::uint8_t { normal, residual_normal, ones };
+
+// Rows [begin, begin + count) of the whole parameter.
+struct RowRange {
+  std::int64_t begin = 0;
+  std::int64_t count = 0;
+};
+
+struct Param {
+  std::string name;  // "layer3.attn.qkv.weight"
+  std::int64_t global_rows =
+      0;  // of the whole parameter (out, in); vectors: (1, width) or (width, 1)
+  std::int64_t global_cols = 0;
+  std::vector<RowRange> rows;  // this rank's rows, concatenated
+  std::int64_t col_begin = 0;  // and columns
+  std::int64_t cols = 0;
+  ParamInit init = ParamInit::normal;
+  bool decay = true;        // weight decay applies (matrices), or not (biases, norms)
+  bool replicated = false;  // the same on every rank of the tensor-parallel group
+  std::uint64_t id = 0;     // the same on every rank and plan: seeds the initial values
+  std::int64_t offset = 0;  // first element in the flat buffers
+
+  [[nodiscard]] std::int64_t local_rows() const;
+  [[nodiscard]] std::int64_t elements() const { return local_rows() * cols; }
+};
+
+// A contiguous range of the flat buffers whose parameters share treatment.
+struct ParamSection {
+  bool replicated = false;
+  bool decay = false;
+  std::int64_t offset = 0;
+  std::int64_t elements = 0;
+};
+
+class ParamLayout {
+ public:
+  // Parameters of rank `tp_rank` of `plan.tp`, in the order in which backward completes their
+  // gradients (last layer first), grouped into sections. Each parameter starts at a multiple of 16
+  // elements; the padding between is zero and stays zero.
+  ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_rank);
+
+  [[nodiscard]] const std::vector<Param>& params() const { return params_; }
+  [[nodiscard]] const std::vector<ParamSection>& sections() const { return sections_; }
+  [[nodiscard]] const Param& find(std::string_view name) const;  // Error(kUsage) when absent
+  [[nodiscard]] std::int64_t elements() const { return elements_; }
+
+  // Bucket boundaries as [begin, end) in elements, in completion order: a bucket closes when it
+  // holds at least `bucket_elements`; buckets do not cross sections.
+  struct Bucket {
+    std::int64_t begin = 0, end = 0;
+    bool replicated = false;
+  };
+  [[nodiscard]] std::vector<Bucket> buckets(std::int64_t bucket_elements) const;
+
+ private:
+  std::vector<Param> params_;
+  std::vector<ParamSection> sections_;
+  std::int64_t elements_ = 0;
+};
+
+// Initial value of a parameter's element at its *global* place: a pure function, so every plan
+// starts from the same model.
+[[nodiscard]] float initial_value(const Param& param, const Model& model, std::uint64_t seed,
+                                  std::int64_t global_row, std::int64_t global_col);
+
+// Vocabulary rows [begin, begin + count) of a tensor-parallel rank: equal shares, the last smaller.
+[[nodiscard]] RowRange vocab_shard(std::int64_t vocab, std::int64_t tp, std::int64_t tp_rank);
+
+}  // namespace stepmark

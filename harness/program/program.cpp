@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/program/program.h"
+
+#include "core/error.h"
+
+namespace stepmark {
+
+std::int32_t Program::buffer_index(std::string_view buffer) const {
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    if (buffers[i].name == buffer) return static_cast<std::int32_t>(i);
+  }
+  return -1;
+}
+
+const Group& Program::group(std::string_view axis) const {
+  for (const Group& candidate : groups) {
+    if (candidate.axis == axis) return candidate;
+  }
+  throw Error(ExitCode::kUsage, fmt::format("program '{}' has no group '{}'", name, axis));
+}
+
+std::string_view name_of(BufferKind kind) {
+  switch (kind) {
+    case BufferKind::param:
+      return "param";
+    case BufferKind::grad:
+      return "grad";
+    case BufferKind::optimizer:
+      return "optimizer";
+    case BufferKind::activation:
+      return "activation";
+    case BufferKind::workspace:
+      return "workspace";
+    case BufferKind::input:
+      return "input";
+    case BufferKind::scalar:
+      return "scalar";
+  }
+  return "?";
+}
+
+std::string_view name_of(Phase phase) {
+  switch (phase) {
+    case Phase::forward:
+      return "forward";
+    case Phase::loss:
+      return "loss";
+    case Phase::backward:
+      return "backward";
+    case Phase::gradient_sync:
+      return "gradient_sync";
+    case Phase::optimizer:
+      return "optimizer";
+  }
+  return "?";
+}
+
+CommAccess comm_access(const CommShape& shape, const Group& group) {
+  const auto n = static_cast<std::int64_t>(group.ranks.size());
+  const bool is_root = shape.send_peer == group.index;
+  const auto total = [](const std::vector<std::int64_t>& counts) {
+    std::int64_t sum = 0;
+    for (const std::int64_t count : counts) sum += count;
+    return sum;
+  };
+  switch (shape.kind) {
+    case CollectiveKind::all_reduce:
+      return {.send = shape.count, .recv = shape.count};
+    case CollectiveKind::all_gather:
+      return {.send = shape.count, .recv = shape.count * n};
+    case CollectiveKind::reduce_scatter:
+      return {.send = shape.count * n, .recv = shape.count};
+    case CollectiveKind::all_to_all:
+      return {.send = shape.count * n, .recv = shape.count * n};
+    case CollectiveKind::all_to_all_v:
+      return {.send = total(shape.send_counts), .recv = total(shape.recv_counts)};
+    case CollectiveKind::broadcast:
+      return {.send = is_root ? shape.count : 0, .recv = shape.count};
+    case CollectiveKind::reduce:
+      return {.send = shape.count, .recv = is_root ? shape.count : 0};
+    case CollectiveKind::gather:
+      return {.send = shape.count, .recv = is_root ? shape.count * n : 0};
+    case CollectiveKind::scatter:
+      return {.send = is_root ? shape.count * n : 0, .recv = shape.count};
+    case CollectiveKind::send_recv:
+      return {.send = shape.send_peer >= 0 ? shape.count : 0,
+              .recv = shape.recv_peer >= 0 ? shape.count : 0};
+    case CollectiveKind::barrier:
+      return {};
+  }
+  return {};
+}
+
+std::int64_t memory_bytes(const Program& program) {
+  std::int64_t bytes = 0;
+  for (const BufferDecl& buffer : program.buffers) {
+    bytes += buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype));
+  }
+  return bytes;
+}
+
+std::int64_t memory_bytes(const Program& program, BufferKind kind) {
+  std::int64_t bytes = 0;
+  for (const BufferDecl& buffer : program.buffers) {
+    if (buffer.kind == kind) {
+      bytes += buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype));
+    }
+  }
+  return bytes;
+}
+
+}  // namespace stepmark

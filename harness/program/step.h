@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// From model and plan to the program of one training step: forward, loss, backward with gradient
+// synchronisation overlapped, gradient norm and clip, AdamW.
+#pragma once
+
+#include <cstdint>
+
+#include "harness/program/param_layout.h"
+#include "harness/program/program.h"
+#include "harness/spec/mesh.h"
+#include "harness/spec/model.h"
+#include "harness/spec/plan.h"
+
+namespace stepmark {
+
+// Axes "tp" (fastest) and "dp".
+[[nodiscard]] Mesh step_mesh(const Plan& plan);
+
+// The program of `rank`. `plan` must be resolved; `model` is the one that runs (a slice already
+// cut).
+[[nodiscard]] Program step_program(const Model& model, const Plan& plan, std::int32_t rank);
+
+// Names of the buffers that a runner fills and reads.
+inline constexpr const char* kParamBuffer = "params";  // flat, plan's precision
+inline constexpr const char* kMasterBuffer =
+    "master";                                        // flat fp32; only when precision is not fp32
+inline constexpr const char* kGradBuffer = "grads";  // flat fp32
+inline constexpr const char* kTokensBuffer = "tokens";    // int32 (accumulation, micro_batch, seq)
+inline constexpr const char* kTargetsBuffer = "targets";  // int32, same shape
+inline constexpr const char* kLossBuffer = "loss";  // fp32, mean over the global batch's tokens
+inline constexpr const char* kNormBuffer =
+    "norm_and_scale";  // fp32 (2): global gradient norm, clip scale
+
+// Token `position` of sequence `sequence` of the synthetic data set: uniform over the vocabulary, a
+// pure function. The target of a position is the next token.
+[[nodiscard]] std::int32_t synthetic_token(const Model& model, std::uint64_t seed,
+                                           std::int64_t sequence, std::int64_t position);
+
+}  // namespace stepmark

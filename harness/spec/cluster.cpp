@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/spec/cluster.h"
+
+#include "core/yaml.h"
+
+namespace stepmark {
+
+std::optional<double> Cluster::dense_peak_flops(DType dtype) const {
+  const auto scaled = [](std::optional<double> tflops) {
+    return tflops ? std::optional<double>(*tflops * 1e12) : std::nullopt;
+  };
+  switch (dtype) {
+    case DType::f32:
+      return scaled(fp32_dense_tflops);
+    case DType::bf16:
+    case DType::f16:
+      return scaled(bf16_dense_tflops);
+    case DType::f8e4m3:
+    case DType::f8e5m2:
+      return scaled(fp8_dense_tflops);
+    default:
+      return std::nullopt;
+  }
+}
+
+Cluster read_cluster(const std::string& path) {
+  YamlMap map = YamlDocument::read_file(path).map();
+  Cluster cluster;
+  cluster.name = map.required_string("cluster");
+  cluster.provider = map.required_string("provider");
+  cluster.source = map.required_string("source");
+  YamlMap node = map.required_map("node");
+  cluster.accelerator = node.required_string("accelerator");
+  cluster.accelerators_per_node = node.required_int("accelerators", {.min = 1});
+  cluster.memory_gb = node.optional_double("memory_gb", 0.0, {.min = 0.0});
+  cluster.memory_tb_per_s = node.optional_double("memory_tb_per_s", 0.0, {.min = 0.0});
+  cluster.scale_up_domain =
+      node.optional_int("scale_up_domain", cluster.accelerators_per_node, {.min = 1});
+  cluster.scale_up_gb_per_s = node.optional_double("scale_up_gb_per_s", 0.0, {.min = 0.0});
+  cluster.scale_out_gb_per_s = node.optional_double("scale_out_gb_per_s", 0.0, {.min = 0.0});
+  if (auto peaks = node.optional_map("dense_tflops")) {
+    const auto read = [&](const char* key) {
+      return peaks->has(key) ? std::optional<double>(peaks->required_double(key, {.min = 1e-6}))
+                             : std::nullopt;
+    };
+    cluster.fp32_dense_tflops = read("fp32");
+    cluster.bf16_dense_tflops = read("bf16");
+    cluster.fp8_dense_tflops = read("fp8");
+    peaks->finish();
+  }
+  node.finish();
+  map.finish();
+  return cluster;
+}
+
+}  // namespace stepmark

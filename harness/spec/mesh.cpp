@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/spec/mesh.h"
+
+#include <set>
+
+#include "core/error.h"
+
+namespace stepmark {
+
+Mesh::Mesh(std::vector<MeshAxis> axes) : axes_(std::move(axes)) {
+  std::set<std::string_view> names;
+  for (const MeshAxis& axis : axes_) {
+    STEPMARK_REQUIRE(!axis.name.empty() && names.insert(axis.name).second,
+                     "mesh axis '{}' is empty or given twice", axis.name);
+    STEPMARK_REQUIRE(axis.degree >= 1, "mesh axis '{}' has degree {}; at least 1 is needed",
+                     axis.name, axis.degree);
+    size_ *= axis.degree;
+  }
+}
+
+std::size_t Mesh::axis_index(std::string_view axis) const {
+  for (std::size_t i = 0; i < axes_.size(); ++i) {
+    if (axes_[i].name == axis) return i;
+  }
+  throw Error(ExitCode::kUsage, fmt::format("the mesh has no axis '{}'", axis));
+}
+
+std::int32_t Mesh::degree(std::string_view axis) const { return axes_[axis_index(axis)].degree; }
+
+std::vector<std::int32_t> Mesh::coordinates(std::int32_t rank) const {
+  STEPMARK_REQUIRE(rank >= 0 && rank < size_, "rank {} is outside the mesh of {}", rank, size_);
+  std::vector<std::int32_t> result;
+  for (const MeshAxis& axis : axes_) {
+    result.push_back(rank % axis.degree);
+    rank /= axis.degree;
+  }
+  return result;
+}
+
+std::int32_t Mesh::coordinate(std::int32_t rank, std::string_view axis) const {
+  return coordinates(rank)[axis_index(axis)];
+}
+
+std::int32_t Mesh::rank_at(const std::vector<std::int32_t>& coordinates) const {
+  STEPMARK_REQUIRE(coordinates.size() == axes_.size(), "{} coordinates for a mesh of {} axes",
+                   coordinates.size(), axes_.size());
+  std::int32_t rank = 0;
+  for (std::size_t i = axes_.size(); i-- > 0;) {
+    STEPMARK_REQUIRE(coordinates[i] >= 0 && coordinates[i] < axes_[i].degree,
+                     "coordinate {} is outside axis '{}' of degree {}", coordinates[i],
+                     axes_[i].name, axes_[i].degree);
+    rank = rank * axes_[i].degree + coordinates[i];
+  }
+  return rank;
+}
+
+std::vector<std::int32_t> Mesh::group(std::int32_t rank, std::string_view axis) const {
+  const std::size_t index = axis_index(axis);
+  std::vector<std::int32_t> at = coordinates(rank);
+  std::vector<std::int32_t> ranks;
+  for (std::int32_t i = 0; i < axes_[index].degree; ++i) {
+    at[index] = i;
+    ranks.push_back(rank_at(at));
+  }
+  return ranks;
+}
+
+}  // namespace stepmark

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/spec/model.h"
+
+#include <array>
+
+namespace stepmark {
+
+std::int64_t Model::layer_parameters() const {
+  const std::int64_t matrices =
+      hidden * qkv_width() + q_width() * hidden + hidden * mlp_in_width() + ffn * hidden;
+  const std::int64_t norms = has_bias() ? 4 * hidden : 2 * hidden;
+  const std::int64_t biases = has_bias() ? qkv_width() + hidden + mlp_in_width() + hidden : 0;
+  return matrices + norms + biases;
+}
+
+std::int64_t Model::parameters() const {
+  const std::int64_t tables = vocab * hidden * (tied_embeddings ? 1 : 2);
+  const std::int64_t positions = family == ModelFamily::gpt2 ? max_seq * hidden : 0;
+  const std::int64_t final_norm = has_bias() ? 2 * hidden : hidden;
+  return layers * layer_parameters() + tables + positions + final_norm;
+}
+
+std::int64_t Model::matmul_parameters() const {
+  const std::int64_t per_layer =
+      hidden * qkv_width() + q_width() * hidden + hidden * mlp_in_width() + ffn * hidden;
+  return layers * per_layer + vocab * hidden;
+}
+
+double Model::model_flops_per_token(std::int64_t seq) const {
+  return 6.0 * static_cast<double>(matmul_parameters()) + 12.0 * static_cast<double>(layers) *
+                                                              static_cast<double>(q_width()) *
+                                                              static_cast<double>(seq);
+}
+
+Model read_model(YamlMap map, const std::string& name) {
+  static constexpr std::array<std::string_view, 2> kFamilies{"gpt2", "llama"};
+  Model model;
+  model.name = name;
+  model.family =
+      map.required_choice("family", kFamilies) == "llama" ? ModelFamily::llama : ModelFamily::gpt2;
+  model.layers = map.required_int("layers", {.min = 1});
+  model.hidden = map.required_int("hidden", {.min = 1});
+  model.heads = map.required_int("heads", {.min = 1});
+  model.kv_heads = map.optional_int("kv_heads", model.heads, {.min = 1});
+  if (!map.has("head_dim") && model.hidden % model.heads != 0) {
+    map.fail("heads", "heads must divide hidden, or head_dim must be given");
+  }
+  model.head_dim = map.optional_int("head_dim", model.hidden / model.heads, {.min = 2});
+  model.ffn = map.required_int("ffn", {.min = 1});
+  model.vocab = map.required_int("vocab", {.min = 2});
+  model.max_seq = map.required_int("max_seq", {.min = 1});
+  model.tied_embeddings = map.optional_bool("tied_embeddings", model.family == ModelFamily::gpt2);
+  model.norm_eps = map.optional_double("norm_eps", 1e-5, {.min = 0.0});
+  model.rope_theta = map.optional_double("rope_theta", 10000.0, {.min = 1.0});
+  if (model.heads % model.kv_heads != 0) {
+    map.fail("kv_heads", "kv_heads must divide heads");
+  }
+  if (model.family == ModelFamily::llama && model.head_dim % 2 != 0) {
+    map.fail("head_dim", "rotary positions need an even head_dim");
+  }
+  map.finish();
+  return model;
+}
+
+}  // namespace stepmark

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// A transformer as dims: what a workload is, without saying where or how parallel it runs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/yaml.h"
+
+namespace stepmark {
+
+// gpt2: LayerNorm, learned positions, biases, GELU, two-matrix MLP.
+// llama: RMSNorm, rotary positions, no biases, SwiGLU with gate and up projections.
+enum class ModelFamily : std::uint8_t { gpt2, llama };
+
+struct Model {
+  std::string name;
+  std::string source;  // where the dims come from
+  ModelFamily family = ModelFamily::gpt2;
+  std::int64_t layers = 0;
+  std::int64_t hidden = 0;
+  std::int64_t heads = 0;
+  std::int64_t kv_heads = 0;
+  std::int64_t head_dim = 0;
+  std::int64_t ffn = 0;
+  std::int64_t vocab = 0;
+  std::int64_t max_seq = 0;
+  bool tied_embeddings = false;
+  double norm_eps = 1e-5;
+  double rope_theta = 10000.0;
+
+  bool operator==(const Model&) const = default;
+
+  [[nodiscard]] bool has_bias() const { return family == ModelFamily::gpt2; }
+  [[nodiscard]] std::int64_t q_width() const { return heads * head_dim; }
+  [[nodiscard]] std::int64_t qkv_width() const { return (heads + 2 * kv_heads) * head_dim; }
+  // Width of the first MLP product: gate and up together for llama.
+  [[nodiscard]] std::int64_t mlp_in_width() const {
+    return family == ModelFamily::llama ? 2 * ffn : ffn;
+  }
+  [[nodiscard]] std::int64_t layer_parameters() const;
+  [[nodiscard]] std::int64_t parameters() const;  // all trained numbers, tied tables once
+  // Parameters that take part in a matrix product: token and position look-ups excluded, the output
+  // head included. This is N of `model_flops_per_token`.
+  [[nodiscard]] std::int64_t matmul_parameters() const;
+  // 6 N + 12 L H Q T (PaLM, arXiv 2204.02311 appendix B), forward and backward, attention without
+  // causal halving, no recompute.
+  [[nodiscard]] double model_flops_per_token(std::int64_t seq) const;
+};
+
+// Reads the `model:` map of a workload file.
+[[nodiscard]] Model read_model(YamlMap map, const std::string& name);
+
+}  // namespace stepmark

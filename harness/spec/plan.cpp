@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/spec/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <vector>
+
+#include "core/error.h"
+
+namespace stepmark {
+namespace {
+
+constexpr std::array<std::string_view, 12> kKeys{
+    "dp",     "tp",        "sp",         "micro_batch", "accumulation", "seq",
+    "layers", "precision", "bucket_mib", "lr",          "weight_decay", "clip"};
+
+// Sets one key from text; returns what was expected when the text does not fit.
+std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string_view value) {
+  const auto whole = [&](std::int64_t& target, std::int64_t min) -> std::optional<std::string> {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc{} || end != value.data() + value.size() || number < min) {
+      return fmt::format("a whole number of at least {}", min);
+    }
+    target = number;
+    return std::nullopt;
+  };
+  const auto real = [&](double& target, double min) -> std::optional<std::string> {
+    double number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc{} || end != value.data() + value.size() || !(number >= min)) {
+      return fmt::format("a number of at least {}", min);
+    }
+    target = number;
+    return std::nullopt;
+  };
+  if (key == "dp") return whole(plan.dp, 1);
+  if (key == "tp") return whole(plan.tp, 1);
+  if (key == "micro_batch") return whole(plan.micro_batch, 1);
+  if (key == "accumulation") return whole(plan.accumulation, 1);
+  if (key == "seq") return whole(plan.seq, 1);
+  if (key == "layers") return whole(plan.layers, 1);
+  if (key == "bucket_mib") return real(plan.bucket_mib, 1e-6);
+  if (key == "lr") return real(plan.lr, 0.0);
+  if (key == "weight_decay") return real(plan.weight_decay, 0.0);
+  if (key == "clip") return real(plan.clip, 0.0);
+  if (key == "sp") {
+    if (value != "on" && value != "off" && value != "true" && value != "false") return "on or off";
+    plan.sequence_parallel = value == "on" || value == "true";
+    return std::nullopt;
+  }
+  if (value == "fp32") {
+    plan.precision = DType::f32;
+  } else if (value == "bf16") {
+    plan.precision = DType::bf16;
+  } else {
+    return "fp32 or bf16";
+  }
+  return std::nullopt;
+}
+
+bool is_key(std::string_view key) {
+  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+}
+
+std::string nearest_key(std::string_view key) {
+  const std::vector<std::string> keys(kKeys.begin(), kKeys.end());
+  const std::string nearest = nearest_name(key, keys);
+  return nearest.empty() ? fmt::format("valid keys: {}", fmt::join(kKeys, " "))
+                         : fmt::format("did you mean '{}'?", nearest);
+}
+
+}  // namespace
+
+Plan parse_plan(std::string_view text, Plan base) {
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view item = text.substr(begin, end - begin);
+    const std::size_t column = begin + 1;
+    const std::size_t equals = item.find('=');
+    const std::string_view key = item.substr(0, equals);
+    STEPMARK_REQUIRE(is_key(key), "--plan:1:{}: unknown key '{}'; {}", column, key,
+                     nearest_key(key));
+    STEPMARK_REQUIRE(equals != std::string_view::npos,
+                     "--plan:1:{}: '{}' needs a value, as in {}=2", column, key, key);
+    const std::string_view value = item.substr(equals + 1);
+    if (const auto expected = set_key(base, key, value)) {
+      throw Error(ExitCode::kUsage, fmt::format("--plan:1:{}: {}='{}': expected {}",
+                                                column + equals + 1, key, value, *expected));
+    }
+    begin = end + 1;
+  }
+  return base;
+}
+
+Plan read_plan(YamlMap map, Plan base) {
+  for (const std::string_view key : kKeys) {
+    if (!map.has(key)) continue;
+    const std::string value = map.required_string(key);
+    if (const auto expected = set_key(base, key, value)) {
+      map.fail(key, fmt::format("'{}': expected {}", value, *expected));
+    }
+  }
+  map.finish();
+  return base;
+}
+
+std::string to_text(const Plan& plan) {
+  std::string text = fmt::format("tp={}", plan.tp);
+  if (plan.dp > 0) text = fmt::format("dp={},", plan.dp) + text;
+  text += fmt::format(",sp={},micro_batch={},accumulation={}",
+                      plan.sequence_parallel ? "on" : "off", plan.micro_batch, plan.accumulation);
+  if (plan.seq > 0) text += fmt::format(",seq={}", plan.seq);
+  if (plan.layers > 0) text += fmt::format(",layers={}", plan.layers);
+  text +=
+      fmt::format(",precision={},bucket_mib={},lr={},weight_decay={},clip={}",
+                  name_of(plan.precision), plan.bucket_mib, plan.lr, plan.weight_decay, plan.clip);
+  return text;
+}
+
+std::string short_name(const Plan& plan) {
+  std::string name =
+      fmt::format("tp{}.dp{}.mb{}.seq{}", plan.tp, plan.dp, plan.micro_batch, plan.seq);
+  if (plan.sequence_parallel) name += ".sp";
+  if (plan.accumulation > 1) name += fmt::format(".acc{}", plan.accumulation);
+  if (plan.layers > 0) name += fmt::format(".L{}", plan.layers);
+  return name + "." + std::string(name_of(plan.precision));
+}
+
+std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
+                                       std::int64_t world_size) {
+  if (plan.dp * plan.tp != world_size) {
+    return fmt::format(
+        "dp={} x tp={} needs {} ranks, but the world has {}; give degrees whose "
+        "product is {} or start {} ranks",
+        plan.dp, plan.tp, plan.dp * plan.tp, world_size, world_size, plan.dp * plan.tp);
+  }
+  if (model.heads % plan.tp != 0) {
+    return fmt::format("tp={} does not divide the {} attention heads of {}", plan.tp, model.heads,
+                       model.name);
+  }
+  if (model.kv_heads % plan.tp != 0) {
+    return fmt::format("tp={} does not divide the {} key/value heads of {}", plan.tp,
+                       model.kv_heads, model.name);
+  }
+  if (model.ffn % plan.tp != 0) {
+    return fmt::format("tp={} does not divide the MLP width {} of {}", plan.tp, model.ffn,
+                       model.name);
+  }
+  if ((model.vocab + plan.tp - 1) / plan.tp * (plan.tp - 1) >= model.vocab) {
+    return fmt::format("tp={} leaves a rank without any of the {} vocabulary rows", plan.tp,
+                       model.vocab);
+  }
+  if (plan.seq > model.max_seq) {
+    return fmt::format("seq={} is longer than the {} positions of {}", plan.seq, model.max_seq,
+                       model.name);
+  }
+  if (plan.sequence_parallel && plan.tp == 1) {
+    return "sp=on splits tokens over the tensor-parallel group and needs tp of at least 2";
+  }
+  if (plan.sequence_parallel && (plan.micro_batch * plan.seq) % plan.tp != 0) {
+    return fmt::format("sp=on needs micro_batch x seq = {} divisible by tp={}",
+                       plan.micro_batch * plan.seq, plan.tp);
+  }
+  if (plan.layers > model.layers) {
+    return fmt::format("layers={} is more than the {} layers of {}; a slice has fewer", plan.layers,
+                       model.layers, model.name);
+  }
+  return std::nullopt;
+}
+
+Plan resolve(Plan plan, const Model& model, std::int64_t world_size) {
+  STEPMARK_REQUIRE(world_size >= 1, "a world of {} ranks cannot run anything", world_size);
+  if (plan.seq == 0) plan.seq = model.max_seq;
+  if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world_size / plan.tp);
+  if (plan.layers == model.layers) plan.layers = 0;
+  if (const auto reason = why_illegal(plan, model, world_size)) {
+    throw Error(ExitCode::kUsage, fmt::format("impossible plan: {}", *reason));
+  }
+  return plan;
+}
+
+Model sliced(const Model& model, const Plan& plan) {
+  Model result = model;
+  if (plan.layers > 0) result.layers = plan.layers;
+  return result;
+}
+
+}  // namespace stepmark

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a workload is spread over ranks, and with which batch and precision.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/dtype.h"
+#include "harness/spec/model.h"
+
+namespace stepmark {
+
+struct Plan {
+  std::int64_t dp = 0;  // 0: whatever the world size leaves over
+  std::int64_t tp = 1;
+  bool sequence_parallel = false;
+  std::int64_t micro_batch = 1;   // sequences per data-parallel rank and micro-step
+  std::int64_t accumulation = 1;  // micro-steps per optimizer step
+  std::int64_t seq = 0;           // tokens per sequence; 0: the model's max_seq
+  std::int64_t layers = 0;        // > 0: run a slice with this many of the model's layers
+  DType precision = DType::f32;   // storage of parameters and activations: fp32 or bf16
+  double bucket_mib = 25.0;       // data-parallel gradient bucket (PyTorch DDP's default)
+  double lr = 1e-3;
+  double weight_decay = 0.1;
+  double clip = 1.0;  // maximum global gradient norm; 0: no clipping
+
+  bool operator==(const Plan&) const = default;
+
+  [[nodiscard]] std::int64_t global_batch() const { return micro_batch * accumulation * dp; }
+  [[nodiscard]] std::int64_t tokens_per_step() const { return global_batch() * seq; }
+};
+
+// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp sp micro_batch accumulation seq layers
+// precision bucket_mib lr weight_decay clip. Error(kUsage) names the column and the nearest key.
+[[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {});
+// The same keys as a YAML map.
+[[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
+// Canonical text, every key in fixed order; parse_plan(to_text(p)) == p.
+[[nodiscard]] std::string to_text(const Plan& plan);
+// Short form for case names: "tp2.dp2", with ".sp", ".acc4", ".bf16", ".L2" when they differ from
+// defaults.
+[[nodiscard]] std::string short_name(const Plan& plan);
+
+// Why the plan cannot run, or nothing. Pure arithmetic; `world_size` ranks.
+[[nodiscard]] std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
+                                                     std::int64_t world_size);
+// Fills dp and seq from world size and model where they are 0, then checks; Error(kUsage) with the
+// reason.
+[[nodiscard]] Plan resolve(Plan plan, const Model& model, std::int64_t world_size);
+// The model that runs: `layers` of the plan applied.
+[[nodiscard]] Model sliced(const Model& model, const Plan& plan);
+
+}  // namespace stepmark

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/spec/workload.h"
+
+namespace stepmark {
+
+Workload read_workload(const std::string& path) {
+  YamlMap map = YamlDocument::read_file(path).map();
+  Workload workload;
+  workload.name = map.required_string("workload");
+  workload.description = map.required_string("description");
+  const std::string source = map.required_string("source");
+  workload.model = read_model(map.required_map("model"), workload.name);
+  workload.model.source = source;
+  if (auto plan = map.optional_map("plan")) workload.plan = read_plan(*plan);
+  map.finish();
+  return workload;
+}
+
+}  // namespace stepmark
