@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "results/compare/compare.h"
+#include "results/record/json_reader.h"
+#include "results/table/format.h"
+#include "results/table/text_table.h"
+
+namespace stepmark {
+
+namespace {
+
+constexpr std::array kVerdicts = {Verdict::slower, Verdict::faster, Verdict::same,
+                                  Verdict::undecided, Verdict::not_comparable};
+
+std::string ratio_text(const CaseVerdict& c) {
+  return std::isfinite(c.ratio) ? fmt::format("{:.3f} [{:.3f}, {:.3f}]", c.ratio, c.lower, c.upper)
+                                : kNotAvailable;
+}
+
+nlohmann::json case_json(const CaseVerdict& c) {
+  return {{"case_id", c.case_id},
+          {"family", c.family},
+          {"verdict", name_of(c.verdict)},
+          {"baseline_s", number_or_null(c.baseline_s)},
+          {"candidate_s", number_or_null(c.candidate_s)},
+          {"ratio", number_or_null(c.ratio)},
+          {"lower", number_or_null(c.lower)},
+          {"upper", number_or_null(c.upper)},
+          {"adjusted_p", number_or_null(c.adjusted_p)},
+          {"minimum_detectable", number_or_null(c.minimum_detectable)},
+          {"between_run_sd", number_or_null(c.between_run_sd)},
+          {"between_run_assumed", c.between_run_assumed},
+          {"reason", c.reason}};
+}
+
+nlohmann::json side_json(const SideComparison& side) {
+  auto differences = nlohmann::json::array();
+  for (const auto& d : side.differences) {
+    differences.push_back({{"group", d.group},
+                           {"name", d.name},
+                           {"baseline", d.baseline},
+                           {"candidate", d.candidate},
+                           {"fingerprint", d.fingerprint}});
+  }
+  auto cases = nlohmann::json::array();
+  for (const auto& c : side.cases) {
+    cases.push_back(case_json(c));
+  }
+  auto counts = nlohmann::json::object();
+  for (const auto verdict : kVerdicts) {
+    counts[std::string(name_of(verdict))] = side.count(verdict);
+  }
+  return {{"baseline", side.baseline},
+          {"candidate", side.candidate},
+          {"differences", std::move(differences)},
+          {"cases", std::move(cases)},
+          {"counts", std::move(counts)},
+          {"notes", side.notes}};
+}
+
+std::string differences_text(const SideComparison& side) {
+  TextTable table(
+      {{"differs", Align::left}, {"baseline", Align::left}, {"candidate", Align::left}});
+  std::size_t others = 0;
+  for (const auto& d : side.differences) {
+    if (d.fingerprint) {
+      table.add({d.group + " " + d.name, d.baseline.empty() ? "-" : d.baseline,
+                 d.candidate.empty() ? "-" : d.candidate});
+    } else {
+      ++others;
+    }
+  }
+  auto out = table.empty() ? std::string("Same environment and configuration.\n") : table.text();
+  if (others > 0) {
+    out += fmt::format("(and {} facts that are expected to change, such as host names and load)\n",
+                       others);
+  }
+  return out + "\n";
+}
+
+std::string side_text(const SideComparison& side, const CompareOptions& options) {
+  auto out = wrapped(fmt::format("{} against the baseline {}", side.candidate, side.baseline), 2) +
+             differences_text(side);
+  TextTable table({{"case", Align::left},
+                   {"baseline"},
+                   {"candidate"},
+                   {"time ratio [interval]"},
+                   {"verdict", Align::left},
+                   {"detects"}});
+  std::string reasons;
+  for (const auto& c : side.cases) {
+    table.add({c.case_id, format_time(c.baseline_s), format_time(c.candidate_s), ratio_text(c),
+               std::string(name_of(c.verdict)),
+               std::isfinite(c.minimum_detectable)
+                   ? fmt::format("{:.1f} %", 100 * c.minimum_detectable)
+                   : kNotAvailable});
+    if (!c.reason.empty()) {
+      reasons += wrapped(fmt::format("  {}: {}", c.case_id, c.reason), 4);
+    }
+  }
+  if (!table.empty()) {
+    out += table.text() + reasons + "\n";
+  }
+  std::string counts;
+  for (const auto verdict : kVerdicts) {
+    counts +=
+        fmt::format("{}{} {}", counts.empty() ? "" : ", ", side.count(verdict), name_of(verdict));
+  }
+  out += counts + "\n";
+  for (const auto& note : side.notes) {
+    out += wrapped("Note: " + note, 2);
+  }
+  return out + wrapped(fmt::format("A ratio over 1 is slower. Verdicts hold at {:.0f} % for all "
+                                   "cases together (Holm); differences up to {:.1f} % count as "
+                                   "same. \"detects\" is the slow-down that this data would find "
+                                   "with 80 % power.",
+                                   100 * options.confidence, 100 * options.margin),
+                       2);
+}
+
+}  // namespace
+
+nlohmann::json to_json(const Comparison& comparison) {
+  auto sides = nlohmann::json::array();
+  for (const auto& side : comparison.sides) {
+    sides.push_back(side_json(side));
+  }
+  return {{"schema_version", kSchemaVersion},
+          {"margin", comparison.options.margin},
+          {"confidence", comparison.options.confidence},
+          {"worst", name_of(comparison.worst())},
+          {"sides", std::move(sides)}};
+}
+
+std::string comparison_table(const Comparison& comparison) {
+  std::string out;
+  for (const auto& side : comparison.sides) {
+    out += (out.empty() ? "" : "\n") + side_text(side, comparison.options);
+  }
+  return out;
+}
+
+}  // namespace stepmark

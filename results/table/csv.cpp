@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// RFC 4180: CRLF line ends, quotes around fields that need them, quotes doubled.
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "results/record/journal.h"
+#include "results/table/table.h"
+
+namespace stepmark {
+
+namespace {
+
+constexpr std::string_view kHeader =
+    "run_id,case_id,family,provenance,outcome,reason,perf_valid,labels,metric,unit,value,lower,"
+    "upper,note,median_s,samples,effective_samples,checks_passed\r\n";
+
+std::string quoted(std::string_view field) {
+  if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
+    return std::string(field);
+  }
+  std::string out = "\"";
+  for (const char c : field) {
+    out += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return out + "\"";
+}
+
+// Shortest text that reads back as the same double; empty when undefined.
+std::string exact(double value) { return std::isfinite(value) ? fmt::format("{}", value) : ""; }
+
+std::string exact(const std::optional<double>& value) { return value ? exact(*value) : ""; }
+
+class Row {
+ public:
+  Row& operator<<(std::string_view field) {
+    text_ += (first_ ? "" : ",") + quoted(field);
+    first_ = false;
+    return *this;
+  }
+  [[nodiscard]] std::string line() const { return text_ + "\r\n"; }
+
+ private:
+  std::string text_;
+  bool first_ = true;
+};
+
+std::string checks_passed(const Record& record) {
+  bool all = true;
+  for (const auto& check : record.checks) {
+    all = all && check.passed;
+  }
+  return record.checks.empty() ? "" : all ? "true" : "false";
+}
+
+std::string record_row(const std::string& run_id, const Record& record, const Metric& metric) {
+  std::string labels;
+  for (const auto& label : record.labels) {
+    labels += (labels.empty() ? "" : ";") + label;
+  }
+  const auto* time = record.summary("time_s");
+  Row row;
+  row << run_id << record.case_id << record.family << name_of(record.provenance)
+      << name_of(record.outcome) << record.reason << (record.perf_valid ? "true" : "false")
+      << labels << metric.name << metric.unit << exact(metric.value) << exact(metric.lower)
+      << exact(metric.upper) << metric.note << (time == nullptr ? "" : exact(time->median))
+      << (time == nullptr ? "" : fmt::format("{}", time->count))
+      << (time == nullptr ? "" : exact(time->effective_count)) << checks_passed(record);
+  return row.line();
+}
+
+}  // namespace
+
+std::string runs_csv(std::span<const Run> runs) {
+  std::string out(kHeader);
+  for (const auto& run : runs) {
+    const auto& id = run.header.run_id;
+    for (const auto& record : run.records) {
+      for (const auto& metric : record.metrics) {
+        out += record_row(id, record, metric);
+      }
+      if (record.metrics.empty()) {
+        out += record_row(id, record, Metric{});
+      }
+    }
+    for (const auto& missing : run.missing()) {
+      if (run.find(missing) == nullptr) {
+        out += record_row(id,
+                          Record{.case_id = missing,
+                                 .outcome = Outcome::not_measured,
+                                 .reason = "the run ended before this case"},
+                          Metric{});
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace stepmark

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "core/units.h"
+#include "results/record/journal.h"
+#include "results/table/format.h"
+#include "results/table/table.h"
+#include "results/table/text_table.h"
+
+namespace stepmark {
+
+namespace {
+
+using Records = std::vector<const Record*>;
+
+Records measured(const Run& run, std::string_view family) {
+  Records out;
+  for (const auto& record : run.records) {
+    if (record.family == family && record.outcome == Outcome::ok) {
+      out.push_back(&record);
+    }
+  }
+  return out;
+}
+
+const Summary& time_of(const Record& record) {
+  static const Summary kNone{.series = "time_s",
+                             .median = std::numeric_limits<double>::quiet_NaN(),
+                             .lower = std::numeric_limits<double>::quiet_NaN(),
+                             .upper = std::numeric_limits<double>::quiet_NaN(),
+                             .p99 = std::numeric_limits<double>::quiet_NaN()};
+  const auto* found = record.summary("time_s");
+  return found == nullptr ? kNone : *found;
+}
+
+// Whatever keeps a figure from being a plain measurement is said beside it.
+std::string remarks(const Record& record) {
+  std::string out;
+  const auto add = [&](std::string_view text) {
+    out += fmt::format("{}{}", out.empty() ? "" : ", ", text);
+  };
+  if (record.provenance != Provenance::measured) {
+    add(name_of(record.provenance));
+  }
+  if (!record.perf_valid) {
+    add("timing not valid");
+  }
+  for (const auto& label : record.labels) {
+    add(label);
+  }
+  return out;
+}
+
+std::string collective_block_name(const Record& record) {
+  const auto placement = record.text("placement");
+  const auto op = record.text("op");
+  return fmt::format("{} {}{}{}{} on {} ranks", record.text("collective"), record.text("dtype"),
+                     op.empty() ? "" : " " + op, placement.empty() ? "" : ", ", placement,
+                     record.number("ranks").value_or(0));
+}
+
+std::string collectives(const Run& run) {
+  std::vector<std::string> order;
+  std::map<std::string, Records> blocks;
+  for (const auto* record : measured(run, "collective")) {
+    const auto name = collective_block_name(*record);
+    if (blocks[name].empty()) {
+      order.push_back(name);
+    }
+    blocks[name].push_back(record);
+  }
+  std::string out;
+  for (const auto& name : order) {
+    TextTable table({{"size"},
+                     {"time"},
+                     {"±95 %"},
+                     {"p99"},
+                     {"algbw GB/s"},
+                     {"busbw GB/s"},
+                     {"samples"},
+                     {"check", Align::left},
+                     {"remarks", Align::left}});
+    auto& block = blocks[name];
+    std::stable_sort(block.begin(), block.end(), [](const Record* a, const Record* b) {
+      return a->number("size_bytes").value_or(0) < b->number("size_bytes").value_or(0);
+    });
+    for (const auto* record : block) {
+      const auto& time = time_of(*record);
+      table.add({format_bytes(record->number("size_bytes").value_or(0)), format_time(time.median),
+                 format_half_width(time), format_time(time.p99), format_metric(*record, "algbw"),
+                 format_metric(*record, "busbw"), fmt::format("{}", time.count),
+                 format_checks(*record), remarks(*record)});
+    }
+    out += fmt::format("{}\n{}\n", fit(name, kTableWidth), table.text());
+  }
+  return out;
+}
+
+std::string kernels(const Run& run) {
+  TextTable table({{"kernel", Align::left},
+                   {"time"},
+                   {"±95 %"},
+                   {"p99"},
+                   {"GFLOP/s"},
+                   {"GB/s"},
+                   {"roofline"},
+                   {"check", Align::left},
+                   {"remarks", Align::left}});
+  for (const auto* record : measured(run, "kernel")) {
+    const auto& time = time_of(*record);
+    const auto* roofline = record->metric("roofline");
+    const auto title = record->text("title");
+    table.add({title.empty() ? record->case_id : title, format_time(time.median),
+               format_half_width(time), format_time(time.p99), format_metric(*record, "gflops"),
+               format_metric(*record, "gbps"),
+               format_percent(roofline == nullptr ? std::nullopt : roofline->value),
+               format_checks(*record), remarks(*record)});
+  }
+  return table.empty() ? std::string{} : fmt::format("Kernels\n{}\n", table.text());
+}
+
+std::string step_split(const Record& record) {
+  double whole = 0;
+  for (const auto& part : record.split) {
+    whole += part.seconds;
+  }
+  std::string out;
+  for (const auto& part : record.split) {
+    out +=
+        fmt::format("{}{} {} ({})", out.empty() ? "" : " | ", part.name, format_time(part.seconds),
+                    format_percent(whole > 0 ? std::optional(part.seconds / whole) : std::nullopt));
+  }
+  return out;
+}
+
+std::string steps(const Run& run) {
+  TextTable table({{"step", Align::left},
+                   {"time"},
+                   {"±95 %"},
+                   {"tokens/s"},
+                   {"per GPU"},
+                   {"TFLOP/s/GPU"},
+                   {"MFU"},
+                   {"HFU"},
+                   {"check", Align::left}});
+  std::string below;
+  for (const auto* record : measured(run, "step")) {
+    const auto& time = time_of(*record);
+    const auto* mfu = record->metric("mfu");
+    const auto* hfu = record->metric("hfu");
+    const auto title = record->text("title");
+    const auto name = title.empty() ? record->case_id : title;
+    table.add({name, format_time(time.median), format_half_width(time),
+               format_metric(*record, "tokens_per_s"),
+               format_metric(*record, "tokens_per_s_per_gpu"),
+               format_metric(*record, "tflops_per_gpu"),
+               format_percent(mfu == nullptr ? std::nullopt : mfu->value),
+               format_percent(hfu == nullptr ? std::nullopt : hfu->value), format_checks(*record)});
+    if (!record->split.empty()) {
+      below += wrapped(fmt::format("  {}: {}", name, step_split(*record)), 4);
+    }
+    if (mfu != nullptr && !mfu->value) {
+      below += wrapped(fmt::format("  {}: MFU N/A: {}", name, mfu->note), 4);
+    }
+    if (const auto said = remarks(*record); !said.empty()) {
+      below += wrapped(fmt::format("  {}: {}", name, said), 4);
+    }
+  }
+  return table.empty() ? std::string{} : fmt::format("Steps\n{}{}\n", table.text(), below);
+}
+
+std::string failed_checks(const Run& run) {
+  std::string out;
+  for (const auto& record : run.records) {
+    for (const auto& check : record.checks) {
+      if (!check.passed) {
+        out += wrapped(fmt::format("  {}: {}: {}", record.case_id, check.name, check.detail), 4);
+      }
+    }
+  }
+  return out.empty() ? out : "Checks that failed\n" + out + "\n";
+}
+
+std::string without_result(const Run& run) {
+  std::string out;
+  for (const auto& record : run.records) {
+    if (record.outcome != Outcome::ok) {
+      out += wrapped(
+          fmt::format("  {}: {}: {}", record.case_id, name_of(record.outcome), record.reason), 4);
+    }
+  }
+  for (const auto& id : run.missing()) {
+    if (run.find(id) == nullptr) {
+      out += wrapped(fmt::format("  {}: not-measured: the run ended before this case", id), 4);
+    }
+  }
+  return out.empty() ? out : "Without result\n" + out + "\n";
+}
+
+std::string closing(const Run& run) {
+  const auto& header = run.header;
+  const auto measured_count =
+      std::count_if(run.records.begin(), run.records.end(),
+                    [](const Record& r) { return r.outcome == Outcome::ok; });
+  std::string environment;
+  for (const auto& fact : header.environment.facts) {
+    if (fact.group == "hardware") {
+      environment += fmt::format("{}{} {}", environment.empty() ? "" : ", ", fact.name, fact.value);
+    }
+  }
+  auto out =
+      wrapped(fmt::format("{} of {} cases measured; {} ranks, backend {}, suite {}", measured_count,
+                          header.cases.size(), header.ranks, header.backend, header.suite),
+              2);
+  out +=
+      wrapped(fmt::format("stepmark {} ({}{}, {} build)", header.tool_version, header.git_revision,
+                          header.dirty ? ", modified tree" : "", header.build_type),
+              2);
+  if (!environment.empty()) {
+    out += wrapped("Hardware: " + environment, 2);
+  }
+  for (const auto& warning : run.warnings) {
+    out += wrapped("Warning: " + warning, 2);
+  }
+  out += wrapped(
+      "Times are medians of the steady state with the 95 % interval of the median; a sample is the "
+      "maximum over ranks. GB = 1e9 bytes, size is per rank or total as nccl-tests counts it.",
+      2);
+  return out;
+}
+
+}  // namespace
+
+std::string run_table(const Run& run) {
+  return collectives(run) + kernels(run) + steps(run) + failed_checks(run) + without_result(run) +
+         closing(run);
+}
+
+}  // namespace stepmark
