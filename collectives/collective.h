@@ -22,8 +22,9 @@ struct CollectiveSetup {
   std::uint64_t seed = 1;
 };
 
-// Element counts of one rank's buffers for a setup. Sizes are rounded down so that every rank gets
-// equal chunks (as nccl-tests does); `size_bytes` is the size after rounding.
+// Element counts of one rank's buffers for a setup, the same on every rank. Sizes are rounded down
+// so that every rank gets equal chunks (nccl-tests also rounds chunks to 16 bytes, which leaves
+// nothing of small sizes); `size_bytes` is the size after rounding.
 struct CollectiveSizes {
   std::size_t send_count = 0;   // elements in the send buffer
   std::size_t recv_count = 0;   // elements in the receive buffer
@@ -31,17 +32,23 @@ struct CollectiveSizes {
   std::int64_t size_bytes = 0;  // S of algbw = S / t
 };
 
+// Collective::origin of an element that all ranks had a part in.
+inline constexpr int kAllRanks = -1;
+
 struct Collective {
   CollectiveKind kind;
   bool reduces;
   bool supports_in_place;
   CollectiveSizes (*sizes)(const CollectiveSetup&, int ranks);
   // Value that element `index` of rank `rank`'s send buffer has, and that element `index` of its
-  // receive buffer must have, exactly (bit for bit after conversion to the dtype).
+  // receive buffer must have, exactly (bit for bit after conversion to the dtype). NaN: the verb
+  // must not write that element (the receive buffer of a rank that is not the root, say).
   double (*input)(const CollectiveSetup&, int ranks, int rank, std::size_t index);
   double (*expected)(const CollectiveSetup&, int ranks, int rank, std::size_t index);
   void (*run)(const CollectiveSetup&, const CollectiveSizes&, Comm&, const void* send, void* recv,
               Stream&);
+  // Rank whose data element `index` of `rank`'s receive buffer is; kAllRanks for reductions.
+  int (*origin)(const CollectiveSetup&, int ranks, int rank, std::size_t index);
 };
 
 [[nodiscard]] std::span<const Collective* const> all_collectives();

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Uneven all-to-all, as token routing makes it: rank i sends count(i, j) elements to rank j, packed
+// in rank order on both sides. The counts are a function of the seed: 0 to a full chunk, and one
+// *hot* rank (a popular expert) gets a full chunk from everybody. Hence the largest send or receive
+// total of any rank is what the hot one receives, and S = that total = ranks * chunk elements.
+#include <vector>
+
+#include "collectives/cases/case.h"
+#include "collectives/exact_data.h"
+
+namespace stepmark::cases {
+namespace {
+
+constexpr std::uint64_t kParts = 15;  // counts are multiples of chunk / kParts, rounded down
+
+CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
+  return sizes_of_chunks(setup, ranks, /*send_all=*/true, /*recv_all=*/true);
+}
+
+class Routing {
+ public:
+  Routing(const CollectiveSetup& setup, int ranks)
+      : bits_(mix_bits(~setup.seed)),
+        hot_(static_cast<int>(bits_ % static_cast<std::uint64_t>(ranks))),
+        chunk_(sizes(setup, ranks).verb_count) {}
+
+  std::size_t count(int from, int to) const {
+    const auto pair = static_cast<std::uint64_t>(from) * kMaxRanks + static_cast<std::uint64_t>(to);
+    const std::uint64_t parts = to == hot_ ? kParts : mix_bits(bits_ + pair) % (kParts + 1);
+    return chunk_ * parts / kParts;
+  }
+
+ private:
+  std::uint64_t bits_;
+  int hot_;
+  std::size_t chunk_;
+};
+
+// The sender of element `index` of `rank`'s receive buffer (`ranks` past the end of the data), and
+// the element's index in the sender's send buffer.
+ChunkPlace sender_place(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
+  const Routing routing(setup, ranks);
+  for (int from = 0; from < ranks; ++from) {
+    const std::size_t count = routing.count(from, rank);
+    if (index >= count) {
+      index -= count;
+      continue;
+    }
+    for (int to = 0; to < rank; ++to) index += routing.count(from, to);
+    return {from, index};
+  }
+  return {ranks, 0};
+}
+
+double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
+  const ChunkPlace place = sender_place(setup, ranks, rank, index);
+  return place.rank == ranks ? kUntouched : moved_value(setup, place.rank, place.offset);
+}
+
+struct Layout {
+  std::vector<std::size_t> counts;
+  std::vector<std::size_t> displs;
+  void add(std::size_t count) {
+    displs.push_back(counts.empty() ? 0 : displs.back() + counts.back());
+    counts.push_back(count);
+  }
+};
+
+void run(const CollectiveSetup& setup, const CollectiveSizes&, Comm& comm, const void* send,
+         void* recv, Stream& stream) {
+  const Routing routing(setup, comm.size());
+  Layout out;
+  Layout in;
+  for (int peer = 0; peer < comm.size(); ++peer) {
+    out.add(routing.count(comm.rank(), peer));
+    in.add(routing.count(peer, comm.rank()));
+  }
+  comm.all_to_all_v(send, out.counts, out.displs, recv, in.counts, in.displs, setup.dtype, stream);
+}
+
+int origin(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
+  return sender_place(setup, ranks, rank, index).rank;
+}
+
+}  // namespace
+
+const Collective all_to_all_v{
+    .kind = CollectiveKind::all_to_all_v,
+    .reduces = false,
+    .supports_in_place = false,
+    .sizes = sizes,
+    .input = own_data,
+    .expected = expected,
+    .run = run,
+    .origin = origin,
+};
+
+}  // namespace stepmark::cases

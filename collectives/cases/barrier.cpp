@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nobody leaves before everybody came. Moves no data: S = 0.
+#include "collectives/cases/case.h"
+
+namespace stepmark::cases {
+namespace {
+
+CollectiveSizes sizes(const CollectiveSetup&, int) { return {}; }
+double nothing(const CollectiveSetup&, int, int, std::size_t) { return kUntouched; }
+void run(const CollectiveSetup&, const CollectiveSizes&, Comm& comm, const void*, void*,
+         Stream& stream) {
+  comm.barrier(stream);
+}
+
+}  // namespace
+
+const Collective barrier{
+    .kind = CollectiveKind::barrier,
+    .reduces = false,
+    .supports_in_place = false,
+    .sizes = sizes,
+    .input = nothing,
+    .expected = nothing,
+    .run = run,
+    .origin = from_all_ranks,
+};
+
+}  // namespace stepmark::cases

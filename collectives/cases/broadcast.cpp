@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// out[i] = in of the root[i], on every rank. S = bytes per rank.
+#include "collectives/cases/case.h"
+#include "collectives/exact_data.h"
+
+namespace stepmark::cases {
+namespace {
+
+double expected(const CollectiveSetup& setup, int, int, std::size_t index) {
+  return moved_value(setup, setup.root, index);
+}
+
+void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
+         void* recv, Stream& stream) {
+  comm.broadcast(send, recv, sizes.verb_count, setup.dtype, setup.root, stream);
+}
+
+int origin(const CollectiveSetup& setup, int, int, std::size_t) { return setup.root; }
+
+}  // namespace
+
+const Collective broadcast{
+    .kind = CollectiveKind::broadcast,
+    .reduces = false,
+    .supports_in_place = true,
+    .sizes = sizes_per_rank,
+    .input = own_data,
+    .expected = expected,
+    .run = run,
+    .origin = origin,
+};
+
+}  // namespace stepmark::cases

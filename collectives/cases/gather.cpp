@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// out[r * count + i] = in of rank r[i], on the root only. S = total = ranks * count elements.
+#include "collectives/cases/case.h"
+#include "collectives/exact_data.h"
+
+namespace stepmark::cases {
+namespace {
+
+CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
+  return sizes_of_chunks(setup, ranks, /*send_all=*/false, /*recv_all=*/true);
+}
+
+double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
+  if (rank != setup.root) return kUntouched;
+  const ChunkPlace place = chunk_place(setup, ranks, index);
+  return moved_value(setup, place.rank, place.offset);
+}
+
+void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
+         void* recv, Stream& stream) {
+  comm.gather(send, recv, sizes.verb_count, setup.dtype, setup.root, stream);
+}
+
+int origin(const CollectiveSetup& setup, int ranks, int, std::size_t index) {
+  return chunk_place(setup, ranks, index).rank;
+}
+
+}  // namespace
+
+const Collective gather{
+    .kind = CollectiveKind::gather,
+    .reduces = false,
+    .supports_in_place = false,
+    .sizes = sizes,
+    .input = own_data,
+    .expected = expected,
+    .run = run,
+    .origin = origin,
+};
+
+}  // namespace stepmark::cases

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// out[i] = op over ranks of in[rank * count + i]. S = total = ranks * count elements.
+#include "collectives/cases/case.h"
+#include "collectives/exact_data.h"
+
+namespace stepmark::cases {
+namespace {
+
+CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
+  return sizes_of_chunks(setup, ranks, /*send_all=*/true, /*recv_all=*/false);
+}
+
+double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
+  const std::size_t chunk = sizes(setup, ranks).verb_count;
+  return reduction_result(setup, ranks, static_cast<std::size_t>(rank) * chunk + index);
+}
+
+void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
+         void* recv, Stream& stream) {
+  comm.reduce_scatter(send, recv, sizes.verb_count, setup.dtype, setup.op, stream);
+}
+
+}  // namespace
+
+const Collective reduce_scatter{
+    .kind = CollectiveKind::reduce_scatter,
+    .reduces = true,
+    .supports_in_place = true,
+    .sizes = sizes,
+    .input = reduction_input,
+    .expected = expected,
+    .run = run,
+    .origin = from_all_ranks,
+};
+
+}  // namespace stepmark::cases

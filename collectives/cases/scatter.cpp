@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// out[i] = in of the root[rank * count + i]. S = total = ranks * count elements.
+#include "collectives/cases/case.h"
+#include "collectives/exact_data.h"
+
+namespace stepmark::cases {
+namespace {
+
+CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
+  return sizes_of_chunks(setup, ranks, /*send_all=*/true, /*recv_all=*/false);
+}
+
+double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
+  const std::size_t chunk = sizes(setup, ranks).verb_count;
+  return moved_value(setup, setup.root, static_cast<std::size_t>(rank) * chunk + index);
+}
+
+void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
+         void* recv, Stream& stream) {
+  comm.scatter(send, recv, sizes.verb_count, setup.dtype, setup.root, stream);
+}
+
+int origin(const CollectiveSetup& setup, int, int, std::size_t) { return setup.root; }
+
+}  // namespace
+
+const Collective scatter{
+    .kind = CollectiveKind::scatter,
+    .reduces = false,
+    .supports_in_place = false,
+    .sizes = sizes,
+    .input = own_data,
+    .expected = expected,
+    .run = run,
+    .origin = origin,
+};
+
+}  // namespace stepmark::cases

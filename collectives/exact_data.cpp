@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collectives/exact_data.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "collectives/average.h"
+#include "core/error.h"
+
+namespace stepmark {
+namespace {
+
+// More contributors would only make verification slower: 4096 draws per element.
+constexpr int kMaxContributors = 256;
+constexpr int kScaledRoles = 3;  // ranks that bring a factor of 2 or 1/2 to a product
+
+bool is_signed(DType dtype) {
+  return is_float(dtype) || dtype == DType::i8 || dtype == DType::i32 || dtype == DType::i64;
+}
+
+// Every integer in [0, limit] is exact in the dtype, and below the poison in integer dtypes. 64-bit
+// integers stop where doubles are no longer exact.
+std::int64_t limit_of(DType dtype) {
+  if (is_float(dtype)) return std::int64_t{1} << significand_bits(dtype);
+  switch (significand_bits(dtype)) {
+    case 8:
+      return 126;
+    case 32:
+      return std::int64_t{1} << 30;
+    default:
+      return std::int64_t{1} << 52;
+  }
+}
+
+std::int64_t below(std::uint64_t draw, std::int64_t bound) {
+  return static_cast<std::int64_t>(draw % static_cast<std::uint64_t>(bound));
+}
+
+// What one element has in common on all ranks.
+class Element {
+ public:
+  Element(const CollectiveSetup& setup, std::size_t index)
+      : dtype_(setup.dtype),
+        limit_(limit_of(setup.dtype)),
+        bits_(mix_bits(mix_bits(setup.seed) ^ static_cast<std::uint64_t>(index))) {}
+
+  // Roles are a rotation of the ranks: role 0 is played by a different rank in each element.
+  int role_of(int rank, int ranks) const {
+    const int first = static_cast<int>((bits_ >> 32) % static_cast<std::uint64_t>(ranks));
+    return (rank + ranks - first) % ranks;
+  }
+
+  double summand(int role, int ranks) const {
+    const int contributors = contributors_of(ranks);
+    if (role >= contributors) return 0.0;
+    const auto draw = draw_of(role);
+    return signed_value(1 + below(draw, limit_ / contributors), draw) * unit();
+  }
+  int contributors_of(int ranks) const {
+    const auto most = std::min<std::int64_t>(limit_, kMaxContributors);
+    return static_cast<int>(std::min<std::int64_t>(ranks, most));
+  }
+
+  double factor(int role) const {
+    if (role >= kMaxContributors) return 1.0;
+    const auto draw = draw_of(role);
+    if (role > kScaledRoles) return signed_value(1, draw);
+    if (!is_float(dtype_)) {
+      return signed_value(role == 0 ? 1 + below(draw, limit_ >> kScaledRoles) : 2, draw);
+    }
+    if (role > 0) return std::ldexp(signed_value(1, draw), (draw & 1) != 0 ? 1 : -1);
+    const auto half = limit_ / 2;  // significands in [1/2, 1)
+    return signed_value(half + below(draw, half), draw) / static_cast<double>(limit_);
+  }
+
+  double least(int role) const { return static_cast<double>(least_integer(role)) * unit(); }
+  double greatest(int role) const {  // the mirror image of least
+    return static_cast<double>(limit_ + lowest() - least_integer(role)) * unit();
+  }
+
+  double any_value(int owner) const {
+    return static_cast<double>(lowest() + below(draw_of(owner), limit_ - lowest() + 1)) * unit();
+  }
+
+ private:
+  std::uint64_t draw_of(int which) const {
+    return mix_bits(bits_ + static_cast<std::uint64_t>(which) + 1);
+  }
+  double signed_value(std::int64_t magnitude, std::uint64_t draw) const {
+    const bool negative = is_signed(dtype_) && (draw >> 63) != 0;
+    return static_cast<double>(negative ? -magnitude : magnitude);
+  }
+  double unit() const {  // 2^-4 ... 2^4: inside the range of every format
+    return is_float(dtype_) ? std::ldexp(1.0, static_cast<int>(bits_ % 9) - 4) : 1.0;
+  }
+  std::int64_t lowest() const { return is_signed(dtype_) ? -limit_ : 0; }
+  std::int64_t least_integer(int role) const {
+    const std::int64_t extreme = lowest() + below(draw_of(0), limit_ - lowest());
+    if (role == 0) return extreme;
+    return extreme + 1 + below(draw_of(role), limit_ - extreme);
+  }
+
+  DType dtype_;
+  std::int64_t limit_;
+  std::uint64_t bits_;
+};
+
+double role_value(const Element& element, ReduceOp op, int role, int ranks) {
+  switch (op) {
+    case ReduceOp::sum:
+    case ReduceOp::avg:
+      return element.summand(role, ranks);
+    case ReduceOp::prod:
+      return element.factor(role);
+    case ReduceOp::min:
+      return element.least(role);
+    case ReduceOp::max:
+      return element.greatest(role);
+  }
+  STEPMARK_CHECK(false, "no data for reduction {}", static_cast<int>(op));
+}
+
+}  // namespace
+
+std::uint64_t mix_bits(std::uint64_t x) {
+  x += 0x9E3779B97F4A7C15U;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+  return x ^ (x >> 31);
+}
+
+double reduction_input(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
+  const Element element(setup, index);
+  return role_value(element, setup.op, element.role_of(rank, ranks), ranks);
+}
+
+double reduction_result(const CollectiveSetup& setup, int ranks, std::size_t index) {
+  const Element element(setup, index);
+  switch (setup.op) {
+    case ReduceOp::sum:
+    case ReduceOp::avg: {
+      double sum = 0.0;
+      for (int role = 0; role < element.contributors_of(ranks); ++role) {
+        sum += element.summand(role, ranks);
+      }
+      return setup.op == ReduceOp::sum ? sum : average_of(sum, ranks, setup.dtype);
+    }
+    case ReduceOp::prod: {
+      double product = 1.0;
+      for (int role = 0; role < std::min(ranks, kMaxContributors); ++role) {
+        product *= element.factor(role);
+      }
+      return product;
+    }
+    case ReduceOp::min:
+    case ReduceOp::max:
+      return role_value(element, setup.op, 0, ranks);
+  }
+  STEPMARK_CHECK(false, "no data for reduction {}", static_cast<int>(setup.op));
+}
+
+double moved_value(const CollectiveSetup& setup, int owner, std::size_t index) {
+  return Element(setup, index).any_value(owner);
+}
+
+}  // namespace stepmark
