@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/exec/step_state.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "core/error.h"
+
+namespace stepmark {
+namespace {
+
+// Elements prepared on the host at a time: large enough to share out, small beside the model.
+constexpr std::int64_t kChunk = std::int64_t{1} << 22;
+
+std::byte* at(void* data, DType dtype, std::int64_t offset) {
+  return static_cast<std::byte*>(data) + static_cast<std::size_t>(offset) * size_of(dtype);
+}
+
+// Index in the whole parameter of each local row.
+std::vector<std::int64_t> global_rows(const Param& param) {
+  std::vector<std::int64_t> rows;
+  rows.reserve(static_cast<std::size_t>(param.local_rows()));
+  for (const RowRange& range : param.rows) {
+    for (std::int64_t i = 0; i < range.count; ++i) rows.push_back(range.begin + i);
+  }
+  return rows;
+}
+
+}  // namespace
+
+StepState::StepState(Runnable& runnable, Device& device, const Model& model, const Plan& plan,
+                     std::uint64_t seed)
+    : runnable_(runnable),
+      device_(device),
+      model_(model),
+      plan_(plan),
+      seed_(seed),
+      dp_rank_(step_mesh(plan).coordinate(runnable.program().rank, "dp")),
+      layout_(model, plan, step_mesh(plan).coordinate(runnable.program().rank, "tp")) {
+  const BufferDecl& params =
+      runnable_.program().buffers[static_cast<std::size_t>(index_of(kParamBuffer))];
+  STEPMARK_REQUIRE(params.elements == layout_.elements() && params.dtype == plan.precision,
+                   "program '{}' is not of model {} under plan {}", runnable_.program().name,
+                   model.name, to_text(plan));
+}
+
+void StepState::initialise() {
+  const std::vector<BufferDecl>& buffers = runnable_.program().buffers;
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    const BufferKind kind = buffers[i].kind;
+    if (kind == BufferKind::grad || kind == BufferKind::optimizer || kind == BufferKind::scalar) {
+      zero(buffers[i], runnable_.buffer(static_cast<std::int32_t>(i)));
+    }
+  }
+  initialise_params();
+  initialise_batch();
+}
+
+void StepState::zero(const BufferDecl& buffer, void* data) {
+  const std::vector<std::byte> zeros(static_cast<std::size_t>(std::min(buffer.elements, kChunk)) *
+                                     size_of(buffer.dtype));
+  for (std::int64_t begin = 0; begin < buffer.elements; begin += kChunk) {
+    const std::int64_t count = std::min(kChunk, buffer.elements - begin);
+    device_.copy_to_device(at(data, buffer.dtype, begin), zeros.data(),
+                           static_cast<std::size_t>(count) * size_of(buffer.dtype));
+  }
+}
+
+void StepState::initialise_params() {
+  void* const params = runnable_.buffer(index_of(kParamBuffer));
+  const bool narrow = plan_.precision != DType::f32;
+  void* const master = narrow ? runnable_.buffer(index_of(kMasterBuffer)) : nullptr;
+  std::vector<float> values;
+  std::vector<bf16> narrowed;
+  for (const Param& param : layout_.params()) {
+    const std::vector<std::int64_t> rows = global_rows(param);
+    for (std::int64_t begin = 0; begin < param.elements(); begin += kChunk) {
+      const std::int64_t count = std::min(kChunk, param.elements() - begin);
+      values.resize(static_cast<std::size_t>(count));
+      narrowed.resize(narrow ? values.size() : 0);
+#pragma omp parallel for schedule(static)
+      for (std::int64_t i = 0; i < count; ++i) {
+        const std::int64_t element = begin + i;
+        const std::int64_t row = rows[static_cast<std::size_t>(element / param.cols)];
+        const float value =
+            initial_value(param, model_, seed_, row, param.col_begin + element % param.cols);
+        values[static_cast<std::size_t>(i)] = value;
+        if (narrow) narrowed[static_cast<std::size_t>(i)] = to_bf16(value);
+      }
+      const std::int64_t offset = param.offset + begin;
+      const std::size_t bytes = values.size() * sizeof(float);
+      if (narrow) {
+        device_.copy_to_device(at(master, DType::f32, offset), values.data(), bytes);
+        device_.copy_to_device(at(params, plan_.precision, offset), narrowed.data(),
+                               narrowed.size() * sizeof(bf16));
+      } else {
+        device_.copy_to_device(at(params, DType::f32, offset), values.data(), bytes);
+      }
+    }
+  }
+}
+
+void StepState::initialise_batch() {
+  std::vector<std::int32_t> tokens, targets;
+  for (std::int64_t micro = 0; micro < plan_.accumulation; ++micro) {
+    for (std::int64_t b = 0; b < plan_.micro_batch; ++b) {
+      const std::int64_t sequence = (micro * plan_.dp + dp_rank_) * plan_.micro_batch + b;
+      for (std::int64_t position = 0; position < plan_.seq; ++position) {
+        tokens.push_back(synthetic_token(model_, seed_, sequence, position));
+        targets.push_back(synthetic_token(model_, seed_, sequence, position + 1));
+      }
+    }
+  }
+  const std::size_t bytes = tokens.size() * sizeof(std::int32_t);
+  device_.copy_to_device(runnable_.buffer(index_of(kTokensBuffer)), tokens.data(), bytes);
+  device_.copy_to_device(runnable_.buffer(index_of(kTargetsBuffer)), targets.data(), bytes);
+}
+
+double StepState::loss() const { return double{read(kLossBuffer, 0, 1).front()}; }
+
+double StepState::gradient_norm() const { return double{read(kNormBuffer, 0, 2).front()}; }
+
+std::vector<float> StepState::param_values(const Param& param) const {
+  return read(kParamBuffer, param.offset, param.elements());
+}
+
+std::vector<float> StepState::grad_values(const Param& param) const {
+  return read(kGradBuffer, param.offset, param.elements());
+}
+
+std::vector<std::byte> StepState::param_bytes() const {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(layout_.elements()) *
+                               size_of(plan_.precision));
+  device_.copy_to_host(bytes.data(), runnable_.buffer(index_of(kParamBuffer)), bytes.size());
+  return bytes;
+}
+
+std::int32_t StepState::index_of(const char* buffer) const {
+  const std::int32_t index = runnable_.program().buffer_index(buffer);
+  STEPMARK_REQUIRE(index >= 0, "program '{}' has no buffer '{}'", runnable_.program().name, buffer);
+  return index;
+}
+
+std::vector<float> StepState::read(const char* buffer, std::int64_t offset,
+                                   std::int64_t elements) const {
+  const std::int32_t index = index_of(buffer);
+  const DType dtype = runnable_.program().buffers[static_cast<std::size_t>(index)].dtype;
+  std::vector<std::byte> stored(static_cast<std::size_t>(elements) * size_of(dtype));
+  device_.copy_to_host(stored.data(), at(runnable_.buffer(index), dtype, offset), stored.size());
+  std::vector<float> values(static_cast<std::size_t>(elements));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(load_as_double(stored.data(), dtype, i));
+  }
+  return values;
+}
+
+}  // namespace stepmark

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a step program needs before it runs and yields afterwards: the initial model, the batch, and
+// loss, gradient norm, parameters and gradients by name. Everything that goes in is a pure function
+// of (model, plan, seed), so all plans with the same global batch train the same model on the same
+// sequences.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/device.h"
+#include "harness/exec/executor.h"
+#include "harness/program/param_layout.h"
+#include "harness/program/step.h"
+
+namespace stepmark {
+
+// Borrows runnable and device, which must outlive it. The runnable's program must be
+// step_program(model, plan, rank) of any rank. Not for use while the runnable runs.
+class StepState {
+ public:
+  StepState(Runnable& runnable, Device& device, const Model& model, const Plan& plan,
+            std::uint64_t seed);
+
+  // Start of training: parameters (and their fp32 masters) at initial_value, batch in place,
+  // gradients, optimizer state and scalars zero. Sequence b of micro-step m on data-parallel rank d
+  // is sequence (m dp + d) micro_batch + b of the synthetic data set. Parallel (OpenMP).
+  void initialise();
+
+  [[nodiscard]] double loss() const;           // of the last step, before its update
+  [[nodiscard]] double gradient_norm() const;  // global, before clipping
+
+  [[nodiscard]] const ParamLayout& layout() const { return layout_; }
+  // This rank's part of a parameter of layout(), (local_rows, cols) row-major, widened to fp32.
+  [[nodiscard]] std::vector<float> param_values(const Param& param) const;
+  // Its gradient as the optimizer saw it: summed over the global batch, before clipping.
+  [[nodiscard]] std::vector<float> grad_values(const Param& param) const;
+  // The whole flat parameter buffer as stored: for bit-for-bit comparison between ranks.
+  [[nodiscard]] std::vector<std::byte> param_bytes() const;
+
+ private:
+  void initialise_params();
+  void initialise_batch();
+  void zero(const BufferDecl& buffer, void* data);
+  [[nodiscard]] std::vector<float> read(const char* buffer, std::int64_t offset,
+                                        std::int64_t elements) const;
+  [[nodiscard]] std::int32_t index_of(const char* buffer) const;  // Error(kUsage) when absent
+
+  Runnable& runnable_;
+  Device& device_;
+  Model model_;
+  Plan plan_;
+  std::uint64_t seed_;
+  std::int32_t dp_rank_;
+  ParamLayout layout_;
+};
+
+}  // namespace stepmark
