@@ -32,7 +32,7 @@ void check_slice(const Program& program, const BufferSlice& slice, std::string_v
 void check_kernel(const Program& program, const Op& op) {
   const OpShape& shape = *op.kernel;
   const OpInfo& info = info_of(shape.id);
-  if (info.validate != nullptr) info.validate(shape);
+  validate_shape(shape);
   STEPMARK_REQUIRE(op.operands.size() == info.operands.size(), "{} has {} operands, {} expected",
                    info.name, op.operands.size(), info.operands.size());
   for (std::size_t i = 0; i < op.operands.size(); ++i) {

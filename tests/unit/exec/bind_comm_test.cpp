@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/exec/bind_comm.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "harness/exec/recording_stream.h"
+#include "tests/unit/exec/fake_comm.h"
+
+namespace stepmark {
+namespace {
+
+using ::testing::ElementsAre;
+
+const Group kGroup{.axis = "x", .ranks = {4, 5, 6}, .index = 1};
+
+CommShape shape(CollectiveKind kind) {
+  return {.kind = kind, .axis = "x", .dtype = DType::f32, .count = 10, .send_peer = 1};
+}
+
+std::vector<std::string> calls_of(const CommShape& comm_shape) {
+  test::FakeComm comm(1, 3);
+  RecordingStream stream;
+  issue(comm_shape, comm, nullptr, nullptr, stream);
+  return comm.calls;
+}
+
+TEST(BindComm, EveryVerbGetsItsArguments) {
+  CommShape reduce = shape(CollectiveKind::all_reduce);
+  reduce.op = ReduceOp::max;
+  EXPECT_THAT(calls_of(reduce), ElementsAre("all_reduce count=10 fp32 max"));
+  EXPECT_THAT(calls_of(shape(CollectiveKind::all_gather)), ElementsAre("all_gather count=10"));
+  EXPECT_THAT(calls_of(shape(CollectiveKind::reduce_scatter)),
+              ElementsAre("reduce_scatter count=10 sum"));
+  EXPECT_THAT(calls_of(shape(CollectiveKind::all_to_all)), ElementsAre("all_to_all count=10"));
+  EXPECT_THAT(calls_of(shape(CollectiveKind::broadcast)), ElementsAre("broadcast count=10 root=1"));
+  EXPECT_THAT(calls_of(shape(CollectiveKind::reduce)), ElementsAre("reduce count=10 sum root=1"));
+  EXPECT_THAT(calls_of(shape(CollectiveKind::gather)), ElementsAre("gather count=10 root=1"));
+  EXPECT_THAT(calls_of(shape(CollectiveKind::scatter)), ElementsAre("scatter count=10 root=1"));
+  EXPECT_THAT(calls_of(shape(CollectiveKind::barrier)), ElementsAre("barrier"));
+}
+
+TEST(BindComm, AllToAllVLaysPartsOneAfterTheOther) {
+  CommShape v = shape(CollectiveKind::all_to_all_v);
+  v.send_counts = {1, 2, 3};
+  v.recv_counts = {4, 0, 5};
+  EXPECT_THAT(calls_of(v), ElementsAre("all_to_all_v 1,2,3@0,1,3 -> 4,0,5@0,4,4"));
+  EXPECT_EQ(extent_of(v, kGroup).send, 6);
+  EXPECT_EQ(extent_of(v, kGroup).recv, 9);
+}
+
+TEST(BindComm, SendAndReceiveProgressTogether) {
+  CommShape both = shape(CollectiveKind::send_recv);
+  both.send_peer = 2;
+  both.recv_peer = 0;
+  EXPECT_THAT(calls_of(both), ElementsAre("group_begin", "send count=10 peer=2",
+                                          "recv count=10 peer=0", "group_end"));
+  CommShape only_send = both;
+  only_send.recv_peer = -1;
+  EXPECT_THAT(calls_of(only_send), ElementsAre("send count=10 peer=2"));
+  EXPECT_EQ(extent_of(only_send, kGroup).recv, 0);
+  CommShape only_recv = both;
+  only_recv.send_peer = -1;
+  EXPECT_THAT(calls_of(only_recv), ElementsAre("recv count=10 peer=0"));
+  EXPECT_EQ(extent_of(only_recv, kGroup).send, 0);
+}
+
+TEST(BindComm, ExtentsFollowTheCountConvention) {
+  const auto extents = [](CollectiveKind kind, int root) {
+    CommShape s = shape(kind);
+    s.send_peer = root;
+    const CommExtent extent = extent_of(s, kGroup);
+    return std::pair(extent.send, extent.recv);
+  };
+  EXPECT_EQ(extents(CollectiveKind::all_gather, 0), std::pair(10L, 30L));
+  EXPECT_EQ(extents(CollectiveKind::reduce_scatter, 0), std::pair(30L, 10L));
+  EXPECT_EQ(extents(CollectiveKind::all_to_all, 0), std::pair(30L, 30L));
+  EXPECT_EQ(extents(CollectiveKind::gather, 1), std::pair(10L, 30L));  // this rank is the root
+  EXPECT_EQ(extents(CollectiveKind::gather, 0), std::pair(10L, 0L));   // it is not
+  EXPECT_EQ(extents(CollectiveKind::scatter, 1), std::pair(30L, 10L));
+  EXPECT_EQ(extents(CollectiveKind::scatter, 0), std::pair(0L, 10L));
+  EXPECT_EQ(extents(CollectiveKind::broadcast, 0), std::pair(0L, 10L));
+  EXPECT_EQ(extents(CollectiveKind::reduce, 0), std::pair(10L, 0L));
+  EXPECT_EQ(extents(CollectiveKind::barrier, 0), std::pair(0L, 0L));
+}
+
+TEST(BindComm, ImpossibleShapesAreRefused) {
+  CommShape root = shape(CollectiveKind::broadcast);
+  root.send_peer = 3;
+  EXPECT_THROW(check_shape(root, kGroup), Error);
+  root.send_peer = 2;
+  EXPECT_NO_THROW(check_shape(root, kGroup));
+  CommShape nobody = shape(CollectiveKind::send_recv);
+  nobody.send_peer = -1;
+  EXPECT_THROW(check_shape(nobody, kGroup), Error);
+  CommShape counts = shape(CollectiveKind::all_to_all_v);
+  counts.send_counts = {1, 2};
+  counts.recv_counts = {1, 2, 3};
+  EXPECT_THROW(check_shape(counts, kGroup), Error);
+  CommShape negative = shape(CollectiveKind::all_reduce);
+  negative.count = -1;
+  EXPECT_THROW(check_shape(negative, kGroup), Error);
+}
+
+TEST(RecordingStreamTest, ReplaysWhatWasSubmittedInOrder) {
+  RecordingStream stream;
+  std::string log;
+  stream.submit([&] { log += "a"; });
+  stream.submit([&] { log += "b"; });
+  const Task task = stream.take();
+  EXPECT_EQ(log, "");
+  task();
+  task();
+  EXPECT_EQ(log, "abab");
+  stream.take()();  // empty by now
+  EXPECT_EQ(log, "abab");
+}
+
+}  // namespace
+}  // namespace stepmark

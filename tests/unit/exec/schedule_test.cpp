@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/exec/schedule.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "harness/exec/arena.h"
+#include "tests/unit/exec/programs.h"
+
+namespace stepmark {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+TEST(ScheduleTest, KeepsOrderAndDropsWaitsThatFollowFromOthers) {
+  Program p = test::program_of({"a", "b", "c"}, {test::buffer("x", 1)});
+  test::add_comm(p, "0", 0, 0, 0);
+  test::add_comm(p, "1", 0, 0, 0);
+  test::add_comm(p, "2", 2, 0, 0);
+  test::add_comm(p, "3", 1, 0, 0, {0, 1, 2});  // 0 follows from 1
+  test::add_comm(p, "4", 1, 0, 0, {0, 1, 3});  // all known: 0 and 1 were waited for, 3 is own
+  const auto schedule = schedule_of(p);
+  ASSERT_EQ(schedule.size(), 3u);
+  ASSERT_EQ(schedule[0].size(), 2u);
+  EXPECT_FALSE(schedule[0][0].signals);
+  EXPECT_TRUE(schedule[0][1].signals);
+  ASSERT_EQ(schedule[1].size(), 2u);
+  EXPECT_EQ(schedule[1][0].op, 3);
+  EXPECT_THAT(schedule[1][0].waits, ElementsAre(1, 2));
+  EXPECT_THAT(schedule[1][1].waits, IsEmpty());
+  EXPECT_FALSE(schedule[1][0].signals);
+  EXPECT_TRUE(schedule[2][0].signals);
+}
+
+TEST(ArenaTest, BuffersAreAlignedAndDisjoint) {
+  const ArenaLayout layout = lay_out({test::buffer("a", 1), test::buffer("empty", 0),
+                                      test::buffer("b", 65), test::buffer("c", 3, DType::bf16)});
+  EXPECT_THAT(layout.offsets_bytes, ElementsAre(0u, 256u, 256u, 768u));
+  EXPECT_EQ(layout.bytes, 1024u);
+  EXPECT_THROW((void)lay_out({test::buffer("a", -1)}), Error);
+  EXPECT_THROW((void)lay_out({test::buffer("a", std::int64_t{1} << 60)}), Error);
+}
+
+TEST(ArenaTest, SlicesAreAddressedInElements) {
+  const Program p = test::program_of({}, {test::buffer("a", 8), test::buffer("b", 8, DType::f64)});
+  const ArenaLayout layout = lay_out(p.buffers);
+  std::array<std::byte, 512> base{};
+  EXPECT_EQ(address_of({.buffer = 1, .offset = 3, .elements = 1}, p, layout, base.data()),
+            base.data() + 256 + 24);
+  EXPECT_EQ(address_of({}, p, layout, base.data()), nullptr);
+}
+
+}  // namespace
+}  // namespace stepmark
