@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Allocation, filling and comparison. Works in pieces through Device copies, so it needs neither
+// host access to device memory nor host copies of large buffers.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "collectives/exact_data.h"
+#include "collectives/verify.h"
+#include "core/error.h"
+
+namespace stepmark {
+namespace {
+
+constexpr std::size_t kPieceElements = std::size_t{1} << 16;
+
+CollectiveSizes checked_sizes(const Collective& collective, const CollectiveSetup& setup, int rank,
+                              int ranks) {
+  STEPMARK_REQUIRE(ranks >= 1 && ranks <= kMaxRanks && rank >= 0 && rank < ranks,
+                   "rank {} of {}: verified collectives take 1 to {} ranks", rank, ranks,
+                   kMaxRanks);
+  STEPMARK_REQUIRE(!setup.in_place || collective.supports_in_place, "{} has no in-place form",
+                   name_of(collective.kind));
+  STEPMARK_REQUIRE(setup.size_bytes >= 0, "a size of {} bytes", setup.size_bytes);
+  return collective.sizes(setup, ranks);
+}
+
+// In place both buffers are one: the smaller is this rank's chunk of the larger.
+std::size_t in_place_elements(const CollectiveSizes& sizes) {
+  return std::max(sizes.send_count, sizes.recv_count);
+}
+
+}  // namespace
+
+CollectiveBuffers::CollectiveBuffers(Device& device, const Collective& collective,
+                                     const CollectiveSetup& setup, int rank, int ranks)
+    : device_(&device),
+      collective_(&collective),
+      setup_(setup),
+      rank_(rank),
+      ranks_(ranks),
+      sizes_(checked_sizes(collective, setup, rank, ranks)),
+      width_(size_of(setup.dtype)),
+      recv_(device, width_ * (setup.in_place ? in_place_elements(sizes_) : sizes_.recv_count)),
+      send_(device, setup.in_place ? 0 : width_ * sizes_.send_count) {}
+
+std::byte* CollectiveBuffers::send() const {
+  if (!setup_.in_place) return send_.data();
+  const bool is_chunk = sizes_.send_count < sizes_.recv_count;
+  return recv_.data() +
+         (is_chunk ? static_cast<std::size_t>(rank_) * sizes_.send_count * width_ : 0);
+}
+
+std::byte* CollectiveBuffers::recv() const {
+  const bool is_chunk = setup_.in_place && sizes_.recv_count < sizes_.send_count;
+  return recv_.data() +
+         (is_chunk ? static_cast<std::size_t>(rank_) * sizes_.recv_count * width_ : 0);
+}
+
+bool CollectiveBuffers::repeatable() const { return !(collective_->reduces && setup_.in_place); }
+
+template <class Value, class Visit>
+void CollectiveBuffers::for_each_piece(std::size_t count, Value value, Visit visit) const {
+  std::vector<std::byte> bytes(std::min(count, kPieceElements) * width_);
+  for (std::size_t first = 0; first < count; first += kPieceElements) {
+    const std::size_t n = std::min(kPieceElements, count - first);
+    for (std::size_t i = 0; i < n; ++i) {
+      store_from_double(bytes.data(), setup_.dtype, i, value(first + i));
+    }
+    visit(first, bytes.data(), n);
+  }
+}
+
+void CollectiveBuffers::fill() {
+  const std::vector<std::byte> poison(std::min(recv_.bytes(), kPieceElements),
+                                      static_cast<std::byte>(kPoisonByte));
+  for (std::size_t first = 0; first < recv_.bytes(); first += poison.size()) {
+    device_->copy_to_device(recv_.data() + first, poison.data(),
+                            std::min(poison.size(), recv_.bytes() - first));
+  }
+  for_each_piece(
+      sizes_.send_count,
+      [&](std::size_t i) { return collective_->input(setup_, ranks_, rank_, i); },
+      [&](std::size_t first, const std::byte* bytes, std::size_t n) {
+        device_->copy_to_device(send() + first * width_, bytes, n * width_);
+      });
+  recv_.write_guards();
+  send_.write_guards();
+}
+
+void CollectiveBuffers::submit(Comm& comm, Stream& stream) const {
+  collective_->run(setup_, sizes_, comm, send(), recv(), stream);
+}
+
+void CollectiveBuffers::check_received(Verification& result) const {
+  std::vector<std::byte> got(std::min(sizes_.recv_count, kPieceElements) * width_);
+  std::vector<bool> untouched(got.size() / width_);  // elements that the verb must leave alone
+  const auto value = [&](std::size_t i) {
+    const double expected = collective_->expected(setup_, ranks_, rank_, i);
+    untouched[i % kPieceElements] = std::isnan(expected);
+    // In place, what is left alone is this rank's own input.
+    if (std::isnan(expected) && setup_.in_place)
+      return collective_->input(setup_, ranks_, rank_, i);
+    return expected;
+  };
+  const std::vector<std::byte> poison(width_, static_cast<std::byte>(kPoisonByte));
+  const auto compare = [&](std::size_t first, const std::byte* expected, std::size_t n) {
+    device_->copy_to_host(got.data(), recv() + first * width_, n * width_);
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool poisoned = untouched[i] && !setup_.in_place;
+      const std::byte* want = poisoned ? poison.data() : expected + i * width_;
+      if (std::memcmp(want, got.data() + i * width_, width_) == 0) continue;
+      if (result.wrong++ > 0) continue;
+      result.first_bad = static_cast<std::int64_t>(first + i);
+      result.expected = collective_->expected(setup_, ranks_, rank_, first + i);
+      result.got = load_as_double(got.data(), setup_.dtype, i);
+      const bool unwritten = std::memcmp(poison.data(), got.data() + i * width_, width_) == 0;
+      result.cause = unwritten ? "never written" : cause_of(first + i, result.got);
+    }
+  };
+  for_each_piece(sizes_.recv_count, value, compare);
+  result.checked = static_cast<std::int64_t>(sizes_.recv_count);
+}
+
+void CollectiveBuffers::check_send(Verification& result) const {
+  if (setup_.in_place) return;
+  std::vector<std::byte> got(std::min(sizes_.send_count, kPieceElements) * width_);
+  for_each_piece(
+      sizes_.send_count,
+      [&](std::size_t i) { return collective_->input(setup_, ranks_, rank_, i); },
+      [&](std::size_t first, const std::byte* expected, std::size_t n) {
+        device_->copy_to_host(got.data(), send() + first * width_, n * width_);
+        const auto [mine, theirs] = std::mismatch(got.begin(), got.begin() + n * width_, expected);
+        if (theirs == expected + n * width_ || !result.send_intact) return;
+        result.send_intact = false;
+        const auto byte = static_cast<std::size_t>(mine - got.begin());
+        result.damage = fmt::format("send buffer changed at element {}", first + byte / width_);
+      });
+}
+
+Verification CollectiveBuffers::verify() const {
+  Verification result;
+  check_received(result);
+  check_send(result);
+  for (const auto& [memory, name] : {std::pair{&recv_, "receive"}, std::pair{&send_, "send"}}) {
+    const std::string where = memory->find_guard_damage();
+    if (where.empty()) continue;
+    result.guards_intact = false;
+    result.damage = fmt::format("guard of the {} buffer overwritten at {}", name, where);
+  }
+  return result;
+}
+
+std::string CollectiveBuffers::cause_of(std::size_t index, double got) const {
+  const int origin = collective_->origin(setup_, ranks_, rank_, index);
+  if (origin >= 0 && origin < ranks_) return fmt::format("data of rank {}", origin);
+  // A sum may show whose contribution is off. Exact: so is every sum of contributions.
+  if (collective_->reduces && setup_.op == ReduceOp::sum) {
+    const double expected = collective_->expected(setup_, ranks_, rank_, index);
+    const bool scattered = sizes_.recv_count < sizes_.send_count;
+    const std::size_t at =
+        index + (scattered ? static_cast<std::size_t>(rank_) * sizes_.recv_count : 0);
+    for (int rank = 0; rank < ranks_; ++rank) {
+      const double part = collective_->input(setup_, ranks_, rank, at);
+      if (part == 0.0) continue;
+      if (got == expected - part) return fmt::format("lacks the contribution of rank {}", rank);
+      if (got == expected + part) return fmt::format("has rank {}'s contribution twice", rank);
+    }
+  }
+  return {};
+}
+
+}  // namespace stepmark

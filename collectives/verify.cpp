@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collectives/verify.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace stepmark {
+
+std::string Verification::describe() const {
+  std::string text;
+  if (wrong > 0) {
+    const std::string want =
+        std::isnan(expected) ? "it untouched" : fmt::format("{:.17g}", expected);
+    text =
+        fmt::format("{} of {} elements wrong, the first at index {}{}: expected {}, got {:.17g}",
+                    wrong, checked, first_bad, cause.empty() ? "" : " (" + cause + ")", want, got);
+  }
+  if (!damage.empty()) text += (text.empty() ? "" : "; ") + damage;
+  if (text.empty()) text = fmt::format("all {} elements exact", checked);
+  return text;
+}
+
+}  // namespace stepmark
