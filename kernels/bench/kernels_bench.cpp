@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Google Benchmark over the registry: every op, its bench shapes, fp32 and bf16, named
+// "op/dtype/dim=value/...". Counters: FLOP/s and B/s by the op's own flops() and bytes().
+// `--benchmark_filter='adamw|copy'` picks ops.
+#include <benchmark/benchmark.h>
+
+#include <fmt/format.h>
+#include <algorithm>
+
+#include <memory>
+
+#include "core/rng.h"
+#include "kernels/op.h"
+
+namespace stepmark {
+namespace {
+
+constexpr std::size_t kAlignBytes = 256;
+struct AlignedDelete {
+  void operator()(void* p) const { ::operator delete (p, std::align_val_t{kAlignBytes}); }
+};
+using Buffer = std::unique_ptr<void, AlignedDelete>;
+
+Buffer make_buffer(const OpShape& shape, std::size_t operand) {
+  const DType dtype = dtype_of(shape, operand);
+  const auto elements = static_cast<std::size_t>(elements_of(shape, operand));
+  Buffer buffer(::operator new (std::max<std::size_t>(1, elements) * size_of(dtype),
+                                std::align_val_t{kAlignBytes}));
+  // Values repeat after 4093 elements: enough for timing, and quick to make.
+  const Philox random(1, operand);
+  constexpr std::size_t kPeriod = 4093;
+  for (std::size_t i = 0; i < std::min(elements, kPeriod); ++i) {
+    const double value =
+        dtype == DType::i32 ? static_cast<double>(random.below(i, 32000)) : 0.1 + random.uniform(i);
+    store_from_double(buffer.get(), dtype, i, value);
+  }
+  auto* bytes = static_cast<std::byte*>(buffer.get());
+  const std::size_t total = elements * size_of(dtype), period = kPeriod * size_of(dtype);
+  for (std::size_t at = period; at < total; at += period) {
+    std::copy_n(bytes, std::min(period, total - at), bytes + at);
+  }
+  return buffer;
+}
+
+void run(benchmark::State& state, const OpShape& shape) {
+  std::vector<Buffer> buffers;
+  std::vector<void*> operands;
+  for (std::size_t i = 0; i < info_of(shape.id).operands.size(); ++i) {
+    buffers.push_back(make_buffer(shape, i));
+    operands.push_back(buffers.back().get());
+  }
+  const HostKernel kernel = host_kernel(shape.id);
+  for ([[maybe_unused]] const auto iteration : state) {
+    kernel(shape, operands.data());
+    benchmark::ClobberMemory();
+  }
+  using benchmark::Counter;
+  state.counters["FLOP/s"] = Counter(flops_of(shape), Counter::kIsIterationInvariantRate);
+  state.counters["B/s"] = Counter(bytes_of(shape), Counter::kIsIterationInvariantRate);
+}
+
+std::string name_of_case(const OpShape& shape) {
+  const OpInfo& info = info_of(shape.id);
+  std::string name = fmt::format("{}/{}", info.name, name_of(shape.dtype));
+  for (std::size_t i = 0; i < info.dim_names.size(); ++i) {
+    name += fmt::format("/{}={}", info.dim_names[i], shape.dims[i]);
+  }
+  return name;
+}
+
+void register_all() {
+  for (const OpInfo* info : all_ops()) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      for (const OpShape& shape : info->bench_shapes(dtype)) {
+        benchmark::RegisterBenchmark(name_of_case(shape).c_str(), run, shape)
+            ->UseRealTime()
+            ->Unit(benchmark::kMicrosecond);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace stepmark
+
+int main(int argc, char** argv) {
+  stepmark::register_all();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

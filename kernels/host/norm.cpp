@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// A row stays in the first-level cache, so its passes (statistics, then output) cost one read of
+// memory. Parameter gradients are summed over groups of kGroupRows rows into partial rows, which
+// are added in order: one read of dy and x, and a result that no thread count changes.
+#include "kernels/ops/norm.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/host/number.h"
+#include "kernels/host/table.h"
+
+namespace stepmark {
+namespace {
+
+using host::load;
+using host::store;
+
+constexpr std::int64_t kGroupRows = 16;
+
+std::int64_t groups_of(std::int64_t rows) { return (rows + kGroupRows - 1) / kGroupRows; }
+
+// out (cols) [+]= sum of partial rows (groups, cols) `stride` elements apart.
+void add_partials(const float* partials, std::int64_t groups, std::int64_t stride,
+                  std::int64_t cols, bool accumulate, float* out) {
+  host::parallel_ranges<host::kLineGrain>(cols, groups * cols,
+                                          [=](std::int64_t begin, std::int64_t end) {
+                                            if (!accumulate)
+                                              std::fill(out + begin, out + end, 0.0F);
+                                            for (std::int64_t g = 0; g < groups; ++g) {
+                                              const float* row = partials + g * stride;
+#pragma omp simd
+                                              for (std::int64_t c = begin; c < end; ++c)
+                                                out[c] += row[c];
+                                            }
+                                          });
+}
+
+template <class T>
+void layernorm_row(const T* x, const T* gamma, const T* beta, T* y, float* mean_out,
+                   float* rstd_out, std::int64_t cols, float eps) {
+  const auto n = static_cast<float>(cols);
+  float sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t c = 0; c < cols; ++c) sum += load(x[c]);
+  const float mean = sum / n;
+#pragma omp simd reduction(+ : squares)
+  for (std::int64_t c = 0; c < cols; ++c) {
+    const float d = load(x[c]) - mean;
+    squares += d * d;
+  }
+  const float rstd = 1.0F / std::sqrt(squares / n + eps);
+#pragma omp simd
+  for (std::int64_t c = 0; c < cols; ++c) {
+    store(y[c], (load(x[c]) - mean) * rstd * load(gamma[c]) + load(beta[c]));
+  }
+  *mean_out = mean;
+  *rstd_out = rstd;
+}
+
+// One row of the backward pass, adding to the group's dgamma and, when kMean, dbeta. RMSNorm is the
+// case mean = 0 without the terms that come from subtracting it.
+template <bool kMean, bool kAdd, class T>
+void norm_bwd_row(const T* dy, const T* x, const T* gamma, float mean, float rstd, T* dx,
+                  float* dgamma, float* dbeta, std::int64_t cols) {
+  const auto n = static_cast<float>(cols);
+  float sum = 0, sum_hat = 0;
+#pragma omp simd reduction(+ : sum, sum_hat)
+  for (std::int64_t c = 0; c < cols; ++c) {
+    const float d = load(dy[c]), hat = (load(x[c]) - mean) * rstd, gd = load(gamma[c]) * d;
+    sum += gd;
+    sum_hat += gd * hat;
+    dgamma[c] += d * hat;
+    if constexpr (kMean) dbeta[c] += d;
+  }
+  const float mean_gd = kMean ? sum / n : 0.0F, mean_gd_hat = sum_hat / n;
+#pragma omp simd
+  for (std::int64_t c = 0; c < cols; ++c) {
+    const float hat = (load(x[c]) - mean) * rstd;
+    const float d = rstd * (load(gamma[c]) * load(dy[c]) - mean_gd - hat * mean_gd_hat);
+    store(dx[c], kAdd ? load(dx[c]) + d : d);
+  }
+}
+
+struct BwdSize {
+  std::int64_t rows, cols;
+  bool accumulate;
+};
+
+// mean and dbeta are null for RMSNorm.
+template <bool kMean, bool kAdd, class T>
+void norm_bwd(BwdSize s, const T* dy, const T* x, const T* gamma, const float* mean,
+              const float* rstd, T* dx, float* dgamma, float* dbeta) {
+  const std::int64_t groups = groups_of(s.rows), stride = (kMean ? 2 : 1) * s.cols;
+  const auto partials = host::make_scratch(groups * stride);
+  float* sums = partials.get();
+  host::parallel_each(groups, kGroupRows * s.cols, [=](std::int64_t g) {
+    float* group_dgamma = sums + g * stride;
+    float* group_dbeta = group_dgamma + (kMean ? s.cols : 0);
+    std::fill_n(group_dgamma, stride, 0.0F);
+    for (std::int64_t r = g * kGroupRows; r < std::min(s.rows, (g + 1) * kGroupRows); ++r) {
+      const std::int64_t at = r * s.cols;
+      norm_bwd_row<kMean, kAdd>(dy + at, x + at, gamma, kMean ? mean[r] : 0.0F, rstd[r], dx + at,
+                                group_dgamma, group_dbeta, s.cols);
+    }
+  });
+  add_partials(sums, groups, stride, s.cols, s.accumulate, dgamma);
+  if constexpr (kMean) add_partials(sums + s.cols, groups, stride, s.cols, s.accumulate, dbeta);
+}
+
+}  // namespace
+
+void host_layernorm_fwd(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<LayerNormFwdShape>(shape);
+  const auto eps = static_cast<float>(s.eps);
+  float *mean = host::output<float>(operands, 4), *rstd = host::output<float>(operands, 5);
+  host::with_type(shape.dtype, [&]<class T>(T) {
+    const T *x = host::input<T>(operands, 0), *gamma = host::input<T>(operands, 1);
+    const T* beta = host::input<T>(operands, 2);
+    T* y = host::output<T>(operands, 3);
+    host::parallel_each(s.rows, s.cols, [=](std::int64_t r) {
+      layernorm_row(x + r * s.cols, gamma, beta, y + r * s.cols, mean + r, rstd + r, s.cols, eps);
+    });
+  });
+}
+
+void host_layernorm_bwd(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<LayerNormBwdShape>(shape);
+  const BwdSize size{.rows = s.rows, .cols = s.cols, .accumulate = s.accumulate != 0};
+  host::with_type(shape.dtype, [&]<class T>(T) {
+    const auto run = s.add_dx != 0 ? &norm_bwd<true, true, T> : &norm_bwd<true, false, T>;
+    run(size, host::input<T>(operands, 0), host::input<T>(operands, 1), host::input<T>(operands, 2),
+        host::input<float>(operands, 3), host::input<float>(operands, 4),
+        host::output<T>(operands, 5), host::output<float>(operands, 6),
+        host::output<float>(operands, 7));
+  });
+}
+
+void host_rmsnorm_fwd(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<RmsNormFwdShape>(shape);
+  const auto eps = static_cast<float>(s.eps);
+  float* rstd = host::output<float>(operands, 3);
+  host::with_type(shape.dtype, [&]<class T>(T) {
+    const T *x = host::input<T>(operands, 0), *gamma = host::input<T>(operands, 1);
+    T* y = host::output<T>(operands, 2);
+    host::parallel_each(s.rows, s.cols, [=](std::int64_t r) {
+      const T* row = x + r * s.cols;
+      T* out = y + r * s.cols;
+      float squares = 0;
+#pragma omp simd reduction(+ : squares)
+      for (std::int64_t c = 0; c < s.cols; ++c) squares += load(row[c]) * load(row[c]);
+      const float factor = 1.0F / std::sqrt(squares / static_cast<float>(s.cols) + eps);
+#pragma omp simd
+      for (std::int64_t c = 0; c < s.cols; ++c) {
+        store(out[c], load(row[c]) * factor * load(gamma[c]));
+      }
+      rstd[r] = factor;
+    });
+  });
+}
+
+void host_rmsnorm_bwd(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<RmsNormBwdShape>(shape);
+  const BwdSize size{.rows = s.rows, .cols = s.cols, .accumulate = s.accumulate != 0};
+  host::with_type(shape.dtype, [&]<class T>(T) {
+    const auto run = s.add_dx != 0 ? &norm_bwd<false, true, T> : &norm_bwd<false, false, T>;
+    run(size, host::input<T>(operands, 0), host::input<T>(operands, 1), host::input<T>(operands, 2),
+        nullptr, host::input<float>(operands, 3), host::output<T>(operands, 4),
+        host::output<float>(operands, 5), nullptr);
+  });
+}
+
+}  // namespace stepmark

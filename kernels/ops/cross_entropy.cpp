@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/ops/cross_entropy.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "kernels/ops/registry.h"
+
+namespace stepmark {
+namespace {
+
+void ce_max_reference(const CeMaxShape& s, Operands x) {
+  for (std::int64_t r = 0; r < s.rows; ++r) {
+    double largest = -std::numeric_limits<double>::infinity();
+    for (std::int64_t c = 0; c < s.cols; ++c) largest = std::max(largest, x[0][r * s.cols + c]);
+    x[1][r] = largest;
+  }
+}
+
+void ce_sum_reference(const CeSumShape& s, Operands x) {
+  const auto logits = x[0], row_max = x[1], targets = x[2], sums = x[3];
+  for (std::int64_t r = 0; r < s.rows; ++r) {
+    double sum = 0;
+    for (std::int64_t c = 0; c < s.cols; ++c) sum += std::exp(logits[r * s.cols + c] - row_max[r]);
+    const std::int64_t target = static_cast<std::int64_t>(targets[r]) - s.vocab_begin;
+    const bool here = target >= 0 && target < s.cols;
+    sums[r] = sum;
+    sums[s.rows + r] = here ? logits[r * s.cols + target] - row_max[r] : 0.0;
+  }
+}
+
+void ce_bwd_reference(const CeBwdShape& s, Operands x) {
+  const auto logits = x[0], row_max = x[1], targets = x[2], sums = x[3], loss = x[4];
+  if (s.accumulate == 0) loss[0] = 0;
+  for (std::int64_t r = 0; r < s.rows; ++r) {
+    loss[0] += s.scale * (std::log(sums[r]) - sums[s.rows + r]);
+    const std::int64_t target = static_cast<std::int64_t>(targets[r]) - s.vocab_begin;
+    for (std::int64_t c = 0; c < s.cols; ++c) {
+      double& v = logits[r * s.cols + c];
+      v = s.scale * (std::exp(v - row_max[r]) / sums[r] - (c == target ? 1.0 : 0.0));
+    }
+  }
+}
+
+template <class S>
+void prepare_targets(const S& s, Operands x) {  // a vocabulary wider than this shard, both sides
+  for (double& target : x[2]) {
+    target = index_from_normal(target, s.vocab_begin + s.cols + s.vocab_begin / 2);
+  }
+}
+
+template <class S>
+std::int64_t all(const OpShape& shape) {
+  const auto s = unpack<S>(shape);
+  return s.rows * s.cols;
+}
+template <class S, int kTimes>
+std::int64_t rows(const OpShape& shape) {
+  return kTimes * unpack<S>(shape).rows;
+}
+template <class S>
+std::vector<OpShape> ce_bench_shapes(DType dtype) {
+  return pack_all<S>(dtype, {{.rows = 256, .cols = 50257}, {.rows = 1024, .cols = 32000}});
+}
+template <class S>
+double tolerance(const OpShape& shape) {
+  return rounding_tolerance(shape.dtype, 32);
+}
+template <class S, int kPerElement>
+double flops(const OpShape& shape) {
+  return kPerElement * static_cast<double>(all<S>(shape));
+}
+template <class S>
+void validate_columns(const OpShape& shape) {
+  require_at_least(info_of(S::id).name, "cols", unpack<S>(shape).cols, 1);
+}
+
+}  // namespace
+
+const OpInfo& op_info_ce_max() {
+  using S = CeMaxShape;
+  static const OpInfo info{
+      .id = S::id,
+      .name = "ce_max",
+      .formula = "row_max[r] = max_c logits[r,c]",
+      .source = "Shoeybi et al., arXiv 1909.08053, section 3",
+      .dim_names = {"rows", "cols"},
+      .scalar_names = {},
+      .operands = {{"logits", Access::in, DTypeRule::op, all<S>},
+                   {"row_max", Access::out, DTypeRule::f32, rows<S, 1>}},
+      .flops = flops<S, 1>,
+      .tolerance = [](const OpShape&) { return 0.0; },
+      .reference = on_operands<S>([](const S& s, Operands x) { ce_max_reference(s, x); }),
+      .test_shapes =
+          [](DType dtype) {
+            return pack_all<S>(
+                dtype,
+                {{.rows = 1, .cols = 1}, {.rows = 5, .cols = 37}, {.rows = 67, .cols = 5003}});
+          },
+      .bench_shapes = ce_bench_shapes<S>,
+      .validate = validate_columns<S>};
+  return info;
+}
+
+const OpInfo& op_info_ce_sum() {
+  using S = CeSumShape;
+  static const OpInfo info{
+      .id = S::id,
+      .name = "ce_sum",
+      .formula =
+          "sums[0,r] = sum_c exp(logits[r,c] - row_max[r]), "
+          "sums[1,r] = logits[r,target] - row_max[r] if the target is here, else 0",
+      .source = "Shoeybi et al., arXiv 1909.08053, section 3",
+      .dim_names = {"rows", "cols", "vocab_begin"},
+      .scalar_names = {},
+      .operands = {{"logits", Access::in, DTypeRule::op, all<S>},
+                   {"row_max", Access::in, DTypeRule::f32, rows<S, 1>},
+                   {"targets", Access::in, DTypeRule::i32, rows<S, 1>},
+                   {"sums", Access::out, DTypeRule::f32, rows<S, 2>}},
+      .flops = flops<S, 3>,
+      .tolerance = tolerance<S>,
+      .reference = on_operands<S>([](const S& s, Operands x) { ce_sum_reference(s, x); }),
+      .test_shapes =
+          [](DType dtype) {
+            return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
+                                       {.rows = 9, .cols = 37, .vocab_begin = 21},
+                                       {.rows = 67, .cols = 5003}});
+          },
+      .bench_shapes = ce_bench_shapes<S>,
+      .validate = validate_columns<S>,
+      .prepare = on_operands<S>([](const S& s, Operands x) {
+        prepare_targets(s, x);
+        const std::span<double> maximum[] = {x[0], x[1]};
+        ce_max_reference({.rows = s.rows, .cols = s.cols}, maximum);
+      })};
+  return info;
+}
+
+const OpInfo& op_info_ce_bwd() {
+  using S = CeBwdShape;
+  static const OpInfo info{
+      .id = S::id,
+      .name = "ce_bwd",
+      .formula =
+          "loss [+]= scale sum_r (log sums[0,r] - sums[1,r]), "
+          "logits = scale (exp(logits - row_max) / sums[0] - onehot(target))",
+      .source = "Shoeybi et al., arXiv 1909.08053, section 3",
+      .dim_names = {"rows", "cols", "vocab_begin", "accumulate"},
+      .scalar_names = {"scale"},
+      .operands = {{"logits", Access::inout, DTypeRule::op, all<S>},
+                   {"row_max", Access::in, DTypeRule::f32, rows<S, 1>},
+                   {"targets", Access::in, DTypeRule::i32, rows<S, 1>},
+                   {"sums", Access::in, DTypeRule::f32, rows<S, 2>},
+                   {"loss", Access::accumulate, DTypeRule::f32,
+                    [](const OpShape&) { return std::int64_t{1}; }}},
+      .flops = flops<S, 4>,
+      .tolerance = tolerance<S>,
+      .reference = on_operands<S>([](const S& s, Operands x) { ce_bwd_reference(s, x); }),
+      .test_shapes =
+          [](DType dtype) {
+            return pack_all<S>(
+                dtype, {{.rows = 1, .cols = 2},
+                        {.rows = 9, .cols = 37, .vocab_begin = 21, .accumulate = 1, .scale = 0.25},
+                        {.rows = 67, .cols = 5003, .scale = 1.0 / 67}});
+          },
+      .bench_shapes = ce_bench_shapes<S>,
+      .validate = on<S>([](const S& s) {
+        require_at_least("ce_bwd", "cols", s.cols, 1);
+        require_flag("ce_bwd", "accumulate", s.accumulate);
+      }),
+      .prepare = on_operands<S>([](const S& s, Operands x) {
+        prepare_targets(s, x);
+        const std::span<double> maximum[] = {x[0], x[1]};
+        ce_max_reference({.rows = s.rows, .cols = s.cols}, maximum);
+        ce_sum_reference({.rows = s.rows, .cols = s.cols, .vocab_begin = s.vocab_begin},
+                         x.first(4));
+      })};
+  return info;
+}
+
+}  // namespace stepmark
