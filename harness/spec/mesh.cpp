@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/spec/mesh.h"
 
+#include <limits>
 #include <set>
 
 #include "core/error.h"
@@ -14,6 +15,8 @@ Mesh::Mesh(std::vector<MeshAxis> axes) : axes_(std::move(axes)) {
                      "mesh axis '{}' is empty or given twice", axis.name);
     STEPMARK_REQUIRE(axis.degree >= 1, "mesh axis '{}' has degree {}; at least 1 is needed",
                      axis.name, axis.degree);
+    STEPMARK_REQUIRE(axis.degree <= std::numeric_limits<std::int32_t>::max() / size_,
+                     "a mesh of 2^31 ranks or more");
     size_ *= axis.degree;
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/spec/model.h"
 
+#include <algorithm>
 #include <array>
 
 namespace stepmark {
@@ -32,23 +33,39 @@ double Model::model_flops_per_token(std::int64_t seq) const {
                                                               static_cast<double>(seq);
 }
 
+namespace {
+
+constexpr std::int64_t kMaxDim = std::int64_t{1} << 20;
+
+// parameters() and products with token counts must stay exact in 64 bits.
+bool countable(const Model& m) {
+  const double widest =
+      std::max({static_cast<double>(m.heads + 2 * m.kv_heads) * static_cast<double>(m.head_dim),
+                2.0 * static_cast<double>(m.ffn), static_cast<double>(m.vocab)});
+  return widest < 0x1p26 &&
+         widest * 8.0 * static_cast<double>(m.hidden) * static_cast<double>(m.layers + 1) < 0x1p62;
+}
+
+}  // namespace
+
 Model read_model(YamlMap map, const std::string& name) {
   static constexpr std::array<std::string_view, 2> kFamilies{"gpt2", "llama"};
   Model model;
   model.name = name;
   model.family =
       map.required_choice("family", kFamilies) == "llama" ? ModelFamily::llama : ModelFamily::gpt2;
-  model.layers = map.required_int("layers", {.min = 1});
-  model.hidden = map.required_int("hidden", {.min = 1});
-  model.heads = map.required_int("heads", {.min = 1});
-  model.kv_heads = map.optional_int("kv_heads", model.heads, {.min = 1});
+  model.layers = map.required_int("layers", {.min = 1, .max = kMaxDim});
+  model.hidden = map.required_int("hidden", {.min = 1, .max = kMaxDim});
+  model.heads = map.required_int("heads", {.min = 1, .max = kMaxDim});
+  model.kv_heads = map.optional_int("kv_heads", model.heads, {.min = 1, .max = kMaxDim});
   if (!map.has("head_dim") && model.hidden % model.heads != 0) {
     map.fail("heads", "heads must divide hidden, or head_dim must be given");
   }
-  model.head_dim = map.optional_int("head_dim", model.hidden / model.heads, {.min = 2});
-  model.ffn = map.required_int("ffn", {.min = 1});
-  model.vocab = map.required_int("vocab", {.min = 2});
-  model.max_seq = map.required_int("max_seq", {.min = 1});
+  model.head_dim =
+      map.optional_int("head_dim", model.hidden / model.heads, {.min = 2, .max = kMaxDim});
+  model.ffn = map.required_int("ffn", {.min = 1, .max = kMaxDim});
+  model.vocab = map.required_int("vocab", {.min = 2, .max = std::int64_t{1} << 26});
+  model.max_seq = map.required_int("max_seq", {.min = 1, .max = std::int64_t{1} << 30});
   model.tied_embeddings = map.optional_bool("tied_embeddings", model.family == ModelFamily::gpt2);
   model.norm_eps = map.optional_double("norm_eps", 1e-5, {.min = 0.0});
   model.rope_theta = map.optional_double("rope_theta", 10000.0, {.min = 1.0});
@@ -58,6 +75,7 @@ Model read_model(YamlMap map, const std::string& name) {
   if (model.family == ModelFamily::llama && model.head_dim % 2 != 0) {
     map.fail("head_dim", "rotary positions need an even head_dim");
   }
+  if (!countable(model)) map.fail("layers", "the model is too large to be counted");
   map.finish();
   return model;
 }

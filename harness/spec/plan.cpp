@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <limits>
+#include <set>
 #include <vector>
 
 #include "core/error.h"
@@ -17,13 +20,16 @@ constexpr std::array<std::string_view, 12> kKeys{
     "dp",     "tp",        "sp",         "micro_batch", "accumulation", "seq",
     "layers", "precision", "bucket_mib", "lr",          "weight_decay", "clip"};
 
+constexpr std::int64_t kMaxWhole = std::numeric_limits<std::int32_t>::max();
+
 // Sets one key from text; returns what was expected when the text does not fit.
 std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string_view value) {
   const auto whole = [&](std::int64_t& target, std::int64_t min) -> std::optional<std::string> {
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size() || number < min) {
-      return fmt::format("a whole number of at least {}", min);
+    if (error != std::errc{} || end != value.data() + value.size() || number < min ||
+        number > kMaxWhole) {
+      return fmt::format("a whole number of at least {} and below 2^31", min);
     }
     target = number;
     return std::nullopt;
@@ -31,7 +37,8 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   const auto real = [&](double& target, double min) -> std::optional<std::string> {
     double number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size() || !(number >= min)) {
+    if (error != std::errc{} || end != value.data() + value.size() || !(number >= min) ||
+        !std::isfinite(number)) {
       return fmt::format("a number of at least {}", min);
     }
     target = number;
@@ -76,8 +83,9 @@ std::string nearest_key(std::string_view key) {
 }  // namespace
 
 Plan parse_plan(std::string_view text, Plan base) {
-  std::size_t begin = 0;
-  while (begin < text.size()) {
+  std::set<std::string_view> given;
+  // A comma promises another item, so a text that ends in one has an empty item there.
+  for (std::size_t begin = 0; !text.empty() && begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     const std::string_view item = text.substr(begin, end - begin);
     const std::size_t column = begin + 1;
@@ -87,6 +95,7 @@ Plan parse_plan(std::string_view text, Plan base) {
                      nearest_key(key));
     STEPMARK_REQUIRE(equals != std::string_view::npos,
                      "--plan:1:{}: '{}' needs a value, as in {}=2", column, key, key);
+    STEPMARK_REQUIRE(given.insert(key).second, "--plan:1:{}: '{}' is given twice", column, key);
     const std::string_view value = item.substr(equals + 1);
     if (const auto expected = set_key(base, key, value)) {
       throw Error(ExitCode::kUsage, fmt::format("--plan:1:{}: {}='{}': expected {}",
@@ -138,6 +147,13 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
         "dp={} x tp={} needs {} ranks, but the world has {}; give degrees whose "
         "product is {} or start {} ranks",
         plan.dp, plan.tp, plan.dp * plan.tp, world_size, world_size, plan.dp * plan.tp);
+  }
+  // Token counts are exact in every later product with a dim of the model.
+  if (static_cast<double>(plan.micro_batch) * static_cast<double>(plan.accumulation) *
+          static_cast<double>(plan.dp) * static_cast<double>(plan.seq) >=
+      0x1p36) {
+    return fmt::format("micro_batch={} x accumulation={} x dp={} x seq={} is over 2^36 tokens",
+                       plan.micro_batch, plan.accumulation, plan.dp, plan.seq);
   }
   if (model.heads % plan.tp != 0) {
     return fmt::format("tp={} does not divide the {} attention heads of {}", plan.tp, model.heads,

@@ -39,8 +39,8 @@ struct Plan {
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
 // Canonical text, every key in fixed order; parse_plan(to_text(p)) == p.
 [[nodiscard]] std::string to_text(const Plan& plan);
-// Short form for case names: "tp2.dp2", with ".sp", ".acc4", ".bf16", ".L2" when they differ from
-// defaults.
+// Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".sp", ".acc4", ".L2" before the dtype
+// when they differ from the defaults.
 [[nodiscard]] std::string short_name(const Plan& plan);
 
 // Why the plan cannot run, or nothing. Pure arithmetic; `world_size` ranks.

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/units.h"
 #include "core/yaml.h"
+#include "harness/spec/plan.h"
 
 namespace stepmark {
 namespace {
@@ -76,8 +77,10 @@ StepEntry read_step(YamlMap& map) {
   entry.plans = map.optional_strings("plan");
   if (entry.plans.empty()) entry.plans.emplace_back();
   for (const std::string& plan : entry.plans) {
-    if (plan.find('=') == std::string::npos && !plan.empty()) {
-      map.fail("plan", "each plan is a text such as \"tp=2,micro_batch=4\"");
+    try {
+      (void)parse_plan(plan);
+    } catch (const Error& error) {
+      map.fail("plan", error.message());
     }
   }
   return entry;

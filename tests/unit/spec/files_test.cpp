@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every shipped YAML file reads, and a mistake in any kind of file is placed and explained.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "core/error.h"
+#include "harness/spec/cluster.h"
+#include "harness/spec/suite.h"
+#include "harness/spec/workload.h"
+
+namespace stepmark {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+std::vector<fs::path> yaml_files(const std::string& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(fs::path(STEPMARK_CONFIGS) / folder)) {
+    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+  }
+  EXPECT_FALSE(files.empty()) << folder;
+  return files;
+}
+
+TEST(ShippedFiles, EveryWorkloadReadsAndItsDefaultPlanIsLegal) {
+  for (const fs::path& file : yaml_files("workloads")) {
+    const Workload workload = read_workload(file);
+    EXPECT_EQ(workload.name, file.stem());
+    EXPECT_FALSE(workload.model.source.empty());
+    EXPECT_NO_THROW((void)resolve(workload.plan, workload.model, 8 * workload.plan.tp)) << file;
+  }
+}
+
+TEST(ShippedFiles, EverySuiteReadsAndNamesShippedWorkloads) {
+  for (const fs::path& file : yaml_files("suites")) {
+    const Suite suite = read_suite(file);
+    EXPECT_EQ(suite.name, file.stem());
+    for (const SuiteEntry& entry : suite.entries) {
+      const auto* step = std::get_if<StepEntry>(&entry);
+      if (step == nullptr) continue;
+      const Workload workload =
+          read_workload(fs::path(STEPMARK_CONFIGS) / "workloads" / (step->workload + ".yaml"));
+      for (const std::int64_t world : {1, 2, 4}) {
+        const bool some_legal =
+            std::any_of(step->plans.begin(), step->plans.end(), [&](const std::string& text) {
+              Plan plan = parse_plan(text, workload.plan);
+              if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world / plan.tp);
+              if (plan.seq == 0) plan.seq = workload.model.max_seq;
+              return !why_illegal(plan, workload.model, world);
+            });
+        EXPECT_TRUE(some_legal) << file << " " << step->workload << " on " << world << " ranks";
+      }
+    }
+  }
+}
+
+TEST(ShippedFiles, EveryClusterReadsAndIsPlausible) {
+  for (const fs::path& file : yaml_files("clusters")) {
+    const Cluster cluster = read_cluster(file);
+    EXPECT_EQ(cluster.name, file.stem());
+    EXPECT_FALSE(cluster.source.empty()) << file;
+    const auto bf16 = cluster.dense_peak_flops(DType::bf16);
+    if (bf16) {
+      EXPECT_GT(*bf16, 1e14) << file;
+      EXPECT_LT(*bf16, 1e16) << file;
+    }
+    EXPECT_FALSE(cluster.dense_peak_flops(DType::i32));
+  }
+}
+
+class Mistakes : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / fmt::format("stepmark_spec_{}", ::getpid());
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  template <class Read>
+  std::string error_of(const std::string& text, Read read) {
+    const fs::path file = folder_ / "f.yaml";
+    std::ofstream(file) << text;
+    try {
+      (void)read(file.string());
+    } catch (const ConfigError& error) {
+      const std::string message = error.message();
+      EXPECT_THAT(message, ::testing::StartsWith(file.string()));
+      return message.substr(file.string().size());
+    }
+    return "no error";
+  }
+
+  fs::path folder_;
+};
+
+constexpr const char* kWorkload =
+    "workload: w\ndescription: d\nsource: s\nmodel:\n  family: gpt2\n  layers: 1\n  hidden: 8\n"
+    "  heads: 2\n  ffn: 8\n  vocab: 9\n  max_seq: 4\n";
+
+TEST_F(Mistakes, UnknownKeysOfAWorkload) {
+  EXPECT_EQ(error_of(kWorkload, read_workload), "no error");
+  EXPECT_THAT(error_of(std::string(kWorkload) + "plann:\n  tp: 1\n", read_workload),
+              AllOf(HasSubstr(":12:1:"), HasSubstr("plann"), HasSubstr("'plan'")));
+  EXPECT_THAT(error_of(std::string(kWorkload) + "  kvheads: 1\n", read_workload),
+              AllOf(HasSubstr(":12:3:"), HasSubstr("kv_heads")));
+  EXPECT_THAT(error_of(std::string(kWorkload) + "plan:\n  tpp: 1\n", read_workload),
+              AllOf(HasSubstr(":13:3:"), HasSubstr("'tp'")));
+}
+
+TEST_F(Mistakes, UnknownKeysOfACluster) {
+  const std::string good =
+      "cluster: c\nprovider: p\nsource: s\nnode:\n  accelerator: a\n  accelerators: 8\n";
+  EXPECT_EQ(error_of(good, read_cluster), "no error");
+  EXPECT_THAT(error_of(good + "  memory: 80\n", read_cluster),
+              AllOf(HasSubstr(":7:3:"), HasSubstr("memory_gb")));
+  EXPECT_THAT(error_of(good + "  dense_tflops:\n    bf61: 80\n", read_cluster),
+              AllOf(HasSubstr(":8:5:"), HasSubstr("bf16")));
+  EXPECT_THAT(error_of(good + "prices: 3\n", read_cluster), HasSubstr(":7:1:"));
+  EXPECT_THAT(error_of(good + "  memory_gb: much\n", read_cluster), HasSubstr(":7:14:"));
+}
+
+TEST_F(Mistakes, UnknownKeysAndNamesOfASuite) {
+  const std::string head = "suite: s\ndescription: d\ncases:\n  - family: ";
+  EXPECT_EQ(error_of(head + "step\n    workload: w\n", read_suite), "no error");
+  EXPECT_THAT(error_of(head + "step\n    workload: w\n    plans: x\n", read_suite),
+              AllOf(HasSubstr(":6:5:"), HasSubstr("'plan'")));
+  EXPECT_THAT(error_of(head + "stepp\n", read_suite),
+              AllOf(HasSubstr(":4:13:"), HasSubstr("step")));
+  EXPECT_THAT(error_of(head + "kernel\n    ops: [gem]\n", read_suite),
+              AllOf(HasSubstr(":5:5:"), HasSubstr("gemm")));
+  EXPECT_THAT(error_of(head + "collective\n    collectives: [all_reduc]\n", read_suite),
+              AllOf(HasSubstr(":5:5:"), HasSubstr("all_reduce")));
+  EXPECT_THAT(
+      error_of(head + "collective\n    collectives: [all_reduce]\n    min: 4KB\n    max: 1\n",
+               read_suite),
+      AllOf(HasSubstr(":7:5:"), HasSubstr("below min")));
+  EXPECT_THAT(error_of(head + "step\n    workload: w\n    plan: [\"tp=2,dq=1\"]\n", read_suite),
+              AllOf(HasSubstr(":6:5:"), HasSubstr("'dp'")));
+  EXPECT_THAT(error_of("suite: s\ndescription: d\nbudjet: 2m\ncases: []\n", read_suite),
+              HasSubstr(":4:"));
+  EXPECT_THAT(error_of("suite: s\ndescription: d\nbudget: soon\n", read_suite), HasSubstr(":3:1:"));
+}
+
+TEST_F(Mistakes, FilesThatCannotBeRead) {
+  EXPECT_THROW((void)read_workload((folder_ / "absent.yaml").string()), ConfigError);
+  EXPECT_NE(error_of("workload: [", read_workload), "no error");
+}
+
+}  // namespace
+}  // namespace stepmark

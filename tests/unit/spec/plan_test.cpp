@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plans as text and YAML, and every reason why a plan is refused.
+#include "harness/spec/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "core/rng.h"
+
+namespace stepmark {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+Model small() {
+  return {.name = "small",
+          .family = ModelFamily::llama,
+          .layers = 4,
+          .hidden = 64,
+          .heads = 8,
+          .kv_heads = 4,
+          .head_dim = 8,
+          .ffn = 96,
+          .vocab = 100,
+          .max_seq = 32};
+}
+
+std::string error_of(std::string_view text) {
+  try {
+    (void)parse_plan(text);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kUsage);
+    return error.message();
+  }
+  return "no error";
+}
+
+TEST(PlanText, RoundTripsRandomPlans) {
+  const Philox rng(7, 0);
+  for (std::uint64_t i = 0; i < 500; ++i) {
+    auto draw = [&, k = std::uint64_t{0}](std::uint64_t bound) mutable {
+      return static_cast<std::int64_t>(rng.below(16 * i + k++, bound));
+    };
+    Plan plan;
+    plan.dp = draw(9);
+    plan.tp = 1 + draw(8);
+    plan.sequence_parallel = draw(2) == 1;
+    plan.micro_batch = 1 + draw(1000);
+    plan.accumulation = 1 + draw(64);
+    plan.seq = draw(4096);
+    plan.layers = draw(100);
+    plan.precision = draw(2) == 1 ? DType::bf16 : DType::f32;
+    plan.bucket_mib = 0.1 * static_cast<double>(1 + draw(1000));
+    plan.lr = 1e-7 * static_cast<double>(draw(1000000));
+    plan.weight_decay = 0.01 * static_cast<double>(draw(100));
+    plan.clip = 0.3 * static_cast<double>(draw(10));
+    ASSERT_EQ(parse_plan(to_text(plan)), plan) << to_text(plan);
+  }
+}
+
+TEST(PlanText, OverlaysTheBase) {
+  Plan base;
+  base.micro_batch = 4;
+  base.tp = 8;
+  const Plan plan = parse_plan("tp=2,sp=on", base);
+  EXPECT_EQ(plan.tp, 2);
+  EXPECT_TRUE(plan.sequence_parallel);
+  EXPECT_EQ(plan.micro_batch, 4);
+  EXPECT_EQ(parse_plan("", base), base);
+}
+
+TEST(PlanText, UnknownKeyGivesColumnAndNearest) {
+  EXPECT_THAT(error_of("tp=2,microbatch=4"),
+              AllOf(StartsWith("--plan:1:6:"), HasSubstr("did you mean 'micro_batch'")));
+  EXPECT_THAT(error_of("zzzzzzzzzz=4"), HasSubstr("valid keys: dp tp"));
+}
+
+TEST(PlanText, WrongValuesGiveColumnAndExpectation) {
+  EXPECT_THAT(error_of("tp=2,dp=0"),
+              AllOf(StartsWith("--plan:1:9:"), HasSubstr("whole number of at least 1")));
+  EXPECT_THAT(error_of("tp=two"), AllOf(StartsWith("--plan:1:4:"), HasSubstr("whole number")));
+  EXPECT_THAT(error_of("tp=2x"), HasSubstr("whole number"));
+  EXPECT_THAT(error_of("tp="), HasSubstr("whole number"));
+  EXPECT_THAT(error_of("tp=99999999999999999999"), HasSubstr("whole number"));
+  EXPECT_THAT(error_of("sp=yes"), HasSubstr("on or off"));
+  EXPECT_THAT(error_of("precision=fp64"), HasSubstr("fp32 or bf16"));
+  EXPECT_THAT(error_of("lr=-1"), HasSubstr("a number of at least 0"));
+  EXPECT_THAT(error_of("lr=nan"), HasSubstr("a number of at least 0"));
+  EXPECT_THAT(error_of("clip=inf"), HasSubstr("a number of at least 0"));
+  EXPECT_THAT(error_of("bucket_mib=0"), HasSubstr("a number of at least"));
+  EXPECT_THAT(error_of("tp"), HasSubstr("needs a value"));
+  EXPECT_THAT(error_of("tp=2,"), StartsWith("--plan:1:6:"));
+  EXPECT_THAT(error_of("tp=2,tp=4"), AllOf(StartsWith("--plan:1:6:"), HasSubstr("given twice")));
+}
+
+TEST(PlanYaml, ReadsTheSameKeysAndPlacesErrors) {
+  const auto read = [](std::string_view text) {
+    return read_plan(YamlDocument::read_text(text, "p.yaml").map());
+  };
+  const Plan plan = read("tp: 2\nsp: on\nlr: 3e-4\nprecision: bf16\n");
+  EXPECT_EQ(plan, parse_plan("tp=2,sp=on,lr=3e-4,precision=bf16"));
+  const auto error_in = [&](std::string_view text) -> std::string {
+    try {
+      (void)read(text);
+    } catch (const ConfigError& error) {
+      return error.message();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(error_in("tp: 2\ndp: zero\n"), StartsWith("p.yaml:2:1:"));
+  EXPECT_THAT(error_in("tp: 2\nacumulation: 2\n"),
+              AllOf(StartsWith("p.yaml:2:1:"), HasSubstr("accumulation")));
+  EXPECT_THAT(error_in("tp: [1, 2]\n"), StartsWith("p.yaml:1:5:"));
+}
+
+std::string reason(std::string_view text, std::int64_t world, const Model& model = small()) {
+  Plan plan = parse_plan(text);
+  if (plan.dp == 0) plan.dp = 1;
+  if (plan.seq == 0) plan.seq = model.max_seq;
+  return why_illegal(plan, model, world).value_or("legal");
+}
+
+TEST(WhyIllegal, GivesEveryReason) {
+  EXPECT_EQ(reason("tp=2,dp=2", 4), "legal");
+  EXPECT_THAT(reason("tp=2,dp=2", 8), AllOf(HasSubstr("needs 4 ranks"), HasSubstr("has 8")));
+  EXPECT_THAT(reason("tp=16", 16), HasSubstr("8 attention heads"));
+  EXPECT_THAT(reason("tp=8", 8), HasSubstr("4 key/value heads"));
+  Model odd = small();
+  odd.ffn = 97;
+  EXPECT_THAT(reason("tp=2", 2, odd), HasSubstr("MLP width 97"));
+  Model few = small();
+  few.vocab = 5;  // shares of 2, 2, 1 and nothing
+  EXPECT_THAT(reason("tp=4", 4, few), HasSubstr("without any of the 5 vocabulary rows"));
+  EXPECT_THAT(reason("seq=33", 1), HasSubstr("longer than the 32 positions"));
+  EXPECT_THAT(reason("sp=on", 1), HasSubstr("needs tp of at least 2"));
+  EXPECT_THAT(reason("sp=on,tp=2,micro_batch=1,seq=31", 2), HasSubstr("divisible by tp=2"));
+  EXPECT_THAT(reason("layers=5", 1), HasSubstr("more than the 4 layers"));
+  EXPECT_THAT(reason("dp=2147483647,tp=2147483647", 1), HasSubstr("the world has 1"));
+  EXPECT_THAT(reason("micro_batch=2147483647,accumulation=2,seq=32", 1), HasSubstr("tokens"));
+}
+
+TEST(Resolve, FillsWhatWasLeftOpen) {
+  const Plan plan = resolve(parse_plan("tp=2,layers=4"), small(), 8);
+  EXPECT_EQ(plan.dp, 4);
+  EXPECT_EQ(plan.seq, 32);
+  EXPECT_EQ(plan.layers, 0);  // all layers are no slice
+  EXPECT_EQ(plan.tokens_per_step(), 4 * 32);
+}
+
+TEST(Resolve, RefusesAWorldOfNothing) {
+  EXPECT_THROW((void)resolve(Plan{}, small(), 0), Error);
+  EXPECT_THROW((void)resolve(parse_plan("tp=4"), small(), 2), Error);
+  EXPECT_THROW((void)resolve(parse_plan("tp=4"), small(), 6), Error);
+}
+
+TEST(Slice, CutsLayersAndShowsInTheName) {
+  const Plan plan = resolve(parse_plan("layers=2"), small(), 1);
+  EXPECT_EQ(sliced(small(), plan).layers, 2);
+  EXPECT_THAT(short_name(plan), HasSubstr(".L2"));
+}
+
+}  // namespace
+}  // namespace stepmark
