@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/check-layers must pass a clean tree and name each kind of violation in a bad one."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SCRIPT = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "check-layers"
+SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
+
+
+def run(files):
+    """Exit code and output for a tree of {path: text}."""
+    with tempfile.TemporaryDirectory() as root:
+        for path, text in files.items():
+            target = pathlib.Path(root) / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, SCRIPT, "--root", root], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout
+
+
+class CheckLayers(unittest.TestCase):
+    def accepts(self, path, text):
+        self.assertEqual(run({path: SPDX + text}), (0, ""))
+
+    def rejects(self, path, text, message):
+        code, output = run({path: text})
+        self.assertEqual(code, 1, output)
+        self.assertIn(message, output)
+        self.assertTrue(output.startswith(path + ":"), output)
+
+    def test_allowed_directions(self):
+        self.accepts("core/a.cpp", '#include "core/a.h"\n#include <vector>\n')
+        self.accepts("kernels/a.cpp", '#include "core/a.h"\n#include "kernels/op_list.h"\n')
+        self.accepts("harness/exec/a.cpp", '#include "harness/program/p.h"\n#include "kernels/op.h"\n')
+        self.accepts("harness/cli/a.cpp", '#include "harness/measure/m.h"\n#include "results/r.h"\n')
+        self.accepts("harness/cases/a.cpp", '#include "harness/exec/executor.h"\n')
+        self.accepts("tests/unit/core/a.cpp", '#include "fixture.h"\n#include "core/rng.h"\n')
+        self.accepts("collectives/mpi/a.cpp", "#include <mpi.h>\n")
+        self.accepts("kernels/cuda/a.cu", "#include <cuda_runtime.h>\n")
+        self.accepts("harness/cli/backends.cpp", "#if STEPMARK_HAVE_MPI\n#endif\n")
+        self.accepts("build/junk.cpp", '#include "anything.h"\n')
+
+    def test_upward_and_sideways_includes(self):
+        for path, header in [
+            ("core/a.cpp", "kernels/op.h"),
+            ("kernels/a.cpp", "collectives/comm.h"),
+            ("collectives/a.cpp", "kernels/op.h"),
+            ("results/a.cpp", "harness/spec/plan.h"),
+            ("results/a.cpp", "collectives/comm.h"),
+            ("harness/spec/a.cpp", "harness/program/program.h"),
+            ("harness/program/a.cpp", "harness/exec/executor.h"),
+            ("harness/exec/a.cpp", "harness/measure/sampler.h"),
+            ("harness/measure/a.cpp", "harness/exec/executor.h"),
+            ("harness/exec/a.cpp", "harness/cases/case.h"),
+            ("harness/cases/a.cpp", "harness/cli/app.h"),
+        ]:
+            with self.subTest(path=path, header=header):
+                self.rejects(path, f'{SPDX}#include "{header}"\n', f"must not see {header}")
+
+    def test_relative_include(self):
+        self.rejects("core/a.cpp", f'{SPDX}#include "a.h"\n', "not a path from the root")
+
+    def test_guarded_headers(self):
+        self.rejects("harness/exec/a.cpp", f"{SPDX}#include <mpi.h>\n", "MPI header")
+        self.rejects("kernels/host/a.cpp", f"{SPDX}#include <cublasLt.h>\n", "CUDA header")
+        self.rejects("collectives/mpi/a.cpp", f"{SPDX}#include <nccl.h>\n", "CUDA header")
+
+    def test_house_rules(self):
+        self.rejects("core/a.cpp", "int x;\n", "no SPDX")
+        self.rejects("core/a.cpp", f"{SPDX}#ifdef NDEBUG\n#endif\n", "conditional compilation")
+        self.rejects("core/a.cpp", SPDX + "//\n" * 500, "501 lines")
+        self.rejects("misc/a.cpp", SPDX, "without a place in the layers")
+        self.rejects("scripts/x", "#!/bin/sh\n", "no SPDX")
+
+
+if __name__ == "__main__":
+    unittest.main()
