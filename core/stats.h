@@ -42,8 +42,12 @@ struct Interval {
 // n / (1 + 2 sum rho_k), Geyer's initial positive sequence; clamped to [1, n].
 [[nodiscard]] double effective_sample_size(std::span<const double> x);
 
-// Index of the first sample of the steady state: the start-up transient is cut where the remaining
-// series has no significant trend (MSER-type truncation point, at most half of the series).
+// The same for the median: of the series of signs of x - median(x). What dependence costs a median
+// is the dependence of falling on its same side, which outliers do not blur.
+[[nodiscard]] double effective_sample_size_of_median(std::span<const double> x);
+
+// Index of the first sample of the steady state: the MSER truncation point (at most half of the
+// series), if what lies before it differs significantly from the rest; else 0.
 [[nodiscard]] std::size_t steady_state_start(std::span<const double> x);
 
 // Percentile bootstrap of `statistic`, deterministic in `seed`.
@@ -60,10 +64,12 @@ struct RatioEstimate {
   double p_value;             // two-sided, of ratio == 1
   double minimum_detectable;  // smallest |ratio - 1| this data would detect with 80 % power
 };
-// Ratio of medians with a hierarchical bootstrap: resample runs with replacement, then contiguous
-// blocks of samples within each run (moving blocks keep autocorrelation). With a single run per
-// side the between-run variance is unknown; `between_run_sd` (relative, >= 0) adds it as an
-// assumption.
+// Ratio of medians in two levels of chance: the spread of a run's median within the run by a block
+// bootstrap (`replicates`, `seed`; blocks keep the dependence of neighbours), the spread between
+// runs from the runs themselves. A side of several runs counts as the geometric mean of their
+// medians; t-distributed with Welch & Satterthwaite's degrees of freedom. A side with a single run
+// tells nothing about the spread between runs: it takes `between_run_sd` (relative, >= 0), or that
+// of the other side where larger. NaN p-value and unbounded interval where nothing is known.
 [[nodiscard]] RatioEstimate ratio_of_medians(const Groups& a, const Groups& b, double confidence,
                                              std::size_t replicates, std::uint64_t seed,
                                              double between_run_sd = 0.0);
