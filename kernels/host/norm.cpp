@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "kernels/host/number.h"
+#include "kernels/host/reduce.h"
 #include "kernels/host/table.h"
 
 namespace stepmark {
@@ -40,15 +41,11 @@ template <class T>
 void layernorm_row(const T* x, const T* gamma, const T* beta, T* y, float* mean_out,
                    float* rstd_out, std::int64_t cols, float eps) {
   const auto n = static_cast<float>(cols);
-  float sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t c = 0; c < cols; ++c) sum += load(x[c]);
-  const float mean = sum / n;
-#pragma omp simd reduction(+ : squares)
-  for (std::int64_t c = 0; c < cols; ++c) {
+  const float mean = host::sum_in_lanes(0, cols, [=](std::int64_t c) { return load(x[c]); }) / n;
+  const float squares = host::sum_in_lanes(0, cols, [=](std::int64_t c) {
     const float d = load(x[c]) - mean;
-    squares += d * d;
-  }
+    return d * d;
+  });
   const float rstd = 1.0F / std::sqrt(squares / n + eps);
 #pragma omp simd
   for (std::int64_t c = 0; c < cols; ++c) {
@@ -146,9 +143,8 @@ void host_rmsnorm_fwd(const OpShape& shape, void* const* operands) {
     host::parallel_each(s.rows, s.cols, [=](std::int64_t r) {
       const T* row = x + r * s.cols;
       T* out = y + r * s.cols;
-      float squares = 0;
-#pragma omp simd reduction(+ : squares)
-      for (std::int64_t c = 0; c < s.cols; ++c) squares += load(row[c]) * load(row[c]);
+      const float squares = host::sum_in_lanes(
+          0, s.cols, [=](std::int64_t c) { return load(row[c]) * load(row[c]); });
       const float factor = 1.0F / std::sqrt(squares / static_cast<float>(s.cols) + eps);
 #pragma omp simd
       for (std::int64_t c = 0; c < s.cols; ++c) {

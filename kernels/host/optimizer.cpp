@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/host/number.h"
+#include "kernels/host/reduce.h"
 #include "kernels/host/table.h"
 
 namespace stepmark {
@@ -15,7 +16,8 @@ namespace {
 
 using host::store;
 
-constexpr std::int64_t kSumElements = 1 << 15;  // per partial sum of sum_squares
+constexpr std::int64_t kSumElements = 1 << 12;  // per fp32 partial sum of sum_squares
+constexpr std::int64_t kSumsPerPart = 16;       // per task, in double
 constexpr float kClipEpsilon = 1e-6F;
 
 struct AdamWFactors {
@@ -60,17 +62,15 @@ void host_sum_squares(const OpShape& shape, void* const* operands) {
   const auto s = unpack<SumSquaresShape>(shape);
   const float* grad = host::input<float>(operands, 0);
   float* out = host::output<float>(operands, 1);
-  const std::int64_t parts = (s.elements + kSumElements - 1) / kSumElements;
+  constexpr std::int64_t kPart = kSumElements * kSumsPerPart;
+  const std::int64_t parts = (s.elements + kPart - 1) / kPart;
   std::vector<double> sums(static_cast<std::size_t>(parts));
-  host::parallel_each(parts, kSumElements, [&](std::int64_t part) {
-    const std::int64_t end = std::min(s.elements, (part + 1) * kSumElements);
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = part * kSumElements; i < end; ++i) {
-      const double g = grad[i];
-      sum += g * g;
+  host::parallel_each(parts, kPart, [&s, &sums, grad](std::int64_t part) {
+    const std::int64_t end = std::min(s.elements, (part + 1) * kPart);
+    for (std::int64_t begin = part * kPart; begin < end; begin += kSumElements) {
+      sums[part] += host::sum_in_lanes(begin, std::min(end, begin + kSumElements),
+                                       [grad](std::int64_t i) { return grad[i] * grad[i]; });
     }
-    sums[part] = sum;
   });
   const double total = s.weight * std::accumulate(sums.begin(), sums.end(), 0.0);
   *out = static_cast<float>(s.accumulate != 0 ? *out + total : total);
