@@ -14,10 +14,6 @@ bool is_rooted(CollectiveKind kind) {
          kind == CollectiveKind::gather || kind == CollectiveKind::scatter;
 }
 
-std::int64_t sum(const std::vector<std::int64_t>& counts) {
-  return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
-}
-
 std::vector<std::size_t> sizes(const std::vector<std::int64_t>& counts) {
   return {counts.begin(), counts.end()};
 }
@@ -44,37 +40,6 @@ void issue_send_recv(const CommShape& shape, Comm& comm, const void* send, void*
 }
 
 }  // namespace
-
-CommExtent extent_of(const CommShape& shape, const Group& group) {
-  const std::int64_t one = shape.count;
-  const std::int64_t all = shape.count * static_cast<std::int64_t>(group.ranks.size());
-  const bool root = shape.send_peer == group.index;
-  switch (shape.kind) {
-    case CollectiveKind::all_reduce:
-      return {.send = one, .recv = one};
-    case CollectiveKind::all_gather:
-      return {.send = one, .recv = all};
-    case CollectiveKind::reduce_scatter:
-      return {.send = all, .recv = one};
-    case CollectiveKind::all_to_all:
-      return {.send = all, .recv = all};
-    case CollectiveKind::all_to_all_v:
-      return {.send = sum(shape.send_counts), .recv = sum(shape.recv_counts)};
-    case CollectiveKind::broadcast:
-      return {.send = root ? one : 0, .recv = one};
-    case CollectiveKind::reduce:
-      return {.send = one, .recv = root ? one : 0};
-    case CollectiveKind::gather:
-      return {.send = one, .recv = root ? all : 0};
-    case CollectiveKind::scatter:
-      return {.send = root ? all : 0, .recv = one};
-    case CollectiveKind::send_recv:
-      return {.send = shape.send_peer >= 0 ? one : 0, .recv = shape.recv_peer >= 0 ? one : 0};
-    case CollectiveKind::barrier:
-      return {};
-  }
-  return {};
-}
 
 void check_shape(const CommShape& shape, const Group& group) {
   const auto ranks = static_cast<std::int32_t>(group.ranks.size());

@@ -10,22 +10,24 @@
 namespace stepmark {
 namespace {
 
-// One operand against what its op expects; `elements` 0: the operand may be absent.
+// One operand against what its op expects; `needed` 0: absent or unused (a rooted verb's away from
+// the root), and then only within its buffer.
 void check_slice(const Program& program, const BufferSlice& slice, std::string_view what,
-                 std::int64_t elements, DType dtype) {
+                 std::int64_t needed, DType dtype) {
   if (slice.buffer < 0) {
-    STEPMARK_REQUIRE(elements == 0, "{} is absent, {} {} expected", what, elements, name_of(dtype));
+    STEPMARK_REQUIRE(needed == 0, "{} is absent, {} {} expected", what, needed, name_of(dtype));
     return;
   }
   STEPMARK_REQUIRE(slice.buffer < std::ssize(program.buffers), "{} names buffer {} of {}", what,
                    slice.buffer, program.buffers.size());
   const BufferDecl& buffer = program.buffers[static_cast<std::size_t>(slice.buffer)];
-  STEPMARK_REQUIRE(slice.elements == elements, "{} is {} elements of {}, {} expected", what,
-                   slice.elements, buffer.name, elements);
-  STEPMARK_REQUIRE(slice.offset >= 0 && slice.offset <= buffer.elements - slice.elements,
-                   "{} ends at element {} of {}, which has {}", what, slice.offset + slice.elements,
+  STEPMARK_REQUIRE(needed == 0 || slice.elements == needed, "{} is {} elements of {}, {} expected",
+                   what, slice.elements, buffer.name, needed);
+  STEPMARK_REQUIRE(slice.offset >= 0 && slice.elements >= 0 && slice.elements <= buffer.elements &&
+                       slice.offset <= buffer.elements - slice.elements,
+                   "{} is [{}+{}] of {}, which has {} elements", what, slice.offset, slice.elements,
                    buffer.name, buffer.elements);
-  STEPMARK_REQUIRE(elements == 0 || buffer.dtype == dtype, "{} is {} ({}), {} expected", what,
+  STEPMARK_REQUIRE(needed == 0 || buffer.dtype == dtype, "{} is {} ({}), {} expected", what,
                    name_of(buffer.dtype), buffer.name, name_of(dtype));
 }
 
@@ -46,23 +48,12 @@ void check_comm(const Program& program, const Op& op) {
   const CommShape& shape = *op.comm;
   const Group& group = program.group(shape.axis);
   check_shape(shape, group);
-  STEPMARK_REQUIRE(op.operands.size() <= 2, "{} has {} operands, send and recv expected",
+  STEPMARK_REQUIRE(op.operands.size() == 2, "{} has {} operands, send and recv expected",
                    name_of(shape.kind), op.operands.size());
-  const CommExtent extent = extent_of(shape, group);
-  const BufferSlice absent;
-  const auto operand = [&](std::size_t i) -> const BufferSlice& {
-    return i < op.operands.size() ? op.operands[i] : absent;
-  };
-  const auto check = [&](std::size_t i, std::string_view name, std::int64_t elements) {
-    // A rooted verb's operand is unused away from the root: programs may name it all the same, so
-    // that one text serves all ranks.
-    if (elements == 0) return;
-    check_slice(program, operand(i),
-                fmt::format("operand {} of {} over {}", name, name_of(shape.kind), shape.axis),
-                elements, shape.dtype);
-  };
-  check(0, "send", extent.send);
-  check(1, "recv", extent.recv);
+  const CommAccess access = comm_access(shape, group);
+  const std::string verb = fmt::format("{} over {}", name_of(shape.kind), shape.axis);
+  check_slice(program, op.operands[0], "operand send of " + verb, access.send, shape.dtype);
+  check_slice(program, op.operands[1], "operand recv of " + verb, access.recv, shape.dtype);
 }
 
 void check_op(const Program& program, std::int32_t index) {

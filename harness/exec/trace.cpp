@@ -17,22 +17,6 @@ json metadata(std::string_view what, std::int32_t rank, std::size_t stream, cons
   return {{"ph", "M"}, {"name", what}, {"pid", rank}, {"tid", stream}, {"args", args}};
 }
 
-std::string_view category_of(Phase phase) {
-  switch (phase) {
-    case Phase::forward:
-      return "forward";
-    case Phase::loss:
-      return "loss";
-    case Phase::backward:
-      return "backward";
-    case Phase::gradient_sync:
-      return "gradient_sync";
-    case Phase::optimizer:
-      return "optimizer";
-  }
-  return "";
-}
-
 std::string shape_text(const Op& op) {
   if (op.kernel) return to_text(*op.kernel);
   return op.comm ? to_text(*op.comm) : std::string();
@@ -43,7 +27,7 @@ json complete_event(const Program& program, const Span& span) {
   const auto us = [](std::int64_t ns) { return static_cast<double>(ns) * 1e-3; };
   return {{"ph", "X"},
           {"name", op.label},
-          {"cat", category_of(op.phase)},
+          {"cat", name_of(op.phase)},
           {"pid", program.rank},
           {"tid", op.stream},
           {"ts", us(span.begin_ns)},

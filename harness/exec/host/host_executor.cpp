@@ -123,7 +123,6 @@ class HostRunnable final : public Runnable {
       return [kernel = host_kernel(op.kernel->id), shape = *op.kernel,
               operands = std::move(operands)] { kernel(shape, operands.data()); };
     }
-    operands.resize(2, nullptr);
     RecordingStream recording;
     issue(*op.comm, comms.of(op.comm->axis), operands[0], operands[1], recording);
     return recording.take();

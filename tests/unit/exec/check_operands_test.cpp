@@ -47,8 +47,8 @@ TEST(CheckOperandsTest, NamesTheOpAndWhatIsWrong) {
   expect([](Program& p) { p.ops[0].operands[0].elements = 5; }, "op 0 \"product\": operand a of");
   expect([](Program& p) { p.ops[0].operands[0].elements = 5; }, "5 elements of a, 6 expected");
   expect([](Program& p) { p.ops[0].operands[1].offset = 1; },
-         "ends at element 7 of b, which has 6");
-  expect([](Program& p) { p.ops[0].operands[1].offset = -1; }, "of b, which has 6");
+         "is [1+6] of b, which has 6 elements");
+  expect([](Program& p) { p.ops[0].operands[1].offset = -1; }, "is [-1+6] of b, which has 6");
   expect([](Program& p) { p.ops[0].operands[0] = {}; }, "is absent, 6 fp32 expected");
   expect([](Program& p) { p.ops[0].operands[3].buffer = 3; }, "is bf16 (h), fp32 expected");
   expect([](Program& p) { p.ops[0].operands[3].buffer = 9; }, "names buffer 9 of 4");
@@ -63,7 +63,7 @@ TEST(CheckOperandsTest, NamesTheOpAndWhatIsWrong) {
   expect([](Program& p) { p.ops[1].comm->count = 3; }, "operand send of all_reduce over x");
   expect([](Program& p) { p.ops[1].comm->dtype = DType::bf16; }, "bf16 expected");
   expect([](Program& p) { p.ops[1].comm->axis = "tp"; }, "op 1 \"sync\"");
-  expect([](Program& p) { p.ops[1].operands.pop_back(); }, "operand recv");
+  expect([](Program& p) { p.ops[1].operands.pop_back(); }, "has 1 operands");
   expect([](Program& p) { p.ops[1].operands.push_back({}); }, "has 3 operands");
 }
 
@@ -78,6 +78,9 @@ TEST(CheckOperandsTest, RootedVerbsNeedTheirOperandAtTheRootOnly) {
                             .send_peer = 1};
   p.ops[1].operands[0] = {};
   EXPECT_NO_THROW(check_operands(p));
+  p.ops[1].operands[0] = {.buffer = 2, .offset = 3, .elements = 2};  // unused, but not addressable
+  EXPECT_THROW(check_operands(p), Error);
+  p.ops[1].operands[0] = {};
   p.ops[1].comm->send_peer = 0;  // now this rank is the root
   EXPECT_THROW(check_operands(p), Error);
 }

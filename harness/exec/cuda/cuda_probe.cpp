@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/exec/cuda/cuda_probe.h"
+
+#include <cuda_runtime_api.h>
+
+namespace stepmark {
+
+CudaProbe probe_cuda() {
+  CudaProbe probe{.built = true};
+  if (cudaRuntimeGetVersion(&probe.runtime_version) != cudaSuccess) probe.runtime_version = 0;
+  if (cudaDriverGetVersion(&probe.driver_version) != cudaSuccess) probe.driver_version = 0;
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) {
+    probe.error = cudaGetErrorString(status);
+    return probe;
+  }
+  for (int i = 0; i < count; ++i) {
+    cudaDeviceProp properties{};
+    int mode = cudaComputeModeDefault;
+    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess ||
+        cudaDeviceGetAttribute(&mode, cudaDevAttrComputeMode, i) != cudaSuccess) {
+      continue;
+    }
+    probe.gpus.push_back({.index = i,
+                          .name = properties.name,
+                          .compute_capability = properties.major * 10 + properties.minor,
+                          .memory_bytes = static_cast<double>(properties.totalGlobalMem),
+                          .exclusive = mode != cudaComputeModeDefault});
+  }
+  return probe;
+}
+
+}  // namespace stepmark
