@@ -2,7 +2,7 @@
 #include "collectives/exact_data.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 
 #include "collectives/average.h"
 #include "core/error.h"
@@ -13,6 +13,8 @@ namespace {
 // More contributors would only make verification slower: 4096 draws per element.
 constexpr int kMaxContributors = 256;
 constexpr int kScaledRoles = 3;  // ranks that bring a factor of 2 or 1/2 to a product
+// Factors of a whole element: powers of two inside the range of every format.
+constexpr std::array kUnits{0x1p-4, 0x1p-3, 0x1p-2, 0x1p-1, 1.0, 0x1p1, 0x1p2, 0x1p3, 0x1p4};
 
 bool is_signed(DType dtype) {
   return is_float(dtype) || dtype == DType::i8 || dtype == DType::i32 || dtype == DType::i64;
@@ -68,7 +70,7 @@ class Element {
     if (!is_float(dtype_)) {
       return signed_value(role == 0 ? 1 + below(draw, limit_ >> kScaledRoles) : 2, draw);
     }
-    if (role > 0) return std::ldexp(signed_value(1, draw), (draw & 1) != 0 ? 1 : -1);
+    if (role > 0) return signed_value(1, draw) * ((draw & 1) != 0 ? 2.0 : 0.5);
     const auto half = limit_ / 2;  // significands in [1/2, 1)
     return signed_value(half + below(draw, half), draw) / static_cast<double>(limit_);
   }
@@ -90,9 +92,7 @@ class Element {
     const bool negative = is_signed(dtype_) && (draw >> 63) != 0;
     return static_cast<double>(negative ? -magnitude : magnitude);
   }
-  double unit() const {  // 2^-4 ... 2^4: inside the range of every format
-    return is_float(dtype_) ? std::ldexp(1.0, static_cast<int>(bits_ % 9) - 4) : 1.0;
-  }
+  double unit() const { return is_float(dtype_) ? kUnits[bits_ % kUnits.size()] : 1.0; }
   std::int64_t lowest() const { return is_signed(dtype_) ? -limit_ : 0; }
   std::int64_t least_integer(int role) const {
     const std::int64_t extreme = lowest() + below(draw_of(0), limit_ - lowest());

@@ -41,12 +41,15 @@ void exchange(const std::vector<Message>& messages, MPI_Comm comm) {
       requests.push_back(request);
     }
   }
-  std::vector<MPI_Status> statuses(requests.size());
-  const int code = MPI_Waitall(static_cast<int>(requests.size()), requests.data(), statuses.data());
-  if (code != MPI_ERR_IN_STATUS) return check_mpi(code, "MPI_Waitall(requests)");
-  for (const MPI_Status& status : statuses) {
-    if (status.MPI_ERROR != MPI_ERR_PENDING) check_mpi(status.MPI_ERROR, "MPI_Waitall(requests)");
+  // One by one and not MPI_Waitall, with which Open MPI 4.1 may wait for ever once a message
+  // failed. All are waited for before a failure is reported: none stays behind in a buffer of the
+  // caller.
+  int failure = MPI_SUCCESS;
+  for (MPI_Request& request : requests) {
+    const int code = MPI_Wait(&request, MPI_STATUS_IGNORE);
+    if (failure == MPI_SUCCESS) failure = code;
   }
+  check_mpi(failure, "MPI_Wait(&request, MPI_STATUS_IGNORE)");
 }
 
 class MpiComm final : public Comm {

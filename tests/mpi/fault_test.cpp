@@ -104,6 +104,7 @@ TEST_F(Fault, ErrorsInTheStreamSurfaceInSynchronize) {
 }
 
 TEST_F(Fault, GroupedErrorsNameTheFailedMessage) {
+  if (comm_->size() == 1) GTEST_SKIP() << "Open MPI truncates messages to oneself silently";
   std::array<int, 8> out{};
   std::array<int, 8> in{};
   const int next = (comm_->rank() + 1) % comm_->size();
