@@ -13,7 +13,12 @@ ProgramBuilder::ProgramBuilder(std::string name, std::int32_t rank, std::int32_t
   program_.world_size = world_size;
 }
 
-void ProgramBuilder::add_group(Group group) { program_.groups.push_back(std::move(group)); }
+void ProgramBuilder::add_group(Group group) {
+  for (const Group& other : program_.groups) {
+    STEPMARK_REQUIRE(other.axis != group.axis, "axis '{}' has two groups", group.axis);
+  }
+  program_.groups.push_back(std::move(group));
+}
 
 BufferSlice ProgramBuilder::add_buffer(std::string name, BufferKind kind, DType dtype,
                                        std::int64_t elements) {

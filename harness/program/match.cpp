@@ -67,14 +67,8 @@ class Matcher {
           calls[rank].push_back(place.second);
           continue;
         }
-        const auto peer_rank = [&](std::int32_t peer) -> std::int32_t {
-          if (peer < static_cast<std::int32_t>(group.ranks.size())) {
-            return group.ranks[static_cast<std::size_t>(peer)];
-          }
-          result_.problems.push_back(
-              fmt::format("rank {} op {} '{}': peer {} is outside group '{}' of {}", rank, i,
-                          program.ops[i].label, peer, group.axis, group.ranks.size()));
-          return -1;
+        const auto peer_rank = [&](std::int32_t peer) {
+          return group.ranks[static_cast<std::size_t>(peer)];
         };
         if (comm->send_peer >= 0) sends[{rank, peer_rank(comm->send_peer)}].push_back(place);
         if (comm->recv_peer >= 0) receives[{peer_rank(comm->recv_peer), rank}].push_back(place);

@@ -23,6 +23,7 @@ struct Matching {
   std::vector<std::vector<OpPlace>> meetings;
 };
 
+// Each program must have passed the local checks of validate.h (peers and ranks exist).
 [[nodiscard]] Matching match_communication(std::span<const Program> programs);
 
 // Plays all ranks forward; when nobody can go on, the error names the op each rank is stuck at.

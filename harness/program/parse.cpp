@@ -3,6 +3,7 @@
 // line and a column.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -22,16 +23,18 @@ class LineParser {
                       fmt::format("expected {}", expected));
   }
   [[nodiscard]] bool done() const { return at_ >= line_.size(); }
+  [[nodiscard]] std::string_view ahead(std::string_view stops) const {
+    return line_.substr(at_, line_.find_first_of(stops, at_) - at_);
+  }
 
   std::string_view word(std::string_view what) { return until(" ", what); }
 
   // Text up to any of `stops`; swallows one following space.
   std::string_view until(std::string_view stops, std::string_view what) {
-    const std::size_t end = std::min(line_.find_first_of(stops, at_), line_.size());
-    if (end == at_) fail(what);
-    const std::string_view text = line_.substr(at_, end - at_);
-    at_ = end;
-    if (at_ < line_.size() && line_[at_] == ' ') ++at_;
+    const std::string_view text = ahead(stops);
+    if (text.empty()) fail(what);
+    at_ += text.size();
+    (void)take(" ");
     return text;
   }
   std::string_view rest(std::string_view what) {
@@ -95,12 +98,9 @@ Phase phase_from(std::string_view text) {
                                     Phase::gradient_sync, Phase::optimizer});
 }
 
-bool is_kernel_text(std::string_view body) {
-  const std::string_view name = body.substr(0, body.find(' '));
-  for (const OpInfo* info : all_ops()) {
-    if (info->name == name) return true;
-  }
-  return false;
+bool is_kernel(std::string_view name) {
+  return std::any_of(all_ops().begin(), all_ops().end(),
+                     [&](const OpInfo* info) { return info->name == name; });
 }
 
 std::vector<std::int64_t> count_list(LineParser& line) {
@@ -113,13 +113,13 @@ std::vector<std::int64_t> count_list(LineParser& line) {
 
 CommShape parse_comm(LineParser& line) {
   CommShape shape;
-  shape.kind = line.convert(line.word("a collective"), collective_from);
+  shape.kind = line.convert(line.until(" }", "an operation"), collective_from);
   line.literal("axis=");
-  shape.axis = line.word("an axis");
+  shape.axis = line.until(" }", "an axis");
   line.literal("dtype=");
-  shape.dtype = line.convert(line.word("a dtype"), dtype_from);
+  shape.dtype = line.convert(line.until(" }", "a dtype"), dtype_from);
   line.literal("op=");
-  shape.op = line.convert(line.word("a reduction"), reduce_op_from);
+  shape.op = line.convert(line.until(" }", "a reduction"), reduce_op_from);
   line.literal("count=");
   shape.count = line.number<std::int64_t>("a count");
   if (line.take(" send_peer=")) shape.send_peer = line.number<std::int32_t>("a rank");
@@ -130,10 +130,11 @@ CommShape parse_comm(LineParser& line) {
 }
 
 BufferSlice parse_slice(LineParser& line, const Program& program) {
-  if (line.take("-")) return {};
-  const std::string_view name = line.until(" [)", "a buffer");
+  const std::string_view name = line.ahead(" [)");
   const std::int32_t index = program.buffer_index(name);
-  if (index < 0) line.fail(fmt::format("a declared buffer, not '{}'", name));
+  if (index < 0 && name != "-") line.fail(fmt::format("a declared buffer or '-', not '{}'", name));
+  (void)line.until(" [)", "a buffer");
+  if (index < 0) return {};
   BufferSlice slice{.buffer = index,
                     .offset = 0,
                     .elements = program.buffers[static_cast<std::size_t>(index)].elements};
@@ -142,6 +143,7 @@ BufferSlice parse_slice(LineParser& line, const Program& program) {
     line.literal("+");
     slice.elements = line.number<std::int64_t>("a length");
     line.literal("]");
+    (void)line.take(" ");
   }
   return slice;
 }
@@ -151,28 +153,22 @@ void parse_op(LineParser& line, Program& program) {
   if (index != program.ops.size()) line.fail(fmt::format("op number {}", program.ops.size()));
   line.literal(" ");
   Op op;
-  const std::string_view stream = line.word("a stream");
+  const std::string_view stream = line.ahead(" ");
   const auto found = std::find(program.streams.begin(), program.streams.end(), stream);
   if (found == program.streams.end()) line.fail(fmt::format("a declared stream, not '{}'", stream));
+  (void)line.word("a stream");
   op.stream = static_cast<std::int32_t>(found - program.streams.begin());
   op.phase = line.convert(line.word("a phase"), phase_from);
   op.label = line.word("a label");
   line.literal("{");
-  const std::string_view body = line.until("}", "an operation");
-  if (is_kernel_text(body)) {
-    op.kernel = line.convert(body, op_shape_from_text);
+  if (is_kernel(line.ahead(" }"))) {
+    op.kernel = line.convert(line.until("}", "an operation"), op_shape_from_text);
   } else {
-    op.comm = line.convert(body, [&](std::string_view text) {
-      LineParser inner("op", text, 1);
-      CommShape shape = parse_comm(inner);
-      if (!inner.done()) inner.fail("the end of the operation");
-      return shape;
-    });
+    op.comm = parse_comm(line);
   }
   line.literal("} (");
   while (!line.take(")")) {
     op.operands.push_back(parse_slice(line, program));
-    (void)line.take(" ");
   }
   if (line.take(" after")) {
     while (line.take(" ")) op.deps.push_back(line.number<std::int32_t>("an op number"));
@@ -182,7 +178,11 @@ void parse_op(LineParser& line, Program& program) {
 
 void parse_group(LineParser& line, Program& program) {
   Group group;
-  group.axis = line.word("an axis");
+  group.axis = line.ahead(" ");
+  for (const Group& other : program.groups) {
+    if (other.axis == group.axis) line.fail("an axis without a group so far");
+  }
+  (void)line.word("an axis");
   line.literal("index=");
   group.index = line.number<std::int32_t>("an index");
   line.literal(" ranks=");
@@ -194,17 +194,37 @@ void parse_group(LineParser& line, Program& program) {
 
 void parse_buffer(LineParser& line, Program& program) {
   BufferDecl buffer;
-  buffer.name = line.word("a buffer name");
+  buffer.name = line.ahead(" ");
+  if (program.buffer_index(buffer.name) >= 0) line.fail("a new buffer name");
+  (void)line.word("a buffer name");
   buffer.kind = line.convert(line.word("a buffer kind"), buffer_kind_from);
   buffer.dtype = line.convert(line.word("a dtype"), dtype_from);
   buffer.elements = line.number<std::int64_t>("a number of elements");
   program.buffers.push_back(std::move(buffer));
 }
 
+// What the cursor let pass because it is clear (a slice of a whole buffer, lines in another order)
+// but is not what to_text prints: one program has one text.
+void check_canonical(const Program& program, std::string_view text, std::string_view name) {
+  const std::string canonical = to_text(program);
+  if (text == canonical) return;
+  const auto at = static_cast<std::size_t>(
+      std::mismatch(text.begin(), text.end(), canonical.begin(), canonical.end()).first -
+      text.begin());
+  const std::size_t line_begin = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
+  const std::size_t line_end = std::min(canonical.find('\n', at), canonical.size());
+  throw ConfigError(name, 1 + static_cast<int>(std::count(text.begin(), text.begin() + at, '\n')),
+                    static_cast<int>(at - line_begin) + 1,
+                    at == line_end
+                        ? "expected the end of the line"
+                        : fmt::format("expected '{}'", canonical.substr(at, line_end - at)));
+}
+
 }  // namespace
 
 Program parse_program(std::string_view text, std::string_view name) {
   Program program;
+  const std::string_view whole = text;
   int number = 0;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
@@ -218,6 +238,10 @@ Program parse_program(std::string_view text, std::string_view name) {
       line.literal(" ");
       program.name = line.rest("a name");
     } else if (line.take("stream ")) {
+      const auto& known = program.streams;
+      if (std::find(known.begin(), known.end(), line.ahead(" ")) != known.end()) {
+        line.fail("a new stream name");
+      }
       program.streams.emplace_back(line.word("a stream name"));
     } else if (line.take("group ")) {
       parse_group(line, program);
@@ -231,6 +255,7 @@ Program parse_program(std::string_view text, std::string_view name) {
     if (!line.done()) line.fail("the end of the line");
   }
   if (number == 0) throw ConfigError(name, 1, 1, "expected 'program rank=...'");
+  check_canonical(program, whole, name);
   return program;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -14,52 +15,141 @@
 namespace stepmark {
 namespace {
 
-void check_local(const Program& program, std::vector<std::string>& found) {
-  const auto op_name = [&](std::size_t i) {
-    return fmt::format("rank {} op {} '{}'", program.rank, i, program.ops[i].label);
-  };
+constexpr std::int64_t kMaxElements = std::int64_t{1} << 48;  // products with group sizes are exact
+
+using Found = std::vector<std::string>;
+
+// One operand: inside its buffer, of the size and type that its op asks for (0: may be absent).
+std::string operand_problem(const Program& program, const BufferSlice& slice, std::int64_t needed,
+                            DType dtype) {
+  if (slice.buffer < 0) return needed == 0 ? "" : fmt::format("is absent; {} needed", needed);
+  if (slice.buffer >= std::ssize(program.buffers)) return "names a buffer that does not exist";
+  const BufferDecl& buffer = program.buffers[static_cast<std::size_t>(slice.buffer)];
+  if (slice.offset < 0 || slice.elements < 0 || buffer.elements < slice.elements ||
+      slice.offset > buffer.elements - slice.elements) {
+    return "lies outside its buffer " + buffer.name;
+  }
+  if (needed > 0 && slice.elements != needed) {
+    return fmt::format("has {} elements of {}; {} needed", slice.elements, buffer.name, needed);
+  }
+  if (needed > 0 && buffer.dtype != dtype) {
+    return fmt::format("is {} ({}); {} needed", name_of(buffer.dtype), buffer.name, name_of(dtype));
+  }
+  return "";
+}
+
+std::string kernel_problem(const Program& program, const Op& op) {
+  const OpShape& shape = *op.kernel;
+  try {
+    validate_shape(shape);
+  } catch (const Error& error) {
+    return error.message();
+  }
+  const OpInfo& info = info_of(shape.id);
+  if (op.operands.size() != info.operands.size()) {
+    return fmt::format("{} operands; {} takes {}", op.operands.size(), info.name,
+                       info.operands.size());
+  }
+  for (std::size_t i = 0; i < op.operands.size(); ++i) {
+    const std::string problem =
+        operand_problem(program, op.operands[i], elements_of(shape, i), dtype_of(shape, i));
+    if (!problem.empty()) return fmt::format("operand '{}' {}", info.operands[i].name, problem);
+  }
+  return "";
+}
+
+std::string comm_shape_problem(const CommShape& shape, const Group& group) {
+  const auto size = static_cast<std::int32_t>(group.ranks.size());
+  if (shape.count < 0 || shape.count > kMaxElements) return "a count that is no count";
+  if (shape.send_peer >= size || shape.recv_peer >= size) {
+    return fmt::format("peers {} and {} of a group of {}", shape.send_peer, shape.recv_peer, size);
+  }
+  switch (shape.kind) {
+    case CollectiveKind::broadcast:
+    case CollectiveKind::reduce:
+    case CollectiveKind::gather:
+    case CollectiveKind::scatter:
+      return shape.send_peer < 0 ? "no root" : "";
+    case CollectiveKind::send_recv:
+      return shape.send_peer < 0 && shape.recv_peer < 0 ? "neither sends nor receives" : "";
+    case CollectiveKind::all_to_all_v:
+      for (const auto* counts : {&shape.send_counts, &shape.recv_counts}) {
+        if (std::ssize(*counts) != size ||
+            std::any_of(counts->begin(), counts->end(),
+                        [](std::int64_t c) { return c < 0 || c > kMaxElements; })) {
+          return fmt::format("needs {} counts to send and as many to receive", size);
+        }
+      }
+      return "";
+    default:
+      return "";
+  }
+}
+
+std::string comm_problem(const Program& program, const Op& op) {
+  const auto group = std::find_if(program.groups.begin(), program.groups.end(),
+                                  [&](const Group& g) { return g.axis == op.comm->axis; });
+  if (group == program.groups.end()) return fmt::format("there is no group '{}'", op.comm->axis);
+  const std::string problem = comm_shape_problem(*op.comm, *group);
+  if (!problem.empty()) return fmt::format("{}: {}", name_of(op.comm->kind), problem);
+  if (op.operands.size() != 2) return "a communication has two operands, send and recv";
+  const CommAccess access = comm_access(*op.comm, *group);
+  const std::string send = operand_problem(program, op.operands[0], access.send, op.comm->dtype);
+  if (!send.empty()) return "operand 'send' " + send;
+  const std::string recv = operand_problem(program, op.operands[1], access.recv, op.comm->dtype);
+  return recv.empty() ? "" : "operand 'recv' " + recv;
+}
+
+void check_local(const Program& program, Found& found) {
   std::map<std::string, std::int32_t> stream_of_axis;
   for (std::size_t i = 0; i < program.ops.size(); ++i) {
     const Op& op = program.ops[i];
-    if (op.stream < 0 || op.stream >= static_cast<std::int32_t>(program.streams.size())) {
-      found.push_back(fmt::format("{}: stream {} does not exist", op_name(i), op.stream));
-    }
-    if (op.kernel.has_value() == op.comm.has_value()) {
-      found.push_back(fmt::format("{}: must be a kernel or a communication", op_name(i)));
-      continue;
-    }
-    for (const BufferSlice& slice : op.operands) {
-      if (slice.buffer < 0) continue;
-      if (slice.buffer >= static_cast<std::int32_t>(program.buffers.size()) || slice.offset < 0 ||
-          slice.elements < 0 ||
-          slice.offset + slice.elements >
-              program.buffers[static_cast<std::size_t>(slice.buffer)].elements) {
-        found.push_back(fmt::format("{}: an operand lies outside its buffer", op_name(i)));
-      }
+    const auto report = [&](std::string_view problem) {
+      found.push_back(fmt::format("rank {} op {} '{}': {}", program.rank, i, op.label, problem));
+    };
+    if (op.stream < 0 || op.stream >= std::ssize(program.streams)) {
+      report(fmt::format("stream {} does not exist", op.stream));
     }
     for (const std::int32_t dep : op.deps) {
       if (dep < 0 || dep >= static_cast<std::int32_t>(i)) {
-        found.push_back(fmt::format("{}: waits for op {}, which is not earlier", op_name(i), dep));
+        report(fmt::format("waits for op {}, which is not earlier", dep));
       }
     }
-    if (!op.comm) continue;
-    const bool known = std::any_of(program.groups.begin(), program.groups.end(),
-                                   [&](const Group& g) { return g.axis == op.comm->axis; });
-    if (!known) {
-      found.push_back(fmt::format("{}: there is no group '{}'", op_name(i), op.comm->axis));
+    if (op.kernel.has_value() == op.comm.has_value()) {
+      report("must be a kernel or a communication");
       continue;
     }
+    const std::string problem = op.kernel ? kernel_problem(program, op) : comm_problem(program, op);
+    if (!problem.empty()) report(problem);
+    if (!op.comm) continue;
     const auto [at, first] = stream_of_axis.try_emplace(op.comm->axis, op.stream);
     if (!first && at->second != op.stream) {
-      found.push_back(
-          fmt::format("{}: group '{}' is used on two streams, so its order is not defined",
-                      op_name(i), op.comm->axis));
+      report(fmt::format("group '{}' is used on two streams, so its order is not defined",
+                         op.comm->axis));
     }
   }
 }
 
-void check_groups(std::span<const Program> programs, std::vector<std::string>& found) {
+// Whether the group names its own rank at its own index, and no axis has two groups.
+void check_own_place(const Program& program, Found& found) {
+  std::set<std::string_view> axes;
+  for (const Group& group : program.groups) {
+    const bool present = group.index >= 0 && group.index < std::ssize(group.ranks) &&
+                         group.ranks[static_cast<std::size_t>(group.index)] == program.rank;
+    if (!present) {
+      found.push_back(fmt::format("rank {}: group '{}' = [{}] does not have it at index {}",
+                                  program.rank, group.axis, fmt::join(group.ranks, " "),
+                                  group.index));
+    }
+    if (!axes.insert(group.axis).second) {
+      found.push_back(fmt::format("rank {}: two groups '{}'", program.rank, group.axis));
+    }
+  }
+}
+
+void check_groups(std::span<const Program> programs, Found& found) {
   for (const Program& program : programs) {
+    check_own_place(program, found);
     if (program.world_size != static_cast<std::int32_t>(programs.size())) {
       found.push_back(fmt::format("rank {}: world size {} but there are {} programs", program.rank,
                                   program.world_size, programs.size()));

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shards tile the model exactly once, sections and buckets tile the flat buffer.
+#include "harness/program/param_layout.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "core/error.h"
+#include "tests/unit/program/models.h"
+
+namespace stepmark {
+namespace {
+
+Plan with_tp(std::int64_t tp) {
+  Plan plan;
+  plan.tp = tp;
+  return plan;
+}
+
+class Layout : public ::testing::TestWithParam<std::tuple<int, int>> {
+ protected:
+  [[nodiscard]] Model model() const {
+    return std::get<0>(GetParam()) == 0 ? small_gpt2() : small_llama();
+  }
+  [[nodiscard]] std::int64_t tp() const { return std::get<1>(GetParam()); }
+};
+
+TEST_P(Layout, ShardsOfAllRanksTileEveryParameterOnce) {
+  const ParamLayout whole(model(), with_tp(1), 0);
+  std::vector<ParamLayout> shards;
+  for (std::int32_t r = 0; r < tp(); ++r) shards.emplace_back(model(), with_tp(tp()), r);
+  std::int64_t parameters = 0;
+  std::set<std::uint64_t> ids;
+  for (const Param& param : whole.params()) {
+    const std::int64_t size = param.global_rows * param.global_cols;
+    ASSERT_EQ(param.elements(), size) << param.name;
+    parameters += size;
+    EXPECT_TRUE(ids.insert(param.id).second) << param.name;
+    std::vector<int> covered(static_cast<std::size_t>(size), 0);
+    for (const ParamLayout& shard : shards) {
+      const Param& part = shard.find(param.name);
+      EXPECT_EQ(part.id, param.id);
+      EXPECT_EQ(part.decay, param.decay);
+      for (const RowRange& range : part.rows) {
+        for (std::int64_t row = range.begin; row < range.begin + range.count; ++row) {
+          for (std::int64_t col = part.col_begin; col < part.col_begin + part.cols; ++col) {
+            ++covered[static_cast<std::size_t>(row * param.global_cols + col)];
+          }
+        }
+      }
+    }
+    const bool replicated = shards.front().find(param.name).replicated;
+    const int expected = replicated ? static_cast<int>(tp()) : 1;
+    EXPECT_THAT(covered, ::testing::Each(expected)) << param.name;
+  }
+  EXPECT_EQ(parameters, model().parameters());
+}
+
+TEST_P(Layout, SectionsAndParametersTileTheBuffer) {
+  for (std::int32_t r = 0; r < tp(); ++r) {
+    const ParamLayout layout(model(), with_tp(tp()), r);
+    std::int64_t end = 0;
+    for (const ParamSection& section : layout.sections()) {
+      EXPECT_EQ(section.offset, end);
+      end += section.elements;
+      for (const Param& param : layout.params()) {
+        if (param.offset < section.offset || param.offset >= end) continue;
+        EXPECT_EQ(param.replicated, section.replicated) << param.name;
+        EXPECT_EQ(param.decay, section.decay) << param.name;
+        EXPECT_LE(param.offset + param.elements(), end) << param.name;
+      }
+    }
+    EXPECT_EQ(end, layout.elements());
+    std::int64_t previous_end = 0;
+    for (const Param& param : layout.params()) {
+      EXPECT_EQ(param.offset % 16, 0);
+      EXPECT_GE(param.offset, previous_end) << param.name;
+      EXPECT_LT(param.offset - previous_end, 16) << param.name;
+      previous_end = param.offset + param.elements();
+    }
+  }
+}
+
+TEST_P(Layout, BucketsTileTheBufferAndCloseWhenFull) {
+  const ParamLayout layout(model(), with_tp(tp()), 0);
+  std::set<std::int64_t> section_ends;
+  for (const ParamSection& s : layout.sections()) section_ends.insert(s.offset + s.elements);
+  for (const std::int64_t size : {1, 100, 1000, 5000, 1 << 30}) {
+    std::int64_t end = 0;
+    for (const ParamLayout::Bucket& bucket : layout.buckets(size)) {
+      EXPECT_EQ(bucket.begin, end);
+      end = bucket.end;
+      EXPECT_TRUE(bucket.end - bucket.begin >= size || section_ends.contains(bucket.end));
+      // Full only with its last parameter.
+      std::int64_t last = bucket.begin;
+      for (const Param& param : layout.params()) {
+        if (param.offset < bucket.begin || param.offset >= bucket.end) continue;
+        last = std::max(last, param.offset);
+        EXPECT_EQ(param.replicated, bucket.replicated);
+      }
+      EXPECT_LT(last - bucket.begin, size);
+      for (const std::int64_t s : section_ends) EXPECT_FALSE(bucket.begin < s && s < bucket.end);
+    }
+    EXPECT_EQ(end, layout.elements());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Layout,
+                         ::testing::Combine(::testing::Values(0, 1),
+                                            ::testing::Values(1, 2, 4, 8)));
+
+TEST(LayoutRules, OrdersParametersAsBackwardCompletesThem) {
+  const ParamLayout layout(small_gpt2(), with_tp(1), 0);
+  EXPECT_LT(layout.find("layer1.mlp.down.weight").offset,
+            layout.find("layer1.attn.qkv.weight").offset);
+  EXPECT_LT(layout.find("layer1.attn.qkv.weight").offset,
+            layout.find("layer0.mlp.down.weight").offset);
+  EXPECT_LT(layout.find("layer0.attn.qkv.weight").offset, layout.find("embedding.weight").offset);
+  EXPECT_THROW((void)layout.find("layer9.attn.qkv.weight"), Error);
+}
+
+TEST(LayoutRules, DecaysMatricesOnly) {
+  const ParamLayout layout(small_gpt2(), with_tp(2), 0);
+  for (const Param& param : layout.params()) {
+    const bool vector =
+        param.name.ends_with(".bias") || param.name.find("norm") != std::string::npos;
+    EXPECT_EQ(param.decay, !vector) << param.name;
+  }
+}
+
+TEST(InitialValue, HasTheSpreadOfGpt2) {
+  const Model model = small_gpt2();
+  const ParamLayout layout(model, with_tp(1), 0);
+  const auto deviation = [&](const char* name, double mean) {
+    const Param& param = layout.find(name);
+    double sum = 0;
+    for (std::int64_t row = 0; row < param.global_rows; ++row) {
+      for (std::int64_t col = 0; col < param.global_cols; ++col) {
+        sum += std::pow(double{initial_value(param, model, 5, row, col)} - mean, 2);
+      }
+    }
+    return std::sqrt(sum / static_cast<double>(param.elements()));
+  };
+  EXPECT_NEAR(deviation("embedding.weight", 0), 0.02, 0.001);
+  EXPECT_NEAR(deviation("layer0.attn.qkv.weight", 0), 0.02, 0.001);
+  EXPECT_NEAR(deviation("layer0.mlp.down.weight", 0), 0.02 / std::sqrt(4.0), 0.0005);
+  EXPECT_NEAR(deviation("layer0.attn_norm.weight", 1), 0.02, 0.01);
+}
+
+TEST(VocabShard, SharesAreEqualAndTheLastSmaller) {
+  EXPECT_EQ(vocab_shard(10, 4, 0).count, 3);
+  EXPECT_EQ(vocab_shard(10, 4, 3).begin, 9);
+  EXPECT_EQ(vocab_shard(10, 4, 3).count, 1);
+  EXPECT_EQ(vocab_shard(8, 4, 3).count, 2);
+}
+
+}  // namespace
+}  // namespace stepmark

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Step programs of both families under many plans: valid across ranks, text that reads back.
+#include "harness/program/step.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "harness/program/text.h"
+#include "harness/program/validate.h"
+#include "tests/unit/program/models.h"
+
+namespace stepmark {
+namespace {
+
+using ::testing::IsEmpty;
+
+std::vector<Plan> plans(const Model& model) {
+  std::vector<Plan> result;
+  for (const std::int64_t tp : {1, 2, 4, 8}) {
+    for (const std::int64_t dp : {1, 2, 4}) {
+      for (const bool sp : {false, true}) {
+        if (sp && tp == 1) continue;
+        for (const std::int64_t accumulation : {1, 2}) {
+          for (const DType precision : {DType::f32, DType::bf16}) {
+            Plan plan;
+            plan.tp = tp;
+            plan.dp = dp;
+            plan.sequence_parallel = sp;
+            plan.accumulation = accumulation;
+            plan.precision = precision;
+            plan.micro_batch = 2;
+            plan.bucket_mib = 0.02;
+            result.push_back(resolve(plan, model, tp * dp));
+          }
+        }
+      }
+    }
+  }
+  return result;
+}
+
+TEST(StepProgram, IsValidUnderEveryPlanAndReadsBackFromText) {
+  for (const Model& model : {small_gpt2(), small_llama()}) {
+    for (const Plan& plan : plans(model)) {
+      const std::vector<Program> programs = all_ranks(model, plan);
+      ASSERT_THAT(problems(programs), IsEmpty()) << model.name << " " << to_text(plan);
+      const std::string text = to_text(programs.back());
+      ASSERT_EQ(parse_program(text), programs.back()) << model.name << " " << to_text(plan);
+    }
+  }
+}
+
+TEST(StepProgram, TiedAndUntiedHeadsAreValidInBothFamilies) {
+  for (Model model : {small_gpt2(), small_llama()}) {
+    model.tied_embeddings = !model.tied_embeddings;
+    const Plan plan = resolve(parse_plan("tp=2,dp=2,sp=on,micro_batch=2"), model, 4);
+    EXPECT_THAT(problems(all_ranks(model, plan)), IsEmpty()) << model.name;
+  }
+}
+
+TEST(StepProgram, OneRankHasOneStreamAndNoCommunication) {
+  const Model model = small_gpt2();
+  const Program program = step_program(model, resolve(Plan{}, model, 1), 0);
+  EXPECT_THAT(program.streams, ::testing::ElementsAre("compute"));
+  EXPECT_THAT(program.groups, IsEmpty());
+  for (const Op& op : program.ops) EXPECT_THAT(op.deps, IsEmpty());
+}
+
+// Gradients travel while earlier layers still compute: what data parallelism is measured for.
+TEST(StepProgram, GradientBucketsOverlapBackward) {
+  const Model model = small_gpt2();
+  Plan plan = resolve(parse_plan("dp=2,bucket_mib=0.01"), model, 2);
+  const Program program = step_program(model, plan, 0);
+  std::size_t first_bucket = program.ops.size();
+  std::size_t last_backward = 0;
+  for (std::size_t i = 0; i < program.ops.size(); ++i) {
+    if (program.ops[i].comm) first_bucket = std::min(first_bucket, i);
+    if (program.ops[i].phase == Phase::backward) last_backward = i;
+  }
+  EXPECT_LT(first_bucket + 20, last_backward);
+  // And none of the backward ops in between waits for it.
+  for (std::size_t i = first_bucket; i <= last_backward; ++i) {
+    if (!program.ops[i].kernel) continue;
+    EXPECT_THAT(program.ops[i].deps, IsEmpty()) << program.ops[i].label;
+  }
+}
+
+TEST(StepProgram, FlopsFollowTheModel) {
+  for (const Model& model : {small_gpt2(), small_llama()}) {
+    const Plan plan = resolve(parse_plan("micro_batch=2,accumulation=2"), model, 1);
+    double gemm_flops = 0;
+    for (const Op& op : step_program(model, plan, 0).ops) {
+      if (op.kernel->id == OpId::gemm) gemm_flops += flops_of(*op.kernel);
+    }
+    const double tokens = static_cast<double>(plan.tokens_per_step());
+    // A fused bias adds one operation per output element.
+    EXPECT_NEAR(gemm_flops / (6.0 * static_cast<double>(model.matmul_parameters()) * tokens), 1.0,
+                0.02);
+  }
+}
+
+TEST(SyntheticToken, CoversTheVocabularyAndIsAFunctionOfItsPlace) {
+  const Model model = small_gpt2();
+  std::set<std::int32_t> seen;
+  for (std::int64_t position = 0; position < 2000; ++position) {
+    const std::int32_t token = synthetic_token(model, 1, 3, position);
+    ASSERT_GE(token, 0);
+    ASSERT_LT(token, model.vocab);
+    ASSERT_EQ(token, synthetic_token(model, 1, 3, position));
+    seen.insert(token);
+  }
+  EXPECT_EQ(static_cast<std::int64_t>(seen.size()), model.vocab);
+  EXPECT_NE(synthetic_token(model, 1, 3, 0), synthetic_token(model, 1, 4, 0));
+}
+
+TEST(StepMesh, PutsTensorRanksSideBySide) {
+  Plan plan;
+  plan.tp = 2;
+  plan.dp = 2;
+  EXPECT_THAT(step_mesh(plan).group(0, "tp"), ::testing::ElementsAre(0, 1));
+  EXPECT_THAT(step_mesh(plan).group(0, "dp"), ::testing::ElementsAre(0, 2));
+}
+
+}  // namespace
+}  // namespace stepmark
