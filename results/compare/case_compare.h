@@ -9,23 +9,17 @@
 
 namespace stepmark {
 
-// Relative sd by which one run of a case is expected to differ from another of the same thing.
-struct BetweenRunSd {
-  double sd = 0;
-  bool assumed = true;            // false: measured, from repetitions
-  double degrees_of_freedom = 0;  // of the measurement; 0 when assumed
-};
-
-// `runs`: steady samples per run. See case_compare.cpp for the rule.
-[[nodiscard]] BetweenRunSd between_run_sd(const Groups& baseline, const Groups& candidate);
+// Relative sd by which one run of a case is expected to differ from another of the same thing,
+// where no repetitions measure it. `baseline`, `candidate`: steady samples per run. Rule and
+// reasons: case_compare.cpp.
+[[nodiscard]] double assumed_between_run_sd(const Groups& baseline, const Groups& candidate);
 
 struct CaseStatistics {
   RatioEstimate ratio;
-  BetweenRunSd between;
-  double standard_error = 0;      // of log ratio
-  double p_beyond_margin = 1;     // one-sided, of "|log ratio| <= log(1 + margin)"
+  double assumed_sd = 0;          // used for a side of one run
+  double p_beyond_margin = 1;     // one-sided, of "the ratio is within the margin"
   bool within_margin = false;     // two one-sided tests (equivalence)
-  double minimum_detectable = 0;  // relative, with 80 % power
+  double minimum_detectable = 0;  // relative slow-down found with 80 % power, margin included
 };
 [[nodiscard]] CaseStatistics compare_samples(const Groups& baseline, const Groups& candidate,
                                              const CompareOptions& options);

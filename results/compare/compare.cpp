@@ -141,7 +141,7 @@ Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::str
                                   : std::string{};
   v.baseline_s = side_median(a);
   v.candidate_s = side_median(b);
-  v.ratio = v.lower = v.upper = v.minimum_detectable = v.between_run_sd = kNaN;
+  v.ratio = v.lower = v.upper = v.minimum_detectable = v.assumed_sd = kNaN;
   v.reason = !a.problem.empty()   ? a.problem
              : !b.problem.empty() ? b.problem
                                   : why_not_comparable(*a.records.front(), *b.records.front());
@@ -161,8 +161,7 @@ Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::str
   v.lower = s.ratio.interval.lower;
   v.upper = s.ratio.interval.upper;
   v.minimum_detectable = s.minimum_detectable;
-  v.between_run_sd = s.between.sd;
-  v.between_run_assumed = s.between.assumed;
+  v.assumed_sd = a.samples.size() > 1 && b.samples.size() > 1 ? kNaN : s.assumed_sd;
   return out;
 }
 

@@ -25,9 +25,9 @@ struct RunGroup {
 [[nodiscard]] RunGroup read_run_group(const std::string& argument);
 
 struct CompareOptions {
-  double margin = 0.02;      // differences up to this are "same"; relative
-  double confidence = 0.95;  // of intervals, and 1 - alpha of verdicts (after Holm, per side)
-  std::size_t replicates = 1000;
+  double margin = 0.02;          // differences up to this are "same"; relative
+  double confidence = 0.95;      // of intervals, and 1 - alpha of verdicts (after Holm, per side)
+  std::size_t replicates = 500;  // of the block bootstrap
   std::uint64_t seed = 1;
 };
 
@@ -42,8 +42,7 @@ struct CaseVerdict {
   double ratio = 0, lower = 0, upper = 0;  // candidate / baseline time: > 1 is slower
   double adjusted_p = 1;                   // of "differs by no more than the margin", Holm
   double minimum_detectable = 0;  // relative slow-down this data would find with 80 % power
-  double between_run_sd = 0;      // relative sd of one run, measured or assumed
-  bool between_run_assumed = true;
+  double assumed_sd = 0;          // relative sd between runs that was assumed; NaN when measured
   std::string reason;  // why not comparable; else what the verdict rests on, may be empty
 };
 

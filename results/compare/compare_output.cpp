@@ -33,8 +33,7 @@ nlohmann::json case_json(const CaseVerdict& c) {
           {"upper", number_or_null(c.upper)},
           {"adjusted_p", number_or_null(c.adjusted_p)},
           {"minimum_detectable", number_or_null(c.minimum_detectable)},
-          {"between_run_sd", number_or_null(c.between_run_sd)},
-          {"between_run_assumed", c.between_run_assumed},
+          {"assumed_between_run_sd", number_or_null(c.assumed_sd)},
           {"reason", c.reason}};
 }
 
@@ -69,7 +68,7 @@ std::string differences_text(const SideComparison& side) {
   std::size_t others = 0;
   for (const auto& d : side.differences) {
     if (d.fingerprint) {
-      table.add({d.group + " " + d.name, d.baseline.empty() ? "-" : d.baseline,
+      table.add({fmt::format("{} {}", d.group, d.name), d.baseline.empty() ? "-" : d.baseline,
                  d.candidate.empty() ? "-" : d.candidate});
     } else {
       ++others;
@@ -80,7 +79,8 @@ std::string differences_text(const SideComparison& side) {
     out += fmt::format("(and {} facts that are expected to change, such as host names and load)\n",
                        others);
   }
-  return out + "\n";
+  out.push_back('\n');
+  return out;
 }
 
 std::string side_text(const SideComparison& side, const CompareOptions& options) {
@@ -104,16 +104,16 @@ std::string side_text(const SideComparison& side, const CompareOptions& options)
     }
   }
   if (!table.empty()) {
-    out += table.text() + reasons + "\n";
+    out += fmt::format("{}{}\n", table.text(), reasons);
   }
   std::string counts;
   for (const auto verdict : kVerdicts) {
     counts +=
         fmt::format("{}{} {}", counts.empty() ? "" : ", ", side.count(verdict), name_of(verdict));
   }
-  out += counts + "\n";
+  out += fmt::format("{}\n", counts);
   for (const auto& note : side.notes) {
-    out += wrapped("Note: " + note, 2);
+    out += wrapped(fmt::format("Note: {}", note), 2);
   }
   return out + wrapped(fmt::format("A ratio over 1 is slower. Verdicts hold at {:.0f} % for all "
                                    "cases together (Holm); differences up to {:.1f} % count as "
@@ -140,7 +140,7 @@ nlohmann::json to_json(const Comparison& comparison) {
 std::string comparison_table(const Comparison& comparison) {
   std::string out;
   for (const auto& side : comparison.sides) {
-    out += (out.empty() ? "" : "\n") + side_text(side, comparison.options);
+    out += fmt::format("{}{}", out.empty() ? "" : "\n", side_text(side, comparison.options));
   }
   return out;
 }

@@ -19,11 +19,12 @@ std::string quoted(std::string_view field) {
   if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
     return std::string(field);
   }
-  std::string out = "\"";
+  std::string out(1, '"');
   for (const char c : field) {
-    out += c == '"' ? "\"\"" : std::string(1, c);
+    out.append(c == '"' ? 2 : 1, c);
   }
-  return out + "\"";
+  out.push_back('"');
+  return out;
 }
 
 // Shortest text that reads back as the same double; empty when undefined.
@@ -34,11 +35,14 @@ std::string exact(const std::optional<double>& value) { return value ? exact(*va
 class Row {
  public:
   Row& operator<<(std::string_view field) {
-    text_ += (first_ ? "" : ",") + quoted(field);
+    if (!first_) {
+      text_.push_back(',');
+    }
     first_ = false;
+    text_ += quoted(field);
     return *this;
   }
-  [[nodiscard]] std::string line() const { return text_ + "\r\n"; }
+  [[nodiscard]] std::string line() const { return fmt::format("{}\r\n", text_); }
 
  private:
   std::string text_;
@@ -56,7 +60,7 @@ std::string checks_passed(const Record& record) {
 std::string record_row(const std::string& run_id, const Record& record, const Metric& metric) {
   std::string labels;
   for (const auto& label : record.labels) {
-    labels += (labels.empty() ? "" : ";") + label;
+    labels += fmt::format("{}{}", labels.empty() ? "" : ";", label);
   }
   const auto* time = record.summary("time_s");
   Row row;

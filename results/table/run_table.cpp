@@ -182,7 +182,7 @@ std::string failed_checks(const Run& run) {
       }
     }
   }
-  return out.empty() ? out : "Checks that failed\n" + out + "\n";
+  return out.empty() ? out : fmt::format("Checks that failed\n{}\n", out);
 }
 
 std::string without_result(const Run& run) {
@@ -198,7 +198,7 @@ std::string without_result(const Run& run) {
       out += wrapped(fmt::format("  {}: not-measured: the run ended before this case", id), 4);
     }
   }
-  return out.empty() ? out : "Without result\n" + out + "\n";
+  return out.empty() ? out : fmt::format("Without result\n{}\n", out);
 }
 
 std::string closing(const Run& run) {
@@ -221,10 +221,10 @@ std::string closing(const Run& run) {
                           header.dirty ? ", modified tree" : "", header.build_type),
               2);
   if (!environment.empty()) {
-    out += wrapped("Hardware: " + environment, 2);
+    out += wrapped(fmt::format("Hardware: {}", environment), 2);
   }
   for (const auto& warning : run.warnings) {
-    out += wrapped("Warning: " + warning, 2);
+    out += wrapped(fmt::format("Warning: {}", warning), 2);
   }
   out += wrapped(
       "Times are medians of the steady state with the 95 % interval of the median; a sample is the "

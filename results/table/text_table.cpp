@@ -47,8 +47,8 @@ std::string joined(const std::vector<std::string>& points, std::size_t from, std
 
 std::string padded(std::string_view cell, std::size_t width, Align align) {
   auto text = fit(cell, width);
-  const std::string blanks(width - display_width(text), ' ');
-  return align == Align::left ? text + blanks : blanks + text;
+  text.insert(align == Align::left ? text.size() : 0, width - display_width(text), ' ');
+  return text;
 }
 
 }  // namespace
@@ -71,7 +71,8 @@ std::string fit(std::string_view text, std::size_t width) {
   }
   const auto head = width / 2;
   const auto tail = width - 1 - head;
-  return joined(points, 0, head) + "…" + joined(points, points.size() - tail, points.size());
+  return fmt::format("{}…{}", joined(points, 0, head),
+                     joined(points, points.size() - tail, points.size()));
 }
 
 TextTable::TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
@@ -112,10 +113,12 @@ std::string TextTable::text(std::size_t width) const {
   const auto add_line = [&](auto&& cell_of) {
     std::string line;
     for (std::size_t c = 0; c < columns_.size(); ++c) {
-      line += (c > 0 ? "  " : "") + padded(cell_of(c), widths[c], columns_[c].align);
+      line.append(c > 0 ? kGap : 0, ' ');
+      line += padded(cell_of(c), widths[c], columns_[c].align);
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
+    out += line;
+    out.push_back('\n');
   };
   add_line([&](std::size_t c) { return columns_[c].title; });
   for (const auto& row : rows_) {
@@ -136,7 +139,8 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
       return;
     }
     if (line_width > indent && line_width + 1 + word_width > width) {
-      out += line + "\n";
+      out += line;
+      out.push_back('\n');
       line.assign(indent, ' ');
       line_width = indent;
     } else if (line_width > indent || (out.empty() && line_width > 0)) {
@@ -158,7 +162,9 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
     }
   }
   flush();
-  return out + line + "\n";
+  out += line;
+  out.push_back('\n');
+  return out;
 }
 
 }  // namespace stepmark

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/report/report.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "results/report/report_data.h"
+#include "results/report/web_assets.h"
+
+namespace stepmark {
+
+namespace {
+
+// JSON inside a script element: "<" must not appear, or a journal's text could close the element.
+// Everything outside ASCII is escaped too, so that the page does not depend on its encoding.
+std::string script_safe(const nlohmann::json& json) {
+  const auto text = json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    if (c == '<') {
+      out += "\\u003c";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// Page = template with its three marks replaced, in order; inserted text is never searched.
+std::string fill(std::string_view page, std::string_view css, std::string_view data,
+                 std::string_view scripts) {
+  std::string out;
+  const auto insert = [&](std::string_view mark, std::string_view text) {
+    const auto place = page.find(mark);
+    STEPMARK_CHECK(place != std::string_view::npos, "the page template has no {}", mark);
+    out += page.substr(0, place);
+    out += text;
+    page.remove_prefix(place + mark.size());
+  };
+  insert("{{css}}", css);
+  insert("{{data}}", data);
+  insert("{{scripts}}", scripts);
+  out += page;
+  return out;
+}
+
+}  // namespace
+
+std::string report_html(std::span<const Run> runs) {
+  STEPMARK_REQUIRE(!runs.empty(), "a report needs at least one run");
+  std::string scripts;
+  for (const auto script : {kWeb_echarts_js, kWeb_charts_js, kWeb_page_js}) {
+    scripts += "<script>\n";
+    scripts += script;
+    scripts += "\n</script>\n";
+  }
+  return fill(kWeb_page_html, kWeb_page_css, script_safe(report_data(runs)), scripts);
+}
+
+void write_report(std::span<const Run> runs, const std::string& path) {
+  const auto html = report_html(runs);
+  const auto temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  errno = 0;
+  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
+  out << html;
+  out.close();
+  if (!out.good() || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    const std::string why = std::strerror(errno);
+    std::remove(temporary.c_str());
+    throw Error(ExitCode::kEnvironment, fmt::format("{}: cannot write: {}", path, why));
+  }
+}
+
+}  // namespace stepmark

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/report/report_data.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "results/record/journal_lines.h"
+
+namespace stepmark {
+
+namespace {
+
+// File name without folder and extension; the whole path where that is not enough to tell runs
+// apart, and a number where even that is not.
+std::vector<std::string> labels_of(std::span<const Run> runs) {
+  std::vector<std::string> out;
+  for (const auto& run : runs) {
+    out.push_back(std::filesystem::path(run.path).stem().string());
+  }
+  const std::vector<std::string> stems = out;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (stems[i].empty() || std::count(stems.begin(), stems.end(), stems[i]) > 1) {
+      out[i] = runs[i].path;
+    }
+  }
+  std::set<std::string> seen;
+  for (auto& label : out) {
+    const auto wanted = label;
+    for (int n = 2; !seen.insert(label).second; ++n) {
+      label = fmt::format("{} ({})", wanted, n);
+    }
+  }
+  return out;
+}
+
+nlohmann::json counts_of(const Run& run) {
+  std::set<std::string> asked(run.header.cases.begin(), run.header.cases.end());
+  int ok = 0;
+  int skipped = 0;
+  int failed_checks = 0;
+  for (const auto& record : run.records) {
+    asked.insert(record.case_id);
+    ok += record.outcome == Outcome::ok ? 1 : 0;
+    skipped += record.outcome == Outcome::skipped ? 1 : 0;
+    failed_checks += static_cast<int>(std::count_if(record.checks.begin(), record.checks.end(),
+                                                    [](const Check& c) { return !c.passed; }));
+  }
+  return {
+      {"asked", asked.size()}, {"ok", ok}, {"skipped", skipped}, {"failed_checks", failed_checks}};
+}
+
+nlohmann::json run_data(const Run& run, const std::string& label) {
+  auto header = header_json(run.header, "run");
+  auto facts = header["environment"];
+  header.erase("environment");
+  header.erase("type");
+  const auto add_config = [&](const std::string& name, const nlohmann::json& value) {
+    facts.push_back({{"group", "config"},
+                     {"name", name},
+                     {"value", value.is_string() ? value.get<std::string>() : value.dump()},
+                     {"fingerprint", true}});
+  };
+  if (run.header.config.is_object()) {
+    for (const auto& [path, value] : run.header.config.flatten().items()) {
+      add_config(path, value);
+    }
+  }
+  std::string hardware;
+  for (const auto& fact : run.header.environment.facts) {
+    if (fact.group == "hardware") {
+      hardware += fmt::format("{}{} {}", hardware.empty() ? "" : ", ", fact.name, fact.value);
+    }
+  }
+  auto records = nlohmann::json::array();
+  std::set<std::string_view> provenances;
+  for (const auto& record : run.records) {
+    records.push_back(to_json(record));
+    if (record.outcome == Outcome::ok) {
+      provenances.insert(name_of(record.provenance));
+    }
+  }
+  return {{"label", label},
+          {"path", run.path},
+          {"header", std::move(header)},
+          {"facts", std::move(facts)},
+          {"hardware", hardware},
+          {"counts", counts_of(run)},
+          {"provenances", provenances},
+          {"records", std::move(records)},
+          {"missing", run.missing()},
+          {"warnings", run.warnings},
+          {"ended", run.ended},
+          {"exit_code", run.exit_code}};
+}
+
+}  // namespace
+
+nlohmann::json report_data(std::span<const Run> runs) {
+  const auto labels = labels_of(runs);
+  auto out = nlohmann::json::array();
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    out.push_back(run_data(runs[i], labels[i]));
+  }
+  return {{"schema_version", kSchemaVersion}, {"runs", std::move(out)}};
+}
+
+}  // namespace stepmark

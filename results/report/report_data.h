@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the page's scripts need, as JSON. Internal to results/report.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+
+#include "results/record/journal.h"
+
+namespace stepmark {
+
+// {"runs": [{label, header, facts, hardware, counts, provenances, records, missing, warnings,
+// ended, exit_code}]}: records in their journal form, samples and timelines included.
+[[nodiscard]] nlohmann::json report_data(std::span<const Run> runs);
+
+}  // namespace stepmark

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// The charts of the report: each function gets plain data and returns an ECharts option. Colours
+// come from the style sheet, so that light and dark need no second definition here.
+"use strict";
+
+const charts = (() => {
+  const mounted = [];
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const runColour = (index) => colour(`--run${(index % 4) + 1}`);
+  const partColour = (index) => colour(`--part${(index % 8) + 1}`);
+  const narrow = () => window.innerWidth < 760;
+
+  // Texts come from journals: tooltips are HTML, so everything in them is escaped.
+  const escaped = (text) =>
+    String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+
+  function number(value) {
+    if (value === null || value === undefined || !Number.isFinite(value)) return "N/A";
+    const size = Math.abs(value);
+    if (size === 0) return "0";
+    if (size >= 1e7 || size < 1e-3) return value.toExponential(2);
+    return value.toLocaleString("en-US", {
+      maximumFractionDigits: Math.min(5, Math.max(0, 2 - Math.floor(Math.log10(size)))),
+    });
+  }
+
+  function seconds(value) {
+    if (value === null || value === undefined || !Number.isFinite(value)) return "N/A";
+    const size = Math.abs(value);
+    if (size >= 1) return `${number(value)} s`;
+    if (size >= 1e-3) return `${number(value * 1e3)} ms`;
+    if (size >= 1e-6) return `${number(value * 1e6)} µs`;
+    return size === 0 ? "0 s" : `${number(value * 1e9)} ns`;
+  }
+
+  function bytes(value) {
+    const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let unit = 0;
+    while (value >= 1024 && unit < units.length - 1) {
+      value /= 1024;
+      unit += 1;
+    }
+    return `${number(value)} ${units[unit]}`;
+  }
+
+  const percent = (value) =>
+    value === null || value === undefined ? "N/A" : `${number(100 * value)} %`;
+
+  // Draws now, and again when the window or the colour scheme changes.
+  function mount(element, build, renderer = "svg") {
+    const chart = echarts.init(element, null, { renderer });
+    const draw = () => chart.setOption({ ...base(), ...build() }, true);
+    draw();
+    mounted.push({ chart, draw });
+    return draw;
+  }
+  let pending = 0;
+  window.addEventListener("resize", () => {
+    cancelAnimationFrame(pending);
+    pending = requestAnimationFrame(() => {
+      for (const { chart, draw } of mounted) {
+        chart.resize();
+        draw();
+      }
+    });
+  });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    for (const { draw } of mounted) draw();
+  });
+
+  function base() {
+    return {
+      animation: false,
+      aria: { enabled: true },
+      textStyle: { color: colour("--ink"), fontFamily: getComputedStyle(document.body).fontFamily },
+    };
+  }
+
+  const axis = (extra) => ({
+    axisLine: { lineStyle: { color: colour("--line") } },
+    axisTick: { lineStyle: { color: colour("--line") } },
+    axisLabel: { color: colour("--soft"), fontSize: 11, hideOverlap: true, ...extra.axisLabel },
+    splitLine: { lineStyle: { color: colour("--line") } },
+    minorSplitLine: { show: false },
+    ...Object.fromEntries(Object.entries(extra).filter(([key]) => key !== "axisLabel")),
+  });
+
+  const legend = (names) => ({
+    type: "scroll",
+    bottom: 0,
+    data: names,
+    textStyle: { color: colour("--ink"), fontSize: 12 },
+    pageTextStyle: { color: colour("--soft") },
+    pageIconColor: colour("--soft"),
+    pageIconInactiveColor: colour("--line"),
+  });
+
+  const tooltip = (trigger, formatter) => ({
+    trigger,
+    formatter,
+    confine: true,
+    backgroundColor: colour("--card"),
+    borderColor: colour("--line"),
+    textStyle: { color: colour("--ink"), fontSize: 12 },
+  });
+
+  // The 95 % interval as an area: one polygon through all upper and back through all lower points.
+  function band(line, shade) {
+    const points = line.points.filter((p) => p.lower > 0 && p.upper > 0);
+    return {
+      type: "custom",
+      name: line.name,
+      silent: true,
+      z: 1,
+      itemStyle: { color: shade },
+      encode: { x: 0, y: [1, 2] },
+      data: points.map((p) => [p.x, p.lower, p.upper]),
+      renderItem: (params, api) => {
+        if (params.dataIndex !== 0) return null;
+        const upper = points.map((p) => api.coord([p.x, p.upper]));
+        const lower = points.map((p) => api.coord([p.x, p.lower])).reverse();
+        return {
+          type: "polygon",
+          shape: { points: upper.concat(lower) },
+          style: { fill: shade, opacity: 0.22 },
+        };
+      },
+    };
+  }
+
+  // lines: [{name, run, dash, points: [{x bytes, value, lower, upper}]}]; both axes logarithmic.
+  function curves(lines, unit) {
+    const series = [];
+    for (const line of lines) {
+      const shade = runColour(line.run);
+      const points = line.points.filter((p) => p.value > 0);
+      series.push(band(line, shade), {
+        type: "line",
+        name: line.name,
+        z: 3,
+        symbol: line.dash === "solid" ? "circle" : "emptyCircle",
+        symbolSize: 5,
+        color: shade,
+        lineStyle: { type: line.dash, width: 2 },
+        data: points.map((p) => ({ value: [p.x, p.value], interval: [p.lower, p.upper] })),
+      });
+    }
+    const shown = (items) => {
+      const rows = items.filter((item) => item.seriesType === "line");
+      if (rows.length === 0) return "";
+      return [`<b>${bytes(rows[0].value[0])}</b>`]
+        .concat(
+          rows.map((item) => {
+            const [lower, upper] = item.data.interval;
+            const range = lower > 0 ? ` [${number(lower)}, ${number(upper)}]` : "";
+            return `${item.marker}${escaped(item.seriesName)}: ${number(item.value[1])}${range} ${unit}`;
+          }),
+        )
+        .join("<br>");
+    };
+    return {
+      grid: { left: 8, right: 16, top: 14, bottom: 36, containLabel: true },
+      legend: legend(lines.map((line) => line.name)),
+      tooltip: tooltip("axis", shown),
+      xAxis: axis({ type: "log", logBase: 2, axisLabel: { formatter: bytes } }),
+      yAxis: axis({ type: "log", axisLabel: { formatter: number } }),
+      series,
+    };
+  }
+
+  const categoryAxis = (names) =>
+    axis({
+      type: "category",
+      data: names,
+      inverse: true,
+      splitLine: { show: false },
+      axisLabel: { width: narrow() ? 105 : 250, overflow: "truncate", interval: 0, hideOverlap: false },
+    });
+
+  // bars: {names, runs: [{name, run, values: [{value, lower, upper, text} | null]}]}, fractions.
+  function fractions(bars) {
+    return {
+      grid: { left: 8, right: 24, top: 8, bottom: 36, containLabel: true },
+      legend: legend(bars.runs.map((run) => run.name)),
+      tooltip: tooltip("item", (item) => `<b>${escaped(item.name)}</b><br>${escaped(item.seriesName)}: ${escaped(item.data.text)}`),
+      xAxis: axis({ type: "value", min: 0, max: (range) => Math.max(1, range.max), axisLabel: { formatter: percent } }),
+      yAxis: categoryAxis(bars.names),
+      series: bars.runs.map((run) => ({
+        type: "bar",
+        name: run.name,
+        barMaxWidth: 18,
+        itemStyle: { color: runColour(run.run), borderRadius: [0, 2, 2, 0] },
+        label: { show: true, position: "right", color: colour("--soft"), fontSize: 11, formatter: (item) => percent(item.value) },
+        data: run.values.map((entry) => entry ?? "-"),
+      })),
+    };
+  }
+
+  // rows: [{name, parts: {name: seconds}}]; one stacked bar per row.
+  function split(rows) {
+    const names = [...new Set(rows.flatMap((row) => Object.keys(row.parts)))];
+    const whole = (row) => Object.values(row.parts).reduce((sum, value) => sum + value, 0);
+    return {
+      grid: { left: 8, right: 24, top: 8, bottom: 36, containLabel: true },
+      legend: legend(names),
+      tooltip: tooltip("axis", (items) =>
+        [`<b>${escaped(items[0].name)}</b>`]
+          .concat(
+            items
+              .filter((item) => item.value > 0)
+              .map((item) => `${item.marker}${escaped(item.seriesName)}: ${seconds(item.value)} (${percent(item.value / whole(rows[item.dataIndex]))})`),
+          )
+          .join("<br>"),
+      ),
+      xAxis: axis({ type: "value", axisLabel: { formatter: seconds } }),
+      yAxis: categoryAxis(rows.map((row) => row.name)),
+      series: names.map((name, index) => ({
+        type: "bar",
+        stack: "step",
+        name,
+        barMaxWidth: 26,
+        itemStyle: { color: partColour(index) },
+        data: rows.map((row) => row.parts[name] ?? 0),
+      })),
+    };
+  }
+
+  // spans: [{row, label, phase, begin, end}], rows: names. Zoom: slider, or Ctrl and wheel.
+  function timeline(rows, spans) {
+    const phases = [...new Set(spans.map((span) => span.phase))];
+    const block = (params, api) => {
+      const [left, middle] = api.coord([api.value(1), api.value(0)]);
+      const right = api.coord([api.value(2), api.value(0)])[0];
+      const height = api.size([0, 1])[1] * 0.72;
+      const shape = echarts.graphic.clipRectByRect(
+        { x: left, y: middle - height / 2, width: Math.max(1, right - left), height },
+        { x: params.coordSys.x, y: params.coordSys.y, width: params.coordSys.width, height: params.coordSys.height },
+      );
+      return shape && { type: "rect", shape, style: { fill: api.visual("color"), stroke: colour("--card"), lineWidth: right - left > 3 ? 0.5 : 0 } };
+    };
+    return {
+      grid: { left: 8, right: 20, top: 8, bottom: 84, containLabel: true },
+      legend: legend(phases),
+      tooltip: tooltip("item", (item) => {
+        const span = item.data.span;
+        return `<b>${escaped(span.label)}</b><br>${escaped(rows[span.row])}, ${escaped(span.phase)}<br>${seconds(span.end - span.begin)}, from ${seconds(span.begin)}`;
+      }),
+      dataZoom: [
+        { type: "inside", filterMode: "weakFilter", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false },
+        { type: "slider", filterMode: "weakFilter", bottom: 34, height: 18, showDetail: false, borderColor: colour("--line"), textStyle: { color: colour("--soft") } },
+      ],
+      xAxis: axis({ type: "value", min: 0, axisLabel: { formatter: seconds } }),
+      yAxis: { ...categoryAxis(rows), splitLine: { show: false } },
+      series: phases.map((phase, index) => ({
+        type: "custom",
+        name: phase,
+        renderItem: block,
+        color: partColour(index),
+        encode: { x: [1, 2], y: 0 },
+        data: spans.filter((span) => span.phase === phase).map((span) => ({ value: [span.row, span.begin, span.end], span })),
+      })),
+    };
+  }
+
+  return { mount, curves, fractions, split, timeline, number, seconds, bytes, percent };
+})();

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds the report page from the JSON inside it. Texts of journals enter the document only as text
+// nodes, never as markup.
+"use strict";
+
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const runs = data.runs;
+  const many = runs.length > 1;
+
+  function el(tag, attributes = {}, ...children) {
+    const out = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) out.setAttribute(name, value);
+    out.append(...children.filter((child) => child !== null && child !== ""));
+    return out;
+  }
+
+  const swatchStyle = (index) => `--swatch: var(--run${(index % 4) + 1})`;
+  const swatch = (index) => el("span", { class: "swatch", style: swatchStyle(index) });
+  const metric = (record, name) => record.metrics.find((m) => m.name === name);
+  const value = (record, name) => metric(record, name)?.value ?? null;
+  const time = (record) => record.summaries.find((s) => s.series === "time_s");
+  const title = (record) => record.texts.title || record.case_id.replace(/^[a-z]+\//, "");
+  const ok = (run, family) => run.records.filter((r) => r.family === family && r.outcome === "ok");
+  const runName = (run) => (many ? run.label : "");
+
+  function section(id, heading, hint, ...children) {
+    document.getElementById("contents").append(el("a", { href: `#${id}` }, heading));
+    const out = el("section", { id }, el("h2", {}, heading), hint ? el("p", { class: "hint" }, hint) : null, ...children);
+    document.getElementById("main").append(out);
+    return out;
+  }
+
+  // columns: [title, left-aligned?]; cells: strings or nodes.
+  function table(columns, rows, rowClass = () => "") {
+    const cell = (tag, i, content) => el(tag, columns[i][1] ? { class: "name" } : {}, content);
+    return el(
+      "div",
+      { class: "scroll", tabindex: "0" },
+      el(
+        "table",
+        {},
+        el("thead", {}, el("tr", {}, ...columns.map(([text], i) => cell("th", i, text)))),
+        el("tbody", {}, ...rows.map((row, r) => el("tr", { class: rowClass(r) }, ...row.map((c, i) => cell("td", i, c))))),
+      ),
+    );
+  }
+
+  function chart(kind, height, build, renderer) {
+    const out = el("div", { class: "chart", "data-kind": kind, role: "img" });
+    if (height) out.style.height = `${height}px`;
+    return { element: out, draw: () => charts.mount(out, build, renderer) };
+  }
+
+  function halfWidth(summary) {
+    if (!summary || summary.lower === null || summary.upper === null) return "±?";
+    return `±${charts.number((50 * (summary.upper - summary.lower)) / summary.median)} %`;
+  }
+
+  function checks(record) {
+    const failed = record.checks.filter((check) => !check.passed).length;
+    if (record.checks.length === 0) return el("span", { class: "soft" }, "none");
+    return failed === 0
+      ? el("span", { class: "good" }, "passed")
+      : el("span", { class: "bad" }, `${failed} of ${record.checks.length} failed`);
+  }
+
+  function named(record, run, index) {
+    const out = el("span", {}, many ? swatch(index) : null, title(record));
+    if (many) out.title = run.label;
+    if (record.provenance !== "measured") out.append(el("span", { class: "tag warn" }, record.provenance));
+    if (!record.perf_valid) out.append(el("span", { class: "tag bad" }, "timing not valid"));
+    for (const label of record.labels) out.append(el("span", { class: "tag soft" }, label));
+    return out;
+  }
+
+  const runColumn = many ? [["run", true]] : [];
+  const runCell = (run) => (many ? [run.label] : []);
+
+  function withoutResult(run) {
+    const known = new Set(run.records.map((record) => record.case_id));
+    return run.records
+      .filter((record) => record.outcome !== "ok")
+      .map((record) => [record.case_id, record.outcome, record.reason])
+      .concat(run.missing.filter((id) => !known.has(id)).map((id) => [id, "not-measured", "the run ended before this case"]));
+  }
+
+  function header() {
+    const total = runs.reduce((sum, run) => sum + run.counts.asked, 0);
+    const measured = runs.reduce((sum, run) => sum + run.counts.ok, 0);
+    const failed = runs.reduce((sum, run) => sum + run.counts.failed_checks, 0);
+    const provenances = [...new Set(runs.flatMap((run) => run.provenances))];
+    const verdict = document.getElementById("verdict");
+    verdict.append(
+      el("span", { class: measured === total ? "good" : "warn" }, `${measured} of ${total} cases measured`),
+      measured === 0 ? "" : ", ",
+      measured === 0 ? "" : el("span", { class: failed ? "bad" : "good" }, failed ? `${failed} checks failed` : "all checks passed"),
+      provenances.length ? `, ${provenances.join(" and ")}` : "",
+    );
+    if (provenances.length > 1) verdict.append(el("span", { class: "bad" }, ": different provenances side by side, do not compare them"));
+    runs.forEach((run, index) => {
+      const h = run.header;
+      const state = run.ended ? `ended with exit code ${run.exit_code}` : "interrupted: no end line";
+      document.getElementById("runs").append(
+        el(
+          "div",
+          { class: "run", style: swatchStyle(index) },
+          el("strong", {}, run.label),
+          el("p", { class: "counts" }, `${run.counts.ok} of ${run.counts.asked} measured, ${run.counts.skipped} skipped, ${run.counts.asked - run.counts.ok - run.counts.skipped} without result; ${state}`),
+          el("p", {}, `${h.ranks} ranks, backend ${h.backend}, suite ${h.suite}, ${h.started}`),
+          el("p", {}, run.hardware || "hardware not recorded"),
+          el("p", {}, `stepmark ${h.tool_version} (${h.git_revision}${h.dirty ? ", modified tree" : ""}, ${h.build_type} build)`),
+          ...run.warnings.map((warning) => el("p", { class: "warn" }, warning)),
+        ),
+      );
+    });
+  }
+
+  function steps() {
+    const rows = [];
+    const bars = [];
+    runs.forEach((run, index) => {
+      for (const record of ok(run, "step")) {
+        const t = time(record);
+        rows.push([
+          named(record, run, index),
+          ...runCell(run),
+          charts.seconds(t?.median),
+          halfWidth(t),
+          charts.number(value(record, "tokens_per_s")),
+          charts.number(value(record, "tokens_per_s_per_gpu")),
+          charts.number(value(record, "tflops_per_gpu")),
+          utilisation(record, "mfu"),
+          utilisation(record, "hfu"),
+          checks(record),
+        ]);
+        if (record.split.length) {
+          bars.push({
+            name: many ? `${title(record)} · ${run.label}` : title(record),
+            parts: Object.fromEntries(record.split.map((part) => [part.name, part.seconds ?? 0])),
+          });
+        }
+      }
+    });
+    if (rows.length === 0) return;
+    const figure = bars.length ? chart("split", 90 + 40 * bars.length, () => charts.split(bars)) : null;
+    section(
+      "steps",
+      "Training steps",
+      "Time of one whole step: median of the steady state with the half-width of its 95 % interval; a sample is the maximum over ranks. MFU counts forward and backward without recomputation, HFU the work really done; N/A where the dense peak is unknown.",
+      table([["step", true], ...runColumn, ["time"], ["±95 %"], ["tokens/s"], ["tokens/s/GPU"], ["TFLOP/s/GPU"], ["MFU"], ["HFU"], ["checks"]], rows),
+      figure ? el("p", { class: "chart-title" }, "Where the time of a step goes (slowest rank)") : null,
+      figure?.element ?? null,
+    );
+    figure?.draw();
+  }
+
+  function utilisation(record, name) {
+    const m = metric(record, name);
+    return m?.value === null || m === undefined ? el("span", { class: "soft", title: m?.note ?? "" }, "N/A") : charts.percent(m.value);
+  }
+
+  function timeline() {
+    const choices = runs.flatMap((run) => ok(run, "step").filter((r) => r.timeline.length).map((record) => ({ run, record })));
+    if (choices.length === 0) return;
+    const kMostRows = 64;
+    const prepared = choices.map(({ run, record }) => {
+      const names = [];
+      const index = new Map();
+      for (const [rank, stream] of record.timeline.slice().sort((a, b) => a[0] - b[0])) {
+        const name = `rank ${rank} ${stream}`;
+        if (!index.has(name)) index.set(name, names.push(name) - 1);
+      }
+      const spans = record.timeline
+        .map(([rank, stream, label, phase, begin, end]) => ({ row: index.get(`rank ${rank} ${stream}`), label, phase, begin, end }))
+        .filter((span) => span.row < kMostRows);
+      return { name: `${title(record)}${many ? ` · ${run.label}` : ""}`, rows: names.slice(0, kMostRows), spans, hidden: Math.max(0, names.length - kMostRows) };
+    });
+    let chosen = prepared[0];
+    const select = el("select", { "aria-label": "step" }, ...prepared.map((p, i) => el("option", { value: i }, p.name)));
+    const height = (p) => 120 + Math.max(2, p.rows.length) * 24;
+    const figure = chart("timeline", height(chosen), () => charts.timeline(chosen.rows, chosen.spans), "canvas");
+    const hidden = el("p", { class: "hint" });
+    const note = () => (hidden.textContent = chosen.hidden ? `${chosen.hidden} more streams are in the embedded data.` : "");
+    section(
+      "timeline",
+      "Timeline of one step",
+      "Every operation of one timed step, by rank and stream. Drag the slider, or hold Ctrl and turn the wheel, to zoom.",
+      prepared.length > 1 ? el("p", {}, select) : el("p", { class: "chart-title" }, chosen.name),
+      figure.element,
+      hidden,
+    );
+    note();
+    const draw = figure.draw();
+    select.addEventListener("change", () => {
+      chosen = prepared[Number(select.value)];
+      figure.element.style.height = `${height(chosen)}px`;
+      echarts.getInstanceByDom(figure.element).resize();
+      note();
+      draw();
+    });
+  }
+
+  function collectives() {
+    const groups = new Map();
+    runs.forEach((run, index) => {
+      for (const record of ok(run, "collective")) {
+        if (!(record.numbers.size_bytes > 0)) continue;
+        const key = [record.texts.collective, record.texts.dtype, record.texts.op].filter(Boolean).join(" ");
+        const placement = record.texts.placement || "";
+        const name = [runName(run), placement, many || !placement ? "" : ""].filter(Boolean).join(" · ") || "time";
+        const lines = groups.get(key) ?? groups.set(key, new Map()).get(key);
+        const line = lines.get(name) ?? lines.set(name, { name, run: many ? index : placement === "in-place" ? 1 : 0, dash: placement === "in-place" ? "dashed" : "solid", records: [] }).get(name);
+        line.records.push(record);
+      }
+    });
+    if (groups.size === 0) return;
+    const drawings = [];
+    const children = [];
+    for (const [key, lines] of groups) {
+      const of = (name) =>
+        [...lines.values()]
+          .map((line) => ({
+            ...line,
+            points: line.records
+              .map((record) => ({ x: record.numbers.size_bytes, ...metric(record, name) }))
+              .filter((point) => point.value > 0)
+              .sort((a, b) => a.x - b.x),
+          }))
+          .filter((line) => line.points.length > 0);
+      const pair = el("div", { class: "pair" });
+      for (const [name, label, unit] of [["busbw", "bus bandwidth, GB/s (higher is better)", "GB/s"], ["latency", "time per operation, µs (lower is better)", "µs"]]) {
+        const drawn = of(name);
+        if (drawn.length === 0) continue;
+        const figure = chart(name, 0, () => charts.curves(drawn, unit));
+        pair.append(el("div", {}, el("p", { class: "chart-title" }, label), figure.element));
+        drawings.push(figure);
+      }
+      children.push(el("h3", {}, key), pair);
+    }
+    section("collectives", "Collectives", "Against message size, both axes logarithmic; bands are 95 % intervals of the median. Sizes and bus bandwidth as nccl-tests defines them; values are per direction.", ...children);
+    drawings.forEach((figure) => figure.draw());
+  }
+
+  function kernels() {
+    const names = [...new Set(runs.flatMap((run) => ok(run, "kernel").map(title)))];
+    if (names.length === 0) return;
+    const bars = runs.map((run, index) => {
+      const byName = new Map(ok(run, "kernel").map((record) => [title(record), record]));
+      return {
+        name: run.label,
+        run: index,
+        values: names.map((name) => {
+          const record = byName.get(name);
+          const m = record && metric(record, "roofline");
+          if (!m || m.value === null) return null;
+          return { value: m.value, text: `${charts.percent(m.value)} of its roofline (${m.note}), ${charts.seconds(time(record)?.median)}, ${charts.number(value(record, "gflops"))} GFLOP/s, ${charts.number(value(record, "gbps"))} GB/s` };
+        }),
+      };
+    });
+    const known = bars.some((run) => run.values.some(Boolean));
+    const figure = known ? chart("roofline", 80 + names.length * (12 + 14 * runs.length), () => charts.fractions({ names, runs: bars })) : null;
+    section(
+      "kernels",
+      "Kernels against their roofline",
+      known
+        ? "Share of the time that the machine's own GEMM peak and copy bandwidth allow for the kernel's arithmetic and bytes, both measured in the same run. 100 % is the roofline; data that stays in cache can exceed the memory roof."
+        : "No roofline: neither GEMM peak nor copy bandwidth of the machine was measured. Times are in the tables below.",
+      figure?.element ?? null,
+    );
+    figure?.draw();
+  }
+
+  function environment() {
+    const facts = new Map();
+    runs.forEach((run, index) => {
+      for (const fact of run.facts) {
+        const key = JSON.stringify([fact.group, fact.name]);
+        const row = facts.get(key) ?? facts.set(key, { group: fact.group, name: fact.name, fingerprint: fact.fingerprint, values: runs.map(() => "") }).get(key);
+        row.values[index] = fact.value;
+      }
+    });
+    const all = [...facts.values()];
+    const differs = (row) => new Set(row.values).size > 1;
+    const columns = [["fact", true], ...runs.map((run, i) => [many ? el("span", {}, swatch(i), run.label) : "value", true])];
+    const cells = (row) => [`${row.group} ${row.name}`, ...row.values.map((v) => v || el("span", { class: "soft" }, "–"))];
+    const different = all.filter(differs).sort((a, b) => b.fingerprint - a.fingerprint);
+    const same = all.filter((row) => !differs(row));
+    const children = [];
+    if (many) {
+      children.push(
+        different.length
+          ? table(columns, different.map(cells), (r) => (different[r].fingerprint ? "differs" : ""))
+          : el("p", { class: "good" }, "No difference between the runs."),
+      );
+    }
+    children.push(el("details", many ? {} : { open: "" }, el("summary", {}, many ? `${same.length} facts are the same` : `${same.length} facts`), table(columns, same.map(cells))));
+    section("environment", many ? "Environment: differences" : "Environment", many ? "Shaded facts belong to the fingerprint that runs must share to be like for like; others, such as host names, may differ." : "", ...children);
+  }
+
+  function missing() {
+    const rows = runs.flatMap((run) => withoutResult(run).map((row) => [row[0], ...runCell(run), row[1], row[2]]));
+    if (rows.length === 0) return;
+    section("missing", "Without result", "", table([["case", true], ...runColumn, ["outcome", true], ["reason", true]], rows));
+  }
+
+  function failures() {
+    const rows = runs.flatMap((run) =>
+      run.records.flatMap((record) => record.checks.filter((check) => !check.passed).map((check) => [record.case_id, ...runCell(run), check.name, check.detail])),
+    );
+    if (rows.length === 0) return;
+    section("failures", "Checks that failed", "A number whose check failed measures something else: do not use it.", table([["case", true], ...runColumn, ["check", true], ["detail", true]], rows));
+  }
+
+  function tables() {
+    const families = [
+      ["collective", [["algbw GB/s", "algbw"], ["busbw GB/s", "busbw"]], (r) => charts.bytes(r.numbers.size_bytes ?? 0), "size"],
+      ["kernel", [["GFLOP/s", "gflops"], ["GB/s", "gbps"], ["roofline", "roofline"]], null, ""],
+      ["step", [["tokens/s", "tokens_per_s"], ["MFU", "mfu"]], null, ""],
+    ];
+    const children = families.flatMap(([family, metrics, extra, extraTitle]) => {
+      const rows = runs.flatMap((run, index) =>
+        ok(run, family).map((record) => {
+          const t = time(record);
+          return [
+            named(record, run, index),
+            ...runCell(run),
+            ...(extra ? [extra(record)] : []),
+            charts.seconds(t?.median),
+            halfWidth(t),
+            charts.seconds(t?.p99),
+            ...metrics.map(([, name]) => (name === "roofline" || name === "mfu" ? charts.percent(value(record, name)) : charts.number(value(record, name)))),
+            t ? `${t.count} (${charts.number(t.effective_count)})` : "N/A",
+            checks(record),
+          ];
+        }),
+      );
+      if (rows.length === 0) return [];
+      const columns = [["case", true], ...runColumn, ...(extra ? [[extraTitle]] : []), ["median"], ["±95 %"], ["p99"], ...metrics.map(([text]) => [text]), ["samples (effective)"], ["checks"]];
+      return [el("details", {}, el("summary", {}, `${family}: ${rows.length} cases`), table(columns, rows))];
+    });
+    const save = el("button", { class: "button", type: "button" }, "Save all figures and samples as JSON");
+    save.addEventListener("click", () => {
+      const url = URL.createObjectURL(new Blob([JSON.stringify(data)], { type: "application/json" }));
+      el("a", { href: url, download: "stepmark-report.json" }).click();
+      URL.revokeObjectURL(url);
+    });
+    section("tables", "All figures", "", ...children, el("p", {}, save));
+  }
+
+  header();
+  failures();
+  steps();
+  timeline();
+  collectives();
+  kernels();
+  environment();
+  missing();
+  tables();
+  document.getElementById("footer").append(
+    "GB = 10⁹ bytes, GiB = 2³⁰ bytes. Times are medians of the steady state; intervals are distribution-free 95 % intervals of the median, widened for samples that depend on each other. Charts by Apache ECharts (Apache-2.0), inside this page; nothing is loaded from elsewhere.",
+  );
+})();

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens every page of a folder in headless Chromium at desktop and phone width, in both colour
+// schemes, and fails on: console errors, page errors, any request that leaves the page, a body
+// wider than the window, a chart without drawing, text of a journal that was executed.
+// Usage: node check.mjs FOLDER [SCREENSHOT_FOLDER]. Exit 77 (skip) without Chromium or
+// playwright-core, unless CI=true, where their absence is a failure.
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const unavailable = (what) => {
+  console.error(`${what} is missing`);
+  process.exit(process.env.CI === "true" ? 1 : 77);
+};
+
+const chromium = (process.env.PATH ?? "")
+  .split(delimiter)
+  .flatMap((folder) => ["chromium", "chromium-browser"].map((name) => join(folder, name)))
+  .find(existsSync);
+if (!chromium) unavailable("chromium");
+const playwright = await import("playwright-core").catch(() => unavailable("playwright-core (npm ci --prefix tests/browser)"));
+
+const [folder, screenshots] = process.argv.slice(2).map((path) => resolve(path));
+const pages = folder && existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".html")) : [];
+if (pages.length === 0) {
+  console.error(`no pages in ${folder}`);
+  process.exit(1);
+}
+if (screenshots) mkdirSync(screenshots, { recursive: true });
+
+// Charts that a page must have; every chart found must have been drawn.
+const expected = {
+  "one.html": ["busbw", "latency", "roofline", "split", "timeline"],
+  "two.html": ["busbw", "latency", "roofline", "split", "timeline"],
+  "four.html": ["busbw", "latency", "roofline", "split", "timeline"],
+  "hostile.html": ["busbw", "latency", "roofline", "split", "timeline"],
+  "kernels-only.html": ["roofline"],
+  "nothing.html": [],
+};
+
+const problems = [];
+
+async function check(browser, name, width, scheme) {
+  const where = `${name} at ${width} px, ${scheme}`;
+  const fail = (what) => problems.push(`${where}: ${what}`);
+  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: scheme });
+  const page = await context.newPage();
+  const address = pathToFileURL(join(folder, name)).href;
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) fail(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => fail(`page error: ${error.message}`));
+  page.on("request", (request) => {
+    if (request.url() !== address && !/^(data|blob):/.test(request.url())) fail(`request: ${request.url()}`);
+  });
+  page.on("dialog", (dialog) => {
+    fail(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  await page.goto(address, { waitUntil: "load" });
+  await page.waitForTimeout(150);
+
+  const seen = await page.evaluate(() => ({
+    title: document.title,
+    sections: document.querySelectorAll("main section").length,
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    scripts: document.querySelectorAll("script").length,
+    images: document.querySelectorAll("img").length,
+    text: document.body.innerText,
+    charts: [...document.querySelectorAll(".chart")].map((chart) => {
+      const drawing = chart.querySelector("svg, canvas");
+      const box = drawing?.getBoundingClientRect();
+      const marks = drawing?.tagName === "CANVAS" ? 1 : (drawing?.querySelectorAll("path").length ?? 0);
+      return { kind: chart.dataset.kind, width: box?.width ?? 0, height: box?.height ?? 0, marks };
+    }),
+  }));
+  if (seen.title !== "stepmark report") fail(`title is '${seen.title}': a text was executed`);
+  if (seen.images > 0) fail("a text became an image");
+  if (seen.scripts !== 4) fail(`${seen.scripts} scripts instead of 4: a text became a script`);
+  if (seen.sections === 0) fail("no sections");
+  if (seen.overflow > 0) fail(`the body is ${seen.overflow} px wider than the window`);
+  if (!/\d+ of \d+ cases measured/.test(seen.text)) fail("no verdict line");
+  if (name === "hostile.html" && !seen.text.includes("</script>")) fail("the hostile text is not shown");
+  for (const chart of seen.charts) {
+    if (chart.width < 200 || chart.height < 100 || chart.marks === 0) {
+      fail(`chart ${chart.kind} is not drawn (${chart.width} x ${chart.height}, ${chart.marks} marks)`);
+    }
+  }
+  for (const kind of expected[name] ?? []) {
+    if (!seen.charts.some((chart) => chart.kind === kind)) fail(`no ${kind} chart`);
+  }
+  // Tooltips are HTML: move over every chart so that they are built from the journal's texts.
+  for (const chart of await page.locator(".chart").all()) {
+    await chart.scrollIntoViewIfNeeded();
+    const box = await chart.boundingBox();
+    for (const x of [0.4, 0.55, 0.7]) {
+      for (const y of [0.15, 0.35, 0.6]) await page.mouse.move(box.x + box.width * x, box.y + box.height * y);
+    }
+  }
+  await page.waitForTimeout(50);
+  if ((await page.title()) !== "stepmark report") fail("a tooltip executed text");
+  if ((await page.locator("img").count()) > 0) fail("a tooltip turned text into an image");
+  if (screenshots) {
+    await page.mouse.move(0, 0);
+    await page.screenshot({ path: join(screenshots, `${name.replace(".html", "")}-${width}-${scheme}.png`), fullPage: true });
+  }
+  await context.close();
+}
+
+const browser = await playwright.chromium.launch({
+  executablePath: chromium,
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+for (const name of pages) {
+  await check(browser, name, 1280, "light");
+  await check(browser, name, 400, "dark");
+}
+await browser.close();
+for (const problem of problems) console.error(problem);
+console.log(`${pages.length} pages, ${problems.length} problems`);
+process.exit(problems.length === 0 ? 0 : 1);

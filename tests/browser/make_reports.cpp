@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes the pages that check.mjs opens: usage make_reports FOLDER.
+#include <array>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "results/report/report.h"
+#include "synthetic.h"
+
+int main(int argc, char** argv) {
+  using namespace stepmark;
+  if (argc != 2) {
+    return 2;
+  }
+  const std::filesystem::path folder = argv[1];
+  std::filesystem::create_directories(folder);
+  const auto page = [&](const char* name, const std::vector<Run>& runs) {
+    write_report(runs, (folder / name).string());
+  };
+  auto other = synthetic::run({.seed = 2, .name = "provider-b", .slowdown = 0.8, .noise = 0.04});
+  other.header.environment.facts[0].value = "Another CPU 3.1 GHz";
+  auto simulated = synthetic::run({.seed = 3, .name = "simulated", .timeline = false});
+  for (auto& record : simulated.records) {
+    record.provenance = Provenance::simulated;
+  }
+  auto failing = synthetic::run({.seed = 4, .name = "failing", .kernels = false});
+  failing.records.front().checks = {{"all elements exact", false, "17 of 1024 wrong, first 3"}};
+  failing.ended = false;
+  failing.warnings = {"line 41: incomplete last line ignored"};
+
+  page("one.html", {synthetic::run({.seed = 1, .name = "provider-a"})});
+  page("two.html", {synthetic::run({.seed = 1, .name = "provider-a"}), other});
+  page("four.html",
+       {synthetic::run({.seed = 1, .name = "provider-a"}), other, simulated, failing});
+  page("hostile.html",
+       {synthetic::run({.seed = 5, .name = "</script><script>document.title='owned'</script>",
+                        .hostile = true}),
+        synthetic::run({.seed = 6, .name = "b", .hostile = true})});
+  page("kernels-only.html",
+       {synthetic::run({.seed = 7, .name = "k", .collectives = false, .steps = false})});
+  page("nothing.html", {synthetic::run({.seed = 8, .name = "none", .nothing_measured = true})});
+  return 0;
+}
