@@ -2,6 +2,7 @@
 #include "core/yaml.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -127,9 +128,38 @@ class Checker {
   int nodes_ = 0;
 };
 
-std::vector<YAML::Node> parse(const std::string& text, const std::string& name) {
+// Receives a document and keeps only where it began.
+class StartOnly final : public YAML::EventHandler {
+ public:
+  [[nodiscard]] const YAML::Mark& start() const { return start_; }
+  void OnDocumentStart(const YAML::Mark& mark) override { start_ = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  YAML::Mark start_ = YAML::Mark::null_mark();
+};
+
+// The one document of the text. Not YAML::LoadAll, which never returns on some malformed texts.
+YAML::Node parse(const std::string& text, const std::string& name) {
   try {
-    return YAML::LoadAll(text);
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    StartOnly first;
+    StartOnly second;
+    if (parser.HandleNextDocument(first) && parser.HandleNextDocument(second)) {
+      fail_at(name, second.start(), "more than one YAML document in the file");
+    }
+    return YAML::Load(text);
   } catch (const YAML::Exception& error) {
     fail_at(name, error.mark, error.msg);
   }
@@ -365,12 +395,8 @@ YamlDocument YamlDocument::read_file(const std::string& path) {
 
 YamlDocument YamlDocument::read_text(std::string_view text, std::string_view name) {
   const std::string file(name);
-  const std::vector<YAML::Node> documents = parse(std::string(text), file);
-  if (documents.empty()) throw ConfigError(file, 0, 0, "found nothing, expected a map of keys");
-  if (documents.size() > 1) {
-    fail_at(file, documents[1].Mark(), "more than one YAML document in the file");
-  }
-  const YAML::Node& root = documents.front();
+  const YAML::Node root = parse(std::string(text), file);
+  if (root.IsNull()) throw ConfigError(file, 0, 0, "found nothing, expected a map of keys");
   if (!root.IsMap()) {
     fail_at(file, root.Mark(), fmt::format("found {}, expected a map of keys", describe(root)));
   }

@@ -5,15 +5,17 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/control.h"
+#include "core/error.h"
 
 namespace stepmark {
 
 struct StopRule {
   double precision = 0.01;  // wanted half-width of the 95 % interval of the median, relative
-  int min_samples = 10;
+  int min_samples = 10;     // of the steady state
   int max_samples = 1000;
   double budget_s = 10.0;  // wall clock for warm-up and sampling of this case
   int warmup = 2;          // iterations thrown away, at least
@@ -28,12 +30,24 @@ struct Samples {
   int warmup = 0;  // iterations thrown away
 };
 
-// Seconds of one iteration on this rank. Called in lock-step on all ranks (a barrier precedes it).
+// Seconds of one iteration on this rank, finite and >= 0. Called in lock-step on all ranks (a
+// barrier precedes it).
 using Body = std::function<double()>;
 using Clock = std::function<double()>;  // seconds, monotonic; replaceable in tests
-// Called on rank 0 after each batch: samples so far, current relative half-width.
+// Called on rank 0 after each batch: samples so far, current relative half-width (infinite while
+// there are too few).
 using Progress = std::function<void(int samples, double half_width)>;
 
+// Another rank's body failed: that rank has the reason.
+class PeerError : public Error {
+ public:
+  explicit PeerError(int failed_rank);
+};
+
+// Collective: the same rule on all ranks; the same Samples on all ranks. At least one sample is
+// taken, whatever the budget. When a body throws, all ranks leave at the next iteration: the
+// failing one with its exception, the others with PeerError. (A rank that is waiting inside its
+// body for the failed one cannot leave; that is the watchdog's case.)
 [[nodiscard]] Samples sample(Control& control, const StopRule& rule, const Body& body,
                              const Clock& clock, const Progress& progress = {});
 [[nodiscard]] double steady_clock_seconds();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread per rank that ends a rank which does not make progress. Started before MPI and backend
-// initialisation. Two stages: at the deadline it reports (rank, host, what was going on) and calls
-// `on_expiry` once, on its own thread; if the process is still there `grace_s` later, _exit(code).
+// Ends a rank which does not make progress. Started before MPI and backend initialisation; touches
+// neither. Two stages, each on a thread of its own, so that no lock and no slow disk can stop the
+// second: at the deadline `on_expiry` is called once; if the process is still there `grace_s`
+// later, _exit(code). An expired watchdog cannot be disarmed, only destroyed.
 #pragma once
 
 #include <functional>
@@ -15,15 +16,17 @@ class Watchdog {
   struct Options {
     double grace_s = 5.0;
     int exit_code = 3;
-    // E.g. write not-measured lines to the journal. Must not touch MPI or the GPU.
+    // E.g. write not-measured lines to the journal and say so. Must not touch MPI or the GPU, nor
+    // call this watchdog. Without it, the watchdog logs what was going on.
     std::function<void(const std::string& activity)> on_expiry;
   };
   explicit Watchdog(Options options);
+  // Waits for a running `on_expiry`, with the hard exit still armed.
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  // Arms (or re-arms) the deadline: `activity` must be done within `seconds`.
+  // Arms (or re-arms) the deadline: `activity` must be done within `seconds`. Any thread.
   void expect(std::string activity, double seconds);
   void disarm();
 

@@ -148,6 +148,11 @@ TEST(Yaml, BadDocuments) {
   EXPECT_THAT(failure([] { read("[1, 2]: 3\n"); }), HasSubstr("a key must be a word"));
 }
 
+// Found by fuzzing: made yaml-cpp's own loader of several documents loop for ever.
+TEST(Yaml, MalformedTextEnds) {
+  EXPECT_THAT(failure([] { read(",;0[\x96:  \n1,\n  [g]2 [1\xd9 2 "); }), HasSubstr("t.yaml:"));
+}
+
 TEST(Yaml, HostileAliasesEndInAnError) {
   EXPECT_THAT(failure([] { read("a: &a\n  b: *a\n"); }), HasSubstr("nested too deeply"));
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
