@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "kernels/host/number.h"
+#include "kernels/host/reduce.h"
 #include "kernels/host/table.h"
 #include "kernels/host/vector_math.h"
 
@@ -35,10 +36,8 @@ double sum_exp(const T* x, std::int64_t n, float shift) {
   double total = 0;
   for (std::int64_t first = 0; first < n; first += kPiece) {
     const std::int64_t end = std::min(n, first + kPiece);
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = first; i < end; ++i) sum += host::exp(load(x[i]) - shift);
-    total += sum;
+    total += host::sum_in_lanes(first, end,
+                                [=](std::int64_t i) { return host::exp(load(x[i]) - shift); });
   }
   return total;
 }
