@@ -82,7 +82,7 @@ async function check(browser, name, width, scheme) {
   if (!/\d+ of \d+ cases measured/.test(seen.text)) fail("no verdict line");
   if (name === "hostile.html" && !seen.text.includes("</script>")) fail("the hostile text is not shown");
   for (const chart of seen.charts) {
-    if (chart.width < 200 || chart.height < 100 || chart.marks === 0) {
+    if (chart.width < 200 || chart.height < 60 || chart.marks === 0) {
       fail(`chart ${chart.kind} is not drawn (${chart.width} x ${chart.height}, ${chart.marks} marks)`);
     }
   }
@@ -98,6 +98,14 @@ async function check(browser, name, width, scheme) {
     }
   }
   await page.waitForTimeout(50);
+  const late = await page.evaluate(() => {
+    const limit = document.documentElement.clientWidth;
+    const clipped = (e) => e.closest(".scroll, .chart") !== null;
+    const wide = [...document.querySelectorAll("body *")].filter((e) => !clipped(e) && e.getBoundingClientRect().right > limit + 1);
+    return { overflow: document.documentElement.scrollWidth - limit, wide: wide.map((e) => `${e.tagName}.${e.className}`) };
+  });
+  if (late.overflow > 0) fail(`after moving over the charts the body is ${late.overflow} px wider than the window`);
+  if (late.wide.length > 0) fail(`beyond the window: ${late.wide.slice(0, 3).join(", ")}`);
   if ((await page.title()) !== "stepmark report") fail("a tooltip executed text");
   if ((await page.locator("img").count()) > 0) fail("a tooltip turned text into an image");
   if (screenshots) {

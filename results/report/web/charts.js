@@ -100,26 +100,34 @@ const charts = (() => {
     trigger,
     formatter,
     confine: true,
+    extraCssText: "white-space: normal; max-width: 320px; overflow-wrap: anywhere;",
     backgroundColor: colour("--card"),
     borderColor: colour("--line"),
     textStyle: { color: colour("--ink"), fontSize: 12 },
   });
 
+  // Sizes are powers of two mostly: the axis counts in log2, so that ticks are whole powers.
+  function sizeAxis(lines) {
+    const all = lines.flatMap((line) => line.points.map((p) => Math.log2(p.x)));
+    const min = Math.floor(Math.min(...all));
+    const max = Math.max(min + 1, Math.ceil(Math.max(...all)));
+    const interval = Math.max(1, Math.ceil((max - min) / (narrow() ? 4 : 8)));
+    return axis({ type: "value", min, max, interval, axisLabel: { formatter: (v) => bytes(2 ** v), showMaxLabel: true } });
+  }
+
   // The 95 % interval as an area: one polygon through all upper and back through all lower points.
-  function band(line, shade) {
-    const points = line.points.filter((p) => p.lower > 0 && p.upper > 0);
+  function band(points, shade) {
+    const known = points.filter((p) => p.lower > 0 && p.upper > 0);
     return {
       type: "custom",
-      name: line.name,
       silent: true,
       z: 1,
-      itemStyle: { color: shade },
       encode: { x: 0, y: [1, 2] },
-      data: points.map((p) => [p.x, p.lower, p.upper]),
+      data: known.map((p) => [Math.log2(p.x), p.lower, p.upper]),
       renderItem: (params, api) => {
         if (params.dataIndex !== 0) return null;
-        const upper = points.map((p) => api.coord([p.x, p.upper]));
-        const lower = points.map((p) => api.coord([p.x, p.lower])).reverse();
+        const upper = known.map((p) => api.coord([Math.log2(p.x), p.upper]));
+        const lower = known.map((p) => api.coord([Math.log2(p.x), p.lower])).reverse();
         return {
           type: "polygon",
           shape: { points: upper.concat(lower) },
@@ -134,8 +142,7 @@ const charts = (() => {
     const series = [];
     for (const line of lines) {
       const shade = runColour(line.run);
-      const points = line.points.filter((p) => p.value > 0);
-      series.push(band(line, shade), {
+      series.push(band(line.points, shade), {
         type: "line",
         name: line.name,
         z: 3,
@@ -143,28 +150,27 @@ const charts = (() => {
         symbolSize: 5,
         color: shade,
         lineStyle: { type: line.dash, width: 2 },
-        data: points.map((p) => ({ value: [p.x, p.value], interval: [p.lower, p.upper] })),
+        data: line.points.map((p) => ({ value: [Math.log2(p.x), p.value], point: p })),
       });
     }
     const shown = (items) => {
       const rows = items.filter((item) => item.seriesType === "line");
       if (rows.length === 0) return "";
-      return [`<b>${bytes(rows[0].value[0])}</b>`]
+      return [`<b>${bytes(rows[0].data.point.x)}</b>`]
         .concat(
           rows.map((item) => {
-            const [lower, upper] = item.data.interval;
+            const { value, lower, upper } = item.data.point;
             const range = lower > 0 ? ` [${number(lower)}, ${number(upper)}]` : "";
-            return `${item.marker}${escaped(item.seriesName)}: ${number(item.value[1])}${range} ${unit}`;
+            return `${item.marker}${escaped(item.seriesName)}: ${number(value)}${range} ${unit}`;
           }),
         )
         .join("<br>");
     };
     return {
-      grid: { left: 8, right: 16, top: 14, bottom: 36, containLabel: true },
-      legend: legend(lines.map((line) => line.name)),
+      grid: { left: 8, right: 26, top: 14, bottom: 8, containLabel: true },
       tooltip: tooltip("axis", shown),
-      xAxis: axis({ type: "log", logBase: 2, axisLabel: { formatter: bytes } }),
-      yAxis: axis({ type: "log", axisLabel: { formatter: number } }),
+      xAxis: sizeAxis(lines),
+      yAxis: axis({ type: "log", minorTick: { show: true }, axisLabel: { formatter: number } }),
       series,
     };
   }
@@ -181,10 +187,10 @@ const charts = (() => {
   // bars: {names, runs: [{name, run, values: [{value, lower, upper, text} | null]}]}, fractions.
   function fractions(bars) {
     return {
-      grid: { left: 8, right: 24, top: 8, bottom: 36, containLabel: true },
+      grid: { left: 8, right: 24, top: 8, bottom: 32, containLabel: true },
       legend: legend(bars.runs.map((run) => run.name)),
       tooltip: tooltip("item", (item) => `<b>${escaped(item.name)}</b><br>${escaped(item.seriesName)}: ${escaped(item.data.text)}`),
-      xAxis: axis({ type: "value", min: 0, max: (range) => Math.max(1, range.max), axisLabel: { formatter: percent } }),
+      xAxis: axis({ type: "value", min: 0, max: (range) => Math.max(1, Math.ceil(11.5 * range.max) / 10), axisLabel: { formatter: percent } }),
       yAxis: categoryAxis(bars.names),
       series: bars.runs.map((run) => ({
         type: "bar",
@@ -197,13 +203,11 @@ const charts = (() => {
     };
   }
 
-  // rows: [{name, parts: {name: seconds}}]; one stacked bar per row.
-  function split(rows) {
-    const names = [...new Set(rows.flatMap((row) => Object.keys(row.parts)))];
+  // rows: [{name, parts: {name: seconds}}], names: of all parts, in order; a stacked bar per row.
+  function split(rows, names) {
     const whole = (row) => Object.values(row.parts).reduce((sum, value) => sum + value, 0);
     return {
-      grid: { left: 8, right: 24, top: 8, bottom: 36, containLabel: true },
-      legend: legend(names),
+      grid: { left: 8, right: 24, top: 4, bottom: 4, containLabel: true },
       tooltip: tooltip("axis", (items) =>
         [`<b>${escaped(items[0].name)}</b>`]
           .concat(

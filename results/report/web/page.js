@@ -22,7 +22,6 @@
   const time = (record) => record.summaries.find((s) => s.series === "time_s");
   const title = (record) => record.texts.title || record.case_id.replace(/^[a-z]+\//, "");
   const ok = (run, family) => run.records.filter((r) => r.family === family && r.outcome === "ok");
-  const runName = (run) => (many ? run.label : "");
 
   function section(id, heading, hint, ...children) {
     document.getElementById("contents").append(el("a", { href: `#${id}` }, heading));
@@ -74,6 +73,11 @@
     return out;
   }
 
+  // A legend for several charts: [colour, name, dashed?].
+  function key(entries) {
+    return el("p", { class: "key" }, ...entries.map(([shade, name, dashed]) => el("span", {}, el("i", { class: dashed ? "dashed" : "", style: `--swatch: ${shade}` }), name)));
+  }
+
   const runColumn = many ? [["run", true]] : [];
   const runCell = (run) => (many ? [run.label] : []);
 
@@ -118,7 +122,7 @@
 
   function steps() {
     const rows = [];
-    const bars = [];
+    const bars = new Map(); // step -> a bar per run
     runs.forEach((run, index) => {
       for (const record of ok(run, "step")) {
         const t = time(record);
@@ -135,24 +139,27 @@
           checks(record),
         ]);
         if (record.split.length) {
-          bars.push({
-            name: many ? `${title(record)} · ${run.label}` : title(record),
+          const step = bars.get(title(record)) ?? bars.set(title(record), []).get(title(record));
+          step.push({
+            name: many ? run.label : "time",
             parts: Object.fromEntries(record.split.map((part) => [part.name, part.seconds ?? 0])),
           });
         }
       }
     });
     if (rows.length === 0) return;
-    const figure = bars.length ? chart("split", 90 + 40 * bars.length, () => charts.split(bars)) : null;
+    const parts = [...new Set([...bars.values()].flat().flatMap((bar) => Object.keys(bar.parts)))];
+    const figures = [...bars].map(([name, step]) => [name, chart("split", 36 + 34 * step.length, () => charts.split(step, parts))]);
     section(
       "steps",
       "Training steps",
       "Time of one whole step: median of the steady state with the half-width of its 95 % interval; a sample is the maximum over ranks. MFU counts forward and backward without recomputation, HFU the work really done; N/A where the dense peak is unknown.",
       table([["step", true], ...runColumn, ["time"], ["±95 %"], ["tokens/s"], ["tokens/s/GPU"], ["TFLOP/s/GPU"], ["MFU"], ["HFU"], ["checks"]], rows),
-      figure ? el("p", { class: "chart-title" }, "Where the time of a step goes (slowest rank)") : null,
-      figure?.element ?? null,
+      figures.length ? el("h3", {}, "Where the time of a step goes (slowest rank)") : null,
+      figures.length ? key(parts.map((part, i) => [`var(--part${(i % 8) + 1})`, part])) : null,
+      ...figures.flatMap(([name, figure]) => [el("p", { class: "chart-title" }, name), figure.element]),
     );
-    figure?.draw();
+    figures.forEach(([, figure]) => figure.draw());
   }
 
   function utilisation(record, name) {
@@ -206,18 +213,22 @@
     runs.forEach((run, index) => {
       for (const record of ok(run, "collective")) {
         if (!(record.numbers.size_bytes > 0)) continue;
-        const key = [record.texts.collective, record.texts.dtype, record.texts.op].filter(Boolean).join(" ");
+        const group = [record.texts.collective, record.texts.dtype, record.texts.op].filter(Boolean).join(" ");
         const placement = record.texts.placement || "";
-        const name = [runName(run), placement, many || !placement ? "" : ""].filter(Boolean).join(" · ") || "time";
-        const lines = groups.get(key) ?? groups.set(key, new Map()).get(key);
+        const name = [many ? run.label : "", placement].filter(Boolean).join(" · ") || "time";
+        const lines = groups.get(group) ?? groups.set(group, new Map()).get(group);
         const line = lines.get(name) ?? lines.set(name, { name, run: many ? index : placement === "in-place" ? 1 : 0, dash: placement === "in-place" ? "dashed" : "solid", records: [] }).get(name);
         line.records.push(record);
       }
     });
     if (groups.size === 0) return;
     const drawings = [];
-    const children = [];
-    for (const [key, lines] of groups) {
+    const known = new Map();
+    for (const lines of groups.values()) {
+      for (const line of lines.values()) known.set(line.name, [`var(--run${(line.run % 4) + 1})`, line.name, line.dash === "dashed"]);
+    }
+    const children = [key([...known.values()])];
+    for (const [heading, lines] of groups) {
       const of = (name) =>
         [...lines.values()]
           .map((line) => ({
@@ -236,7 +247,7 @@
         pair.append(el("div", {}, el("p", { class: "chart-title" }, label), figure.element));
         drawings.push(figure);
       }
-      children.push(el("h3", {}, key), pair);
+      children.push(el("h3", {}, heading), pair);
     }
     section("collectives", "Collectives", "Against message size, both axes logarithmic; bands are 95 % intervals of the median. Sizes and bus bandwidth as nccl-tests defines them; values are per direction.", ...children);
     drawings.forEach((figure) => figure.draw());
