@@ -16,18 +16,21 @@ const Op& op_at(std::span<const Program> programs, OpPlace place) {
       .ops[static_cast<std::size_t>(place.second)];
 }
 
+const CommShape& comm_at(std::span<const Program> programs, OpPlace place) {
+  return op_at(programs, place).comm.value();
+}
+
 // What every member does as its k-th call on the group: the grid of an error.
 std::string grid(std::span<const Program> programs, const std::vector<std::int32_t>& ranks,
                  const std::map<std::int32_t, std::vector<std::int32_t>>& calls, std::size_t k) {
   std::string text;
   for (const std::int32_t rank : ranks) {
     const auto& list = calls.at(rank);
-    text +=
-        fmt::format("\n    rank {}: {}", rank,
-                    k < list.size() ? fmt::format("op {} '{}' {}", list[k],
-                                                  op_at(programs, {rank, list[k]}).label,
-                                                  to_text(*op_at(programs, {rank, list[k]}).comm))
-                                    : std::string("nothing more"));
+    text += fmt::format("\n    rank {}: {}", rank,
+                        k < list.size() ? fmt::format("op {} '{}' {}", list[k],
+                                                      op_at(programs, {rank, list[k]}).label,
+                                                      to_text(comm_at(programs, {rank, list[k]})))
+                                        : std::string("nothing more"));
   }
   return text;
 }
@@ -84,11 +87,12 @@ class Matcher {
     for (const auto& [rank, list] : calls) most = std::max(most, list.size());
     for (std::size_t k = 0; k < most; ++k) {
       std::vector<OpPlace> meeting;
+      const CommShape* first = nullptr;
       for (const std::int32_t rank : group.ranks) {
         const auto& list = calls.at(rank);
-        if (k >= list.size() ||
-            (!meeting.empty() && !same_call(*op_at(programs_, meeting.front()).comm,
-                                            *op_at(programs_, {rank, list[k]}).comm))) {
+        const CommShape* call = k < list.size() ? &comm_at(programs_, {rank, list[k]}) : nullptr;
+        if (first == nullptr) first = call;
+        if (call == nullptr || !same_call(*first, *call)) {
           result_.problems.push_back(
               fmt::format("group '{}' = [{}]: call {} differs between ranks:{}", group.axis,
                           fmt::join(group.ranks, " "), k, grid(programs_, group.ranks, calls, k)));
@@ -103,11 +107,11 @@ class Matcher {
 
   // all-to-all-v: what i sends to j is what j receives from i.
   void check_counts(const Group& group, const std::vector<OpPlace>& meeting) {
-    if (op_at(programs_, meeting.front()).comm->kind != CollectiveKind::all_to_all_v) return;
     for (std::size_t i = 0; i < meeting.size(); ++i) {
-      const CommShape& from = *op_at(programs_, meeting[i]).comm;
+      const CommShape& from = comm_at(programs_, meeting[i]);
+      if (from.kind != CollectiveKind::all_to_all_v) return;
       for (std::size_t j = 0; j < meeting.size(); ++j) {
-        const CommShape& to = *op_at(programs_, meeting[j]).comm;
+        const CommShape& to = comm_at(programs_, meeting[j]);
         if (from.send_counts.size() == meeting.size() && to.recv_counts.size() == meeting.size() &&
             from.send_counts[j] == to.recv_counts[i]) {
           continue;
@@ -136,10 +140,9 @@ class Matcher {
           const Op& op = op_at(programs_, list[k]);
           return fmt::format("op {} '{}' {}", list[k].second, op.label, to_text(*op.comm));
         };
-        const bool fits =
-            k < out.size() && k < in.size() &&
-            op_at(programs_, out[k]).comm->count == op_at(programs_, in[k]).comm->count &&
-            op_at(programs_, out[k]).comm->dtype == op_at(programs_, in[k]).comm->dtype;
+        const bool fits = k < out.size() && k < in.size() &&
+                          comm_at(programs_, out[k]).count == comm_at(programs_, in[k]).count &&
+                          comm_at(programs_, out[k]).dtype == comm_at(programs_, in[k]).dtype;
         if (!fits) {
           result_.problems.push_back(fmt::format(
               "group '{}': message {} from rank {} to rank {} does not match:\n    rank {}: "
