@@ -12,54 +12,66 @@ namespace {
 
 // More contributors would only make verification slower: 4096 draws per element.
 constexpr int kMaxContributors = 256;
+constexpr std::uint64_t kHalf = std::uint64_t{1} << 32;
 constexpr int kScaledRoles = 3;  // ranks that bring a factor of 2 or 1/2 to a product
 // Factors of a whole element: powers of two inside the range of every format.
 constexpr std::array kUnits{0x1p-4, 0x1p-3, 0x1p-2, 0x1p-1, 1.0, 0x1p1, 0x1p2, 0x1p3, 0x1p4};
 
-bool is_signed(DType dtype) {
-  return is_float(dtype) || dtype == DType::i8 || dtype == DType::i32 || dtype == DType::i64;
+// Every integer in [lowest, limit] is exact in the dtype, and below the poison in integer dtypes.
+// 64-bit integers stop where doubles are no longer exact.
+struct Grid {
+  std::int64_t lowest;
+  std::int64_t limit;
+  bool is_float;
+};
+constexpr Grid float_grid(int significand) {
+  const auto limit = std::int64_t{1} << significand;
+  return {-limit, limit, true};
 }
+constexpr Grid signed_grid(std::int64_t limit) { return {-limit, limit, false}; }
+constexpr Grid unsigned_grid(std::int64_t limit) { return {0, limit, false}; }
 
-// Every integer in [0, limit] is exact in the dtype, and below the poison in integer dtypes. 64-bit
-// integers stop where doubles are no longer exact.
-std::int64_t limit_of(DType dtype) {
-  if (is_float(dtype)) return std::int64_t{1} << significand_bits(dtype);
-  switch (significand_bits(dtype)) {
-    case 8:
-      return 126;
-    case 32:
-      return std::int64_t{1} << 30;
-    default:
-      return std::int64_t{1} << 52;
-  }
-}
+// In the order of DType. A table: this is looked up once per element.
+constexpr std::array<Grid, 12> kGrids{float_grid(24),
+                                      float_grid(53),
+                                      float_grid(8),
+                                      float_grid(11),
+                                      float_grid(4),
+                                      float_grid(3),
+                                      signed_grid(126),
+                                      unsigned_grid(126),
+                                      signed_grid(std::int64_t{1} << 30),
+                                      unsigned_grid(std::int64_t{1} << 30),
+                                      signed_grid(std::int64_t{1} << 52),
+                                      unsigned_grid(std::int64_t{1} << 52)};
 
+// [0, bound) from the low half of the draw where that suffices (no division), else from all of it.
 std::int64_t below(std::uint64_t draw, std::int64_t bound) {
-  return static_cast<std::int64_t>(draw % static_cast<std::uint64_t>(bound));
+  const auto n = static_cast<std::uint64_t>(bound);
+  return static_cast<std::int64_t>(n < kHalf ? ((draw % kHalf) * n) / kHalf : draw % n);
 }
 
 // What one element has in common on all ranks.
 class Element {
  public:
   Element(const CollectiveSetup& setup, std::size_t index)
-      : dtype_(setup.dtype),
-        limit_(limit_of(setup.dtype)),
+      : grid_(kGrids.at(static_cast<std::size_t>(setup.dtype))),
         bits_(mix_bits(mix_bits(setup.seed) ^ static_cast<std::uint64_t>(index))) {}
 
   // Roles are a rotation of the ranks: role 0 is played by a different rank in each element.
   int role_of(int rank, int ranks) const {
-    const int first = static_cast<int>((bits_ >> 32) % static_cast<std::uint64_t>(ranks));
-    return (rank + ranks - first) % ranks;
+    const int role = rank - static_cast<int>(below(bits_ >> 32, ranks));
+    return role < 0 ? role + ranks : role;
   }
 
   double summand(int role, int ranks) const {
     const int contributors = contributors_of(ranks);
     if (role >= contributors) return 0.0;
     const auto draw = draw_of(role);
-    return signed_value(1 + below(draw, limit_ / contributors), draw) * unit();
+    return signed_value(1 + below(draw, grid_.limit / contributors), draw) * unit();
   }
   int contributors_of(int ranks) const {
-    const auto most = std::min<std::int64_t>(limit_, kMaxContributors);
+    const auto most = std::min<std::int64_t>(grid_.limit, kMaxContributors);
     return static_cast<int>(std::min<std::int64_t>(ranks, most));
   }
 
@@ -67,21 +79,23 @@ class Element {
     if (role >= kMaxContributors) return 1.0;
     const auto draw = draw_of(role);
     if (role > kScaledRoles) return signed_value(1, draw);
-    if (!is_float(dtype_)) {
-      return signed_value(role == 0 ? 1 + below(draw, limit_ >> kScaledRoles) : 2, draw);
+    if (!grid_.is_float) {
+      return signed_value(role == 0 ? 1 + below(draw, grid_.limit >> kScaledRoles) : 2, draw);
     }
     if (role > 0) return signed_value(1, draw) * ((draw & 1) != 0 ? 2.0 : 0.5);
-    const auto half = limit_ / 2;  // significands in [1/2, 1)
-    return signed_value(half + below(draw, half), draw) / static_cast<double>(limit_);
+    const auto half = grid_.limit / 2;  // significands in [1/2, 1)
+    return signed_value(half + below(draw, half), draw) / static_cast<double>(grid_.limit);
   }
 
   double least(int role) const { return static_cast<double>(least_integer(role)) * unit(); }
   double greatest(int role) const {  // the mirror image of least
-    return static_cast<double>(limit_ + lowest() - least_integer(role)) * unit();
+    return static_cast<double>(grid_.limit + grid_.lowest - least_integer(role)) * unit();
   }
 
   double any_value(int owner) const {
-    return static_cast<double>(lowest() + below(draw_of(owner), limit_ - lowest() + 1)) * unit();
+    return static_cast<double>(grid_.lowest +
+                               below(draw_of(owner), grid_.limit - grid_.lowest + 1)) *
+           unit();
   }
 
  private:
@@ -89,19 +103,17 @@ class Element {
     return mix_bits(bits_ + static_cast<std::uint64_t>(which) + 1);
   }
   double signed_value(std::int64_t magnitude, std::uint64_t draw) const {
-    const bool negative = is_signed(dtype_) && (draw >> 63) != 0;
+    const bool negative = grid_.lowest < 0 && (draw >> 63) != 0;
     return static_cast<double>(negative ? -magnitude : magnitude);
   }
-  double unit() const { return is_float(dtype_) ? kUnits[bits_ % kUnits.size()] : 1.0; }
-  std::int64_t lowest() const { return is_signed(dtype_) ? -limit_ : 0; }
+  double unit() const { return grid_.is_float ? kUnits[bits_ % kUnits.size()] : 1.0; }
   std::int64_t least_integer(int role) const {
-    const std::int64_t extreme = lowest() + below(draw_of(0), limit_ - lowest());
+    const std::int64_t extreme = grid_.lowest + below(draw_of(0), grid_.limit - grid_.lowest);
     if (role == 0) return extreme;
-    return extreme + 1 + below(draw_of(role), limit_ - extreme);
+    return extreme + 1 + below(draw_of(role), grid_.limit - extreme);
   }
 
-  DType dtype_;
-  std::int64_t limit_;
+  Grid grid_;
   std::uint64_t bits_;
 };
 
