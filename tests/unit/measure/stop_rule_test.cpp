@@ -24,7 +24,7 @@ TEST(Decide, FirstLookFindsOutTheCost) {
 TEST(Decide, BatchesGrowAndRespectRoomAndTime) {
   EXPECT_EQ(decide(kRule, 40, kPoor, 0, 0.001).next, 10);
   EXPECT_EQ(decide(kRule, 96, kPoor, 0, 0.001).next, 4);
-  EXPECT_EQ(decide(kRule, 40, kPoor, 9.5, 0.1).next, 4);
+  EXPECT_EQ(decide(kRule, 40, kPoor, 9.55, 0.1).next, 4);
   EXPECT_EQ(decide(kRule, 40, kPoor, 9.95, 0.1), (Decision{0, StopReason::budget}));
   EXPECT_EQ(decide(kRule, 100, kPoor, 0, 0.001), (Decision{0, StopReason::max_samples}));
 }
