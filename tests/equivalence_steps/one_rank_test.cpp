@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Steps of one rank: the model learns, accumulation is the same as a larger micro-batch, and
+// numbers do not depend on when or how often a state is initialised.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "tests/equivalence_steps/step_run.h"
+
+namespace stepmark {
+namespace {
+
+class OneRank : public ::testing::TestWithParam<ModelFamily> {
+ protected:
+  [[nodiscard]] StepRun run(std::string_view plan) {
+    return StepRun(*self_, model_, resolve(parse_plan(plan), model_, 1), 0);
+  }
+  Model model_ = equivalence_model(GetParam(), GetParam() == ModelFamily::gpt2);
+  std::unique_ptr<Comm> self_ = make_self_comm();
+};
+
+TEST_P(OneRank, StartsAtTheEntropyOfTheVocabularyAndLearns) {
+  for (const char* precision : {"precision=fp32", "precision=bf16"}) {
+    StepRun steps = run(std::string("micro_batch=4,seq=16,lr=3e-3,") + precision);
+    std::vector<double> losses;
+    for (int i = 0; i < 20; ++i) {
+      steps.step();
+      losses.push_back(steps.state().loss());
+    }
+    EXPECT_NEAR(losses.front(), std::log(1001.0), 0.1) << precision;
+    EXPECT_LT(losses.back(), losses.front() - 1.0) << precision;
+    for (std::size_t i = 1; i < losses.size(); ++i) EXPECT_LT(losses[i], losses[i - 1]) << i;
+  }
+}
+
+TEST_P(OneRank, Bf16StaysNearFp32) {
+  StepRun narrow = run("micro_batch=4,seq=16,precision=bf16");
+  StepRun wide = run("micro_batch=4,seq=16");
+  narrow.step();
+  wide.step();
+  EXPECT_NEAR(narrow.state().loss(), wide.state().loss(), 2e-2);
+  EXPECT_NEAR(narrow.state().gradient_norm() / wide.state().gradient_norm(), 1.0, 5e-2);
+}
+
+TEST_P(OneRank, RepeatsBitForBit) {
+  StepRun a = run("micro_batch=2,seq=16");
+  StepRun b = run("micro_batch=2,seq=16");
+  for (int i = 0; i < 3; ++i) a.step();
+  for (int i = 0; i < 5; ++i) b.step();
+  EXPECT_NE(a.state().param_bytes(), b.state().param_bytes());
+  b.state().initialise();
+  for (int i = 0; i < 3; ++i) b.step();
+  EXPECT_EQ(a.state().param_bytes(), b.state().param_bytes());
+  EXPECT_EQ(a.state().loss(), b.state().loss());
+}
+
+TEST_P(OneRank, ClipScalesTheUpdateAndNotTheReportedNorm) {
+  StepRun free = run("micro_batch=2,seq=16,clip=0");
+  StepRun clipped = run("micro_batch=2,seq=16,clip=0.001");
+  free.step();
+  clipped.step();
+  EXPECT_EQ(free.state().gradient_norm(), clipped.state().gradient_norm());
+  EXPECT_GT(free.state().gradient_norm(), 0.1);
+}
+
+TEST(StepState, RefusesAProgramOfAnotherPlan) {
+  const Model model = equivalence_model(ModelFamily::gpt2, true);
+  const auto self = make_self_comm();
+  const Plan plan = resolve(parse_plan("micro_batch=2,seq=16"), model, 1);
+  StepRun run(*self, model, plan, 0);
+  Plan other = plan;
+  other.precision = DType::bf16;
+  EXPECT_THROW(StepState(run.runnable(), run.device(), model, other, 1), Error);
+  EXPECT_THROW((void)run.state().layout().find("no such"), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, OneRank,
+                         ::testing::Values(ModelFamily::gpt2, ModelFamily::llama),
+                         [](const auto& param_info) {
+                           return param_info.param == ModelFamily::gpt2 ? "gpt2" : "llama";
+                         });
+
+}  // namespace
+}  // namespace stepmark

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small models of both families and one object that holds a whole runnable step on the host.
+#pragma once
+
+#include <memory>
+
+#include "collectives/comm.h"
+#include "harness/exec/executor.h"
+#include "harness/exec/step_state.h"
+
+namespace stepmark {
+
+inline constexpr std::uint64_t kSeed = 20240607;
+
+// Two layers; everything divides by 8 but the vocabulary. Query heads outnumber key/value heads in
+// the llama.
+inline Model equivalence_model(ModelFamily family, bool tied) {
+  const bool llama = family == ModelFamily::llama;
+  return {.name = llama ? "llama" : "gpt2",
+          .family = family,
+          .layers = 2,
+          .hidden = 64,
+          .heads = 16,
+          .kv_heads = llama ? 8 : 16,
+          .head_dim = 4,
+          .ffn = llama ? 176 : 256,
+          .vocab = 1001,
+          .max_seq = 24,
+          .tied_embeddings = tied};
+}
+
+// A prepared step of `rank` with its state initialised. Construction is collective over `world`.
+class StepRun {
+ public:
+  StepRun(Comm& world, const Model& model, const Plan& plan, std::int32_t rank, int threads = 1)
+      : device_(make_host_device(threads)),
+        executor_(make_host_executor(*device_)),
+        program_(step_program(model, plan, rank)),
+        comms_(make_comm_set(world, program_)),
+        runnable_(executor_->prepare(program_, *comms_)),
+        state_(*runnable_, *device_, model, plan, kSeed) {
+    state_.initialise();
+  }
+
+  void step() { runnable_->run(); }
+  [[nodiscard]] StepState& state() { return state_; }
+  [[nodiscard]] Device& device() { return *device_; }
+  [[nodiscard]] Runnable& runnable() { return *runnable_; }
+
+ private:
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<Executor> executor_;
+  Program program_;
+  std::unique_ptr<CommSet> comms_;
+  std::unique_ptr<Runnable> runnable_;
+  StepState state_;
+};
+
+}  // namespace stepmark
