@@ -121,5 +121,25 @@ TEST(FormsTest, ZeroThree) {
   }
 }
 
+// Every op line of the page, up to its abridged shape, is a line of one of the programs.
+TEST(FormsTest, TheArchitecturePageQuotesThePrograms) {
+  std::string programs;
+  for (const char* name : {"pipeline", "context", "expert", "zero3"}) {
+    programs += read_file(fmt::format("{}/{}.rank0.txt", STEPMARK_FORMS_DIR, name));
+  }
+  std::istringstream page(read_file(std::string(STEPMARK_FORMS_DIR) + "/../architecture.md"));
+  int quoted = 0;
+  for (std::string line; std::getline(page, line);) {
+    if (!line.starts_with("op ")) continue;
+    ++quoted;
+    const std::size_t cut = line.find(" ...}");
+    EXPECT_NE(programs.find(line.substr(0, cut)), std::string::npos) << line;
+    if (cut != std::string::npos) {
+      EXPECT_NE(programs.find(line.substr(cut + 4) + "\n"), std::string::npos) << line;
+    }
+  }
+  EXPECT_GE(quoted, 20);
+}
+
 }  // namespace
 }  // namespace stepmark
