@@ -5,7 +5,7 @@
 // clearing c. bf16 operands are widened to fp32 scratch.
 #include "kernels/ops/gemm.h"
 
-#include <vector>
+#include <algorithm>
 
 #include "kernels/host/number.h"
 #include "kernels/host/sgemm.h"
@@ -17,6 +17,7 @@ namespace {
 using host::load;
 
 constexpr std::int64_t kSumRows = 64;  // rows per partial sum of bias_grad
+constexpr std::int64_t kStrip = 1024;  // columns summed at a time: 4 KiB of a row
 
 // c = bias rows, or c += bias rows.
 void put_bias(const GemmShape& g, const float* bias, float* c) {
@@ -55,21 +56,22 @@ void gemm_bf16(const GemmShape& g, void* const* operands) {
   host::convert(c.get(), out, g.m * g.n);
 }
 
-// Columns [begin, end) of the sum over rows, added in groups of kSumRows.
+// Columns [begin, end), at most kStrip, of the sum over rows, added in groups of kSumRows.
 template <class T>
 void sum_columns(const BiasGradShape& s, const T* x, float* out, std::int64_t begin,
                  std::int64_t end) {
-  std::vector<float> group(static_cast<std::size_t>(end - begin));
+  const std::int64_t width = end - begin;
+  float group[kStrip];
   if (s.accumulate == 0) std::fill(out + begin, out + end, 0.0F);
   for (std::int64_t first = 0; first < s.m; first += kSumRows) {
-    std::ranges::fill(group, 0.0F);
+    std::fill_n(group, width, 0.0F);
     for (std::int64_t i = first; i < std::min(s.m, first + kSumRows); ++i) {
       const T* row = x + i * s.n + begin;
 #pragma omp simd
-      for (std::int64_t j = 0; j < end - begin; ++j) group[j] += load(row[j]);
+      for (std::int64_t j = 0; j < width; ++j) group[j] += load(row[j]);
     }
 #pragma omp simd
-    for (std::int64_t j = 0; j < end - begin; ++j) out[begin + j] += group[j];
+    for (std::int64_t j = 0; j < width; ++j) out[begin + j] += group[j];
   }
 }
 
@@ -91,8 +93,11 @@ void host_bias_grad(const OpShape& shape, void* const* operands) {
     const T* x = host::input<T>(operands, 0);
     float* out = host::output<float>(operands, 1);
     host::parallel_ranges<host::kLineGrain>(
-        s.n, s.m * s.n,
-        [=](std::int64_t begin, std::int64_t end) { sum_columns(s, x, out, begin, end); });
+        s.n, s.m * s.n, [=](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t strip = begin; strip < end; strip += kStrip) {
+            sum_columns(s, x, out, strip, std::min(end, strip + kStrip));
+          }
+        });
   });
 }
 

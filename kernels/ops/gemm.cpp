@@ -126,7 +126,7 @@ const OpInfo& op_info_bias_grad() {
           [](DType dtype) {
             return pack_all<S>(
                 dtype,
-                {{.m = 1, .n = 1}, {.m = 7, .n = 33, .accumulate = 1}, {.m = 131, .n = 1027}});
+                {{.m = 1, .n = 1}, {.m = 7, .n = 33, .accumulate = 1}, {.m = 131, .n = 2311}});
           },
       .bench_shapes =
           [](DType dtype) {
