@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// A case: one thing measured. All ranks run the same cases in the same order; each checks before it
+// times, and every rank returns a record (rank 0's is kept).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collectives/comm.h"
+#include "core/control.h"
+#include "core/device.h"
+#include "harness/exec/executor.h"
+#include "harness/measure/sampler.h"
+#include "harness/spec/cluster.h"
+#include "harness/spec/suite.h"
+#include "harness/spec/workload.h"
+#include "results/record/record.h"
+
+namespace stepmark {
+
+// What the device reaches in this run, all ranks at work: the floors of the roofline.
+struct DevicePeaks {
+  double gemm_flops_per_s = 0;  // per rank, large fp32 product
+  double copy_bytes_per_s = 0;  // per rank, read plus write
+};
+
+// What a case may use. `rule.budget_s` is the case's share.
+struct CaseContext {
+  Control& control;
+  Comm& world;
+  Executor& executor;
+  const std::optional<Cluster>& cluster;
+  const DevicePeaks& peaks;
+  StopRule rule;
+  Progress progress;
+  std::uint64_t seed = 1;
+  std::int64_t memory_limit_bytes = 0;  // of the host, for all its ranks together; 0: unknown
+  std::string trace_dir;                // where steps write Chrome traces on rank 0; empty: nowhere
+};
+
+class Case {
+ public:
+  virtual ~Case() = default;
+  [[nodiscard]] virtual const std::string& id() const = 0;
+  [[nodiscard]] virtual std::string_view family() const = 0;
+  // Share of the run's budget relative to other cases.
+  [[nodiscard]] virtual double weight() const { return 1.0; }
+  // Fills everything but id, family, times of start and end. Collective over the world.
+  // Throws what the executor or a check throws; not being able to run here is an outcome, not a
+  // throw.
+  [[nodiscard]] virtual Record run(CaseContext& context) = 0;
+};
+
+[[nodiscard]] std::unique_ptr<Case> make_kernel_case(const OpShape& shape);
+// Cases of one entry: every size, dtype, operator and placement.
+[[nodiscard]] std::vector<std::unique_ptr<Case>> make_collective_cases(const CollectiveEntry& entry,
+                                                                       int world_size);
+// `plan` must be resolved for the world.
+[[nodiscard]] std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan);
+
+// A case that cannot run in this world, with its reason.
+[[nodiscard]] std::unique_ptr<Case> make_skipped_case(std::string id, std::string family,
+                                                      std::string reason);
+
+// All cases of a suite for a world of `world_size` ranks. Workloads are looked up by name. A step
+// entry none of whose plans fits becomes a skipped case; an explicit single plan that does not fit
+// is Error(kUsage).
+[[nodiscard]] std::vector<std::unique_ptr<Case>> expand(const Suite& suite, int world_size,
+                                                        const std::vector<Workload>& workloads);
+
+// Measures the peaks: collective, a second or two.
+[[nodiscard]] DevicePeaks probe_peaks(Control& control, Executor& executor);
+
+}  // namespace stepmark

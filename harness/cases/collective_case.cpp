@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Family `collective`: back-to-back calls on one stream, timed by events at both ends. Ranks repeat
+// the call as often as it takes to fill about a millisecond, so that what a sample shows is the
+// collective and not the skew with which ranks leave the barrier; a sample is the time of one call.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "collectives/sweep.h"
+#include "collectives/verify.h"
+#include "harness/cases/common.h"
+#include "harness/exec/recording_stream.h"
+
+namespace stepmark {
+namespace {
+
+constexpr double kSampleSeconds = 1e-3;
+constexpr int kMaxCallsPerSample = 200;
+
+class CollectiveCase final : public Case {
+ public:
+  CollectiveCase(SweepCase sweep, int world_size)
+      : sweep_(std::move(sweep)),
+        id_(fmt::format("collective/{}/world{}", sweep_.name, world_size)) {}
+
+  [[nodiscard]] const std::string& id() const override { return id_; }
+  [[nodiscard]] std::string_view family() const override { return "collective"; }
+
+  [[nodiscard]] Record run(CaseContext& context) override {
+    Device& device = context.executor.device();
+    CollectiveBuffers buffers(device, *sweep_.collective, sweep_.setup, context.world.rank(),
+                              context.world.size());
+    Record record;
+    describe(record, context, buffers);
+    const auto stream = device.create_stream("collective");
+    if (!verify_fresh(record, context, buffers, *stream, "before timing")) return record;
+
+    RecordingStream recording;
+    buffers.submit(context.world, recording);
+    const Task call = recording.take();
+    const auto begin = device.create_event();
+    const auto end = device.create_event();
+    const auto time_calls = [&](int calls) {
+      stream->record(*begin);
+      stream->submit([&call, calls] {
+        for (int i = 0; i < calls; ++i) call();
+      });
+      stream->record(*end);
+      stream->synchronize();
+      return static_cast<double>(end->time_ns() - begin->time_ns()) * 1e-9 / calls;
+    };
+    const int calls = calls_per_sample(context.control, time_calls);
+    record.numbers.emplace_back("calls_per_sample", calls);
+    sample_into(record, context, [&] { return time_calls(calls); });
+
+    if (buffers.repeatable()) {  // the timed buffers themselves
+      if (!add_verification(record, context, buffers.verify(), "after timing")) return record;
+    } else if (!verify_fresh(record, context, buffers, *stream, "after timing")) {
+      return record;
+    }
+    return record;
+  }
+
+ private:
+  void describe(Record& record, const CaseContext& context,
+                const CollectiveBuffers& buffers) const {
+    const CollectiveSetup& setup = sweep_.setup;
+    record.texts.emplace_back("collective", std::string(name_of(sweep_.collective->kind)));
+    record.texts.emplace_back("dtype", std::string(name_of(setup.dtype)));
+    if (sweep_.collective->reduces) {
+      record.texts.emplace_back("op", std::string(name_of(setup.op)));
+    }
+    record.texts.emplace_back("placement", setup.in_place ? "in-place" : "out-of-place");
+    record.texts.emplace_back("mode", "back-to-back");
+    record.texts.emplace_back("library", std::string(context.world.backend()));
+    record.texts.emplace_back("algorithm", "not reported by the library");
+    record.numbers.emplace_back("size_bytes", static_cast<double>(buffers.sizes().size_bytes));
+    record.numbers.emplace_back("ranks", context.world.size());
+  }
+
+  // One call decides on rank 0's clock how many make up a sample; the same on every rank.
+  template <class TimeCalls>
+  static int calls_per_sample(Control& control, const TimeCalls& time_calls) {
+    control.barrier();
+    (void)time_calls(2);
+    control.barrier();
+    const double one = max_over_ranks(control, time_calls(3));
+    return std::clamp(static_cast<int>(std::ceil(kSampleSeconds / std::max(one, 1e-9))), 1,
+                      kMaxCallsPerSample);
+  }
+
+  bool verify_fresh(Record& record, CaseContext& context, CollectiveBuffers& buffers,
+                    Stream& stream, const std::string& when) const {
+    buffers.fill();
+    context.control.barrier();
+    buffers.submit(context.world, stream);
+    stream.synchronize();
+    return add_verification(record, context, buffers.verify(), when);
+  }
+
+  bool add_verification(Record& record, CaseContext& context, const Verification& verification,
+                        const std::string& when) const {
+    // The lowest rank with a fault tells what it saw.
+    const int rank = context.control.rank();
+    const double first_bad = -max_over_ranks(
+        context.control, verification.ok() ? -static_cast<double>(context.control.size()) : -rank);
+    const bool ok = first_bad >= context.control.size();
+    std::string detail = verification.describe();
+    if (!ok) {
+      const auto all = context.control.gather(detail);
+      if (!all.empty()) {
+        detail = fmt::format("rank {}: {}", static_cast<int>(first_bad),
+                             all[static_cast<std::size_t>(first_bad)]);
+      }
+    }
+    return add_check(record, "every element exact " + when, ok, detail);
+  }
+
+  SweepCase sweep_;
+  std::string id_;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Case>> make_collective_cases(const CollectiveEntry& entry,
+                                                         int world_size) {
+  const SweepSpec spec{.kinds = entry.kinds,
+                       .min_bytes = entry.min_bytes,
+                       .max_bytes = entry.max_bytes,
+                       .factor = static_cast<double>(entry.factor),
+                       .dtypes = entry.dtypes,
+                       .ops = entry.ops,
+                       .out_of_place = entry.out_of_place,
+                       .in_place = entry.in_place};
+  std::vector<std::unique_ptr<Case>> cases;
+  for (SweepCase& sweep : sweep_cases(spec)) {
+    cases.push_back(std::make_unique<CollectiveCase>(std::move(sweep), world_size));
+  }
+  return cases;
+}
+
+}  // namespace stepmark

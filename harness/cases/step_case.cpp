@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// Family `step`: a whole training step of a workload under a plan, with real numerics and the real
+// dependency graph.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/stats.h"
+#include "core/units.h"
+#include "harness/cases/common.h"
+#include "harness/cases/step_check.h"
+#include "harness/cases/step_split.h"
+#include "harness/exec/trace.h"
+#include "harness/program/validate.h"
+
+namespace stepmark {
+namespace {
+
+constexpr int kOverheadWalks = 21;
+constexpr std::size_t kMaxTimelineSpans = 6000;
+
+class StepCase final : public Case {
+ public:
+  StepCase(const Workload& workload, const Plan& plan)
+      : workload_(workload.name),
+        whole_layers_(workload.model.layers),
+        model_(sliced(workload.model, plan)),
+        plan_(plan),
+        id_(fmt::format("step/{}/{}", workload.name, short_name(plan))) {}
+
+  [[nodiscard]] const std::string& id() const override { return id_; }
+  [[nodiscard]] std::string_view family() const override { return "step"; }
+  [[nodiscard]] double weight() const override { return 4.0; }
+
+  [[nodiscard]] Record run(CaseContext& context) override {
+    Record record;
+    const Program program = step_program(model_, plan_, context.control.rank());
+    describe(record, context, program);
+    if (context.control.rank() == 0) validate_all();
+    const std::int64_t needed = memory_bytes(program) * context.control.local_size();
+    const bool fits = context.memory_limit_bytes == 0 || needed <= context.memory_limit_bytes;
+    if (!all_ranks(context.control, fits)) {
+      record.outcome = Outcome::not_measured;
+      record.reason = fmt::format(
+          "needs {} on a host that has {}; run a slice, e.g. --plan layers={}",
+          format_bytes(static_cast<double>(needed)),
+          format_bytes(static_cast<double>(context.memory_limit_bytes)), fitting_layers(context));
+      return record;
+    }
+    const auto comms = make_comm_set(context.world, program);
+    const auto runnable = context.executor.prepare(program, *comms);
+    StepState state(*runnable, context.executor.device(), model_, plan_, context.seed);
+    state.initialise();
+    if (!check_first_step(record, context, *runnable, state, needed)) return record;
+    measure_overhead(record, context, *runnable);
+
+    std::vector<Timeline> timelines;
+    sample_into(record, context, [&] {
+      runnable->run();
+      timelines.push_back(runnable->timeline());
+      return static_cast<double>(timelines.back().step_ns) * 1e-9;
+    });
+    add_check(record, "loss after timing", all_ranks(context.control, std::isfinite(state.loss())),
+              fmt::format("{:.4f}", state.loss()));
+    add_timeline(record, context, program, timelines);
+    return record;
+  }
+
+ private:
+  void describe(Record& record, const CaseContext& context, const Program& program) const {
+    const int ranks = context.control.size();
+    double flops = 0;
+    for (const Op& op : program.ops) flops += op.kernel ? flops_of(*op.kernel) : 0.0;
+    record.texts.emplace_back("workload", workload_);
+    record.texts.emplace_back("plan", to_text(plan_));
+    record.texts.emplace_back("precision", std::string(name_of(plan_.precision)));
+    const auto tokens = static_cast<double>(plan_.tokens_per_step());
+    const auto add = [&](const char* name, double value) {
+      record.numbers.emplace_back(name, value);
+    };
+    add("ranks", ranks);
+    add("gpus", ranks);
+    add("tokens_per_step", tokens);
+    add("model_flops_per_step", tokens * model_.model_flops_per_token(plan_.seq));
+    add("hardware_flops_per_step", flops * ranks);
+    add("parameters", static_cast<double>(model_.parameters()));
+    add("memory_bytes_per_rank", static_cast<double>(memory_bytes(program)));
+    if (context.cluster) {
+      if (const auto peak = context.cluster->dense_peak_flops(plan_.precision)) {
+        add("peak_flops_per_s", *peak);
+      }
+      record.texts.emplace_back("cluster", context.cluster->name);
+    }
+    if (plan_.precision == DType::f32) {
+      add("achievable_flops_per_s", context.peaks.gemm_flops_per_s);
+    }
+    for (const Group& group : program.groups) {
+      add_volume(record, program, group);
+    }
+    if (plan_.layers > 0) {
+      record.labels.push_back(fmt::format("slice: {} of {} layers", plan_.layers, whole_layers_));
+    }
+  }
+
+  // Bytes that this axis puts on the wire per rank and step, by the bus factors.
+  static void add_volume(Record& record, const Program& program, const Group& group) {
+    double bytes = 0;
+    for (const Op& op : program.ops) {
+      if (!op.comm || op.comm->axis != group.axis) continue;
+      const CommAccess access = comm_access(*op.comm, group);
+      bytes += bus_factor(op.comm->kind, static_cast<int>(group.ranks.size())) *
+               static_cast<double>(std::max(access.send, access.recv)) *
+               static_cast<double>(size_of(op.comm->dtype));
+    }
+    record.numbers.emplace_back(fmt::format("bus_bytes_{}", group.axis), bytes);
+  }
+
+  void validate_all() const {
+    const auto world = static_cast<std::int32_t>(plan_.dp * plan_.tp);
+    std::vector<Program> programs;
+    for (std::int32_t rank = 0; rank < world; ++rank) {
+      programs.push_back(step_program(model_, plan_, rank));
+    }
+    validate(programs);
+  }
+
+  // The most layers whose memory fits, 0 when not even one does.
+  [[nodiscard]] std::int64_t fitting_layers(const CaseContext& context) const {
+    Model smaller = model_;
+    while (--smaller.layers > 0) {
+      const std::int64_t bytes =
+          memory_bytes(step_program(smaller, plan_, 0)) * context.control.local_size();
+      if (bytes <= context.memory_limit_bytes) break;
+    }
+    return smaller.layers;
+  }
+
+  bool check_first_step(Record& record, CaseContext& context, Runnable& runnable,
+                        const StepState& state, std::int64_t allocated) const {
+    context.control.barrier();
+    runnable.run();
+    // A fresh model knows nothing: its loss is about ln(vocab).
+    const double chance = std::log(static_cast<double>(model_.vocab));
+    const bool plausible =
+        std::isfinite(state.loss()) && state.loss() > 0.5 * chance && state.loss() < 1.5 * chance;
+    if (!add_check(record, "loss of the first step", all_ranks(context.control, plausible),
+                   fmt::format("{:.5f}, ln(vocab) = {:.5f}", state.loss(), chance))) {
+      return false;
+    }
+    record.numbers.emplace_back("first_loss", state.loss());
+    record.numbers.emplace_back("gradient_norm", state.gradient_norm());
+    if (context.control.size() == 1) return true;
+    const StepAgreement agreement = compare_with_one_rank(context, model_, plan_, state, allocated);
+    if (!agreement.checked) {
+      record.labels.push_back("not compared with one rank: " + agreement.why_not);
+      return true;
+    }
+    return add_check(
+        record, "loss and gradients against one rank", agreement.ok(),
+        fmt::format("relative error {:.1e} and {:.1e}, limit {:.0e}", agreement.loss_error,
+                    agreement.gradient_error, agreement.tolerance));
+  }
+
+  static void measure_overhead(Record& record, CaseContext& context, Runnable& runnable) {
+    std::vector<double> walks;
+    for (int i = 0; i < kOverheadWalks; ++i) walks.push_back(runnable.run_empty());
+    record.numbers.emplace_back("executor_overhead_s",
+                                max_over_ranks(context.control, median(walks)));
+  }
+
+  // Split and timeline of the sample whose time is nearest to the median.
+  void add_timeline(Record& record, CaseContext& context, const Program& program,
+                    const std::vector<Timeline>& timelines) const {
+    const std::vector<double>& times = record.series.front().values;
+    if (times.empty() || timelines.size() < times.size()) return;
+    const double middle = median(times);
+    const auto nearest = std::min_element(times.begin(), times.end(), [&](double a, double b) {
+      return std::abs(a - middle) < std::abs(b - middle);
+    });
+    const std::size_t skipped = timelines.size() - times.size();  // warm-up comes first
+    const Timeline& timeline =
+        timelines[skipped + static_cast<std::size_t>(nearest - times.begin())];
+
+    nlohmann::json own;
+    own["split"] = nlohmann::json::array();
+    for (const TimePart& part : split_step(program, timeline)) {
+      own["split"].push_back({part.name, part.seconds});
+    }
+    own["spans"] = nlohmann::json::array();
+    for (const TimelineSpan& span : record_spans(program, timeline)) {
+      own["spans"].push_back(
+          {span.rank, span.stream, span.label, span.phase, span.begin_s, span.end_s});
+    }
+    if (!context.trace_dir.empty()) own["trace"] = chrome_trace_events(program, timeline);
+    const std::vector<std::string> all = context.control.gather(own.dump());
+    if (!all.empty()) merge(record, context, all);
+  }
+
+  // On rank 0: the slowest rank's split, spans of as many ranks as fit.
+  void merge(Record& record, const CaseContext& context,
+             const std::vector<std::string>& all) const {
+    double slowest = -1;
+    std::vector<std::string> traces;
+    for (const std::string& text : all) {
+      const nlohmann::json rank = nlohmann::json::parse(text);
+      double busy = 0;
+      std::vector<TimePart> split;
+      for (const auto& part : rank["split"]) {
+        split.push_back({.name = part[0], .seconds = part[1]});
+        if (part[0] == "compute" || part[0] == "optimizer") busy += part[1].get<double>();
+      }
+      if (busy > slowest) {
+        slowest = busy;
+        record.split = std::move(split);
+      }
+      if (record.timeline.size() + rank["spans"].size() <= kMaxTimelineSpans) {
+        for (const auto& span : rank["spans"]) {
+          record.timeline.push_back({.rank = span[0],
+                                     .stream = span[1],
+                                     .label = span[2],
+                                     .phase = span[3],
+                                     .begin_s = span[4],
+                                     .end_s = span[5]});
+        }
+      }
+      if (rank.contains("trace")) traces.push_back(rank["trace"]);
+    }
+    if (traces.empty()) return;
+    std::string name = id_;
+    std::replace(name.begin(), name.end(), '/', '_');
+    const std::string path = fmt::format("{}/{}.json", context.trace_dir, name);
+    std::ofstream file(path);
+    file << chrome_trace_document(traces);
+    file.close();
+    STEPMARK_REQUIRE(file.good(), "cannot write the trace '{}'", path);
+  }
+
+  std::string workload_;
+  std::int64_t whole_layers_;
+  Model model_;
+  Plan plan_;
+  std::string id_;
+};
+
+}  // namespace
+
+std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan) {
+  return std::make_unique<StepCase>(workload, plan);
+}
+
+}  // namespace stepmark

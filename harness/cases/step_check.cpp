@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cases/step_check.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "core/units.h"
+#include "harness/cases/common.h"
+
+namespace stepmark {
+namespace {
+
+// fp32: rounding of sums in another order. bf16: partial sums over the tensor-parallel group are
+// rounded to 8 bits once per layer.
+double tolerance_for(DType precision) { return precision == DType::f32 ? 1e-4 : 5e-2; }
+
+Plan one_rank(Plan plan) {
+  plan.accumulation *= plan.dp;
+  plan.dp = 1;
+  plan.tp = 1;
+  plan.sequence_parallel = false;
+  return plan;
+}
+
+// Gradients of the one-rank program, flat in the layout of tp = 1, with the loss as last element.
+std::vector<float> reference_gradients(Executor& executor, const Model& model, const Plan& plan,
+                                       std::uint64_t seed) {
+  const Program program = step_program(model, plan, 0);
+  const auto self = make_self_comm();
+  const auto comms = make_comm_set(*self, program);
+  const auto runnable = executor.prepare(program, *comms);
+  StepState state(*runnable, executor.device(), model, plan, seed);
+  state.initialise();
+  runnable->run();
+  std::vector<float> flat(static_cast<std::size_t>(state.layout().elements()) + 1, 0.0F);
+  for (const Param& param : state.layout().params()) {
+    const std::vector<float> values = state.grad_values(param);
+    std::copy(values.begin(), values.end(), flat.begin() + param.offset);
+  }
+  flat.back() = static_cast<float>(state.loss());
+  return flat;
+}
+
+// Relative 2-norm of the difference between a shard and the same elements of the whole gradient.
+double shard_error(const std::vector<float>& shard, const Param& param, const float* whole) {
+  double error = 0;
+  double norm = 0;
+  std::size_t at = 0;
+  for (const RowRange& range : param.rows) {
+    for (std::int64_t row = range.begin; row < range.begin + range.count; ++row) {
+      const float* expected = whole + row * param.global_cols + param.col_begin;
+      for (std::int64_t col = 0; col < param.cols; ++col, ++at) {
+        const double difference =
+            static_cast<double>(shard[at]) - static_cast<double>(expected[col]);
+        error += difference * difference;
+        norm += static_cast<double>(expected[col]) * static_cast<double>(expected[col]);
+      }
+    }
+  }
+  return std::sqrt(norm > 0 ? error / norm : error);
+}
+
+}  // namespace
+
+StepAgreement compare_with_one_rank(CaseContext& context, const Model& model, const Plan& plan,
+                                    const StepState& state, std::int64_t allocated_bytes) {
+  StepAgreement result{.tolerance = tolerance_for(plan.precision)};
+  const Plan alone = one_rank(plan);
+  const std::int64_t reference_bytes = memory_bytes(step_program(model, alone, 0));
+  const ParamLayout whole(model, alone, 0);
+  const std::int64_t flat_bytes = (whole.elements() + 1) * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t needed =
+      allocated_bytes + reference_bytes + flat_bytes * (context.control.local_size() + 1);
+  if (context.memory_limit_bytes > 0 && needed > context.memory_limit_bytes) {
+    result.why_not =
+        fmt::format("the one-rank program needs {} more than the host has",
+                    format_bytes(static_cast<double>(needed - context.memory_limit_bytes)));
+    return result;
+  }
+  std::vector<float> flat;
+  if (context.control.rank() == 0) {
+    flat = reference_gradients(context.executor, model, alone, context.seed);
+  } else {
+    flat.resize(static_cast<std::size_t>(whole.elements()) + 1);
+  }
+  Device& device = context.executor.device();
+  const Memory memory = device.allocate(static_cast<std::size_t>(flat_bytes));
+  const auto stream = device.create_stream("check");
+  if (context.control.rank() == 0) {
+    device.copy_to_device(memory.data(), flat.data(), memory.bytes());
+  }
+  context.world.broadcast(memory.data(), memory.data(), flat.size(), DType::f32, 0, *stream);
+  stream->synchronize();
+  device.copy_to_host(flat.data(), memory.data(), memory.bytes());
+
+  double worst = 0;
+  for (const Param& param : state.layout().params()) {
+    const Param& global = whole.find(param.name);
+    const double error = shard_error(state.grad_values(param), param, flat.data() + global.offset);
+    worst = std::isnan(error) ? HUGE_VAL : std::max(worst, error);
+  }
+  const double loss = static_cast<double>(flat.back());
+  const double loss_error = std::abs(state.loss() - loss) / std::abs(loss);
+  result.checked = true;
+  result.gradient_error = max_over_ranks(context.control, worst);
+  result.loss_error =
+      max_over_ranks(context.control, std::isnan(loss_error) ? HUGE_VAL : loss_error);
+  return result;
+}
+
+}  // namespace stepmark

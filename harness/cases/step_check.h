@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Is a parallel step the same computation as one rank alone? Rank 0 runs the one-rank program of
+// the same global batch and sends its gradients to all; every rank compares its own shards.
+#pragma once
+
+#include "harness/cases/case.h"
+#include "harness/exec/step_state.h"
+
+namespace stepmark {
+
+struct StepAgreement {
+  bool checked = false;
+  double loss_error = 0;      // relative
+  double gradient_error = 0;  // largest over parameters and ranks, relative 2-norms
+  double tolerance = 0;
+  std::string why_not;  // when not checked
+  [[nodiscard]] bool ok() const {
+    return !checked || (loss_error <= tolerance && gradient_error <= tolerance);
+  }
+};
+
+// `state` has run exactly one step from its initial values. Collective over the world. Not checked
+// when the one-rank program would not fit beside what is allocated.
+[[nodiscard]] StepAgreement compare_with_one_rank(CaseContext& context, const Model& model,
+                                                  const Plan& plan, const StepState& state,
+                                                  std::int64_t allocated_bytes);
+
+}  // namespace stepmark

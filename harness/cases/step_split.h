@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the time of one step went, seen from one rank's compute stream. The parts add up to the
+// step exactly: compute and optimizer are kernels; "exposed A" is time the compute stream stood
+// still for communication on axis A (waiting for slower ranks included: clocks of ranks are not
+// compared); the rest is overhead (dispatch, scheduling by the operating system).
+#pragma once
+
+#include <vector>
+
+#include "harness/exec/executor.h"
+#include "results/record/record.h"
+
+namespace stepmark {
+
+[[nodiscard]] std::vector<TimePart> split_step(const Program& program, const Timeline& timeline);
+[[nodiscard]] std::vector<TimelineSpan> record_spans(const Program& program,
+                                                     const Timeline& timeline);
+
+}  // namespace stepmark

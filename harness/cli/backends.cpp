@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/backends.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdlib>
+
+#include "core/error.h"
+
+namespace stepmark {
+
+std::string resolve_backend(const std::string& backend) {
+  std::vector<std::string> names;
+  for (const Backend& built : built_backends()) {
+    names.push_back(built.name);
+    if (backend == "auto" && built.unusable.empty()) return built.name;
+    if (backend != built.name) continue;
+    STEPMARK_REQUIRE(built.unusable.empty(), "--backend {}: {}", backend, built.unusable);
+    return built.name;
+  }
+  throw Error(ExitCode::kUsage, fmt::format("--backend: there is no '{}'; this binary has: {}",
+                                            backend, fmt::join(names, " ")));
+}
+
+std::unique_ptr<Job> start_job(const std::string& backend) {
+  (void)resolve_backend(backend);
+  return make_job();
+}
+
+std::vector<Backend> built_backends() {
+  return {{.name = "host", .describes = "CPU kernels and OpenBLAS; " + job_facts().front().value}};
+}
+
+std::vector<EnvironmentFact> backend_facts() { return job_facts(); }
+
+int launched_ranks() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}) {
+    if (const char* value = std::getenv(name)) return std::atoi(value);
+  }
+  return 1;
+}
+
+}  // namespace stepmark

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands. Each prints its result to stdout and returns the exit code; mistakes are thrown.
+#pragma once
+
+#include "core/error.h"
+#include "harness/cli/options.h"
+
+namespace stepmark {
+
+[[nodiscard]] ExitCode run_command(const RunOptions& options);
+[[nodiscard]] ExitCode plan_command(const PlanOptions& options);
+[[nodiscard]] ExitCode compare_command(const CompareOptionsCli& options);
+[[nodiscard]] ExitCode report_command(const ReportOptions& options);
+[[nodiscard]] ExitCode doctor_command(const DoctorOptions& options);
+[[nodiscard]] ExitCode list_command(const ListOptions& options);
+
+}  // namespace stepmark

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command `compare`: two or more sides against the first.
+#include "results/compare/compare.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "core/log.h"
+#include "core/units.h"
+#include "harness/cli/commands.h"
+#include "results/report/report.h"
+
+namespace stepmark {
+
+ExitCode compare_command(const CompareOptionsCli& options) {
+  std::vector<RunGroup> groups;
+  for (const std::string& file : options.files) groups.push_back(read_run_group(file));
+  CompareOptions how;
+  how.margin = parse_fraction(options.margin);
+  const Comparison comparison = compare(groups, how);
+  const std::string text =
+      options.json ? to_json(comparison).dump(2) + "\n" : comparison_table(comparison);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (!options.html.empty()) {
+    std::vector<Run> runs;
+    for (const RunGroup& group : groups) {
+      runs.insert(runs.end(), group.runs.begin(), group.runs.end());
+    }
+    write_report(runs, options.html);
+    log_info("report: {}", options.html);
+  }
+  return comparison.has_regression() ? ExitCode::kCheckFailed : ExitCode::kOk;
+}
+
+}  // namespace stepmark

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The run's book-keeping on rank 0: the journal, and what is still to be measured. Whatever ends a
+// run (the last case, a signal, the watchdog, a full disk), every case asked for has a line, and
+// the journal says why it ended. Thread-safe: signal and watchdog threads may call give_up at any
+// time.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "results/record/journal.h"
+
+namespace stepmark {
+
+class Ledger {
+ public:
+  // `todo`: ids and families of the cases to measure, in order.
+  struct Item {
+    std::string id, family;
+  };
+  Ledger(JournalWriter journal, std::vector<Item> todo);
+
+  void begin(const std::string& case_id);
+  // Durable when it returns; throws what the journal throws.
+  void finish(const Record& record);
+  // Normal end.
+  void close(ExitCode code);
+  // Writes a not-measured line for the case under way and all that remain, and the end line. Never
+  // throws; later calls, and later finish/close, do nothing. Returns a sentence about what was
+  // kept.
+  std::string give_up(const std::string& reason, ExitCode code) noexcept;
+
+  [[nodiscard]] std::string current() const;
+  [[nodiscard]] const std::string& path() const { return journal_.path(); }
+
+ private:
+  mutable std::mutex mutex_;
+  JournalWriter journal_;
+  std::vector<Item> todo_;
+  std::size_t done_ = 0;
+  std::string current_;
+  bool closed_ = false;
+};
+
+}  // namespace stepmark

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command `list`: what can be named elsewhere.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "core/units.h"
+#include "harness/cli/backends.h"
+#include "harness/cli/commands.h"
+#include "harness/cli/data_files.h"
+#include "harness/cli/run_config.h"
+#include "results/table/text_table.h"
+
+namespace stepmark {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+Rows workload_rows() {
+  Rows rows{{"workload", "parameters", "layers", "hidden", "default plan", "description"}};
+  for (const Workload& w : shipped_workloads()) {
+    Plan plan = w.plan;
+    if (plan.seq == 0) plan.seq = w.model.max_seq;
+    rows.push_back({w.name, format_count(static_cast<double>(w.model.parameters())),
+                    std::to_string(w.model.layers), std::to_string(w.model.hidden),
+                    fmt::format("tp={} mb={} seq={} {}", plan.tp, plan.micro_batch, plan.seq,
+                                name_of(plan.precision)),
+                    w.description});
+  }
+  return rows;
+}
+
+Rows suite_rows() {
+  Rows rows{{"suite", "budget", "precision", "description"}};
+  for (const std::string& name : shipped("suites")) {
+    const Suite suite = read_suite(find_file("suites", name));
+    rows.push_back({suite.name, format_seconds(suite.budget_s),
+                    fmt::format("{:g} %", 100 * suite.precision), suite.description});
+  }
+  return rows;
+}
+
+Rows cluster_rows() {
+  Rows rows{{"cluster", "provider", "accelerator", "per node", "bf16 TFLOP/s", "scale-out GB/s"}};
+  for (const std::string& name : shipped("clusters")) {
+    const Cluster c = read_cluster(find_file("clusters", name));
+    rows.push_back({c.name, c.provider, c.accelerator, std::to_string(c.accelerators_per_node),
+                    c.bf16_dense_tflops ? fmt::format("{:g}", *c.bf16_dense_tflops) : "N/A",
+                    c.scale_out_gb_per_s > 0 ? fmt::format("{:g}", c.scale_out_gb_per_s) : "N/A"});
+  }
+  return rows;
+}
+
+Rows case_rows(const ListOptions& options) {
+  RunOptions run;
+  run.suite = options.suite;
+  run.suite_given = true;
+  Rows rows{{"case", "family"}};
+  for (const auto& one : make_run_config(run, options.ranks).cases) {
+    rows.push_back({one->id(), std::string(one->family())});
+  }
+  return rows;
+}
+
+Rows backend_rows() {
+  Rows rows{{"backend", "usable", "description"}};
+  for (const Backend& backend : built_backends()) {
+    rows.push_back({backend.name, backend.unusable.empty() ? "yes" : "no: " + backend.unusable,
+                    backend.describes});
+  }
+  return rows;
+}
+
+std::string as_table(const Rows& rows) {
+  std::vector<TextTable::Column> columns;
+  for (const std::string& title : rows.front()) {
+    columns.push_back({.title = title, .align = Align::left});
+  }
+  TextTable table(std::move(columns));
+  for (std::size_t i = 1; i < rows.size(); ++i) table.add(rows[i]);
+  return table.text();
+}
+
+std::string as_json(const Rows& rows) {
+  nlohmann::json all = nlohmann::json::array();
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    nlohmann::json row;
+    for (std::size_t k = 0; k < rows[i].size(); ++k) row[rows.front()[k]] = rows[i][k];
+    all.push_back(std::move(row));
+  }
+  return all.dump(2) + "\n";
+}
+
+}  // namespace
+
+ExitCode list_command(const ListOptions& options) {
+  Rows rows;
+  if (options.what == "workloads") rows = workload_rows();
+  if (options.what == "suites") rows = suite_rows();
+  if (options.what == "clusters") rows = cluster_rows();
+  if (options.what == "cases") rows = case_rows(options);
+  if (options.what == "backends") rows = backend_rows();
+  const std::string text = options.json ? as_json(rows) : as_table(rows);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return ExitCode::kOk;
+}
+
+}  // namespace stepmark

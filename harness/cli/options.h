@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the command line asks for, as plain values: the parser (parse.cpp) fills them, the commands
+// read them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace stepmark {
+
+struct RunOptions {
+  std::string suite = "quick";
+  bool suite_given = false;
+  std::string workload;  // a single step case instead of a suite
+  std::string plan;      // of the workload
+  std::string cluster;   // YAML file or shipped name
+  std::string backend = "auto";
+  std::string budget;     // empty: the suite's
+  std::string precision;  // empty: the suite's
+  std::string out;        // empty: made from suite and time
+  std::string trace_dir;
+  std::vector<std::string> filters;  // case ids must contain one of these
+  double case_deadline_s = 0;        // 0: from the case's budget
+  double start_deadline_s = 120;
+  bool resume = false;
+  bool json = false;
+  std::vector<std::string> command;  // argv, for the record
+};
+
+struct PlanOptions {
+  std::string workload;
+  std::string plan;
+  std::string cluster;
+  int ranks = 1;
+  int program_of = -1;  // rank whose program is printed; -1: none
+  bool json = false;
+};
+
+struct CompareOptionsCli {
+  std::vector<std::string> files;
+  std::string margin = "2%";
+  std::string html;
+  bool json = false;
+};
+
+struct ReportOptions {
+  std::vector<std::string> files;
+  std::string html;
+  std::string csv;
+  bool json = false;
+};
+
+struct DoctorOptions {
+  int ranks = 1;
+  bool json = false;
+};
+
+struct ListOptions {
+  std::string what;
+  std::string suite = "quick";
+  int ranks = 4;
+  bool json = false;
+};
+
+}  // namespace stepmark

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/parse.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "core/build_info.h"
+#include "core/units.h"
+#include "core/yaml.h"
+#include "harness/cli/commands.h"
+#include "harness/cli/completion.h"
+
+namespace stepmark {
+namespace {
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 all measured and passed, 1 a check failed, 2 usage or configuration error,\n"
+    "3 some cases were not measured, 4 environment unusable.";
+
+// Checks a text with one of core/units' parsers while parsing the command line.
+template <class Parse>
+CLI::Validator parsed_by(Parse parse, const char* what) {
+  return CLI::Validator(
+      [parse](std::string& text) {
+        try {
+          (void)parse(text);
+          return std::string();
+        } catch (const Error& error) {
+          return error.message();
+        }
+      },
+      what);
+}
+
+struct Parser {
+  CLI::App app{
+      "stepmark measures how fast a cluster runs the parallel LLM training step, and says "
+      "how sure it is.",
+      "stepmark"};
+  RunOptions run;
+  PlanOptions plan;
+  CompareOptionsCli compare;
+  ReportOptions report;
+  DoctorOptions doctor;
+  ListOptions list;
+  std::string shell;
+  std::function<ExitCode()> chosen;
+
+  Parser() {
+    app.require_subcommand(1);
+    app.set_version_flag("--version", std::string(build_info().version));
+    app.footer(kExitCodes);
+    add_run();
+    add_plan();
+    add_compare();
+    add_report();
+    add_doctor();
+    add_list();
+    add_completion();
+  }
+
+  void add_run() {
+    CLI::App* cmd = app.add_subcommand("run", "Measure; runs as one rank, or under mpirun or srun");
+    cmd->footer(
+        "Examples:\n"
+        "  mpirun -np 4 stepmark run --suite quick --out quick.smk\n"
+        "  stepmark run --workload gpt2-124m --plan seq=64,micro_batch=4 --budget 1m\n"
+        "  mpirun -np 8 stepmark run --workload llama3-8b --plan tp=8,layers=2 --cluster aws-p5\n"
+        "  mpirun -np 4 stepmark run --suite quick --out quick.smk --resume\n\n" +
+        std::string(kExitCodes));
+    cmd->add_option("--suite", run.suite, "Shipped suite or .yaml file")->capture_default_str();
+    cmd->add_option("--workload", run.workload, "Measure one step of this workload instead");
+    cmd->add_option("--plan", run.plan, "How the workload is spread: dp=2,tp=2,sp=on,...");
+    cmd->add_option("--cluster", run.cluster, "Shipped cluster or .yaml file: peaks for MFU");
+    cmd->add_option("--backend", run.backend, "auto or host")->capture_default_str();
+    cmd->add_option("--budget", run.budget, "Time for all cases, e.g. 90s or 10m")
+        ->check(parsed_by(parse_seconds, "DURATION"));
+    cmd->add_option("--precision", run.precision,
+                    "Stop a case when the 95 % interval of its median is this narrow, e.g. 1%")
+        ->check(parsed_by(parse_fraction, "FRACTION"));
+    cmd->add_option("--only", run.filters, "Only cases whose id contains one of these texts");
+    cmd->add_option("--out", run.out, "Journal to write (FILE.smk)");
+    cmd->add_flag("--resume", run.resume,
+                  "Go on with the journal of --out: measure what is missing")
+        ->needs("--out");
+    cmd->add_option("--trace", run.trace_dir, "Folder for a Chrome/Perfetto trace of each step");
+    cmd->add_option("--case-deadline", run.case_deadline_s,
+                    "Seconds after which a case without end is given up (default: from its budget)")
+        ->check(CLI::PositiveNumber);
+    cmd->add_option("--start-deadline", run.start_deadline_s,
+                    "Seconds in which all ranks must have started")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    cmd->add_flag("--json", run.json, "Print JSON instead of tables");
+    cmd->callback([this, cmd] {
+      run.suite_given = cmd->count("--suite") > 0;
+      chosen = [this] { return run_command(run); };
+    });
+  }
+
+  void add_plan() {
+    CLI::App* cmd = app.add_subcommand("plan", "Say what a plan will do, or why it is impossible");
+    cmd->footer(
+        "Examples:\n"
+        "  stepmark plan --workload llama3-70b --plan tp=8,dp=2 --ranks 16 --cluster "
+        "az-nd-h100-v5\n"
+        "  stepmark plan --workload tiny --plan tp=2 --ranks 4 --program 0");
+    cmd->add_option("--workload", plan.workload, "Shipped workload or .yaml file")->required();
+    cmd->add_option("--plan", plan.plan, "dp=2,tp=2,sp=on,...");
+    cmd->add_option("--ranks", plan.ranks, "World size")->capture_default_str();
+    cmd->add_option("--cluster", plan.cluster, "Shipped cluster or .yaml file: does it fit?");
+    cmd->add_option("--program", plan.program_of, "Print the program of this rank as text")
+        ->check(CLI::NonNegativeNumber);
+    cmd->add_flag("--json", plan.json, "Print JSON");
+    cmd->callback([this] { chosen = [this] { return plan_command(plan); }; });
+  }
+
+  void add_compare() {
+    CLI::App* cmd = app.add_subcommand("compare", "Compare runs with the first, with verdicts");
+    cmd->footer(
+        "Each argument is a side; repetitions of a side are joined by commas.\n"
+        "Examples:\n"
+        "  stepmark compare monday.smk tuesday.smk\n"
+        "  stepmark compare a1.smk,a2.smk,a3.smk b1.smk,b2.smk,b3.smk --html compare.html\n\n"
+        "Exit code 1 when a case is slower by more than the margin.");
+    cmd->add_option("files", compare.files, "FILE.smk[,FILE.smk...], the first is the baseline")
+        ->required();
+    cmd->add_option("--margin", compare.margin, "Differences up to this are 'same'")
+        ->check(parsed_by(parse_fraction, "FRACTION"))
+        ->capture_default_str();
+    cmd->add_option("--html", compare.html, "Write the report page of all runs too");
+    cmd->add_flag("--json", compare.json, "Print JSON");
+    cmd->callback([this] { chosen = [this] { return compare_command(compare); }; });
+  }
+
+  void add_report() {
+    CLI::App* cmd = app.add_subcommand("report", "Show runs: tables, one HTML page, CSV");
+    cmd->footer("Example:\n  stepmark report quick.smk --html report.html --csv quick.csv");
+    cmd->add_option("files", report.files, "Journals (FILE.smk)")->required();
+    cmd->add_option("--html", report.html, "Write one self-contained page");
+    cmd->add_option("--csv", report.csv, "Write one row per case and metric");
+    cmd->add_flag("--json", report.json, "Print JSON");
+    cmd->callback([this] { chosen = [this] { return report_command(report); }; });
+  }
+
+  void add_doctor() {
+    CLI::App* cmd = app.add_subcommand("doctor", "Check this machine before measuring on it");
+    cmd->add_option("--ranks", doctor.ranks, "Ranks that shall run on this host")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    cmd->add_flag("--json", doctor.json, "Print JSON");
+    cmd->callback([this] { chosen = [this] { return doctor_command(doctor); }; });
+  }
+
+  void add_list() {
+    CLI::App* cmd = app.add_subcommand("list", "List what can be named elsewhere");
+    cmd->add_option("what", list.what, "workloads, suites, clusters, cases or backends")
+        ->required()
+        ->check(CLI::IsMember({"workloads", "suites", "clusters", "cases", "backends"}));
+    cmd->add_option("--suite", list.suite, "Suite whose cases are listed")->capture_default_str();
+    cmd->add_option("--ranks", list.ranks, "World size the cases are for")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    cmd->add_flag("--json", list.json, "Print JSON");
+    cmd->callback([this] { chosen = [this] { return list_command(list); }; });
+  }
+
+  void add_completion() {
+    CLI::App* cmd = app.add_subcommand("completion", "Print a shell completion script");
+    cmd->footer("Example:\n  source <(stepmark completion bash)");
+    cmd->add_option("shell", shell, "bash or zsh")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh"}));
+    cmd->callback([this] {
+      chosen = [this] {
+        std::vector<CommandWords> commands;
+        for (const CLI::App* sub : app.get_subcommands({})) {
+          CommandWords words{
+              .name = sub->get_name(), .help = sub->get_description(), .options = {}};
+          for (const CLI::Option* option : sub->get_options()) {
+            for (const std::string& name : option->get_lnames())
+              words.options.push_back("--" + name);
+          }
+          commands.push_back(std::move(words));
+        }
+        std::cout << completion_script(shell, commands) << std::flush;
+        return ExitCode::kOk;
+      };
+    });
+  }
+
+  // The nearest subcommand or option to a word that was not understood.
+  [[nodiscard]] std::string suggestion(const std::vector<std::string>& words) const {
+    std::vector<std::string> valid;
+    const CLI::App* scope = &app;
+    for (const CLI::App* sub : app.get_subcommands()) scope = sub;
+    for (const CLI::App* sub : scope->get_subcommands({})) valid.push_back(sub->get_name());
+    for (const CLI::Option* option : scope->get_options()) {
+      for (const std::string& name : option->get_lnames()) valid.push_back("--" + name);
+    }
+    for (const std::string& word : words) {
+      if (std::find(valid.begin(), valid.end(), word) != valid.end()) continue;
+      const std::string nearest = nearest_name(word.substr(0, word.find('=')), valid);
+      if (!nearest.empty() && nearest != word) {
+        return fmt::format("; did you mean '{}' instead of '{}'?", nearest, word);
+      }
+    }
+    return {};
+  }
+};
+
+}  // namespace
+
+ExitCode parse_and_run(int argc, char** argv) {
+  Parser parser;
+  parser.run.command.assign(argv, argv + argc);
+  try {
+    parser.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      return static_cast<ExitCode>(parser.app.exit(error));  // --help, --version
+    }
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    throw Error(ExitCode::kUsage, fmt::format("{}{} (stepmark --help shows all)", error.what(),
+                                              parser.suggestion(words)));
+  }
+  return parser.chosen();
+}
+
+}  // namespace stepmark

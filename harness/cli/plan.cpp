@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command `plan`: what a workload under a plan will do, without running anything.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/units.h"
+#include "harness/cli/commands.h"
+#include "harness/cli/data_files.h"
+#include "harness/program/step.h"
+#include "harness/program/text.h"
+#include "harness/program/validate.h"
+#include "results/table/text_table.h"
+
+namespace stepmark {
+namespace {
+
+// All ranks are checked up to this world size; beyond it, ranks of the first groups.
+constexpr std::int64_t kMaxValidatedRanks = 64;
+
+struct AxisTraffic {
+  int ranks = 0;
+  std::map<std::string, int> calls;  // by verb
+  double bus_bytes = 0;              // per rank and step
+};
+
+std::map<std::string, AxisTraffic> traffic_of(const Program& program) {
+  std::map<std::string, AxisTraffic> result;
+  for (const Group& group : program.groups) {
+    AxisTraffic& traffic = result[group.axis];
+    traffic.ranks = static_cast<int>(group.ranks.size());
+    for (const Op& op : program.ops) {
+      if (!op.comm || op.comm->axis != group.axis) continue;
+      const CommAccess access = comm_access(*op.comm, group);
+      ++traffic.calls[std::string(name_of(op.comm->kind))];
+      traffic.bus_bytes += bus_factor(op.comm->kind, traffic.ranks) *
+                           static_cast<double>(std::max(access.send, access.recv)) *
+                           static_cast<double>(size_of(op.comm->dtype));
+    }
+  }
+  return result;
+}
+
+double kernel_flops(const Program& program) {
+  double flops = 0;
+  for (const Op& op : program.ops) flops += op.kernel ? flops_of(*op.kernel) : 0.0;
+  return flops;
+}
+
+struct Facts {
+  Workload workload;
+  Plan plan;
+  Model model;
+  Program program;  // of rank 0
+  std::optional<Cluster> cluster;
+  bool validated = false;
+};
+
+constexpr std::array kKinds{BufferKind::param,      BufferKind::grad,      BufferKind::optimizer,
+                            BufferKind::activation, BufferKind::workspace, BufferKind::input,
+                            BufferKind::scalar};
+
+nlohmann::json to_json(const Facts& facts) {
+  nlohmann::json memory;
+  for (const BufferKind kind : kKinds) {
+    memory[std::string(name_of(kind))] = memory_bytes(facts.program, kind);
+  }
+  memory["total"] = memory_bytes(facts.program);
+  nlohmann::json traffic = nlohmann::json::object();
+  for (const auto& [axis, t] : traffic_of(facts.program)) {
+    traffic[axis] = {{"ranks", t.ranks}, {"calls", t.calls}, {"bus_bytes_per_rank", t.bus_bytes}};
+  }
+  return {{"workload", facts.workload.name},
+          {"plan", to_text(facts.plan)},
+          {"parameters", facts.model.parameters()},
+          {"tokens_per_step", facts.plan.tokens_per_step()},
+          {"model_flops_per_step", static_cast<double>(facts.plan.tokens_per_step()) *
+                                       facts.model.model_flops_per_token(facts.plan.seq)},
+          {"kernel_flops_per_rank", kernel_flops(facts.program)},
+          {"memory_bytes_per_rank", memory},
+          {"communication", traffic},
+          {"ops_per_rank", facts.program.ops.size()},
+          {"validated_all_ranks", facts.validated}};
+}
+
+std::string to_table(const Facts& facts) {
+  const Mesh mesh = step_mesh(facts.plan);
+  const double model_flops = static_cast<double>(facts.plan.tokens_per_step()) *
+                             facts.model.model_flops_per_token(facts.plan.seq);
+  std::string text = fmt::format("{}: {}\nplan: {}\n", facts.workload.name,
+                                 facts.workload.description, to_text(facts.plan));
+  if (facts.plan.layers > 0) {
+    text += fmt::format("slice: {} of {} layers, same shapes per rank\n", facts.plan.layers,
+                        facts.workload.model.layers);
+  }
+  text +=
+      fmt::format("{} parameters, {} tokens per step, {}FLOP of the model per step (6N + 12LHQT)\n",
+                  format_count(static_cast<double>(facts.model.parameters())),
+                  facts.plan.tokens_per_step(), format_count(model_flops));
+  text += fmt::format("mesh: {} ranks", mesh.size());
+  for (const MeshAxis& axis : mesh.axes()) text += fmt::format(", {} {}", axis.name, axis.degree);
+  text += " (first axis: neighbouring ranks)\n\n";
+
+  TextTable memory({{.title = "memory per rank", .align = Align::left}, {.title = "size"}});
+  for (const BufferKind kind : kKinds) {
+    memory.add({std::string(name_of(kind)),
+                format_bytes(static_cast<double>(memory_bytes(facts.program, kind)))});
+  }
+  const auto total = static_cast<double>(memory_bytes(facts.program));
+  memory.add({"total", format_bytes(total)});
+  text += memory.text();
+  if (facts.cluster && facts.cluster->memory_gb > 0) {
+    const double available = facts.cluster->memory_gb * kGB;
+    text += fmt::format("{} has {:.0f} GB per accelerator: {}\n", facts.cluster->name,
+                        facts.cluster->memory_gb,
+                        total <= available ? "fits" : "DOES NOT FIT (use more ranks or a slice)");
+  }
+
+  const auto traffic = traffic_of(facts.program);
+  if (traffic.empty()) {
+    text += "\nno communication: one rank\n";
+  } else {
+    TextTable table({{.title = "axis", .align = Align::left},
+                     {.title = "ranks"},
+                     {.title = "calls per step", .align = Align::left},
+                     {.title = "sent per rank and step"}});
+    for (const auto& [axis, t] : traffic) {
+      std::string calls;
+      for (const auto& [verb, count] : t.calls) {
+        calls += fmt::format("{}{} {}", calls.empty() ? "" : ", ", count, verb);
+      }
+      table.add({axis, std::to_string(t.ranks), calls, format_bytes(t.bus_bytes)});
+    }
+    text += fmt::format("\n{}", table.text());
+  }
+  text += fmt::format(
+      "\nprogram: {} ops per rank on {} streams; {}\n", facts.program.ops.size(),
+      facts.program.streams.size(),
+      facts.validated ? "all ranks checked: same collectives in the same order, no deadlock"
+                      : fmt::format("not checked across ranks (more than {})", kMaxValidatedRanks));
+  return text;
+}
+
+}  // namespace
+
+ExitCode plan_command(const PlanOptions& options) {
+  Facts facts;
+  facts.workload = read_workload(find_file("workloads", options.workload));
+  facts.plan =
+      resolve(parse_plan(options.plan, facts.workload.plan), facts.workload.model, options.ranks);
+  facts.model = sliced(facts.workload.model, facts.plan);
+  if (!options.cluster.empty())
+    facts.cluster = read_cluster(find_file("clusters", options.cluster));
+  STEPMARK_REQUIRE(options.program_of < options.ranks, "--program {}: there are ranks 0 to {}",
+                   options.program_of, options.ranks - 1);
+  if (options.program_of >= 0) {
+    const std::string text = to_text(step_program(facts.model, facts.plan, options.program_of));
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    return ExitCode::kOk;
+  }
+  facts.program = step_program(facts.model, facts.plan, 0);
+  if (options.ranks <= kMaxValidatedRanks) {
+    std::vector<Program> programs;
+    for (int rank = 0; rank < options.ranks; ++rank) {
+      programs.push_back(step_program(facts.model, facts.plan, rank));
+    }
+    validate(programs);
+    facts.validated = true;
+  }
+  const std::string text = options.json ? to_json(facts).dump(2) + "\n" : to_table(facts);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return ExitCode::kOk;
+}
+
+}  // namespace stepmark

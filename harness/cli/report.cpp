@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command `report`: runs as tables, CSV, JSON or one HTML page.
+#include "results/report/report.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/log.h"
+#include "harness/cli/commands.h"
+#include "results/table/table.h"
+
+namespace stepmark {
+
+ExitCode report_command(const ReportOptions& options) {
+  std::vector<Run> runs;
+  for (const std::string& file : options.files) runs.push_back(read_journal(file));
+  for (const Run& run : runs) {
+    for (const std::string& warning : run.warnings) log_warning("{}: {}", run.path, warning);
+  }
+  if (!options.html.empty()) {
+    write_report(runs, options.html);
+    log_info("report: {}", options.html);
+  }
+  if (!options.csv.empty()) {
+    std::ofstream file(options.csv);
+    file << runs_csv(runs);
+    file.close();
+    STEPMARK_REQUIRE(file.good(), "cannot write '{}': {}", options.csv, std::strerror(errno));
+    log_info("CSV: {}", options.csv);
+  }
+  std::string text;
+  if (options.json) {
+    nlohmann::json all = nlohmann::json::array();
+    for (const Run& run : runs) all.push_back(run_json(run));
+    text = all.dump(2) + "\n";
+  } else if (options.html.empty() && options.csv.empty()) {
+    for (const Run& run : runs) text += run_table(run);
+  }
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return ExitCode::kOk;
+}
+
+}  // namespace stepmark

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command `run`: start the job, measure case by case, keep everything, print the tables.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/build_info.h"
+#include "core/log.h"
+#include "core/rng.h"
+#include "core/units.h"
+#include "harness/cli/backends.h"
+#include "harness/cli/commands.h"
+#include "harness/cli/ledger.h"
+#include "harness/cli/peers.h"
+#include "harness/cli/progress.h"
+#include "harness/cli/resources.h"
+#include "harness/cli/run_config.h"
+#include "harness/cli/run_guard.h"
+#include "harness/cli/run_header.h"
+#include "harness/cli/together.h"
+#include "results/table/table.h"
+
+namespace stepmark {
+namespace {
+
+constexpr double kMinCaseBudget = 0.5;     // seconds
+constexpr double kDeadlineFactor = 10.0;   // a case may take this often its budget ...
+constexpr double kDeadlineBase = 120.0;    // ... and this for set-up and checks
+constexpr double kFailureGrace = 15.0;     // for other ranks to notice a failure
+constexpr std::uint64_t kSeed = 20240229;  // of all synthetic data
+
+class RunSession {
+ public:
+  explicit RunSession(const RunOptions& options) : options_(options) {}
+
+  ExitCode execute() {
+    guard_.expect("start of the job (MPI_Init)", options_.start_deadline_s);
+    job_ = start_job(options_.backend);
+    try {
+      const ExitCode code = measure();
+      guard_.release();
+      return code;
+    } catch (const QuietStop& stop) {
+      guard_.release();
+      return stop.code;
+    } catch (...) {
+      job_->abandon();
+      guard_.release();
+      throw;
+    }
+  }
+
+ private:
+  Control& control() { return job_->control(); }
+  [[nodiscard]] bool is_root() { return control().rank() == 0; }
+
+  ExitCode measure() {
+    peers_.emplace(control());
+    guard_.watch(&*peers_, nullptr);
+    resources_ = share_resources(control());
+    together(control(), [&] { config_ = make_run_config(options_, control().size()); });
+    open_journal();
+    device_ = make_host_device(resources_.compute_threads);
+    executor_ = make_host_executor(*device_);
+    if (is_root()) announce();
+    guard_.expect("measuring the device's peaks", kDeadlineBase);
+    if (!todo_.empty()) peaks_ = probe_peaks(control(), *executor_);
+    const ExitCode code = run_cases();
+    guard_.expect("end of the run", kDeadlineBase);
+    together(control(), [&] {
+      if (is_root()) finish(code);
+    });
+    guard_.disarm();
+    return code;
+  }
+
+  // Rank 0 creates or continues the journal and tells the others what is to be measured.
+  void open_journal() {
+    const RunHeader header =
+        make_run_header(options_, config_, *job_, *peers_, resources_);  // collective
+    std::string list;
+    together(control(), [&] {
+      if (!is_root()) return;
+      path_ = options_.out.empty() ? default_journal_name(config_.suite.name) : options_.out;
+      std::set<std::string> done;
+      const bool exists = std::filesystem::exists(path_) && std::filesystem::file_size(path_) > 0;
+      if (options_.resume && exists) {
+        done = cases_to_keep(read_journal(path_), header);
+      } else if (options_.resume) {
+        log_warning("--resume: there is no journal '{}' yet; starting a new one", path_);
+      }
+      std::vector<Ledger::Item> items;
+      for (const auto& one : config_.cases) {
+        if (done.contains(one->id())) continue;
+        list += one->id() + "\n";
+        items.push_back({.id = one->id(), .family = std::string(one->family())});
+      }
+      JournalWriter journal = options_.resume && exists ? JournalWriter::append(path_, header)
+                                                        : JournalWriter::create(path_, header);
+      ledger_.emplace(std::move(journal), std::move(items));
+      if (!options_.trace_dir.empty()) std::filesystem::create_directories(options_.trace_dir);
+    });
+    if (ledger_) guard_.watch(&*peers_, &*ledger_);
+    list = control().broadcast(list);
+    for (const auto& one : config_.cases) {
+      if (("\n" + list).find("\n" + one->id() + "\n") != std::string::npos) {
+        todo_.push_back(one.get());
+      }
+    }
+  }
+
+  void announce() const {
+    log_info("suite {}: {} cases on {} ranks, {} compute threads per rank, budget {}",
+             config_.suite.name, todo_.size(), job_->control().size(), resources_.compute_threads,
+             format_seconds(config_.suite.budget_s));
+    if (resources_.oversubscribed) {
+      log_warning("more ranks than the {} cores of this host: timings include scheduling",
+                  resources_.cores);
+    }
+  }
+
+  ExitCode run_cases() {
+    ProgressLine progress(is_root(), todo_.size());
+    double weight_left = 0;
+    for (const Case* one : todo_) weight_left += one->weight();
+    const double run_start = steady_clock_seconds();
+    bool check_failed = false;
+    bool missing = false;
+    for (Case* one : todo_) {
+      const double left = config_.suite.budget_s - (steady_clock_seconds() - run_start);
+      const double share =
+          std::max(kMinCaseBudget, left * one->weight() / std::max(1e-9, weight_left));
+      weight_left -= one->weight();
+      const double budget = shared_value(share);
+      progress.begin(one->id());
+      if (ledger_) ledger_->begin(one->id());
+      guard_.expect(one->id(), options_.case_deadline_s > 0
+                                   ? options_.case_deadline_s
+                                   : kDeadlineBase + kDeadlineFactor * budget);
+      Record record = run_case(*one, budget, run_start, progress);
+      together(control(), [&] {
+        if (!is_root()) return;
+        if (record.outcome == Outcome::ok) derive(record);
+        ledger_->finish(record);
+      });
+      progress.end(record);
+      check_failed = check_failed || failed_check(record);
+      missing = missing || record.outcome != Outcome::ok;
+    }
+    const ExitCode own = check_failed ? ExitCode::kCheckFailed
+                         : missing    ? ExitCode::kNotMeasured
+                                      : ExitCode::kOk;
+    return static_cast<ExitCode>(static_cast<int>(shared_value(static_cast<double>(own))));
+  }
+
+  // Rank 0's value everywhere.
+  double shared_value(double value) {
+    return std::stod(control().broadcast(fmt::format("{:.17g}", value)));
+  }
+
+  static bool failed_check(const Record& record) {
+    return record.outcome == Outcome::failed &&
+           std::any_of(record.checks.begin(), record.checks.end(),
+                       [](const Check& check) { return !check.passed; });
+  }
+
+  Record run_case(Case& one, double budget, double run_start, ProgressLine& progress) {
+    const double begin = steady_clock_seconds();
+    CaseContext context{.control = control(),
+                        .world = job_->world(),
+                        .executor = *executor_,
+                        .cluster = config_.cluster,
+                        .peaks = peaks_,
+                        .rule = {.precision = config_.suite.precision, .budget_s = budget},
+                        .progress = {},
+                        .seed = kSeed,
+                        .memory_limit_bytes = resources_.memory_bytes,
+                        .trace_dir = options_.trace_dir};
+    context.progress = [&](int samples, double half_width) {
+      progress.update(samples, half_width,
+                      config_.suite.budget_s - (steady_clock_seconds() - run_start));
+    };
+    Record record;
+    const double started =
+        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    try {
+      record = one.run(context);
+    } catch (const std::exception& error) {
+      // Others may be waiting inside the case for this rank. If they do not arrive here soon, this
+      // rank's deadline ends the job.
+      guard_.expect(fmt::format("{} (after an error on rank {}: {})", one.id(), control().rank(),
+                                error.what()),
+                    kFailureGrace);
+      record = {};
+      record.outcome = Outcome::failed;
+      record.reason = error.what();
+    }
+    share_failure(record);
+    record.case_id = one.id();
+    record.family = std::string(one.family());
+    record.started_unix_s = started;
+    record.wall_s = steady_clock_seconds() - begin;
+    if (resources_.oversubscribed) record.labels.emplace_back("oversubscribed");
+    return record;
+  }
+
+  // A case that failed on any rank has failed; rank 0 keeps the lowest failing rank's reason.
+  void share_failure(Record& record) {
+    const bool failed = record.outcome == Outcome::failed;
+    std::array<double, 1> any{failed ? 1.0 : 0.0};
+    control().max_in_place(any);
+    if (any[0] == 0.0) return;
+    const auto reasons = control().gather(failed ? record.reason : std::string());
+    record.outcome = Outcome::failed;
+    for (std::size_t rank = 0; rank < reasons.size() && record.reason.empty(); ++rank) {
+      if (!reasons[rank].empty()) record.reason = fmt::format("rank {}: {}", rank, reasons[rank]);
+    }
+  }
+
+  void finish(ExitCode code) {
+    ledger_->close(code);
+    const Run run = read_journal(path_);
+    const std::string text = options_.json ? run_json(run).dump(2) + "\n" : run_table(run);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+    log_info("journal: {}", path_);
+  }
+
+  const RunOptions& options_;
+  std::optional<Peers> peers_;
+  std::optional<Ledger> ledger_;
+  RunGuard guard_;
+  std::unique_ptr<Job> job_;
+  Resources resources_;
+  RunConfig config_;
+  std::string path_;
+  std::vector<Case*> todo_;
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<Executor> executor_;
+  DevicePeaks peaks_;
+};
+
+}  // namespace
+
+ExitCode run_command(const RunOptions& options) { return RunSession(options).execute(); }
+
+}  // namespace stepmark

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/run_header.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <map>
+#include <random>
+
+#include "core/build_info.h"
+#include "core/error.h"
+#include "harness/measure/environment_capture.h"
+
+namespace stepmark {
+namespace {
+
+std::string utc_now(const char* format) {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  return fmt::format(fmt::runtime(fmt::format("{{:{}}}", format)), fmt::gmtime(now));
+}
+
+// Facts in which ranks differ, apart from those that are expected to (host name, load ...).
+std::vector<EnvironmentFact> differences_between_ranks(Control& control, const Environment& own) {
+  const auto all = control.gather(to_json(own).dump());
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> values;
+  for (const std::string& text : all) {
+    for (const EnvironmentFact& fact : environment_from_json(nlohmann::json::parse(text)).facts) {
+      if (fact.fingerprint) values[{fact.group, fact.name}].insert(fact.value);
+    }
+  }
+  std::vector<EnvironmentFact> facts;
+  for (const auto& [key, set] : values) {
+    if (set.size() < 2) continue;
+    facts.push_back({.group = "placement",
+                     .name = "ranks differ in " + key.second,
+                     .value = fmt::format("{}", fmt::join(set, " | "))});
+  }
+  return facts;
+}
+
+std::string host_list(const std::vector<std::string>& hosts) {
+  std::map<std::string, int> ranks;
+  for (const std::string& host : hosts) ++ranks[host];
+  std::string text;
+  for (const auto& [host, count] : ranks) {
+    text += fmt::format("{}{} x{}", text.empty() ? "" : ", ", host, count);
+  }
+  return text;
+}
+
+}  // namespace
+
+RunHeader make_run_header(const RunOptions& options, const RunConfig& config, Job& job,
+                          const Peers& peers, const Resources& resources) {
+  Environment environment = capture_environment(backend_facts());
+  auto& facts = environment.facts;
+  facts.push_back({.group = "placement",
+                   .name = "compute threads per rank",
+                   .value = std::to_string(resources.compute_threads)});
+  for (EnvironmentFact& fact : differences_between_ranks(job.control(), environment)) {
+    facts.push_back(std::move(fact));
+  }
+  facts.push_back({.group = "placement",
+                   .name = "ranks by host",
+                   .value = host_list(peers.hosts()),
+                   .fingerprint = false});
+  const BuildInfo& build = build_info();
+  RunHeader header;
+  header.run_id = fmt::format("{}-{:08x}", utc_now("%Y%m%dT%H%M%SZ"), std::random_device()());
+  header.started = utc_now("%Y-%m-%dT%H:%M:%SZ");
+  header.tool_version = build.version;
+  header.git_revision = build.git_revision;
+  header.build_type = build.build_type;
+  header.dirty = build.git_dirty;
+  header.command = options.command;
+  header.suite = config.suite.name;
+  header.backend = resolve_backend(options.backend);
+  header.ranks = job.control().size();
+  header.config = config.echo;
+  header.environment = std::move(environment);
+  for (const auto& one : config.cases) header.cases.push_back(one->id());
+  return header;
+}
+
+std::string default_journal_name(const std::string& suite) {
+  std::string name = suite;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == ':' || c == '/'; }, '-');
+  return fmt::format("stepmark-{}-{}.smk", name, utc_now("%Y%m%d-%H%M%S"));
+}
+
+std::set<std::string> cases_to_keep(const Run& run, const RunHeader& header) {
+  const auto same = [&](const char* what, const std::string& old_value,
+                        const std::string& new_value) {
+    STEPMARK_REQUIRE(old_value == new_value,
+                     "--resume: '{}' was measured with {} '{}', now it is '{}'; give another --out "
+                     "to start a new run",
+                     run.path, what, old_value, new_value);
+  };
+  same("suite", run.header.suite, header.suite);
+  same("ranks", std::to_string(run.header.ranks), std::to_string(header.ranks));
+  same("backend", run.header.backend, header.backend);
+  same("revision", run.header.git_revision, header.git_revision);
+  STEPMARK_REQUIRE(run.header.cases == header.cases && run.header.config == header.config,
+                   "--resume: '{}' was measured with other files or options of the same names; "
+                   "give another --out to start a new run",
+                   run.path);
+  std::set<std::string> keep;
+  for (const Record& record : run.records) {
+    if (record.outcome == Outcome::ok) keep.insert(record.case_id);
+  }
+  return keep;
+}
+
+}  // namespace stepmark
