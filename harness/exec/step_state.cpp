@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 #include "core/error.h"
 
@@ -74,27 +75,25 @@ void StepState::initialise_params() {
   std::vector<bf16> narrowed;
   for (const Param& param : layout_.params()) {
     const std::vector<std::int64_t> rows = global_rows(param);
-    for (std::int64_t begin = 0; begin < param.elements(); begin += kChunk) {
-      const std::int64_t count = std::min(kChunk, param.elements() - begin);
-      values.resize(static_cast<std::size_t>(count));
+    const std::int64_t chunk_rows = std::max<std::int64_t>(1, kChunk / param.cols);
+    for (std::int64_t begin = 0; begin < std::ssize(rows); begin += chunk_rows) {
+      const std::int64_t count = std::min(chunk_rows, std::ssize(rows) - begin);
+      values.resize(static_cast<std::size_t>(count * param.cols));
       narrowed.resize(narrow ? values.size() : 0);
 #pragma omp parallel for schedule(static)
       for (std::int64_t i = 0; i < count; ++i) {
-        const std::int64_t element = begin + i;
-        const std::int64_t row = rows[static_cast<std::size_t>(element / param.cols)];
-        const float value =
-            initial_value(param, model_, seed_, row, param.col_begin + element % param.cols);
-        values[static_cast<std::size_t>(i)] = value;
-        if (narrow) narrowed[static_cast<std::size_t>(i)] = to_bf16(value);
+        const auto first = static_cast<std::size_t>(i * param.cols);
+        const std::span<float> row(&values[first], static_cast<std::size_t>(param.cols));
+        initial_row(param, model_, seed_, rows[static_cast<std::size_t>(begin + i)],
+                    param.col_begin, row);
+        if (narrow) std::transform(row.begin(), row.end(), &narrowed[first], to_bf16);
       }
-      const std::int64_t offset = param.offset + begin;
-      const std::size_t bytes = values.size() * sizeof(float);
+      const std::int64_t offset = param.offset + begin * param.cols;
+      device_.copy_to_device(at(narrow ? master : params, DType::f32, offset), values.data(),
+                             values.size() * sizeof(float));
       if (narrow) {
-        device_.copy_to_device(at(master, DType::f32, offset), values.data(), bytes);
         device_.copy_to_device(at(params, plan_.precision, offset), narrowed.data(),
                                narrowed.size() * sizeof(bf16));
-      } else {
-        device_.copy_to_device(at(params, DType::f32, offset), values.data(), bytes);
       }
     }
   }

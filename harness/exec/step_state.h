@@ -5,6 +5,7 @@
 // sequences.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -83,7 +83,7 @@ std::vector<std::int32_t> read_tokens(StepRun& run, const char* name) {
 bool dump(const Model& model, const Plan& plan, const std::string& directory) {
   Dump out(directory);
   const auto self = make_self_comm();
-  StepRun run(*self, model, plan, 0, 2);
+  StepRun run(*self, model, plan, 0);
   out.index["model"] = describe(model);
   out.index["plan"] = describe(plan);
   out.index["tokens"] = read_tokens(run, kTokensBuffer);

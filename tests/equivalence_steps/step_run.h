@@ -2,6 +2,8 @@
 // Small models of both families and one object that holds a whole runnable step on the host.
 #pragma once
 
+#include <omp.h>
+
 #include <memory>
 
 #include "collectives/comm.h"
@@ -32,13 +34,14 @@ inline Model equivalence_model(ModelFamily family, bool tied) {
 // A prepared step of `rank` with its state initialised. Construction is collective over `world`.
 class StepRun {
  public:
-  StepRun(Comm& world, const Model& model, const Plan& plan, std::int32_t rank, int threads = 1)
-      : device_(make_host_device(threads)),
+  StepRun(Comm& world, const Model& model, const Plan& plan, std::int32_t rank)
+      : device_(make_host_device(1)),
         executor_(make_host_executor(*device_)),
         program_(step_program(model, plan, rank)),
         comms_(make_comm_set(world, program_)),
         runnable_(executor_->prepare(program_, *comms_)),
         state_(*runnable_, *device_, model, plan, kSeed) {
+    omp_set_num_threads(1);  // ranks share the cores, and the models are small
     state_.initialise();
   }
 

@@ -8,6 +8,7 @@
 #include "harness/program/text.h"
 #include "harness/program/validate.h"
 #include "tests/unit/program/ordering.h"
+#include "tests/unit/program/replaced.h"
 
 namespace stepmark {
 namespace {
@@ -16,16 +17,6 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  std::size_t count = 0;
-  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
-    text.replace(at, from.size(), to);
-    ++count;
-  }
-  EXPECT_GT(count, 0U) << from;
-  return text;
-}
 
 void expect_sound(const std::vector<Program>& programs) {
   EXPECT_THAT(problems(programs), IsEmpty());
@@ -77,33 +68,35 @@ TEST(Forms, PipelineOneForwardOneBackward) {
 
 TEST(Forms, PipelineThatUngroupsItsSteadyStateDeadlocks) {
   // Stage 0 sends f1 before it takes b0, stage 1 sends b0 before it takes f1.
-  const std::string ungrouped0 = replaced(
-      replaced(
-          replaced(replaced(kStage0,
-                            "op 3 pp backward f1.send+b0.recv {send_recv axis=pp dtype=fp32 "
-                            "op=sum count=8 send_peer=1 recv_peer=1} (y1 dy0) after 2",
-                            "op 3 pp forward f1.send {send_recv axis=pp dtype=fp32 op=sum "
-                            "count=8 send_peer=1} (y1 -) after 2\nop 4 pp backward b0.recv "
-                            "{send_recv axis=pp dtype=fp32 op=sum count=8 recv_peer=1} (- dy0)"),
-                   "op 6 compute backward b1 {copy dtype=fp32 elements=8} (dy1 dw) after 5",
-                   "op 7 compute backward b1 {copy dtype=fp32 elements=8} (dy1 dw) after 6"),
+  const std::string ungrouped0 = replace_all(
+      replace_all(
+          replace_all(
+              replace_all(kStage0,
+                          "op 3 pp backward f1.send+b0.recv {send_recv axis=pp dtype=fp32 "
+                          "op=sum count=8 send_peer=1 recv_peer=1} (y1 dy0) after 2",
+                          "op 3 pp forward f1.send {send_recv axis=pp dtype=fp32 op=sum "
+                          "count=8 send_peer=1} (y1 -) after 2\nop 4 pp backward b0.recv "
+                          "{send_recv axis=pp dtype=fp32 op=sum count=8 recv_peer=1} (- dy0)"),
+              "op 6 compute backward b1 {copy dtype=fp32 elements=8} (dy1 dw) after 5",
+              "op 7 compute backward b1 {copy dtype=fp32 elements=8} (dy1 dw) after 6"),
           "op 5 pp", "op 6 pp"),
       "op 4 compute backward b0 {copy dtype=fp32 elements=8} (dy0 dw) after 3",
       "op 5 compute backward b0 {copy dtype=fp32 elements=8} (dy0 dw) after 4");
-  const std::string ungrouped1 = replaced(
-      replaced(
-          replaced(replaced(kStage1,
-                            "op 3 pp backward b0.send+f1.recv {send_recv axis=pp dtype=fp32 "
-                            "op=sum count=8 send_peer=0 recv_peer=0} (dx0 x1) after 2",
-                            "op 3 pp backward b0.send {send_recv axis=pp dtype=fp32 op=sum "
-                            "count=8 send_peer=0} (dx0 -) after 2\nop 4 pp forward f1.recv "
-                            "{send_recv axis=pp dtype=fp32 op=sum count=8 recv_peer=0} (- x1)"),
-                   "(dx1 -) after 5", "(dx1 -) after 6"),
+  const std::string ungrouped1 = replace_all(
+      replace_all(
+          replace_all(
+              replace_all(kStage1,
+                          "op 3 pp backward b0.send+f1.recv {send_recv axis=pp dtype=fp32 "
+                          "op=sum count=8 send_peer=0 recv_peer=0} (dx0 x1) after 2",
+                          "op 3 pp backward b0.send {send_recv axis=pp dtype=fp32 op=sum "
+                          "count=8 send_peer=0} (dx0 -) after 2\nop 4 pp forward f1.recv "
+                          "{send_recv axis=pp dtype=fp32 op=sum count=8 recv_peer=0} (- x1)"),
+              "(dx1 -) after 5", "(dx1 -) after 6"),
           "op 6 pp backward b1", "op 7 pp backward b1"),
       "op 5 compute", "op 6 compute");
   const std::string fixed1 =
-      replaced(ungrouped1, "op 4 compute forward f1 {copy dtype=fp32 elements=8} (x1 y) after 3",
-               "op 5 compute forward f1 {copy dtype=fp32 elements=8} (x1 y) after 4");
+      replace_all(ungrouped1, "op 4 compute forward f1 {copy dtype=fp32 elements=8} (x1 y) after 3",
+                  "op 5 compute forward f1 {copy dtype=fp32 elements=8} (x1 y) after 4");
   EXPECT_THAT(
       problems(std::vector{parse_program(ungrouped0), parse_program(fixed1)}),
       ElementsAre(AllOf(HasSubstr("deadlock"), HasSubstr("'f1.send'"), HasSubstr("'b0.send'"))));
@@ -140,9 +133,9 @@ std::vector<Program> ring() {
   std::vector<Program> programs;
   for (int rank = 0; rank < 4; ++rank) {
     programs.push_back(
-        parse_program(replaced(replaced(replaced(kRing, "RANK", std::to_string(rank)), "NEXT",
-                                        std::to_string((rank + 1) % 4)),
-                               "PREVIOUS", std::to_string((rank + 3) % 4))));
+        parse_program(replace_all(replace_all(replace_all(kRing, "RANK", std::to_string(rank)),
+                                              "NEXT", std::to_string((rank + 1) % 4)),
+                                  "PREVIOUS", std::to_string((rank + 3) % 4))));
   }
   return programs;
 }
@@ -188,8 +181,9 @@ op 4 compute forward sum {copy dtype=fp32 elements=8} (combined tokens) after 3
 )";
 
 std::string expert_rank(const char* rank, const char* in, const char* sent, const char* received) {
-  return replaced(replaced(replaced(replaced(kExperts, "RANK", rank), "IN", in), "SENT", sent),
-                  "RECEIVED", received);
+  return replace_all(
+      replace_all(replace_all(replace_all(kExperts, "RANK", rank), "IN", in), "SENT", sent),
+      "RECEIVED", received);
 }
 
 TEST(Forms, ExpertAllToAll) {
@@ -222,7 +216,7 @@ op 3 dp optimizer gather {all_gather axis=dp dtype=fp32 op=sum count=8} (params[
 )";
 
 std::string zero_rank(const char* rank, const char* own) {
-  return replaced(replaced(kZero, "RANK", rank), "OWN", own);
+  return replace_all(replace_all(kZero, "RANK", rank), "OWN", own);
 }
 
 TEST(Forms, ZeroStageOne) {
@@ -230,7 +224,7 @@ TEST(Forms, ZeroStageOne) {
 }
 
 TEST(Forms, ZeroStageOneThatReducesWholeOnOneRankIsRefused) {
-  const std::string whole = replaced(
+  const std::string whole = replace_all(
       zero_rank("1", "8"), "{reduce_scatter axis=dp dtype=fp32 op=sum count=8} (grads shard)",
       "{all_reduce axis=dp dtype=fp32 op=sum count=16} (grads grads)");
   EXPECT_THAT(problems(std::vector{parse_program(zero_rank("0", "0")), parse_program(whole)}),

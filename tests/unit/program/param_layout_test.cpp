@@ -150,6 +150,22 @@ TEST(InitialValue, HasTheSpreadOfGpt2) {
   EXPECT_NEAR(deviation("layer0.attn_norm.weight", 1), 0.02, 0.01);
 }
 
+TEST(InitialValue, IsTheSameByRow) {
+  const Model model = small_llama();
+  const ParamLayout layout(model, with_tp(2), 1);
+  for (const Param& param : layout.params()) {
+    for (const std::int64_t begin : {param.col_begin, param.col_begin + param.cols / 2}) {
+      std::vector<float> row(static_cast<std::size_t>(param.col_begin + param.cols - begin));
+      const std::int64_t global_row = param.rows.back().begin;
+      initial_row(param, model, 5, global_row, begin, row);
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        const std::int64_t col = begin + static_cast<std::int64_t>(i);
+        ASSERT_EQ(row[i], initial_value(param, model, 5, global_row, col)) << param.name;
+      }
+    }
+  }
+}
+
 TEST(VocabShard, SharesAreEqualAndTheLastSmaller) {
   EXPECT_EQ(vocab_shard(10, 4, 0).count, 3);
   EXPECT_EQ(vocab_shard(10, 4, 3).begin, 9);

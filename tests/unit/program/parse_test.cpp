@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "harness/program/text.h"
 #include "tests/unit/program/models.h"
+#include "tests/unit/program/replaced.h"
 
 namespace stepmark {
 namespace {
@@ -41,12 +42,6 @@ std::string error_of(std::string_view text) {
   return "no error";
 }
 
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  const std::size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
-
 TEST(Text, ReadsEveryFieldAndPrintsItBack) {
   const Program program = parse_program(kProgram);
   EXPECT_EQ(to_text(program), kProgram);
@@ -63,7 +58,7 @@ TEST(Text, PlacesErrors) {
   EXPECT_THAT(error_of(""), StartsWith("p:1:1:"));
   EXPECT_THAT(error_of("program rank=x"), AllOf(StartsWith("p:1:14:"), HasSubstr("a rank")));
   const auto with = [](std::string_view from, std::string_view to) {
-    return error_of(replaced(kProgram, from, to));
+    return error_of(replace_first(kProgram, from, to));
   };
   EXPECT_THAT(with("stream dp", "steam dp"), AllOf(StartsWith("p:3:1:"), HasSubstr("'stream'")));
   EXPECT_THAT(with("stream dp", "stream compute"), StartsWith("p:3:8:"));
@@ -88,7 +83,7 @@ TEST(Text, PlacesErrors) {
 
 TEST(Text, RefusesWhatItWouldNotPrint) {
   const auto with = [](std::string_view from, std::string_view to) {
-    return error_of(replaced(kProgram, from, to));
+    return error_of(replace_first(kProgram, from, to));
   };
   EXPECT_THAT(with("(params)", "(params[0+16])"),
               AllOf(StartsWith("p:9:64:"), HasSubstr("expected ')'")));

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "harness/program/text.h"
 #include "tests/unit/program/models.h"
+#include "tests/unit/program/replaced.h"
 
 namespace stepmark {
 namespace {
@@ -38,8 +39,8 @@ const std::string kReduce =
 const std::string kGather =
     "op 0 dp forward all {all_gather axis=dp dtype=fp32 op=sum count=8} (a b)\n";
 
-std::string numbered(std::string op, int number) {
-  return op.replace(3, 1, std::to_string(number));
+std::string numbered(const std::string& op, int number) {
+  return replace_first(op, "op 0", fmt::format("op {}", number));
 }
 
 TEST(Validate, AcceptsEqualCollectivesInEqualOrder) {
@@ -60,9 +61,8 @@ TEST(Validate, MissingCollectiveShowsWhoHasNothingMore) {
 }
 
 TEST(Validate, CollectivesMustAgreeOnSizeTypeReductionAndRoot) {
-  const auto pair = [&](std::string from, std::string to) {
-    std::string other = kReduce;
-    return problems_of(kReduce, other.replace(other.find(from), from.size(), to));
+  const auto pair = [](const char* from, const char* to) {
+    return problems_of(kReduce, replace_first(kReduce, from, to));
   };
   EXPECT_THAT(pair("count=8} (a a)", "count=4} (a[0+4] a[0+4])"),
               ElementsAre(HasSubstr("call 0 differs")));
@@ -103,14 +103,11 @@ TEST(Validate, SendAndReceiveMustAgreeOnSize) {
 }
 
 TEST(Validate, BothRanksSendingFirstIsADeadlock) {
-  const std::string send_first =
-      message(0, "send_peer={}", "(a -)") + message(1, "recv_peer={}", "(- b[0+8])");
-  const auto to = [&](const char* peer) {
-    std::string text = send_first;
-    for (std::size_t at; (at = text.find("{}")) != std::string::npos;) text.replace(at, 2, peer);
-    return text;
+  const auto send_first = [](int peer) {
+    return message(0, fmt::format("send_peer={}", peer).c_str(), "(a -)") +
+           message(1, fmt::format("recv_peer={}", peer).c_str(), "(- b[0+8])");
   };
-  EXPECT_THAT(problems_of(to("1"), to("0")),
+  EXPECT_THAT(problems_of(send_first(1), send_first(0)),
               ElementsAre(AllOf(HasSubstr("deadlock"), HasSubstr("rank 0 stream dp: op 0 'm0'"),
                                 HasSubstr("rank 1 stream dp: op 0 'm0'"))));
   // As one grouped op, both directions progress together.
@@ -122,14 +119,14 @@ TEST(Validate, BothRanksSendingFirstIsADeadlock) {
 TEST(Validate, CollectivesOfTwoGroupsInCrossedOrderAreADeadlock) {
   const std::string dp = "dp forward d {all_reduce axis=dp dtype=fp32 op=sum count=8} (a a)";
   const std::string tp = "tp forward t {all_reduce axis=tp dtype=fp32 op=sum count=8} (a a)";
-  const auto crossed = problems_of("op 0 " + dp + "\nop 1 " + tp + " after 0\n",
-                                   "op 0 " + tp + "\nop 1 " + dp + " after 0\n");
+  const auto both = [](const std::string& first, const std::string& second, const char* wait) {
+    return fmt::format("op 0 {}\nop 1 {}{}\n", first, second, wait);
+  };
+  const auto crossed = problems_of(both(dp, tp, " after 0"), both(tp, dp, " after 0"));
   EXPECT_THAT(crossed, ElementsAre(AllOf(HasSubstr("deadlock"), HasSubstr("rank 0 stream dp"),
                                          HasSubstr("rank 0 stream tp"))));
   // Without the waits both can be under way at once.
-  EXPECT_THAT(
-      problems_of("op 0 " + dp + "\nop 1 " + tp + "\n", "op 0 " + tp + "\nop 1 " + dp + "\n"),
-      IsEmpty());
+  EXPECT_THAT(problems_of(both(dp, tp, ""), both(tp, dp, "")), IsEmpty());
 }
 
 TEST(Validate, RanksMustAgreeAboutTheirGroups) {
@@ -166,7 +163,7 @@ TEST(Validate, WaitsMustBeForEarlierOps) {
 
 TEST(Validate, OperandsMustFitTheirOp) {
   const auto local = [](const std::string& op) {
-    return problems_of("op 0 compute forward k " + op + "\n", "");
+    return problems_of(fmt::format("op 0 compute forward k {}\n", op), "");
   };
   EXPECT_THAT(local("{copy dtype=fp32 elements=8} (a b)"),
               ElementsAre(HasSubstr("operand 'dst' has 16 elements of b; 8 needed")));
