@@ -9,9 +9,9 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -388,7 +388,8 @@ YamlDocument YamlDocument::read_file(const std::string& path) {
   std::ostringstream text;
   if (stream && stream.peek() != std::ifstream::traits_type::eof()) text << stream.rdbuf();
   if (!stream.is_open() || stream.bad()) {
-    throw ConfigError(path, 0, 0, fmt::format("cannot read: {}", std::strerror(errno)));
+    throw ConfigError(path, 0, 0,
+                      fmt::format("cannot read: {}", std::generic_category().message(errno)));
   }
   return read_text(text.str(), path);
 }

@@ -45,6 +45,7 @@ struct Membership {
 // Lines of /proc/self/cgroup are "id:controllers:/path"; version 2 has no controllers.
 std::vector<Membership> memberships(const std::string& root) {
   std::vector<Membership> out;
+  const fs::path mounts = root + "/sys/fs/cgroup";
   std::ifstream stream(root + "/proc/self/cgroup");
   for (std::string line; std::getline(stream, line);) {
     const auto first = line.find(':');
@@ -52,9 +53,9 @@ std::vector<Membership> memberships(const std::string& root) {
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
     const std::string group = line.substr(second + 1);
-    if (controllers.empty()) out.push_back({root + "/sys/fs/cgroup", group});
+    if (controllers.empty()) out.push_back({mounts, group});
     if (controllers == "cpu" || controllers == "cpu,cpuacct") {
-      out.push_back({root + "/sys/fs/cgroup/" + controllers, group});
+      out.push_back({mounts / controllers, group});
     }
   }
   return out;

@@ -85,14 +85,14 @@ std::string count_of(hwloc_topology_t topology, hwloc_obj_type_t type) {
 
 std::string cache_of(hwloc_topology_t topology, hwloc_obj_type_t type) {
   const int count = hwloc_get_nbobjs_by_type(topology, type);
-  const hwloc_obj_t cache = hwloc_get_obj_by_type(topology, type, 0);
+  const hwloc_obj* const cache = hwloc_get_obj_by_type(topology, type, 0);
   if (count <= 0 || cache == nullptr || cache->attr == nullptr) return "";
   return fmt::format("{} x {}", count, format_bytes(static_cast<double>(cache->attr->cache.size)));
 }
 
 std::string cpu_model(hwloc_topology_t topology,
                       const std::map<std::string, std::string>& cpuinfo) {
-  const hwloc_obj_t package = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PACKAGE, 0);
+  hwloc_obj* const package = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PACKAGE, 0);
   const char* const name =
       package == nullptr ? nullptr : hwloc_obj_get_info_by_name(package, "CPUModel");
   return name != nullptr ? name : lookup(cpuinfo, "model name");

@@ -8,28 +8,26 @@
 namespace stepmark {
 namespace {
 
-using std::string_view_literals::operator""sv;
+constexpr std::array<std::string_view, 13> kNames{
+    "CUDA_VISIBLE_DEVICES",   "CUDA_DEVICE_ORDER",   "CUDA_DEVICE_MAX_CONNECTIONS",
+    "CUDA_LAUNCH_BLOCKING",   "CUDA_MODULE_LOADING", "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE",
+    "NVIDIA_VISIBLE_DEVICES", "GLIBC_TUNABLES",      "LD_PRELOAD",
+    "SLURM_CPU_BIND",         "SLURM_CPUS_PER_TASK", "SLURM_NTASKS_PER_NODE",
+    "SLURM_GPUS_PER_NODE"};
 
-constexpr std::array kNames{
-    "CUDA_VISIBLE_DEVICES"sv,   "CUDA_DEVICE_ORDER"sv,   "CUDA_DEVICE_MAX_CONNECTIONS"sv,
-    "CUDA_LAUNCH_BLOCKING"sv,   "CUDA_MODULE_LOADING"sv, "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"sv,
-    "NVIDIA_VISIBLE_DEVICES"sv, "GLIBC_TUNABLES"sv,      "LD_PRELOAD"sv,
-    "SLURM_CPU_BIND"sv,         "SLURM_CPUS_PER_TASK"sv, "SLURM_NTASKS_PER_NODE"sv,
-    "SLURM_GPUS_PER_NODE"sv};
-
-constexpr std::array kPrefixes{"OMP_"sv,     "GOMP_"sv,   "KMP_"sv,       "OPENBLAS_"sv, "GOTO_"sv,
-                               "MKL_"sv,     "BLIS_"sv,   "MALLOC_"sv,    "HWLOC_"sv,    "NCCL_"sv,
-                               "NVSHMEM_"sv, "CUBLAS_"sv, "CUBLASLT_"sv,  "OMPI_MCA_"sv, "UCX_"sv,
-                               "UCC_"sv,     "FI_"sv,     "PSM2_"sv,      "PSM3_"sv,     "HCOLL_"sv,
-                               "SHARP_"sv,   "I_MPI_"sv,  "MPIR_CVAR_"sv, "STEPMARK_"sv};
+constexpr std::array<std::string_view, 24> kPrefixes{
+    "OMP_",      "GOMP_",     "KMP_",   "OPENBLAS_", "GOTO_",      "MKL_",
+    "BLIS_",     "MALLOC_",   "HWLOC_", "NCCL_",     "NVSHMEM_",   "CUBLAS_",
+    "CUBLASLT_", "OMPI_MCA_", "UCX_",   "UCC_",      "FI_",        "PSM2_",
+    "PSM3_",     "HCOLL_",    "SHARP_", "I_MPI_",    "MPIR_CVAR_", "STEPMARK_"};
 
 // Differ from job to job and say nothing about speed; one of them is a key in all but name.
-constexpr std::array kLauncherPrefixes{
-    "OMPI_MCA_orte_"sv, "OMPI_MCA_ess"sv,          "OMPI_MCA_pmix"sv,          "OMPI_MCA_prte_"sv,
-    "OMPI_MCA_plm_"sv,  "OMPI_MCA_initial_wdir"sv, "OMPI_MCA_shmem_RUNTIME_"sv};
+constexpr std::array<std::string_view, 7> kLauncherPrefixes{
+    "OMPI_MCA_orte_", "OMPI_MCA_ess",          "OMPI_MCA_pmix",          "OMPI_MCA_prte_",
+    "OMPI_MCA_plm_",  "OMPI_MCA_initial_wdir", "OMPI_MCA_shmem_RUNTIME_"};
 
-constexpr std::array kSecretWords{"KEY"sv,  "TOKEN"sv,      "SECRET"sv,
-                                  "PASS"sv, "CREDENTIAL"sv, "AUTH"sv};
+constexpr std::array<std::string_view, 6> kSecretWords{"KEY",  "TOKEN",      "SECRET",
+                                                       "PASS", "CREDENTIAL", "AUTH"};
 
 }  // namespace
 

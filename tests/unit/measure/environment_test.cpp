@@ -66,12 +66,14 @@ TEST(Variables, SecretsAndStrangersAreNot) {
 }
 
 TEST(Capture, HoldsAllowedVariablesAndNoSecretValue) {
+  // NOLINTBEGIN(concurrency-mt-unsafe): the test has one thread
   ASSERT_EQ(setenv("AWS_SECRET_ACCESS_KEY", "hunter2hunter2", 1), 0);
   ASSERT_EQ(setenv("NCCL_FOO_TOKEN", "hunter2hunter2", 1), 0);
   ASSERT_EQ(setenv("NCCL_ALGO", "Ring=x", 1), 0);
   const Environment environment =
       capture_environment({{.group = "software", .name = "MPI", .value = "none"}});
   for (const char* name : {"AWS_SECRET_ACCESS_KEY", "NCCL_FOO_TOKEN", "NCCL_ALGO"}) unsetenv(name);
+  // NOLINTEND(concurrency-mt-unsafe)
   EXPECT_EQ(environment.get("variables", "NCCL_ALGO"), "Ring=x");
   EXPECT_EQ(environment.get("software", "MPI"), "none");
   for (const EnvironmentFact& fact : environment.facts) {

@@ -104,6 +104,7 @@ inline std::vector<std::exception_ptr> run_ranks(int ranks,
   Meeting meeting(ranks);
   std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(ranks));
   std::vector<std::thread> threads;
+  threads.reserve(thrown.size());
   for (int rank = 0; rank < ranks; ++rank) {
     threads.emplace_back([&, rank] {
       try {
