@@ -71,7 +71,7 @@ TEST(Watchdog, ADeadlineCanComeNearer) {
 
 class WatchdogDeath : public testing::Test {
  protected:
-  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+  void SetUp() override { testing::GTEST_FLAG(death_test_style) = "threadsafe"; }
 };
 
 [[noreturn]] void hang() {
