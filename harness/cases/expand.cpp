@@ -72,6 +72,9 @@ std::vector<std::unique_ptr<Case>> expand(const Suite& suite, int world_size,
       for (const OpId op : kernel->ops) {
         for (const DType dtype : kernel->dtypes) {
           for (const OpShape& shape : info_of(op).bench_shapes(dtype)) {
+            if (bytes_of(shape) > kernel->max_bytes || flops_of(shape) > kernel->max_gflop * 1e9) {
+              continue;
+            }
             cases.push_back(make_kernel_case(shape));
           }
         }

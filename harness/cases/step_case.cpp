@@ -34,7 +34,7 @@ class StepCase final : public Case {
 
   [[nodiscard]] const std::string& id() const override { return id_; }
   [[nodiscard]] std::string_view family() const override { return "step"; }
-  [[nodiscard]] double weight() const override { return 4.0; }
+  [[nodiscard]] double weight() const override { return 10.0; }
 
   [[nodiscard]] Record run(CaseContext& context) override {
     Record record;

@@ -236,7 +236,8 @@ ExitCode doctor_command(const DoctorOptions& options) {
                     {"found", finding.found},
                     {"advice", finding.advice}});
     text += fmt::format("{:8} {:11} {}\n", name_of(finding.health), finding.what, finding.found);
-    if (!finding.advice.empty()) text += wrapped("-> " + finding.advice, 21);
+    if (!finding.advice.empty())
+      text += std::string(21, ' ') + "-> " + wrapped(finding.advice, 24, 79);
   }
   if (options.json) text = json.dump(2) + "\n";
   std::fwrite(text.data(), 1, text.size(), stdout);

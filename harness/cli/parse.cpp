@@ -196,7 +196,7 @@ struct Parser {
     std::vector<std::string> valid;
     const CLI::App* scope = &app;
     for (const CLI::App* sub : app.get_subcommands()) scope = sub;
-    for (const CLI::App* sub : scope->get_subcommands({})) valid.push_back(sub->get_name());
+    for (const CLI::App* sub : app.get_subcommands({})) valid.push_back(sub->get_name());
     for (const CLI::Option* option : scope->get_options()) {
       for (const std::string& name : option->get_lnames()) valid.push_back("--" + name);
     }

@@ -48,6 +48,10 @@ KernelEntry read_kernel(YamlMap& map) {
     for (const OpInfo* info : all_ops()) entry.ops.push_back(info->id);
   }
   entry.dtypes = read_dtypes(map);
+  if (map.has("max_bytes")) {
+    entry.max_bytes = static_cast<double>(value_at(map, "max_bytes", "", parse_bytes));
+  }
+  entry.max_gflop = map.optional_double("max_gflop", entry.max_gflop, {.min = 0.0});
   return entry;
 }
 

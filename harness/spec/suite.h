@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <variant>
 #include <vector>
@@ -18,6 +19,9 @@ namespace stepmark {
 struct KernelEntry {
   std::vector<OpId> ops;
   std::vector<DType> dtypes;
+  // Only shapes of an op's list that move and compute at most this much per call.
+  double max_bytes = std::numeric_limits<double>::infinity();
+  double max_gflop = std::numeric_limits<double>::infinity();
 };
 
 struct CollectiveEntry {

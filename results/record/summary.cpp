@@ -42,7 +42,7 @@ Summary summarize(const Series& series) {
     out.p95 = out.p99 = out.mad = kNaN;
     return out;
   }
-  out.effective_count = effective_sample_size(steady);
+  out.effective_count = effective_sample_size_of_median(steady);
   const auto interval = median_interval_effective(steady, out.effective_count);
   out.median = median(steady);
   out.lower = finite_or_nan(interval.lower);
