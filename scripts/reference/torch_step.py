@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Times the same GPT-2 training step in stepmark and in PyTorch, side by side on this CPU.
+
+usage: torch_step.py STEP_BENCH WORKLOAD.yaml [--plan micro_batch=4,seq=64] [--rounds 7] [--json FILE]
+
+STEP_BENCH is tests/equivalence_steps/step_bench.cpp; WORKLOAD is a gpt2 one. The two sides take
+turns (A B A B ...) in one run, each with all cores, so that other load on the machine meets both.
+The step: fp32, forward, loss, backward, AdamW, no clipping, PyTorch in eager mode with its default
+AdamW or its multi-tensor one, whichever was faster. The SGEMM rate of OpenBLAS, through cblas and
+through stepmark's gemm kernel, is taken between the rounds. Figures are medians over rounds.
+"""
+import argparse
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import time
+
+import torch
+import torch.nn.functional as F
+
+GEMM_SIDE = 4096
+
+
+def read_dims(path):
+    """The flat `key: value` lines of a workload file; enough for the dims."""
+    dims = {}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            key, _, value = line.partition(":")
+            value = value.strip()
+            if value:
+                dims[key.strip()] = int(value) if value.isdigit() else value
+    if dims.get("family") != "gpt2":
+        raise SystemExit(f"{path}: this comparison is written for family gpt2")
+    return dims
+
+
+class TorchStep:
+    """GPT-2 as in Radford et al. 2019, tied head, with torch.nn.functional."""
+
+    def __init__(self, dims, batch, seq, foreach):
+        torch.manual_seed(1)
+        hidden, vocab = dims["hidden"], dims["vocab"]
+        self.heads, self.layers = dims["heads"], dims["layers"]
+        self.p = {}
+
+        def matrix(name, rows, cols):
+            self.p[name] = (0.02 * torch.randn(rows, cols)).requires_grad_(True)
+
+        def vector(name, width, value):
+            self.p[name] = torch.full((width,), value).requires_grad_(True)
+
+        matrix("wte", vocab, hidden)
+        matrix("wpe", dims["max_seq"], hidden)
+        for i in range(self.layers):
+            for name, rows, cols in (("qkv", 3 * hidden, hidden), ("out", hidden, hidden),
+                                     ("up", dims["ffn"], hidden), ("down", hidden, dims["ffn"])):
+                matrix(f"{i}.{name}", rows, cols)
+                vector(f"{i}.{name}.bias", rows, 0.0)
+            for name in ("norm1", "norm2"):
+                vector(f"{i}.{name}", hidden, 1.0)
+                vector(f"{i}.{name}.bias", hidden, 0.0)
+        vector("norm", hidden, 1.0)
+        vector("norm.bias", hidden, 0.0)
+        self.tokens = torch.randint(vocab, (batch, seq))
+        self.targets = torch.randint(vocab, (batch, seq))
+        self.future = torch.ones(seq, seq, dtype=torch.bool).triu(1)
+        self.optimizer = torch.optim.AdamW(list(self.p.values()), lr=1e-3, betas=(0.9, 0.95),
+                                           weight_decay=0.1, foreach=foreach)
+
+    def linear(self, x, name):
+        return F.linear(x, self.p[name], self.p[name + ".bias"])
+
+    def norm(self, x, name):
+        return F.layer_norm(x, x.shape[-1:], self.p[name], self.p[name + ".bias"])
+
+    def attention(self, qkv):
+        batch, seq, width = qkv.shape
+        q, k, v = qkv.view(batch, seq, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+        weights = scores.masked_fill(self.future, -math.inf).softmax(-1)
+        return (weights @ v).transpose(1, 2).reshape(batch, seq, width // 3)
+
+    def step(self):
+        x = F.embedding(self.tokens, self.p["wte"]) + self.p["wpe"][: self.tokens.shape[1]]
+        for i in range(self.layers):
+            attended = self.attention(self.linear(self.norm(x, f"{i}.norm1"), f"{i}.qkv"))
+            x = x + self.linear(attended, f"{i}.out")
+            up = self.linear(self.norm(x, f"{i}.norm2"), f"{i}.up")
+            x = x + self.linear(F.gelu(up, approximate="tanh"), f"{i}.down")
+        logits = F.linear(self.norm(x, "norm"), self.p["wte"])
+        loss = F.cross_entropy(logits.flatten(0, 1), self.targets.flatten())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def timed(self):
+        begin = time.perf_counter()
+        self.step()
+        return time.perf_counter() - begin
+
+
+class StepBench:
+    def __init__(self, program, workload, plan):
+        self.process = subprocess.Popen([program, workload, plan], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def ask(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("step_bench ended early")
+        return json.loads(line)
+
+    def close(self):
+        self.process.stdin.close()
+        return self.process.wait()
+
+
+def cpu_name():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("step_bench")
+    parser.add_argument("workload")
+    parser.add_argument("--plan", default="micro_batch=4,seq=64")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    given = dict(item.split("=") for item in args.plan.split(","))
+    batch, seq = int(given["micro_batch"]), int(given["seq"])
+
+    bench = StepBench(args.step_bench, args.workload, args.plan + ",clip=0")
+    facts = bench.ask("facts")
+    torch.set_num_threads(facts["threads"])
+    dims = read_dims(args.workload)
+    variants = {}
+    for name, foreach in (("default", False), ("foreach", True)):
+        variant = TorchStep(dims, batch, seq, foreach)
+        variant.step()
+        variants[name] = min(variant.timed() for _ in range(3))
+        del variant
+    optimizer = min(variants, key=variants.get)
+    rival = TorchStep(dims, batch, seq, optimizer == "foreach")
+    rival.step()
+    for _ in range(2):
+        bench.ask("step")
+
+    ours, theirs, cblas, kernel = [], [], [], []
+    for _ in range(args.rounds):
+        theirs.append(rival.timed())
+        ours.append(bench.ask("step")["seconds"])
+        gemm = bench.ask(f"gemm {GEMM_SIDE}")
+        cblas.append(gemm["cblas_flops_per_s"])
+        kernel.append(gemm["kernel_flops_per_s"])
+    profile = bench.ask("profile")
+    if bench.close() != 0:
+        raise SystemExit("step_bench failed")
+
+    step_s, torch_s = statistics.median(ours), statistics.median(theirs)
+    rate = facts["flops"] / step_s
+    sgemm = max(cblas + kernel)
+    result = {
+        "what": "one training step (forward, backward, AdamW), fp32, one process, all cores",
+        "model": facts["model"], "plan": facts["plan"], "model_flops": facts["flops"],
+        "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "threads": facts["threads"],
+                    "kernel": platform.release(), "pytorch": torch.__version__,
+                    "date": time.strftime("%Y-%m-%d")},
+        "stepmark_step_s": ours, "pytorch_step_s": theirs, "pytorch_optimizer": optimizer,
+        "stepmark_median_s": step_s, "pytorch_median_s": torch_s,
+        "ratio": step_s / torch_s,
+        "sgemm_cblas_gflops": [x / 1e9 for x in cblas],
+        "sgemm_kernel_gflops": [x / 1e9 for x in kernel],
+        "step_gflops": rate / 1e9, "sgemm_best_gflops": sgemm / 1e9,
+        "share_of_sgemm": rate / sgemm,
+        "profile_last_step_s": dict(sorted(profile.items(), key=lambda item: -item[1])),
+    }
+    print(f"stepmark {step_s:.3f} s, PyTorch {torch_s:.3f} s: ratio {result['ratio']:.3f}")
+    print(f"step {rate / 1e9:.0f} GFLOP/s of model FLOPs, SGEMM {sgemm / 1e9:.0f}: "
+          f"{100 * result['share_of_sgemm']:.0f} %")
+    for label, seconds in list(result["profile_last_step_s"].items())[:20]:
+        print(f"  {seconds:8.4f} s  {label}")
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=1)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
