@@ -39,13 +39,7 @@ class KernelCase final : public Case {
     record.numbers.emplace_back("flops", flops_of(shape_));
     record.numbers.emplace_back("bytes", bytes_of(shape_));
     record.numbers.emplace_back("ranks", context.control.size());
-    if (shape_.dtype == DType::f32) {  // the peak is measured in fp32
-      record.numbers.emplace_back("peak_gflops", context.peaks.gemm_flops_per_s * 1e-9);
-    }
-    // Operands that stay in the caches are not held against the memory's speed.
-    if (bytes_of(shape_) >= kBeyondCaches) {
-      record.numbers.emplace_back("copy_gbps", context.peaks.copy_bytes_per_s * 1e-9);
-    }
+    add_floors(record, context.peaks);
     record.texts.emplace_back("mode", "warm caches");
     if (!check(record, context)) return record;
     KernelRun kernel(context.executor, shape_, context.seed);
@@ -54,6 +48,17 @@ class KernelCase final : public Case {
   }
 
  private:
+  // What the roofline needs, where it means something: the fp32 peak for what computes, the
+  // memory's speed only for operands too large to stay in the caches.
+  void add_floors(Record& record, const DevicePeaks& peaks) const {
+    if (peaks.gemm_flops_per_s <= 0 || peaks.copy_bytes_per_s <= 0) return;
+    const bool computes =
+        flops_of(shape_) / peaks.gemm_flops_per_s >= bytes_of(shape_) / peaks.copy_bytes_per_s;
+    if (computes ? shape_.dtype != DType::f32 : bytes_of(shape_) < kBeyondCaches) return;
+    record.numbers.emplace_back("peak_gflops", peaks.gemm_flops_per_s * 1e-9);
+    record.numbers.emplace_back("copy_gbps", peaks.copy_bytes_per_s * 1e-9);
+  }
+
   bool check(Record& record, CaseContext& context) const {
     double worst = 0;
     std::string worst_shape;

@@ -95,7 +95,7 @@ class StepCase final : public Case {
       }
       record.texts.emplace_back("cluster", context.cluster->name);
     }
-    if (plan_.precision == DType::f32) {
+    if (plan_.precision == DType::f32 && context.peaks.gemm_flops_per_s > 0) {
       add("achievable_flops_per_s", context.peaks.gemm_flops_per_s);
     }
     for (const Group& group : program.groups) {

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/rng.h"
 #include "core/units.h"
+#include "harness/cases/common.h"
 #include "harness/cli/backends.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/ledger.h"
@@ -63,13 +64,15 @@ class RunSession {
     peers_.emplace(control());
     guard_.watch(&*peers_, nullptr);
     resources_ = share_resources(control());
+    oversubscribed_ = !all_ranks(control(), !resources_.oversubscribed);
     together(control(), [&] { config_ = make_run_config(options_, control().size()); });
     open_journal();
     device_ = make_host_device(resources_.compute_threads);
     executor_ = make_host_executor(*device_);
     if (is_root()) announce();
     guard_.expect("measuring the device's peaks", kDeadlineBase);
-    if (!todo_.empty()) peaks_ = probe_peaks(control(), *executor_);
+    // Ranks that take turns on a core have no peaks of their own: rooflines are then N/A.
+    if (!todo_.empty() && !oversubscribed_) peaks_ = probe_peaks(control(), *executor_);
     const ExitCode code = run_cases();
     guard_.expect("end of the run", kDeadlineBase);
     together(control(), [&] {
@@ -205,7 +208,7 @@ class RunSession {
     record.family = std::string(one.family());
     record.started_unix_s = started;
     record.wall_s = steady_clock_seconds() - begin;
-    if (resources_.oversubscribed) record.labels.emplace_back("oversubscribed");
+    if (oversubscribed_) record.labels.emplace_back("oversubscribed");
     return record;
   }
 
@@ -237,6 +240,7 @@ class RunSession {
   RunGuard guard_;
   std::unique_ptr<Job> job_;
   Resources resources_;
+  bool oversubscribed_ = false;  // on any host
   RunConfig config_;
   std::string path_;
   std::vector<Case*> todo_;
