@@ -36,7 +36,8 @@ std::vector<EnvironmentFact> all_facts(const Run& run) {
       {"run", "git revision", h.git_revision + (h.dirty ? " (modified tree)" : "")},
       {"run", "build type", h.build_type}};
   if (h.config.is_object() || h.config.is_array()) {
-    for (const auto& [path, value] : h.config.flatten().items()) {
+    const auto flat = h.config.flatten();
+    for (const auto& [path, value] : flat.items()) {
       out.push_back({"config", path, value.is_string() ? value.get<std::string>() : value.dump()});
     }
   }

@@ -65,7 +65,8 @@ nlohmann::json run_data(const Run& run, const std::string& label) {
                      {"fingerprint", true}});
   };
   if (run.header.config.is_object()) {
-    for (const auto& [path, value] : run.header.config.flatten().items()) {
+    const auto flat = run.header.config.flatten();
+    for (const auto& [path, value] : flat.items()) {
       add_config(path, value);
     }
   }

@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   const auto page = [&](const char* name, const std::vector<Run>& runs) {
     write_report(runs, (folder / name).string());
   };
-  auto other = synthetic::run({.seed = 2, .name = "provider-b", .slowdown = 0.8, .noise = 0.04});
+  auto other = synthetic::run({.seed = 2, .name = "provider-b", .slowdown = 0.8, .noise = 0.4});
   other.header.environment.facts[0].value = "Another CPU 3.1 GHz";
   auto simulated = synthetic::run({.seed = 3, .name = "simulated", .timeline = false});
   for (auto& record : simulated.records) {
@@ -31,12 +31,11 @@ int main(int argc, char** argv) {
 
   page("one.html", {synthetic::run({.seed = 1, .name = "provider-a"})});
   page("two.html", {synthetic::run({.seed = 1, .name = "provider-a"}), other});
-  page("four.html",
-       {synthetic::run({.seed = 1, .name = "provider-a"}), other, simulated, failing});
-  page("hostile.html",
-       {synthetic::run({.seed = 5, .name = "</script><script>document.title='owned'</script>",
-                        .hostile = true}),
-        synthetic::run({.seed = 6, .name = "b", .hostile = true})});
+  page("four.html", {synthetic::run({.seed = 1, .name = "provider-a"}), other, simulated, failing});
+  page("hostile.html", {synthetic::run({.seed = 5,
+                                        .name = "</script><script>document.title='owned'</script>",
+                                        .hostile = true}),
+                        synthetic::run({.seed = 6, .name = "b", .hostile = true})});
   page("kernels-only.html",
        {synthetic::run({.seed = 7, .name = "k", .collectives = false, .steps = false})});
   page("nothing.html", {synthetic::run({.seed = 8, .name = "none", .nothing_measured = true})});

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/compare/compare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/error.h"
+#include "results/table/text_table.h"
+#include "synthetic.h"
+
+namespace stepmark {
+namespace {
+
+using ::testing::HasSubstr;
+
+RunGroup side(const std::string& label, std::vector<Run> runs) {
+  return {.label = label, .runs = std::move(runs)};
+}
+
+Comparison compare_two(const Run& a, const Run& b) {
+  return compare(std::vector{side("a", {a}), side("b", {b})});
+}
+
+const CaseVerdict& verdict_of(const Comparison& c, const std::string& id) {
+  for (const auto& verdict : c.sides.at(0).cases) {
+    if (verdict.case_id == id) {
+      return verdict;
+    }
+  }
+  throw std::out_of_range(id);
+}
+
+TEST(Compare, ARunIsTheSameAsItself) {
+  const auto run = synthetic::run({.seed = 1, .noise = 0.002});
+  const auto c = compare_two(run, run);
+  EXPECT_EQ(c.worst(), Verdict::not_comparable);  // the cases without a result
+  EXPECT_EQ(c.sides[0].count(Verdict::same) + c.sides[0].count(Verdict::not_comparable),
+            static_cast<int>(c.sides[0].cases.size()));
+  EXPECT_EQ(c.sides[0].count(Verdict::not_comparable), 2);
+  EXPECT_TRUE(c.sides[0].differences.empty());
+  EXPECT_FALSE(c.has_regression());
+}
+
+TEST(Compare, FindsWhatIsSlowerAndFaster) {
+  const auto a = synthetic::run({.seed = 1});
+  const auto slower = compare_two(a, synthetic::run({.seed = 2, .slowdown = 1.3}));
+  EXPECT_EQ(slower.worst(), Verdict::slower);
+  EXPECT_TRUE(slower.has_regression());
+  const auto& v = verdict_of(slower, "step/tiny/dp2.tp2");
+  EXPECT_EQ(v.verdict, Verdict::slower);
+  EXPECT_NEAR(v.ratio, 1.3, 0.02);
+  EXPECT_LT(v.lower, 1.3);
+  EXPECT_GT(v.upper, 1.3);
+  EXPECT_LT(v.adjusted_p, 0.05);
+  EXPECT_GT(v.minimum_detectable, 0.02);
+  EXPECT_LT(v.minimum_detectable, 0.1);
+  const auto faster = compare_two(a, synthetic::run({.seed = 2, .slowdown = 0.7}));
+  EXPECT_EQ(verdict_of(faster, "step/tiny/dp2.tp2").verdict, Verdict::faster);
+  EXPECT_FALSE(faster.has_regression());
+}
+
+TEST(Compare, NoiseMakesItUndecidedAndSaysWhatItWouldFind) {
+  const auto c = compare_two(synthetic::run({.seed = 1, .noise = 0.5, .count = 20}),
+                             synthetic::run({.seed = 2, .noise = 0.5, .count = 20}));
+  const auto& v = verdict_of(c, "step/tiny/dp2.tp2");
+  EXPECT_EQ(v.verdict, Verdict::undecided);
+  EXPECT_GT(v.minimum_detectable, 0.2);
+}
+
+TEST(Compare, ADriftingRunPromisesLess) {
+  const auto make = [](std::uint64_t seed, bool drifting) {
+    auto run = synthetic::run({.seed = seed, .collectives = false, .kernels = false});
+    if (drifting) {
+      for (auto& record : run.records) {
+        for (auto& series : record.series) {
+          for (std::size_t i = 0; i < series.values.size(); ++i) {
+            series.values[i] *= (i / 15) % 2 == 0 ? 1.0 : 1.06;
+          }
+        }
+      }
+    }
+    return run;
+  };
+  const auto steady = compare_two(make(1, false), make(2, false));
+  const auto drifting = compare_two(make(1, true), make(2, true));
+  const auto* id = "step/tiny/dp2.tp2";
+  EXPECT_LT(verdict_of(steady, id).assumed_sd, 0.01);
+  EXPECT_GT(verdict_of(drifting, id).assumed_sd, 0.02);
+}
+
+TEST(Compare, WhatIsNotTheSameMeasurementIsNotCompared) {
+  const auto a = synthetic::run({.seed = 1});
+  const auto* id = "step/tiny/dp2.tp2";
+  const auto reason = [&](const std::function<void(Record&)>& change) {
+    auto b = a;
+    for (auto& record : b.records) {
+      if (record.case_id == id) {
+        change(record);
+      }
+    }
+    const auto v = verdict_of(compare_two(a, b), id);
+    EXPECT_EQ(v.verdict, Verdict::not_comparable);
+    return v.reason;
+  };
+  EXPECT_THAT(reason([](Record& r) { r.provenance = Provenance::simulated; }),
+              HasSubstr("provenance measured and simulated"));
+  EXPECT_THAT(reason([](Record& r) { r.perf_valid = false; }), HasSubstr("candidate: timing"));
+  EXPECT_THAT(reason([](Record& r) { r.numbers[0].second = 1; }),
+              HasSubstr("tokens_per_step is 2048 and 1"));
+  EXPECT_THAT(reason([](Record& r) { r.texts[1].second = "dp=4"; }), HasSubstr("plan is"));
+  EXPECT_THAT(reason([](Record& r) { r.outcome = Outcome::failed; }), HasSubstr("failed"));
+  EXPECT_THAT(reason([](Record& r) { r.checks[0].passed = false; }), HasSubstr("check failed"));
+  EXPECT_THAT(reason([](Record& r) { r.case_id = "other"; }), HasSubstr("no such case"));
+}
+
+TEST(Compare, TooFewSamplesAreUndecided) {
+  const auto a = synthetic::run({.seed = 1, .count = 3});
+  EXPECT_EQ(verdict_of(compare_two(a, a), "step/tiny/dp2.tp2").verdict, Verdict::undecided);
+}
+
+TEST(Compare, DifferencesAreShownFingerprintFirst) {
+  const auto a = synthetic::run({.seed = 1});
+  auto b = synthetic::run({.seed = 2});  // another host name
+  b.header.environment.facts[0].value = "Another CPU";
+  b.header.config["workload"]["layers"] = 8;
+  b.header.environment.facts.push_back({"variables", "NCCL_ALGO", "Ring"});
+  const auto c = compare_two(a, b);
+  const auto& d = c.sides[0].differences;
+  ASSERT_EQ(d.size(), 4U);
+  EXPECT_EQ(d[0].name, "/workload/layers");
+  EXPECT_EQ(d[0].candidate, "8");
+  EXPECT_EQ(d[1].candidate, "Another CPU");
+  EXPECT_EQ(d[2].name, "NCCL_ALGO");
+  EXPECT_FALSE(d[3].fingerprint);
+  const auto text = comparison_table(c);
+  EXPECT_THAT(text, HasSubstr("Another CPU"));
+  EXPECT_THAT(text, HasSubstr("One run per side"));
+}
+
+TEST(Compare, RepetitionsReplaceTheAssumption) {
+  const auto runs = [](std::uint64_t seed, double slowdown) {
+    std::vector<stepmark::Run> out;  // inside a test, Run is a member of the test
+    for (std::uint64_t i = 0; i < 5; ++i) {
+      out.push_back(synthetic::run({.seed = seed + i,
+                                    .slowdown = slowdown,
+                                    .between_run_sd = 0.003,
+                                    .collectives = false,
+                                    .kernels = false}));
+    }
+    return out;
+  };
+  const auto c = compare(std::vector{side("a", runs(10, 1)), side("b", runs(20, 1.05))});
+  const auto& v = verdict_of(c, "step/tiny/dp2.tp2");
+  EXPECT_EQ(v.verdict, Verdict::slower);
+  EXPECT_TRUE(std::isnan(v.assumed_sd));
+}
+
+TEST(Compare, RefusesWhatIsNoComparison) {
+  const auto a = synthetic::run({.seed = 1});
+  auto b = synthetic::run({.seed = 2});
+  b.header.ranks = 8;
+  EXPECT_THROW(static_cast<void>(compare(std::vector{side("a", {a})})), Error);
+  EXPECT_THROW(static_cast<void>(compare(std::vector{side("a", {a}), side("b", {})})), Error);
+  EXPECT_THROW(static_cast<void>(compare(std::vector{side("a", {a, b}), side("b", {b})})), Error);
+  EXPECT_THROW(
+      static_cast<void>(compare(std::vector{side("a", {a}), side("b", {b})}, {.margin = -1})),
+      Error);
+  EXPECT_THROW(static_cast<void>(read_run_group("a.smk,,b.smk")), Error);
+}
+
+TEST(Compare, OutputFitsAndIsComplete) {
+  const auto c = compare(std::vector{side("a", {synthetic::run({.seed = 1})}),
+                                     side("b", {synthetic::run({.seed = 2, .slowdown = 1.3})}),
+                                     side("c", {synthetic::run({.seed = 3, .hostile = true})})});
+  ASSERT_EQ(c.sides.size(), 2U);
+  std::istringstream lines(comparison_table(c));
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(display_width(line), kTableWidth) << line;
+  }
+  const auto json = to_json(c);
+  EXPECT_EQ(json["worst"], "slower");
+  EXPECT_EQ(json["sides"][0]["cases"].size(), c.sides[0].cases.size());
+  EXPECT_EQ(json["sides"][0]["counts"]["slower"], c.sides[0].count(Verdict::slower));
+}
+
+}  // namespace
+}  // namespace stepmark

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page's text; how it looks and behaves is checked in tests/browser.
+#include "results/report/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "synthetic.h"
+
+namespace stepmark {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string embedded_data(const std::string& html) {
+  const std::string open = "id=\"data\">";
+  const auto begin = html.find(open) + open.size();
+  return html.substr(begin, html.find("</script>", begin) - begin);
+}
+
+TEST(Report, CarriesEverythingInside) {
+  const auto run = synthetic::run({.seed = 1, .name = "a"});
+  const auto html = report_html(std::vector{run});
+  EXPECT_THAT(html, HasSubstr("<title>stepmark report</title>"));
+  EXPECT_THAT(html, HasSubstr("Apache Software Foundation"));  // ECharts with its licence text
+  EXPECT_THAT(html, Not(HasSubstr("{{css}}")));
+  EXPECT_THAT(html, Not(HasSubstr("src=\"http")));
+  const auto data = nlohmann::json::parse(embedded_data(html));
+  ASSERT_EQ(data["runs"].size(), 1U);
+  EXPECT_EQ(data["runs"][0]["label"], "a");
+  EXPECT_EQ(data["runs"][0]["records"].size(), run.records.size());
+  EXPECT_EQ(data["runs"][0]["counts"]["ok"], 36);
+  EXPECT_EQ(data["runs"][0]["counts"]["asked"], 38);
+}
+
+TEST(Report, TextsCannotLeaveTheDataElement) {
+  auto run = synthetic::run({.seed = 1, .hostile = true});
+  run.records[0].reason = "{{scripts}}</script><script>x</script>";
+  const auto html = report_html(std::vector{run});
+  const auto data = embedded_data(html);
+  EXPECT_THAT(data, Not(HasSubstr("<")));
+  const auto json = nlohmann::json::parse(data);
+  EXPECT_EQ(json["runs"][0]["records"][0]["reason"], run.records[0].reason);
+}
+
+TEST(Report, RunsOfOneFileNameAreToldApart) {
+  auto a = synthetic::run({.seed = 1});
+  auto b = a;
+  auto c = a;
+  a.path = "x/run.smk";
+  b.path = "y/run.smk";
+  c.path = "y/run.smk";
+  const auto data = nlohmann::json::parse(embedded_data(report_html(std::vector{a, b, c})));
+  EXPECT_EQ(data["runs"][0]["label"], "x/run.smk");
+  EXPECT_EQ(data["runs"][1]["label"], "y/run.smk");
+  EXPECT_EQ(data["runs"][2]["label"], "y/run.smk (2)");
+}
+
+TEST(Report, IsWrittenWholeOrNotAtAll) {
+  const auto folder =
+      std::filesystem::path(::testing::TempDir()) / fmt::format("stepmark_report_{}", ::getpid());
+  std::filesystem::create_directories(folder);
+  const std::vector runs{synthetic::run({.seed = 1})};
+  write_report(runs, (folder / "r.html").string());
+  write_report(runs, (folder / "r.html").string());  // replaces
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  EXPECT_THROW(write_report(runs, (folder / "none" / "r.html").string()), Error);
+  EXPECT_THROW(write_report({}, (folder / "e.html").string()), Error);
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace stepmark

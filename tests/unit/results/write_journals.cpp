@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Journals for the schema test: usage write_journals FOLDER.
+#include <string>
+
+#include "synthetic.h"
+
+int main(int argc, char** argv) {
+  using namespace stepmark;
+  if (argc != 2) {
+    return 2;
+  }
+  const std::string folder = argv[1];
+  synthetic::write(synthetic::run({.seed = 1}), folder + "/plain.smk");
+  synthetic::write(synthetic::run({.seed = 2, .count = 3, .hostile = true}),
+                   folder + "/hostile.smk");
+  const auto part = synthetic::run({.seed = 3, .nothing_measured = true});
+  synthetic::write(part, folder + "/resumed.smk");
+  auto writer = JournalWriter::append(folder + "/resumed.smk", part.header);
+  for (const auto& record : synthetic::run({.seed = 3}).records) {
+    writer.write(record);
+  }
+  return 0;
+}
