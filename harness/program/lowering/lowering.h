@@ -59,8 +59,9 @@ class Lowering {
 
   // --- idioms --------------------------------------------------------------------------------
   template <class Shape>
-  void compute(const std::string& label, const Shape& shape, std::vector<BufferSlice> operands) {
-    builder_.kernel(label, kCompute, pack(shape, plan_.precision), std::move(operands));
+  void compute(const std::string& label, const Shape& shape,
+               const std::vector<BufferSlice>& operands) {
+    builder_.kernel(label, kCompute, pack(shape, plan_.precision), operands);
   }
   void norm_forward(const std::string& name, BufferSlice x, BufferSlice y);
   // dx [+]= gradient through the norm. add: the residual branch's gradient is already in dx.

@@ -90,7 +90,7 @@ class Mistakes : public ::testing::Test {
     try {
       (void)read(file.string());
     } catch (const ConfigError& error) {
-      const std::string message = error.message();
+      const std::string& message = error.message();
       EXPECT_THAT(message, ::testing::StartsWith(file.string()));
       return message.substr(file.string().size());
     }
