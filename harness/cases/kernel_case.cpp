@@ -33,6 +33,7 @@ class KernelCase final : public Case {
 
   [[nodiscard]] Record run(CaseContext& context) override {
     Record record;
+    record.texts.emplace_back("title", id_.substr(id_.find('/') + 1));
     record.texts.emplace_back("op", std::string(info_of(shape_.id).name));
     record.texts.emplace_back("shape", to_text(shape_));
     record.texts.emplace_back("dtype", std::string(name_of(shape_.dtype)));

@@ -75,6 +75,7 @@ class StepCase final : public Case {
     const int ranks = context.control.size();
     double flops = 0;
     for (const Op& op : program.ops) flops += op.kernel ? flops_of(*op.kernel) : 0.0;
+    record.texts.emplace_back("title", id_.substr(id_.find('/') + 1));
     record.texts.emplace_back("workload", workload_);
     record.texts.emplace_back("plan", to_text(plan_));
     record.texts.emplace_back("precision", std::string(name_of(plan_.precision)));
