@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "results/compare/compare.h"
@@ -83,28 +84,72 @@ std::string differences_text(const SideComparison& side) {
   return out;
 }
 
-std::string side_text(const SideComparison& side, const CompareOptions& options) {
-  auto out = wrapped(fmt::format("{} against the baseline {}", side.candidate, side.baseline), 2) +
-             differences_text(side);
-  TextTable table({{"case", Align::left},
+// "/out-of-place/world4": what all ids end in, in whole segments, said once above the table.
+std::string common_ending(const std::vector<const CaseVerdict*>& cases) {
+  if (cases.size() < 2) {
+    return {};
+  }
+  std::string_view ending = cases.front()->case_id;
+  for (const auto* c : cases) {
+    while (!c->case_id.ends_with(ending)) {
+      const auto next = ending.find('/', 1);
+      ending = next == std::string_view::npos ? std::string_view{} : ending.substr(next);
+    }
+  }
+  return ending.starts_with('/') ? std::string(ending) : std::string{};
+}
+
+std::string family_text(const std::string& family, const std::vector<const CaseVerdict*>& cases) {
+  const auto ending = common_ending(cases);
+  const auto prefix = fmt::format("{}/", family);
+  TextTable table({{family, Align::left},
                    {"baseline"},
                    {"candidate"},
                    {"time ratio [interval]"},
                    {"verdict", Align::left},
                    {"detects"}});
+  for (const auto* c : cases) {
+    std::string_view name = c->case_id;
+    name.remove_suffix(ending.size());
+    if (name.starts_with(prefix)) {
+      name.remove_prefix(prefix.size());
+    }
+    table.add({std::string(name), format_time(c->baseline_s), format_time(c->candidate_s),
+               ratio_text(*c), std::string(name_of(c->verdict)),
+               std::isfinite(c->minimum_detectable)
+                   ? fmt::format("{:.1f} %", 100 * c->minimum_detectable)
+                   : kNotAvailable});
+  }
+  return fmt::format("{}{}\n", ending.empty() ? "" : wrapped(fmt::format("... {}", ending), 2),
+                     table.text());
+}
+
+std::string side_text(const SideComparison& side, const CompareOptions& options) {
+  auto out = wrapped(fmt::format("{} against the baseline {}", side.candidate, side.baseline), 2) +
+             differences_text(side);
+  std::vector<std::string> families;
+  std::map<std::string, std::vector<const CaseVerdict*>> compared;
   std::string reasons;
   for (const auto& c : side.cases) {
-    table.add({c.case_id, format_time(c.baseline_s), format_time(c.candidate_s), ratio_text(c),
-               std::string(name_of(c.verdict)),
-               std::isfinite(c.minimum_detectable)
-                   ? fmt::format("{:.1f} %", 100 * c.minimum_detectable)
-                   : kNotAvailable});
     if (!c.reason.empty()) {
-      reasons += wrapped(fmt::format("  {}: {}", c.case_id, c.reason), 4);
+      reasons += wrapped(
+          fmt::format("  {}: {}{}", c.case_id,
+                      c.verdict == Verdict::not_comparable ? "not comparable: " : "", c.reason),
+          4);
+    }
+    if (c.verdict != Verdict::not_comparable) {
+      auto& cases = compared[c.family];
+      if (cases.empty()) {
+        families.push_back(c.family);
+      }
+      cases.push_back(&c);
     }
   }
-  if (!table.empty()) {
-    out += fmt::format("{}{}\n", table.text(), reasons);
+  for (const auto& family : families) {
+    out += family_text(family, compared[family]);
+  }
+  if (!reasons.empty()) {
+    out += fmt::format("Remarks\n{}\n", reasons);
   }
   std::string counts;
   for (const auto verdict : kVerdicts) {

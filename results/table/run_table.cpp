@@ -37,23 +37,78 @@ const Summary& time_of(const Record& record) {
   return found == nullptr ? kNone : *found;
 }
 
-// Whatever keeps a figure from being a plain measurement is said beside it.
-std::string remarks(const Record& record) {
-  std::string out;
-  const auto add = [&](std::string_view text) {
-    out += fmt::format("{}{}", out.empty() ? "" : ", ", text);
-  };
-  if (record.provenance != Provenance::measured) {
-    add(name_of(record.provenance));
+// Labels that every measured case of the run has are said once, below the tables.
+std::vector<std::string> common_labels(const Run& run) {
+  std::vector<std::string> common;
+  bool first = true;
+  for (const auto& record : run.records) {
+    if (record.outcome != Outcome::ok) {
+      continue;
+    }
+    if (first) {
+      common = record.labels;
+      first = false;
+    }
+    std::erase_if(common, [&](const std::string& label) {
+      return std::find(record.labels.begin(), record.labels.end(), label) == record.labels.end();
+    });
   }
-  if (!record.perf_valid) {
-    add("timing not valid");
-  }
-  for (const auto& label : record.labels) {
-    add(label);
-  }
-  return out;
+  return common;
 }
+
+// Whatever keeps a figure from being a plain measurement is said beside it: a letter in the table,
+// its meaning below.
+class Remarks {
+ public:
+  explicit Remarks(std::vector<std::string> common) : common_(std::move(common)) {}
+
+  [[nodiscard]] std::vector<std::string> texts(const Record& record) const {
+    std::vector<std::string> out;
+    if (record.provenance != Provenance::measured) {
+      out.emplace_back(name_of(record.provenance));
+    }
+    if (!record.perf_valid) {
+      out.emplace_back("timing not valid");
+    }
+    for (const auto& label : record.labels) {
+      if (std::find(common_.begin(), common_.end(), label) == common_.end()) {
+        out.push_back(label);
+      }
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::string marks(const Record& record) {
+    std::string out;
+    for (const auto& text : texts(record)) {
+      auto found = std::find(known_.begin(), known_.end(), text);
+      if (found == known_.end()) {
+        found = known_.insert(known_.end(), text);
+      }
+      const auto index = static_cast<std::size_t>(found - known_.begin());
+      out += fmt::format("{}{}", out.empty() ? "" : " ",
+                         index < 26 ? std::string(1, static_cast<char>('a' + index))
+                                    : fmt::format("{}", index + 1));
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::string legend() const {
+    std::string out;
+    for (std::size_t i = 0; i < known_.size(); ++i) {
+      out += wrapped(fmt::format("{} {}",
+                                 i < 26 ? std::string(1, static_cast<char>('a' + i))
+                                        : fmt::format("{}", i + 1),
+                                 known_[i]),
+                     2);
+    }
+    return out;
+  }
+
+ private:
+  std::vector<std::string> common_;
+  std::vector<std::string> known_;
+};
 
 std::string collective_block_name(const Record& record) {
   const auto placement = record.text("placement");
@@ -75,6 +130,7 @@ std::string collectives(const Run& run) {
   }
   std::string out;
   for (const auto& name : order) {
+    Remarks remarks(common_labels(run));
     TextTable table({{"size"},
                      {"time"},
                      {"±95 %"},
@@ -83,7 +139,7 @@ std::string collectives(const Run& run) {
                      {"busbw GB/s"},
                      {"samples"},
                      {"check", Align::left},
-                     {"remarks", Align::left}});
+                     {"note", Align::left}});
     auto& block = blocks[name];
     std::stable_sort(block.begin(), block.end(), [](const Record* a, const Record* b) {
       return a->number("size_bytes").value_or(0) < b->number("size_bytes").value_or(0);
@@ -93,14 +149,15 @@ std::string collectives(const Run& run) {
       table.add({format_bytes(record->number("size_bytes").value_or(0)), format_time(time.median),
                  format_half_width(time), format_time(time.p99), format_metric(*record, "algbw"),
                  format_metric(*record, "busbw"), fmt::format("{}", time.count),
-                 format_checks(*record), remarks(*record)});
+                 format_checks(*record), remarks.marks(*record)});
     }
-    out += fmt::format("{}\n{}\n", fit(name, kTableWidth), table.text());
+    out += fmt::format("{}\n{}{}\n", fit(name, kTableWidth), table.text(), remarks.legend());
   }
   return out;
 }
 
 std::string kernels(const Run& run) {
+  Remarks remarks(common_labels(run));
   TextTable table({{"kernel", Align::left},
                    {"time"},
                    {"±95 %"},
@@ -109,7 +166,7 @@ std::string kernels(const Run& run) {
                    {"GB/s"},
                    {"roofline"},
                    {"check", Align::left},
-                   {"remarks", Align::left}});
+                   {"note", Align::left}});
   for (const auto* record : measured(run, "kernel")) {
     const auto& time = time_of(*record);
     const auto* roofline = record->metric("roofline");
@@ -118,9 +175,10 @@ std::string kernels(const Run& run) {
                format_half_width(time), format_time(time.p99), format_metric(*record, "gflops"),
                format_metric(*record, "gbps"),
                format_percent(roofline == nullptr ? std::nullopt : roofline->value),
-               format_checks(*record), remarks(*record)});
+               format_checks(*record), remarks.marks(*record)});
   }
-  return table.empty() ? std::string{} : fmt::format("Kernels\n{}\n", table.text());
+  return table.empty() ? std::string{}
+                       : fmt::format("Kernels\n{}{}\n", table.text(), remarks.legend());
 }
 
 std::string step_split(const Record& record) {
@@ -147,6 +205,7 @@ std::string steps(const Run& run) {
                    {"MFU"},
                    {"HFU"},
                    {"check", Align::left}});
+  const Remarks remarks(common_labels(run));
   std::string below;
   for (const auto* record : measured(run, "step")) {
     const auto& time = time_of(*record);
@@ -166,8 +225,8 @@ std::string steps(const Run& run) {
     if (mfu != nullptr && !mfu->value) {
       below += wrapped(fmt::format("  {}: MFU N/A: {}", name, mfu->note), 4);
     }
-    if (const auto said = remarks(*record); !said.empty()) {
-      below += wrapped(fmt::format("  {}: {}", name, said), 4);
+    for (const auto& text : remarks.texts(*record)) {
+      below += wrapped(fmt::format("  {}: {}", name, text), 4);
     }
   }
   return table.empty() ? std::string{} : fmt::format("Steps\n{}{}\n", table.text(), below);
@@ -222,6 +281,9 @@ std::string closing(const Run& run) {
               2);
   if (!environment.empty()) {
     out += wrapped(fmt::format("Hardware: {}", environment), 2);
+  }
+  for (const auto& label : common_labels(run)) {
+    out += wrapped(fmt::format("All cases: {}", label), 2);
   }
   for (const auto& warning : run.warnings) {
     out += wrapped(fmt::format("Warning: {}", warning), 2);

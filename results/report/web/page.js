@@ -23,6 +23,12 @@
   const title = (record) => record.texts.title || record.case_id.replace(/^[a-z]+\//, "");
   const ok = (run, family) => run.records.filter((r) => r.family === family && r.outcome === "ok");
 
+  // Labels that all measured cases of a run share are said once, in the run's card.
+  for (const run of runs) {
+    const lists = run.records.filter((record) => record.outcome === "ok").map((record) => record.labels);
+    run.common = lists.length ? lists.reduce((all, labels) => all.filter((label) => labels.includes(label))) : [];
+  }
+
   function section(id, heading, hint, ...children) {
     document.getElementById("contents").append(el("a", { href: `#${id}` }, heading));
     const out = el("section", { id }, el("h2", {}, heading), hint ? el("p", { class: "hint" }, hint) : null, ...children);
@@ -69,7 +75,7 @@
     if (many) out.title = run.label;
     if (record.provenance !== "measured") out.append(el("span", { class: "tag warn" }, record.provenance));
     if (!record.perf_valid) out.append(el("span", { class: "tag bad" }, "timing not valid"));
-    for (const label of record.labels) out.append(el("span", { class: "tag soft" }, label));
+    for (const label of record.labels.filter((l) => !run.common.includes(l))) out.append(el("span", { class: "tag soft" }, label));
     return out;
   }
 
@@ -114,6 +120,7 @@
           el("p", {}, `${h.ranks} ranks, backend ${h.backend}, suite ${h.suite}, ${h.started}`),
           el("p", {}, run.hardware || "hardware not recorded"),
           el("p", {}, `stepmark ${h.tool_version} (${h.git_revision}${h.dirty ? ", modified tree" : ""}, ${h.build_type} build)`),
+          ...run.common.map((label) => el("p", { class: "warn" }, `all cases: ${label}`)),
           ...run.warnings.map((warning) => el("p", { class: "warn" }, warning)),
         ),
       );

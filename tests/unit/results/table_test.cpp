@@ -65,7 +65,7 @@ TEST(RunTable, JsonGolden) { expect_golden("run.json", run_json(small_run()).dum
 TEST(Journal, LineGolden) {
   auto record = small_run().records.at(5);
   record.timeline.resize(2);
-  expect_golden("journal.smk", journal_line(header_json(synthetic::header({}), "run")) +
+  expect_golden("journal.jsonl", journal_line(header_json(synthetic::header({}), "run")) +
                                    journal_line(record_line_json(record)));
 }
 
@@ -86,7 +86,7 @@ TEST(RunTable, SaysWhatWasNotMeasured) {
   EXPECT_THAT(text, HasSubstr("step/gpt2-124m: not-measured"));
   EXPECT_THAT(text, HasSubstr("kernel/rope: failed: max relative error"));
   EXPECT_THAT(text, HasSubstr("17 of 1024 wrong"));
-  EXPECT_THAT(text, HasSubstr("timing not valid, oversubscribed"));
+  EXPECT_THAT(text, HasSubstr("a timing not valid\nb oversubscribed"));
 }
 
 TEST(RunJson, HasNoRawSamples) {
