@@ -53,7 +53,9 @@ std::string Ledger::give_up(const std::string& reason, ExitCode code) noexcept {
       }
       journal_.write_end(static_cast<int>(code), reason);
     } catch (const std::exception& error) {
-      return fmt::format("{} ({} cases without a line: {})", kept, missing, error.what());
+      const bool known = reason.find(error.what()) != std::string::npos;
+      return fmt::format("{} ({} cases without a line{}{})", kept, missing, known ? "" : ": ",
+                         known ? "" : error.what());
     }
     return kept;
   } catch (const std::exception& error) {

@@ -2,10 +2,12 @@
 #include "harness/cli/peers.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <fstream>
+#include <sstream>
 
 #include "core/error.h"
 
@@ -24,15 +26,15 @@ char process_state(long pid) {
 }  // namespace
 
 Peers::Peers(Control& control) {
-  const auto all = control.gather(fmt::format("{} {}", getpid(), identity().host));
-  for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    const std::size_t space = all[rank].find(' ');
+  const auto gathered = control.gather(fmt::format("{} {}", getpid(), identity().host));
+  std::istringstream all(control.broadcast(fmt::format("{}", fmt::join(gathered, "\n"))));
+  std::string line;
+  for (int rank = 0; std::getline(all, line); ++rank) {
+    const std::size_t space = line.find(' ');
     long pid = 0;
-    std::from_chars(all[rank].data(), all[rank].data() + space, pid);
-    hosts_.push_back(all[rank].substr(space + 1));
-    if (hosts_.back() == identity().host) {
-      local_.push_back({.rank = static_cast<int>(rank), .pid = pid});
-    }
+    std::from_chars(line.data(), line.data() + space, pid);
+    hosts_.push_back(line.substr(space + 1));
+    if (hosts_.back() == identity().host) local_.push_back({.rank = rank, .pid = pid});
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is in trouble? Ranks exchange their host and process id at start; when a run gets stuck, rank
-// 0 looks at the processes on its own host and names those that are gone or stopped.
+// 0, or another if it is rank 0 that is stuck, looks at the processes on its own host and names
+// those that are gone or stopped.
 #pragma once
 
 #include <string>
@@ -12,7 +13,7 @@ namespace stepmark {
 
 class Peers {
  public:
-  // Collective; only rank 0 learns anything.
+  // Collective.
   explicit Peers(Control& control);
   // "rank 2 (pid 4711) is stopped (SIGSTOP)", or "rank 2 (pid 4711) is gone"; empty when every rank
   // on this host runs. Touches only /proc: callable from any thread at any time.

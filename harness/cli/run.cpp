@@ -49,14 +49,29 @@ class RunSession {
     } catch (const QuietStop& stop) {
       guard_.release();
       return stop.code;
-    } catch (...) {
+    } catch (const std::exception& error) {
       job_->abandon();
       guard_.release();
+      const auto* own = dynamic_cast<const Error*>(&error);
+      give_up(error.what(), own != nullptr ? own->code() : ExitCode::kEnvironment);
       throw;
     }
   }
 
  private:
+  // A run under way that cannot go on, such as with a full disk: what has no result gets a line,
+  // as far as it can be written, and the message says where the run was.
+  void give_up(const std::string& reason, ExitCode code) {
+    if (!ledger_) return;
+    const std::string current = ledger_->current();
+    const std::string message =
+        current.empty() ? reason : fmt::format("{}; during case '{}'", reason, current);
+    const std::string kept = ledger_->give_up(message, code);
+    if (kept.empty()) return;
+    log_error("{}; {}", message, kept);
+    throw QuietStop{code};
+  }
+
   Control& control() { return job_->control(); }
   [[nodiscard]] bool is_root() { return control().rank() == 0; }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What ends a run that cannot end by itself: signals, and the watchdog when a rank makes no
 // progress. Rank 0 writes the rest of the journal and speaks; the others wait for that and leave.
+// When rank 0 cannot, one of the others speaks.
 // Both run on threads of their own and touch neither MPI nor the device.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -29,12 +31,15 @@ class RunGuard {
  private:
   void on_signal(int signal);
   void on_stuck(const std::string& activity);
-  [[noreturn]] void leave(const std::string& reason, ExitCode code, bool stuck);
+  [[noreturn]] void leave(const std::string& reason, ExitCode code);
+  // What is known of ranks that are gone or stopped.
+  [[nodiscard]] std::string trouble();
 
   std::mutex mutex_;
   const Peers* peers_ = nullptr;
   Ledger* ledger_ = nullptr;
   bool started_ = false;
+  std::atomic<bool> told_to_leave_ = false;
   SignalThread signals_;
   std::unique_ptr<Watchdog> watchdog_;
 };

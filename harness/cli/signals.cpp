@@ -40,6 +40,7 @@ struct SignalThread::State {
 SignalThread::SignalThread() : state_(std::make_unique<State>()) {
   const sigset_t set = handled_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGXFSZ, SIG_IGN);
   state_->thread = std::thread([state = state_.get(), set] {
     while (true) {
       int signal = 0;

@@ -10,6 +10,7 @@ namespace stepmark {
 
 class SignalThread {
  public:
+  // A write beyond a file size limit becomes an error (EFBIG) and not a signal.
   // Blocks the signals in the calling thread and all threads it starts later: construct it first.
   SignalThread();
   ~SignalThread();
