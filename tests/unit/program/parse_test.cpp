@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "core/error.h"
 #include "harness/program/text.h"
 #include "tests/unit/program/models.h"
@@ -102,12 +104,12 @@ TEST(Text, SurvivesEveryCutAndChange) {
       const Program program = parse_program(broken, "p");
       EXPECT_EQ(to_text(program), broken);
     } catch (const ConfigError& error) {
-      int at = 0;
-      int column = 0;
-      ASSERT_EQ(std::sscanf(error.message().c_str(), "p:%d:%d:", &at, &column), 2)
-          << error.message();
-      EXPECT_GE(at, line) << broken;
-      EXPECT_GE(column, 1);
+      const std::string& message = error.message();
+      ASSERT_THAT(message, StartsWith("p:"));
+      char* after_line = nullptr;
+      EXPECT_GE(std::strtol(message.c_str() + 2, &after_line, 10), line) << broken;
+      ASSERT_EQ(*after_line, ':') << message;
+      EXPECT_GE(std::strtol(after_line + 1, nullptr, 10), 1) << message;
     }
   };
   int line = 1;

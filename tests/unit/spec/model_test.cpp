@@ -78,7 +78,7 @@ TEST(Model, CountsGroupedHeadsAndGateOfLlamaByHand) {
   const std::int64_t attention = 4 * (4 + 2 + 2) * 2 + 8 * 4;
   const std::int64_t mlp = 4 * 12 + 6 * 4;
   const std::int64_t norms = 2 * 4 + 4;
-  const std::int64_t tables = 2 * 5 * 4;
+  const std::int64_t tables = std::int64_t{2} * 5 * 4;
   EXPECT_EQ(model.parameters(), attention + mlp + norms + tables);
   EXPECT_FALSE(model.tied_embeddings);
 }
