@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the stepmark binary alone or under mpirun, for the tests of the command line and of faults.
+
+STEPMARK_BINARY and STEPMARK_MPIEXEC name the programs (set by CTest). Every call has a time limit,
+every test its own folder.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BINARY = os.environ["STEPMARK_BINARY"]
+MPIEXEC = os.environ.get("STEPMARK_MPIEXEC", "")
+TIMEOUT_S = 180
+
+OK, CHECK_FAILED, USAGE, NOT_MEASURED, ENVIRONMENT = range(5)
+
+# One tiny step, one collective, one kernel: a run of a few seconds.
+SMALL_SUITE = """\
+suite: small
+description: one of each family
+budget: 3s
+precision: 5%
+cases:
+  - family: step
+    workload: tiny
+    plan: ["tp=2,layers=1,micro_batch=2,seq=16", "tp=1,layers=1,micro_batch=2,seq=16"]
+  - family: collective
+    collectives: [all_reduce]
+    min: 4KiB
+    max: 4KiB
+    placement: out-of-place
+  - family: kernel
+    ops: [gemm]
+    max_gflop: 0.3
+    max_bytes: 4MiB
+"""
+
+
+def environment():
+    env = dict(os.environ)
+    env.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
+    return env
+
+
+def mpi_command(ranks):
+    return [MPIEXEC, "--oversubscribe", "--bind-to", "none", "-np", str(ranks)]
+
+
+class Result:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    def errors(self):
+        """Lines in which a process says what went wrong; launchers' own banners are not ours."""
+        return [line for line in self.err.splitlines() if "stepmark" in line and "error" in line]
+
+    def __str__(self):
+        return f"exit code {self.code}\nstdout:\n{self.out}\nstderr:\n{self.err}"
+
+
+def stepmark(*arguments, ranks=0, cwd=None, timeout=TIMEOUT_S, prefix=()):
+    """Runs to the end. `ranks` 0: without a launcher. `prefix`: a program that starts stepmark."""
+    command = [*(mpi_command(ranks) if ranks else []), *prefix, BINARY, *map(str, arguments)]
+    done = subprocess.run(command, env=environment(), cwd=cwd, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def read_lines(path):
+    """Complete lines of a journal as values."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def records(path):
+    return [line for line in read_lines(path) if line["type"] == "record"]
+
+
+class ToolTest(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="stepmark-test-")
+        self.folder = self._folder.name
+        self.addCleanup(self._folder.cleanup)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def expect(self, result, code, *texts):
+        """The exit code, and every text in what was printed to stderr."""
+        self.assertEqual(result.code, code, str(result))
+        for text in texts:
+            self.assertIn(text, result.err, str(result))
+
+
+class Job:
+    """A run under mpirun in a session of its own, watched while it goes on."""
+
+    def __init__(self, ranks, *arguments, cwd, prefix=()):
+        self._out = tempfile.TemporaryFile("w+")
+        self._err = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [*mpi_command(ranks), *prefix, BINARY, *map(str, arguments)], env=environment(), cwd=cwd,
+            stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err, start_new_session=True)
+
+    def rank_pid(self, rank):
+        """Process id of a rank: the child of mpirun whose environment says so."""
+        wanted = f"OMPI_COMM_WORLD_RANK={rank}".encode()
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{name}/stat", encoding="utf-8") as file:
+                    parent = int(file.read().rpartition(")")[2].split()[1])
+                with open(f"/proc/{name}/environ", "rb") as file:
+                    variables = file.read().split(b"\0")
+            except OSError:
+                continue
+            if parent == self.process.pid and wanted in variables:
+                return int(name)
+        raise AssertionError(f"no process of rank {rank}")
+
+    def wait_for_records(self, path, count, timeout=90):
+        deadline = time.monotonic() + timeout
+        while len(records(path)) < count:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"no {count} records: {self.end(1)}")
+            time.sleep(0.05)
+
+    def end(self, timeout):
+        """The result; the process must end by itself within `timeout` seconds."""
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            code = None
+        texts = []
+        for file in (self._out, self._err):
+            file.seek(0)
+            texts.append(file.read())
+            file.close()
+        return Result(code, *texts)
+
+    def kill(self):
+        if self.process.poll() is None:
+            for rank in range(64):
+                try:
+                    os.kill(self.rank_pid(rank), signal.SIGKILL)
+                except (AssertionError, ProcessLookupError):
+                    break
+            self.process.kill()
+            self.process.wait()
+
+
+def main(needs_mpi=False):
+    """Exit code 77 tells CTest that a test was skipped."""
+    if needs_mpi and not MPIEXEC:
+        print("skipped: built without MPI")
+        sys.exit(77)
+    unittest.main(verbosity=2)

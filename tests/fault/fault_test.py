@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ranks that die or stop, signals and full disks: the run ends in time with the documented exit code
+and one clear message, keeps every case already measured, and --resume completes it.
+
+Exit codes are those that the launcher hands on (Open MPI 4): a rank's own code when a rank ends by
+itself, 128 + 9 when one was killed by SIGKILL, and 1 whenever mpirun itself got SIGINT or SIGTERM,
+whatever the ranks say. The journal's end line has stepmark's own code in each case.
+"""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+import stepmark_tool as tool  # noqa: E402
+
+RANKS = 4
+KILLED = 128 + signal.SIGKILL
+LAUNCHER_STOPPED = 1
+ENDS_WITHIN_S = 45
+
+# Two short cases, a long one that is under way when the fault comes, and one that is not reached.
+# No precision is ever reached, so that each case takes its share of the budget.
+SUITE = """\
+suite: faults
+description: short cases, then a long one
+budget: 8s
+precision: 0.0001%
+cases:
+  - family: collective
+    collectives: [all_reduce, broadcast]
+    min: 4KiB
+    max: 4KiB
+    placement: out-of-place
+  - family: step
+    workload: tiny
+    plan: ["tp=2,dp=2,layers=1,micro_batch=2,seq=16"]
+  - family: collective
+    collectives: [all_gather]
+    min: 4KiB
+    max: 4KiB
+    placement: out-of-place
+"""
+CASES = 4
+
+
+class Faults(tool.ToolTest):
+    def setUp(self):
+        super().setUp()
+        self.suite = self.write("faults.yaml", SUITE)
+        self.journal = self.path("run.smk")
+
+    def command(self, *more):
+        return ["run", "--suite", self.suite, "--out", self.journal, *more]
+
+    def run_until_long_case(self, *more):
+        job = tool.Job(RANKS, *self.command(*more), cwd=self.folder)
+        self.addCleanup(job.kill)
+        job.wait_for_records(self.journal, 2)
+        return job
+
+    def end(self, job, code):
+        """Ends in time, with this code; returns result and the records measured before the fault."""
+        result = job.end(ENDS_WITHIN_S)
+        self.assertEqual(result.code, code, str(result))
+        measured = [r for r in tool.records(self.journal) if r["outcome"] == "ok"]
+        self.assertGreaterEqual(len(measured), 2, str(result))
+        for record in measured:
+            self.assertGreater(len(record["series"][0]["values"]), 0)
+        return result, measured
+
+    def expect_rest_listed(self, measured, code):
+        lines = tool.read_lines(self.journal)
+        rest = [line for line in lines if line.get("outcome") == "not-measured"]
+        self.assertEqual(len(measured) + len(rest), CASES)
+        self.assertNotIn("not reached", rest[0]["reason"])
+        for record in rest[1:]:
+            self.assertIn("not reached", record["reason"])
+        self.assertEqual(lines[-1]["type"], "end")
+        self.assertEqual(lines[-1]["exit_code"], code)
+
+    def expect_one_message(self, result, *texts):
+        errors = [line for line in result.err.splitlines() if "error: " in line]
+        self.assertEqual(len(errors), 1, str(result))
+        for text in texts:
+            self.assertIn(text, errors[0])
+        # The case under way is named: the long one, or that before it at worst.
+        self.assertTrue(any(name in errors[0] for name in ("'step/tiny", "'collective/")), errors)
+
+    def expect_resume_completes(self, measured):
+        done = tool.stepmark(*self.command("--resume"), ranks=RANKS, cwd=self.folder)
+        self.expect(done, tool.OK)
+        last = {}
+        for record in tool.records(self.journal):
+            last[record["case_id"]] = record
+        self.assertEqual(len(last), CASES)
+        self.assertEqual({r["outcome"] for r in last.values()}, {"ok"}, str(done))
+        for record in measured:  # kept, not measured again
+            self.assertEqual(last[record["case_id"]], record)
+        self.assertIn(f"{CASES} of {CASES} cases measured", done.out)
+
+    def test_killed_rank(self):
+        job = self.run_until_long_case()
+        pid = job.rank_pid(2)
+        os.kill(pid, signal.SIGKILL)
+        result, measured = self.end(job, KILLED)
+        self.expect_one_message(result, f"rank 2 (pid {pid}) is gone", "2 of 4 cases are kept")
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
+        self.expect_resume_completes(measured)
+
+    def test_killed_rank_zero(self):
+        # Who writes the journal is gone: no line for the rest, and the message is the launcher's.
+        job = self.run_until_long_case()
+        os.kill(job.rank_pid(0), signal.SIGKILL)
+        result, measured = self.end(job, KILLED)
+        self.assertIn("rank 0", result.err)
+        self.expect_resume_completes(measured)
+
+    def test_stopped_rank(self):
+        job = self.run_until_long_case("--case-deadline", "6")
+        pid = job.rank_pid(1)
+        os.kill(pid, signal.SIGSTOP)
+        result, measured = self.end(job, tool.NOT_MEASURED)
+        self.expect_one_message(result, f"rank 1 (pid {pid}) is stopped", "deadline")
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
+        self.expect_resume_completes(measured)
+
+    def test_stopped_rank_zero(self):
+        # Rank 1 speaks. The launcher wakes rank 0 up to end it, and it may then still write the rest
+        # of the journal and its own message.
+        job = self.run_until_long_case("--case-deadline", "6")
+        pid = job.rank_pid(0)
+        os.kill(pid, signal.SIGSTOP)
+        result, measured = self.end(job, tool.NOT_MEASURED)
+        others = [line for line in result.err.splitlines()
+                  if "error: " in line and not line.startswith("[rank 0]")]
+        self.assertEqual(len(others), 1, str(result))
+        self.assertIn(f"rank 0 (pid {pid}) is stopped", others[0])
+        self.assertIn("--resume", others[0])
+        self.expect_resume_completes(measured)
+
+    def test_interrupted_launcher(self):
+        # Ctrl-C: mpirun passes it on to the ranks as SIGTERM.
+        job = self.run_until_long_case()
+        job.process.send_signal(signal.SIGINT)
+        result, measured = self.end(job, LAUNCHER_STOPPED)
+        self.expect_one_message(result, "received SIG", "2 of 4 cases are kept", "--resume")
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
+        self.expect_resume_completes(measured)
+
+    def test_terminated_launcher(self):
+        job = self.run_until_long_case()
+        job.process.send_signal(signal.SIGTERM)
+        result, measured = self.end(job, LAUNCHER_STOPPED)
+        self.expect_one_message(result, "received SIGTERM", "2 of 4 cases are kept", "--resume")
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
+        self.expect_resume_completes(measured)
+
+    def test_terminated_rank_zero(self):
+        job = self.run_until_long_case()
+        os.kill(job.rank_pid(0), signal.SIGTERM)
+        result, measured = self.end(job, tool.NOT_MEASURED)
+        self.expect_one_message(result, "received SIGTERM", "2 of 4 cases are kept", "--resume")
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
+        self.expect_resume_completes(measured)
+
+    def test_file_size_limit(self):
+        job = self.run_until_long_case()
+        size = os.path.getsize(self.journal) + 200  # less than any further record
+        resource.prlimit(job.rank_pid(0), resource.RLIMIT_FSIZE, (size, size))
+        result, measured = self.end(job, tool.ENVIRONMENT)
+        self.expect_one_message(result, "File too large", "2 of 4 cases are kept", "--resume")
+        self.expect_resume_completes(measured)
+
+    def test_full_disk(self):
+        disk = self.path("disk")
+        os.mkdir(disk)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", disk],
+                                 stderr=subprocess.DEVNULL, check=False) if shutil.which("mount") else None
+        if mounted is None or mounted.returncode != 0:
+            self.skipTest("may not mount a small disk")
+        self.addCleanup(subprocess.run, ["umount", disk], check=False)
+        self.journal = os.path.join(disk, "run.smk")
+        job = self.run_until_long_case()
+        filler = os.path.join(disk, "filler")
+        try:
+            with open(filler, "wb", buffering=0) as file:
+                while file.write(b"\0" * 4096):
+                    pass
+        except OSError:
+            pass
+        result, measured = self.end(job, tool.ENVIRONMENT)
+        self.expect_one_message(result, "No space left on device", "2 of 4 cases are kept")
+        os.remove(filler)
+        self.expect_resume_completes(measured)
+
+
+class Alone(tool.ToolTest):
+    """Without a launcher, the exit code of an interrupted run is stepmark's own."""
+
+    def test_interrupted(self):
+        suite = self.write("long.yaml", SUITE.replace("tp=2,dp=2", "tp=1,dp=1").replace("8s", "60s"))
+        journal = self.path("run.smk")
+        process = subprocess.Popen([tool.BINARY, "run", "--suite", suite, "--out", journal],
+                                   env=tool.environment(), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        line = ""
+        while "broadcast" not in line:  # skipped on one rank; the step comes next
+            line = process.stderr.readline()
+            self.assertNotEqual(line, "", "ended early")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=ENDS_WITHIN_S)
+        self.assertEqual(process.returncode, tool.NOT_MEASURED, err)
+        self.assertIn("received SIGINT", err)
+        outcomes = [record["outcome"] for record in tool.records(journal)]
+        self.assertEqual(outcomes, ["skipped", "skipped", "not-measured", "not-measured"])
+
+
+if __name__ == "__main__":
+    tool.main(needs_mpi=True)
