@@ -9,6 +9,7 @@
 
 #include "harness/program/text.h"
 #include "harness/program/validate.h"
+#include "harness/spec/workload.h"
 #include "tests/unit/program/models.h"
 
 namespace stepmark {
@@ -48,6 +49,18 @@ TEST(StepProgram, IsValidUnderEveryPlanAndReadsBackFromText) {
       ASSERT_THAT(problems(programs), IsEmpty()) << model.name << " " << to_text(plan);
       const std::string text = to_text(programs.back());
       ASSERT_EQ(parse_program(text), programs.back()) << model.name << " " << to_text(plan);
+    }
+  }
+}
+
+TEST(StepProgram, OfShippedTinyWorkloadsIsValid) {
+  for (const char* name : {"tiny", "tiny-llama"}) {
+    const Workload workload =
+        read_workload(fmt::format("{}/workloads/{}.yaml", STEPMARK_CONFIGS, name));
+    for (Plan plan : plans(workload.model)) {
+      plan.micro_batch = workload.plan.micro_batch;
+      plan.seq = workload.plan.seq;
+      ASSERT_THAT(problems(all_ranks(workload.model, plan)), IsEmpty()) << name << to_text(plan);
     }
   }
 }
