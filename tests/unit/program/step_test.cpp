@@ -2,6 +2,7 @@
 // Step programs of both families under many plans: valid across ranks, text that reads back.
 #include "harness/program/step.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
