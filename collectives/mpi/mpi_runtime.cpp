@@ -56,7 +56,7 @@ std::string mpi_library_version() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;
   STEPMARK_MPI(MPI_Get_library_version(text.data(), &length));
-  return std::string(text.data(), static_cast<std::size_t>(length));
+  return text.data();  // Open MPI counts its terminating zero into `length`
 }
 
 std::string mpi_standard_version() {
