@@ -5,10 +5,22 @@
 #include <fmt/ranges.h>
 
 #include <cstdlib>
+#include <initializer_list>
 
 #include "core/error.h"
 
 namespace stepmark {
+namespace {
+
+// Of the environment variables that are set.
+int first_number(std::initializer_list<const char*> names, int otherwise) {
+  for (const char* name : names) {
+    if (const char* value = std::getenv(name)) return std::atoi(value);
+  }
+  return otherwise;
+}
+
+}  // namespace
 
 std::string resolve_backend(const std::string& backend) {
   std::vector<std::string> names;
@@ -35,10 +47,11 @@ std::vector<Backend> built_backends() {
 std::vector<EnvironmentFact> backend_facts() { return job_facts(); }
 
 int launched_ranks() {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}) {
-    if (const char* value = std::getenv(name)) return std::atoi(value);
-  }
-  return 1;
+  return first_number({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1);
+}
+
+int launched_rank() {
+  return first_number({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
 }
 
 }  // namespace stepmark

@@ -44,5 +44,8 @@ struct Backend {
 
 // Whether mpirun or srun started this process as one of several although the binary has no MPI.
 [[nodiscard]] int launched_ranks();
+// Which of them this one is, as the launcher's environment says before the job has started; 0 when
+// there is no launcher.
+[[nodiscard]] int launched_rank();
 
 }  // namespace stepmark

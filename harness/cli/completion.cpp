@@ -12,7 +12,7 @@ constexpr std::string_view kScript = R"sh(_stepmark() {
   local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" words=""
   case "$previous" in
     --suite|--workload|--cluster)
-      words="$(stepmark list "${previous#--}s" 2>/dev/null | awk 'NR > 2 { print $1 }')"
+      words="$(stepmark list "${previous#--}s" 2>/dev/null | awk 'NR > 1 { print $1 }')"
       COMPREPLY=($(compgen -W "$words" -f -- "$current")); return ;;
     --backend) COMPREPLY=($(compgen -W "auto host" -- "$current")); return ;;
     --out|--html|--csv|--trace) COMPREPLY=($(compgen -f -- "$current")); return ;;

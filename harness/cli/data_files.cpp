@@ -57,11 +57,13 @@ std::string find_file(const std::string& kind, const std::string& name) {
   if (fs::is_regular_file(file)) return file.string();
   const std::vector<std::string> names = shipped(kind);
   const std::string nearest = nearest_name(name, names);
-  throw Error(
-      ExitCode::kUsage,
-      fmt::format("no '{}' among the shipped {}; {}, or give the path of a .yaml file", name, kind,
-                  nearest.empty() ? fmt::format("there are: {}", fmt::join(names, " "))
-                                  : fmt::format("did you mean '{}'?", nearest)));
+  throw Error(ExitCode::kUsage,
+              fmt::format("no '{}' among the shipped {}; {}", name, kind,
+                          nearest.empty()
+                              ? fmt::format("there are: {}; or give the path of a .yaml file",
+                                            fmt::join(names, " "))
+                              : fmt::format("did you mean '{}'? (or give the path of a .yaml file)",
+                                            nearest)));
 }
 
 std::string read_text_file(const std::string& path) {

@@ -34,6 +34,16 @@ CLI::Validator parsed_by(Parse parse, const char* what) {
       what);
 }
 
+CLI::Validator at_least(double least, const std::string& expected) {
+  return CLI::Validator(
+      [least, expected](std::string& text) {
+        double value = 0;
+        const bool good = CLI::detail::lexical_cast(text, value) && value >= least;
+        return good ? std::string() : fmt::format("'{}': expected {}", text, expected);
+      },
+      "");
+}
+
 struct Parser {
   CLI::App app{
       "stepmark measures how fast a cluster runs the parallel LLM training step, and says "
@@ -88,10 +98,10 @@ struct Parser {
     cmd->add_option("--trace", run.trace_dir, "Folder for a Chrome/Perfetto trace of each step");
     cmd->add_option("--case-deadline", run.case_deadline_s,
                     "Seconds after which a case without end is given up (default: from its budget)")
-        ->check(CLI::PositiveNumber);
+        ->check(at_least(1e-9, "a positive number"));
     cmd->add_option("--start-deadline", run.start_deadline_s,
                     "Seconds in which all ranks must have started")
-        ->check(CLI::PositiveNumber)
+        ->check(at_least(1e-9, "a positive number"))
         ->capture_default_str();
     cmd->add_flag("--json", run.json, "Print JSON instead of tables");
     cmd->callback([this, cmd] {
@@ -112,7 +122,7 @@ struct Parser {
     cmd->add_option("--ranks", plan.ranks, "World size")->capture_default_str();
     cmd->add_option("--cluster", plan.cluster, "Shipped cluster or .yaml file: does it fit?");
     cmd->add_option("--program", plan.program_of, "Print the program of this rank as text")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0, "a number from 0 on"));
     cmd->add_flag("--json", plan.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return plan_command(plan); }; });
   }
@@ -148,7 +158,7 @@ struct Parser {
   void add_doctor() {
     CLI::App* cmd = app.add_subcommand("doctor", "Check this machine before measuring on it");
     cmd->add_option("--ranks", doctor.ranks, "Ranks that shall run on this host")
-        ->check(CLI::PositiveNumber)
+        ->check(at_least(1e-9, "a positive number"))
         ->capture_default_str();
     cmd->add_flag("--json", doctor.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return doctor_command(doctor); }; });
@@ -161,7 +171,7 @@ struct Parser {
         ->check(CLI::IsMember({"workloads", "suites", "clusters", "cases", "backends"}));
     cmd->add_option("--suite", list.suite, "Suite whose cases are listed")->capture_default_str();
     cmd->add_option("--ranks", list.ranks, "World size the cases are for")
-        ->check(CLI::PositiveNumber)
+        ->check(at_least(1e-9, "a positive number"))
         ->capture_default_str();
     cmd->add_flag("--json", list.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return list_command(list); }; });
@@ -191,6 +201,17 @@ struct Parser {
     });
   }
 
+  // What is wrong with the first word, when that is not a command.
+  [[nodiscard]] std::string unknown_command(const std::vector<std::string>& words) const {
+    if (words.empty() || words.front().substr(0, 1) == "-") return {};
+    std::string known;
+    for (const CLI::App* sub : app.get_subcommands({})) {
+      if (sub->get_name() == words.front()) return {};
+      known += (known.empty() ? "" : ", ") + sub->get_name();
+    }
+    return fmt::format("there is no command '{}', but: {}", words.front(), known);
+  }
+
   // The nearest subcommand or option to a word that was not understood.
   [[nodiscard]] std::string suggestion(const std::vector<std::string>& words) const {
     std::vector<std::string> valid;
@@ -201,6 +222,7 @@ struct Parser {
       for (const std::string& name : option->get_lnames()) valid.push_back("--" + name);
     }
     for (const std::string& word : words) {
+      if (&word != &words.front() && word.substr(0, 1) != "-") continue;  // a value
       if (std::find(valid.begin(), valid.end(), word) != valid.end()) continue;
       const std::string nearest = nearest_name(word.substr(0, word.find('=')), valid);
       if (!nearest.empty() && nearest != word) {
@@ -223,8 +245,10 @@ ExitCode parse_and_run(int argc, char** argv) {
       return static_cast<ExitCode>(parser.app.exit(error));  // --help, --version
     }
     const std::vector<std::string> words(argv + 1, argv + argc);
-    throw Error(ExitCode::kUsage, fmt::format("{}{} (stepmark --help shows all)", error.what(),
-                                              parser.suggestion(words)));
+    const std::string unknown = parser.unknown_command(words);
+    throw Error(ExitCode::kUsage,
+                fmt::format("{}{} (stepmark --help shows all)",
+                            unknown.empty() ? error.what() : unknown, parser.suggestion(words)));
   }
   return parser.chosen();
 }

@@ -106,7 +106,8 @@ class RunSession {
       if (!is_root()) return;
       path_ = options_.out.empty() ? default_journal_name(config_.suite.name) : options_.out;
       std::set<std::string> done;
-      const bool exists = std::filesystem::exists(path_) && std::filesystem::file_size(path_) > 0;
+      const bool exists =
+          std::filesystem::is_regular_file(path_) && std::filesystem::file_size(path_) > 0;
       if (options_.resume && exists) {
         done = cases_to_keep(read_journal(path_), header);
       } else if (options_.resume) {
