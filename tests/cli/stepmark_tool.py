@@ -37,7 +37,7 @@ cases:
     placement: out-of-place
   - family: kernel
     ops: [gemm]
-    max_gflop: 0.3
+    max_gflop: 0.31
     max_bytes: 4MiB
 """
 

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole runs of a small suite, alone and under mpirun, and what is done with their journals."""
+
+import glob
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import stepmark_tool as tool  # noqa: E402
+from stepmark_tool import stepmark  # noqa: E402
+
+
+class Alone(tool.ToolTest):
+    def setUp(self):
+        super().setUp()
+        self.suite = self.write("small.yaml", tool.SMALL_SUITE)
+
+    def test_skipped_collectives_are_missing_cells(self):
+        journal = self.path("run.smk")
+        result = stepmark("run", "--suite", self.suite, "--out", journal)
+        self.expect(result, tool.NOT_MEASURED, "needs at least 2 ranks")
+        records = tool.records(journal)
+        for record in records:
+            skipped = record["family"] == "collective"
+            self.assertEqual(record["outcome"], "skipped" if skipped else "ok")
+            self.assertTrue(all(check["passed"] for check in record["checks"]))
+        self.assertEqual({r["family"] for r in records}, {"step", "collective", "kernel"})
+        self.assertEqual(tool.read_lines(journal)[-1]["exit_code"], tool.NOT_MEASURED)
+
+    def test_only_json_and_default_name(self):
+        result = stepmark("run", "--suite", self.suite, "--only", "kernel/", "--budget", "1s",
+                          "--json", cwd=self.folder)
+        self.expect(result, tool.OK)
+        json.loads(result.out)
+        journals = glob.glob(self.path("stepmark-small-*.smk"))
+        self.assertEqual(len(journals), 1)
+        self.assertEqual({r["family"] for r in tool.records(journals[0])}, {"kernel"})
+
+    def test_workload_with_trace(self):
+        result = stepmark("run", "--workload", "tiny", "--plan", "layers=1,seq=16,micro_batch=1",
+                          "--budget", "1s", "--trace", "traces", "--out", "w.smk", cwd=self.folder)
+        self.expect(result, tool.OK)
+        traces = glob.glob(self.path("traces/*"))
+        self.assertEqual(len(traces), 1)
+        with open(traces[0], encoding="utf-8") as file:
+            self.assertTrue(json.load(file))
+
+
+class Journals(tool.ToolTest):
+    """One run is made for all tests; each works on a copy."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.options = ["run", "--workload", "tiny", "--plan", "layers=1,seq=16,micro_batch=1",
+                       "--budget", "1s", "--out"]
+        with tool.tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "run.smk")
+            result = stepmark(*cls.options, path)
+            assert result.code == tool.OK, str(result)
+            with open(path, encoding="utf-8") as file:
+                cls.text = file.read()
+
+    def test_report(self):
+        journal = self.write("run.smk", self.text)
+        self.assertIn("tokens/s", stepmark("report", journal).out)
+        result = stepmark("report", journal, "--html", self.path("r.html"), "--csv",
+                          self.path("r.csv"), "--json")
+        self.expect(result, tool.OK)
+        self.assertEqual(len(json.loads(result.out)), 1)
+        for name, text in (("r.html", "<html"), ("r.csv", "tokens_per_s")):
+            with open(self.path(name), encoding="utf-8") as file:
+                self.assertIn(text, file.read())
+        for option in ("--html", "--csv"):
+            result = stepmark("report", journal, option, self.path("none/out"))
+            self.assertIn(result.code, (tool.USAGE, tool.ENVIRONMENT), str(result))
+            self.assertIn("cannot write", result.err)
+
+    def test_compare_with_itself(self):
+        journal = self.write("run.smk", self.text)
+        result = stepmark("compare", journal, journal)
+        self.expect(result, tool.OK)
+        self.assertNotIn("faster", result.out.split("\n\n")[0])
+        self.assertTrue(json.loads(stepmark("compare", journal, journal, "--json").out))
+        self.expect(stepmark("compare", journal), tool.USAGE)
+        self.expect(stepmark("compare", journal, journal, "--html", self.path("c.html")), tool.OK)
+        self.assertGreater(os.path.getsize(self.path("c.html")), 1000)
+
+    def test_existing_journal(self):
+        journal = self.write("run.smk", self.text)
+        self.expect(stepmark(*self.options, journal), tool.USAGE, "exists already")
+        with open(journal, encoding="utf-8") as file:
+            self.assertEqual(file.read(), self.text)
+
+    def test_resume_of_a_complete_run_measures_nothing(self):
+        journal = self.write("run.smk", self.text)
+        self.expect(stepmark(*self.options, journal, "--resume"), tool.OK)
+        self.assertEqual(len(tool.records(journal)), 1)
+
+    def test_resume_refuses_another_run(self):
+        journal = self.write("run.smk", self.text)
+        other = [word.replace("seq=16", "seq=32") for word in self.options]
+        self.expect(stepmark(*other, journal, "--resume"), tool.USAGE, "other files or options")
+        with open(journal, encoding="utf-8") as file:
+            self.assertEqual(file.read(), self.text)
+
+    def test_truncated_last_line(self):
+        lines = self.text.splitlines(keepends=True)
+        journal = self.write("run.smk", lines[0] + lines[1][: len(lines[1]) // 2])
+        self.expect(stepmark("report", journal), tool.OK, "incomplete last line")
+        self.expect(stepmark(*self.options, journal, "--resume"), tool.OK)
+        self.assertEqual([r["outcome"] for r in tool.records(journal)], ["ok"])
+
+    def test_corrupt_in_the_middle(self):
+        lines = self.text.splitlines(keepends=True)
+        text = lines[0] + lines[1][:100] + "\n" + "".join(lines[2:])
+        journal = self.write("run.smk", text)
+        for command in (["report", journal], ["compare", journal, journal],
+                        [*self.options, journal, "--resume"]):
+            self.expect(stepmark(*command), tool.USAGE, "run.smk:2")
+        with open(journal, encoding="utf-8") as file:
+            self.assertEqual(file.read(), text)
+
+    def test_other_schema_version(self):
+        journal = self.write("run.smk", self.text.replace('"schema_version":1', '"schema_version":99'))
+        self.expect(stepmark("report", journal), tool.USAGE, "99")
+
+    def test_empty_file(self):
+        journal = self.write("run.smk", "")
+        self.expect(stepmark("report", journal), tool.USAGE, "run.smk")
+        self.expect(stepmark(*self.options, journal), tool.OK)  # nothing to lose
+
+
+@unittest.skipUnless(tool.MPIEXEC, "built without MPI")
+class Together(tool.ToolTest):
+    def test_two_ranks_measure_everything(self):
+        suite = self.write("small.yaml", tool.SMALL_SUITE)
+        journal = self.path("run.smk")
+        result = stepmark("run", "--suite", suite, "--out", journal, "--trace", self.path("t"), ranks=2)
+        self.expect(result, tool.OK)
+        records = tool.records(journal)
+        self.assertEqual({r["family"] for r in records}, {"step", "collective", "kernel"})
+        for record in records:
+            self.assertEqual(record["outcome"], "ok", record["reason"])
+            self.assertGreater(len(record["checks"]), 0)
+            self.assertTrue(all(check["passed"] for check in record["checks"]))
+        self.assertEqual(len(os.listdir(self.path("t"))), 1)
+        self.assertIn("cases measured", result.out)
+
+    def test_one_voice(self):
+        for arguments, text in (
+                (["--plan", "tp=2"], "--plan needs --workload"),
+                (["--suite", "quikc"], "did you mean 'quick'"),
+                (["--sute", "quick"], "did you mean '--suite'"),
+                (["--backend", "hots"], "no 'hots'"),
+                (["--workload", "tiny", "--plan", "tp=8"], "needs 8 ranks"),
+                (["--workload", "tiny", "--out", "/proc/x.smk"], "cannot write")):
+            result = stepmark("run", *arguments, ranks=4, cwd=self.folder)
+            self.expect(result, tool.USAGE, text)
+            errors = [line for line in result.err.splitlines() if "error: " in line]
+            self.assertEqual(len(errors), 1, str(result))
+
+    def test_world_size_must_match(self):
+        result = stepmark("run", "--workload", "tiny", "--plan", "tp=2,dp=2", ranks=3,
+                          cwd=self.folder)
+        self.expect(result, tool.USAGE, "needs 4 ranks, but the world has 3")
+
+
+if __name__ == "__main__":
+    tool.main()

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mistakes in options and files, and what the commands print: no launcher needed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import stepmark_tool as tool  # noqa: E402
+from stepmark_tool import stepmark  # noqa: E402
+
+COMMANDS = ["run", "plan", "compare", "report", "doctor", "list", "completion"]
+LISTS = ["workloads", "suites", "clusters", "cases", "backends"]
+
+
+class Help(tool.ToolTest):
+    def test_every_command_explains_itself(self):
+        self.assertIn("Exit codes", stepmark("--help").out)
+        for command in COMMANDS:
+            result = stepmark(command, "--help")
+            self.expect(result, tool.OK)
+            self.assertIn("Usage", result.out, command)
+        self.assertRegex(stepmark("--version").out, r"^\d+\.\d+")
+
+    def test_lists(self):
+        for what in LISTS:
+            self.expect(stepmark("list", what), tool.OK)
+            result = stepmark("list", what, "--json")
+            self.expect(result, tool.OK)
+            self.assertGreater(len(json.loads(result.out)), 0, what)
+
+    def test_doctor(self):
+        self.assertNotEqual(stepmark("doctor").out, "")
+        self.assertTrue(json.loads(stepmark("doctor", "--ranks", "2", "--json").out))
+
+    @unittest.skipUnless(shutil.which("bash"), "no bash")
+    def test_completion(self):
+        for shell in ("bash", "zsh"):
+            script = self.write("completion." + shell, stepmark("completion", shell).out)
+            subprocess.run(["bash", "-n", script], check=True, timeout=30)
+        script = self.path("completion.bash")
+
+        def complete(*words):
+            text = (f"source {script}; COMP_WORDS=(stepmark {' '.join(words)}); "
+                    f"COMP_CWORD={len(words)}; _stepmark; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+            env = dict(os.environ, PATH=f"{os.path.dirname(tool.BINARY)}:{os.environ['PATH']}")
+            done = subprocess.run(["bash", "-c", text], env=env, cwd=self.folder, check=True,
+                                  stdout=subprocess.PIPE, text=True, timeout=30)
+            return done.stdout.split()
+
+        self.assertEqual(complete("comp"), ["compare", "completion"])
+        self.assertEqual(complete("run", "--prec"), ["--precision"])
+        self.assertEqual(complete("run", "--suite", "qui"), ["quick"])
+
+
+class Mistakes(tool.ToolTest):
+    def refuse(self, arguments, *texts):
+        result = stepmark(*arguments, cwd=self.folder)
+        self.expect(result, tool.USAGE, *texts)
+        self.assertEqual(len(result.err.strip().splitlines()), 1, str(result))
+        self.assertEqual(os.listdir(self.folder), self.before, "left something behind")
+
+    def setUp(self):
+        super().setUp()
+        self.before = []
+
+    def test_command_line(self):
+        self.refuse([], "subcommand is required")
+        self.refuse(["rnu"], "no command 'rnu'", "run, plan")
+        self.refuse(["repotr"], "did you mean 'report'")
+        self.refuse(["run", "--sute", "quick"], "did you mean '--suite'")
+        self.refuse(["run", "--suite", "quikc"], "did you mean 'quick'")
+        self.refuse(["run", "--workload", "tinny"], "did you mean 'tiny'")
+        self.refuse(["run", "--workload", "tiny", "--cluster", "aws-p9"], "did you mean 'aws-p")
+        self.refuse(["run", "--plan", "tp=2"], "--plan needs --workload")
+        self.refuse(["run", "--suite", "quick", "--workload", "tiny"], "exclude each other")
+        self.refuse(["run", "--resume"], "--resume requires --out")
+        self.refuse(["run", "--budget", "soon"], "--budget", "'soon'", "10m")
+        self.refuse(["run", "--budget", "0s"], "--budget must be positive")
+        self.refuse(["run", "--precision", "0%"], "--precision must be positive")
+        self.refuse(["run", "--case-deadline", "-1"], "'-1': expected a positive number")
+        self.refuse(["run", "--backend", "hots"], "no 'hots'", "host")
+        self.refuse(["run", "--only", "nothing-like-it"], "no case is left")
+        self.refuse(["doctor", "--ranks", "0"], "'0': expected a positive number")
+        self.refuse(["list", "things"], "workloads")
+        self.refuse(["completion", "fish"], "bash")
+        self.refuse(["compare"], "files is required")
+        self.refuse(["report", self.path("none.smk")], "No such file")
+
+    def test_impossible_plans(self):
+        def refuse(plan, ranks, *texts, workload="tiny"):
+            self.refuse(["plan", "--workload", workload, "--plan", plan, "--ranks", ranks], *texts)
+
+        refuse("", 0, "world of 0 ranks")
+        refuse("", -3, "world of -3 ranks")
+        refuse("tp=2,dp=2", 3, "needs 4 ranks, but the world has 3")
+        refuse("tp=3", 3, "does not divide the 8 attention heads")
+        refuse("tp=16", 16, "does not divide the 8 key/value heads", workload="llama3-70b")
+        refuse("layers=9", 1, "more than the 4 layers")
+        refuse("seq=4096", 1, "longer than the 128 positions")
+        refuse("tp=2,sp=on,micro_batch=1,seq=3", 2, "divisible by tp=2")
+        refuse("tq=2", 2, "--plan:1:1", "did you mean 'tp'")
+        refuse("tp=x", 1, "--plan:1:4", "expected a whole number")
+        refuse("micro_batch=0", 1, "--plan:1:13")
+        refuse("precision=fp8", 1, "expected fp32 or bf16")
+        self.refuse(["plan", "--workload", "tiny", "--ranks", "4", "--program", "4"], "ranks 0 to 3")
+
+    def test_files(self):
+        def refuse_suite(old, new, *texts):
+            self.assertIn(old, tool.SMALL_SUITE)
+            path = self.write("bad.yaml", tool.SMALL_SUITE.replace(old, new, 1))
+            self.before = ["bad.yaml"]
+            self.refuse(["run", "--suite", path], *texts)
+
+        refuse_suite("budget: 3s", "budgte: 3s", "bad.yaml:3:1", "'budgte'", "'budget'")
+        refuse_suite("budget: 3s", "budget: [3s]", "bad.yaml:3:")
+        refuse_suite("precision: 5%", "precision: high", "bad.yaml:4:")
+        refuse_suite("family: step", "family: stp", "bad.yaml:6:", "'step'")
+        refuse_suite("workload: tiny", "workload: tinny", "did you mean 'tiny'")
+        refuse_suite("[all_reduce]", "[all_redcue]", "bad.yaml:10:", "'all_reduce'")
+        refuse_suite("[gemm]", "[gem]", "bad.yaml:15:", "'gemm'")
+        refuse_suite("min: 4KiB", "min: large", "bad.yaml:11:")
+        refuse_suite("description: one of each family\n", "", "description")
+        path = self.write("bad.yaml", "workload: w\ndescription: d\nsource: s\nmodel:\n  layrs: 4\n")
+        self.refuse(["plan", "--workload", path], "bad.yaml:5:3", "'layrs'", "'layers'")
+        path = self.write("bad.yaml", "cluster: c\nprovidr: x\n")
+        self.refuse(["plan", "--workload", "tiny", "--cluster", path], "bad.yaml:", "'providr'")
+        path = self.write("bad.yaml", "suite: [broken\n")
+        self.refuse(["run", "--suite", path], "bad.yaml:")
+        self.refuse(["run", "--suite", self.path("none.yaml")], "none.yaml")
+
+    def test_unwritable_output(self):
+        self.write("file", "not a folder\n")
+        self.before = ["file"]
+        for out in ("none/x.smk", "file/x.smk", "/proc/x.smk", self.folder):
+            self.refuse(["run", "--workload", "tiny", "--out", out], "cannot write")
+        self.refuse(["run", "--workload", "tiny", "--out", self.folder, "--resume"][:5], "cannot write")
+
+    def test_existing_journal_is_left_untouched(self):
+        path = self.write("old.smk", "whatever is in here\n")
+        self.before = ["old.smk"]
+        self.refuse(["run", "--workload", "tiny", "--out", path], "exists already", "--resume")
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "whatever is in here\n")
+
+
+class Plans(tool.ToolTest):
+    def test_outputs(self):
+        plan = ["plan", "--workload", "tiny", "--plan", "tp=2,dp=2", "--ranks", "4"]
+        self.assertIn("memory per rank", stepmark(*plan).out)
+        facts = json.loads(stepmark(*plan, "--json").out)
+        self.assertTrue(facts["validated_all_ranks"])
+        self.assertEqual(facts["communication"]["tp"]["ranks"], 2)
+        programs = [stepmark(*plan, "--program", rank).out for rank in range(4)]
+        self.assertEqual(len(set(programs)), 4)
+        self.assertIn("layer0", programs[0])
+
+
+if __name__ == "__main__":
+    tool.main()

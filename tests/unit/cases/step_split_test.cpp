@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cases/step_split.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace stepmark {
+namespace {
+
+Op kernel_op(Phase phase, std::vector<std::int32_t> deps = {}) {
+  Op op;
+  op.label = "kernel";
+  op.phase = phase;
+  op.stream = 0;
+  op.kernel = OpShape{};
+  op.deps = std::move(deps);
+  return op;
+}
+
+Op comm_op(const char* axis, std::int32_t stream) {
+  Op op;
+  op.label = axis;
+  op.stream = stream;
+  op.comm = CommShape{};
+  op.comm->axis = axis;
+  return op;
+}
+
+// Nanoseconds by part, and their sum.
+std::map<std::string, std::int64_t> parts_ns(const Program& program, const Timeline& timeline) {
+  std::map<std::string, std::int64_t> parts;
+  for (const TimePart& part : split_step(program, timeline)) {
+    const auto ns = static_cast<std::int64_t>(part.seconds * 1e9 + 0.5);
+    parts[part.name] += ns;
+    parts["sum"] += ns;
+  }
+  return parts;
+}
+
+// compute: k0 [0,100)  waits for tp until 180  k2 [180,300)  waits until 340 for tp and dp, of
+// which dp ends last  optimizer [350,400), after 10 ns of dispatch; step ends at 420.
+TEST(StepSplitTest, PartsAddUpToTheStep) {
+  Program program;
+  program.streams = {"compute", "tp", "dp"};
+  program.ops = {kernel_op(Phase::forward), comm_op("tp", 1), kernel_op(Phase::backward, {1}),
+                 comm_op("tp", 1),          comm_op("dp", 2), kernel_op(Phase::optimizer, {3, 4})};
+  Timeline timeline;
+  timeline.step_ns = 420;
+  timeline.spans = {{.op = 0, .begin_ns = 0, .end_ns = 100, .wait_ns = 0},
+                    {.op = 1, .begin_ns = 100, .end_ns = 180, .wait_ns = 0},
+                    {.op = 2, .begin_ns = 180, .end_ns = 300, .wait_ns = 80},
+                    {.op = 3, .begin_ns = 190, .end_ns = 310, .wait_ns = 0},
+                    {.op = 4, .begin_ns = 190, .end_ns = 340, .wait_ns = 0},
+                    {.op = 5, .begin_ns = 350, .end_ns = 400, .wait_ns = 40}};
+  const auto parts = parts_ns(program, timeline);
+  EXPECT_EQ(parts.at("compute"), 220);
+  EXPECT_EQ(parts.at("exposed tp"), 80);
+  EXPECT_EQ(parts.at("exposed dp"), 40);
+  EXPECT_EQ(parts.at("optimizer"), 50);
+  EXPECT_EQ(parts.at("overhead"), 30);
+  EXPECT_EQ(parts.at("sum"), timeline.step_ns);
+}
+
+TEST(StepSplitTest, CommunicationAfterTheLastKernelIsExposed) {
+  Program program;
+  program.streams = {"compute", "dp"};
+  program.ops = {kernel_op(Phase::backward), comm_op("dp", 1)};
+  Timeline timeline;
+  timeline.step_ns = 205;
+  timeline.spans = {{.op = 0, .begin_ns = 5, .end_ns = 100, .wait_ns = 0},
+                    {.op = 1, .begin_ns = 90, .end_ns = 200, .wait_ns = 0}};
+  const auto parts = parts_ns(program, timeline);
+  EXPECT_EQ(parts.at("compute"), 95);
+  EXPECT_EQ(parts.at("exposed dp"), 100);
+  EXPECT_EQ(parts.at("overhead"), 10);
+  EXPECT_EQ(parts.at("sum"), timeline.step_ns);
+}
+
+TEST(StepSplitTest, HiddenCommunicationCostsNothing) {
+  Program program;
+  program.streams = {"compute", "dp"};
+  program.ops = {kernel_op(Phase::backward), comm_op("dp", 1), kernel_op(Phase::backward, {1})};
+  Timeline timeline;
+  timeline.step_ns = 200;
+  timeline.spans = {{.op = 0, .begin_ns = 0, .end_ns = 100, .wait_ns = 0},
+                    {.op = 1, .begin_ns = 10, .end_ns = 90, .wait_ns = 0},
+                    {.op = 2, .begin_ns = 100, .end_ns = 200, .wait_ns = 0}};
+  const auto parts = parts_ns(program, timeline);
+  EXPECT_EQ(parts.count("exposed dp"), 0U);
+  EXPECT_EQ(parts.at("compute"), 200);
+  EXPECT_EQ(parts.at("overhead"), 0);
+}
+
+}  // namespace
+}  // namespace stepmark
