@@ -2,11 +2,16 @@
 // One run measures one state of the machine: placement of ranks and pages, clocks, neighbours.
 // Repeating the run gives another median even when each is known to 0.1 %. What a run cannot show
 // is assumed, from what it does show:
-//   sd^2 = kFloor^2 + drift^2
-// kFloor: what quiet dedicated nodes show between runs of one binary. drift: standard deviation of
-// the medians of the run's successive blocks beyond what independent samples explain: a run that
-// wanders by 3 % in its own minutes will differ by that from the next one. With repetitions of both
-// sides ratio_of_medians measures the spread between runs and the assumption is not used.
+//   sd^2 = kFloor^2 + drift^2 + scatter^2
+// kFloor: what quiet dedicated nodes show between runs of one binary.
+// drift: standard deviation of the medians of the run's successive blocks beyond what independent
+// samples explain: a run that wanders by 3 % in its own seconds will differ by that from the next.
+// scatter: the cases of a comparison are each other's controls. Where the ratios of a family lie
+// apart by 20 % although each is known to 1 %, one of them says little (a machine shared with
+// others, ranks that take turns on a core); where all agree, the common ratio stands. Robust:
+// a seventh of the cases may really have changed by themselves. Few cases tell their scatter badly,
+// so that it is widened by Student's factor. With repetitions of both sides ratio_of_medians
+// measures the spread between runs and the assumption is not used.
 //
 // Two tests around the margin, both with ratio_of_medians: "slower" needs the ratio to be beyond
 // the margin significantly (the candidate's times are scaled so that the margin becomes ratio 1);
@@ -17,6 +22,8 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <array>
+#include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 
 namespace stepmark {
@@ -28,6 +35,9 @@ constexpr double kNormalSdPerMad = 1.4826;
 constexpr double kMedianSdPerMeanSd = 1.2533;  // sqrt(pi/2): sd of a normal sample's median
 constexpr std::size_t kBlocks = 8;
 constexpr std::size_t kSmallestBlock = 5;
+constexpr std::size_t kFewestForScatter = 3;
+constexpr double kScatterQuantile = 0.85;
+
 double square(double x) { return x * x; }
 
 // Variance of log block medians in excess of independent noise.
@@ -60,6 +70,46 @@ double mean_drift_variance(const Groups& baseline, const Groups& candidate) {
   return sum / static_cast<double>(baseline.size() + candidate.size());
 }
 
+// Of the ratio's logarithm from the samples alone.
+double sampling_variance(const CaseSamples& c, const CompareOptions& options) {
+  const auto interval = ratio_of_medians(c.baseline, c.candidate, options.confidence,
+                                         options.replicates, options.seed)
+                            .interval;
+  const double critical =
+      boost::math::quantile(boost::math::normal(), 0.5 + options.confidence / 2);
+  return square(std::log(interval.upper / interval.lower) / (2 * critical));
+}
+
+double log_ratio(const CaseSamples& c) {
+  const auto middle = [](const Groups& side) {
+    std::vector<double> logs;
+    for (const auto& run : side) {
+      logs.push_back(std::log(median(run)));
+    }
+    return mean(logs);
+  };
+  return middle(c.candidate) - middle(c.baseline);
+}
+
+// Variance of one run of a case from the scatter of the ratios.
+double scatter_variance(std::span<const double> log_ratios, std::span<const double> sampling,
+                        double tail) {
+  if (log_ratios.size() < kFewestForScatter) {
+    return 0;
+  }
+  const double middle = median(log_ratios);
+  std::vector<double> distances;
+  for (const double r : log_ratios) {
+    distances.push_back(std::abs(r - middle));
+  }
+  const auto degrees = static_cast<double>(log_ratios.size() - 1);
+  const double widening = boost::math::quantile(boost::math::students_t(degrees), tail) /
+                          boost::math::quantile(boost::math::normal(), tail);
+  const double sd = quantile(distances, kScatterQuantile) /
+                    boost::math::quantile(boost::math::normal(), (1 + kScatterQuantile) / 2);
+  return std::max(0.0, square(sd * widening) - median(sampling)) / 2;  // two runs in a ratio
+}
+
 // Every time multiplied: shifts the log ratio and leaves its error alone.
 Groups scaled(const Groups& side, double factor) {
   Groups out = side;
@@ -73,19 +123,48 @@ Groups scaled(const Groups& side, double factor) {
 
 }  // namespace
 
-double assumed_between_run_sd(const Groups& baseline, const Groups& candidate) {
-  return std::sqrt(square(kFloor) + mean_drift_variance(baseline, candidate));
+std::vector<double> assumed_between_run_sd(std::span<const CaseSamples> cases,
+                                           const CompareOptions& options) {
+  std::vector<double> ratios;
+  std::vector<double> sampling;
+  for (const auto& c : cases) {
+    ratios.push_back(log_ratio(c));
+    sampling.push_back(sampling_variance(c, options));
+  }
+  // Where Holm's correction decides.
+  const double tail =
+      1 - (1 - options.confidence) / static_cast<double>(std::max<std::size_t>(1, cases.size()));
+  // A family too small to tell borrows the scatter of all cases.
+  const double all = scatter_variance(ratios, sampling, tail);
+  std::vector<double> out;
+  for (const auto& c : cases) {
+    std::vector<double> own_ratios;
+    std::vector<double> own_sampling;
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      if (cases[i].family == c.family) {
+        own_ratios.push_back(ratios[i]);
+        own_sampling.push_back(sampling[i]);
+      }
+    }
+    const double scatter = own_ratios.size() < kFewestForScatter
+                               ? all
+                               : scatter_variance(own_ratios, own_sampling, tail);
+    out.push_back(
+        std::sqrt(square(kFloor) + mean_drift_variance(c.baseline, c.candidate) + scatter));
+  }
+  return out;
 }
 
-CaseStatistics compare_samples(const Groups& baseline, const Groups& candidate,
+CaseStatistics compare_samples(const CaseSamples& samples, double assumed_sd,
                                const CompareOptions& options) {
-  const double sd = assumed_between_run_sd(baseline, candidate);
+  const auto& candidate = samples.candidate;
   const auto estimate = [&](const Groups& other, double confidence) {
-    return ratio_of_medians(baseline, other, confidence, options.replicates, options.seed, sd);
+    return ratio_of_medians(samples.baseline, other, confidence, options.replicates, options.seed,
+                            assumed_sd);
   };
   const double alpha = 1 - options.confidence;
   const double margin = 1 + options.margin;
-  CaseStatistics out{.ratio = estimate(candidate, options.confidence), .assumed_sd = sd};
+  CaseStatistics out{.ratio = estimate(candidate, options.confidence), .assumed_sd = assumed_sd};
   const bool slower = out.ratio.ratio > 1;
   const auto beyond = estimate(scaled(candidate, slower ? 1 / margin : margin), options.confidence);
   // The two-sided p of "exactly at the margin", halved, on the far side of it.

@@ -3,16 +3,24 @@
 #pragma once
 
 #include <span>
+#include <string>
+#include <vector>
 
 #include "core/stats.h"
 #include "results/compare/compare.h"
 
 namespace stepmark {
 
-// Relative sd by which one run of a case is expected to differ from another of the same thing,
-// where no repetitions measure it. `baseline`, `candidate`: steady samples per run. Rule and
-// reasons: case_compare.cpp.
-[[nodiscard]] double assumed_between_run_sd(const Groups& baseline, const Groups& candidate);
+// Steady samples per run of both sides of a case.
+struct CaseSamples {
+  std::string family;
+  Groups baseline, candidate;
+};
+
+// Per case: relative sd by which one run is expected to differ from another of the same thing,
+// where no repetitions measure it. Rule and reasons: case_compare.cpp.
+[[nodiscard]] std::vector<double> assumed_between_run_sd(std::span<const CaseSamples> cases,
+                                                         const CompareOptions& options);
 
 struct CaseStatistics {
   RatioEstimate ratio;
@@ -21,7 +29,7 @@ struct CaseStatistics {
   bool within_margin = false;     // two one-sided tests (equivalence)
   double minimum_detectable = 0;  // relative slow-down found with 80 % power, margin included
 };
-[[nodiscard]] CaseStatistics compare_samples(const Groups& baseline, const Groups& candidate,
+[[nodiscard]] CaseStatistics compare_samples(const CaseSamples& samples, double assumed_sd,
                                              const CompareOptions& options);
 
 // Why the records cannot be compared, or empty: other parameters, provenance, invalid timing ...

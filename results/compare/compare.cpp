@@ -126,14 +126,14 @@ std::string label_difference(const Record& a, const Record& b) {
 
 struct Judged {
   CaseVerdict verdict;
+  CaseSamples samples;
   CaseStatistics statistics;
   bool tested = false;
 };
 
-Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::string& id,
-             const CompareOptions& options) {
-  const auto a = side_case(baseline, id, "baseline");
-  const auto b = side_case(candidate, id, "candidate");
+Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::string& id) {
+  auto a = side_case(baseline, id, "baseline");
+  auto b = side_case(candidate, id, "candidate");
   Judged out;
   auto& v = out.verdict;
   v.case_id = id;
@@ -156,14 +156,35 @@ Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::str
     return out;
   }
   out.tested = true;
-  out.statistics = compare_samples(a.samples, b.samples, options);
-  const auto& s = out.statistics;
-  v.ratio = s.ratio.ratio;
-  v.lower = s.ratio.interval.lower;
-  v.upper = s.ratio.interval.upper;
-  v.minimum_detectable = s.minimum_detectable;
-  v.assumed_sd = a.samples.size() > 1 && b.samples.size() > 1 ? kNaN : s.assumed_sd;
+  out.samples = {
+      .family = v.family, .baseline = std::move(a.samples), .candidate = std::move(b.samples)};
   return out;
+}
+
+void estimate(std::vector<Judged>& cases, const CompareOptions& options) {
+  std::vector<CaseSamples> samples;
+  for (auto& c : cases) {
+    if (c.tested) {
+      samples.push_back(std::move(c.samples));
+    }
+  }
+  const auto sd = assumed_between_run_sd(samples, options);
+  std::size_t next = 0;
+  for (auto& c : cases) {
+    if (!c.tested) {
+      continue;
+    }
+    const auto& own = samples[next];
+    const bool measured = own.baseline.size() > 1 && own.candidate.size() > 1;
+    c.statistics = compare_samples(own, sd[next++], options);
+    const auto& s = c.statistics;
+    auto& v = c.verdict;
+    v.ratio = s.ratio.ratio;
+    v.lower = s.ratio.interval.lower;
+    v.upper = s.ratio.interval.upper;
+    v.minimum_detectable = s.minimum_detectable;
+    v.assumed_sd = measured ? kNaN : s.assumed_sd;
+  }
 }
 
 void decide(std::vector<Judged>& cases, const CompareOptions& options) {
@@ -217,8 +238,9 @@ SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate
                      .differences = differences(baseline.runs.front(), candidate.runs.front())};
   std::vector<Judged> cases;
   for (const auto& id : case_ids(baseline, candidate)) {
-    cases.push_back(judge(baseline, candidate, id, options));
+    cases.push_back(judge(baseline, candidate, id));
   }
+  estimate(cases, options);
   decide(cases, options);
   for (auto& c : cases) {
     out.cases.push_back(std::move(c.verdict));

@@ -66,7 +66,7 @@ TEST(Journal, LineGolden) {
   auto record = small_run().records.at(5);
   record.timeline.resize(2);
   expect_golden("journal.jsonl", journal_line(header_json(synthetic::header({}), "run")) +
-                                   journal_line(record_line_json(record)));
+                                     journal_line(record_line_json(record)));
 }
 
 TEST(RunTable, FitsTheTerminalWhateverTheTexts) {
