@@ -13,6 +13,21 @@ import stepmark_tool as tool  # noqa: E402
 from stepmark_tool import stepmark  # noqa: E402
 
 COMMANDS = ["run", "plan", "compare", "report", "doctor", "list", "completion"]
+WORKLOAD = """\
+workload: small
+description: d
+source: s
+model:
+  family: gpt2
+  layers: 2
+  hidden: 64
+  heads: 4
+  ffn: 128
+  vocab: 256
+  max_seq: 32
+plan:
+  seq: 16
+"""
 LISTS = ["workloads", "suites", "clusters", "cases", "backends"]
 
 
@@ -124,8 +139,8 @@ class Mistakes(tool.ToolTest):
         refuse_suite("[gemm]", "[gem]", "bad.yaml:15:", "'gemm'")
         refuse_suite("min: 4KiB", "min: large", "bad.yaml:11:")
         refuse_suite("description: one of each family\n", "", "description")
-        path = self.write("bad.yaml", "workload: w\ndescription: d\nsource: s\nmodel:\n  layrs: 4\n")
-        self.refuse(["plan", "--workload", path], "bad.yaml:5:3", "'layrs'", "'layers'")
+        path = self.write("bad.yaml", WORKLOAD + "  micro_bacth: 4\n")
+        self.refuse(["plan", "--workload", path], "bad.yaml:14:3", "'micro_bacth'", "'micro_batch'")
         path = self.write("bad.yaml", "cluster: c\nprovidr: x\n")
         self.refuse(["plan", "--workload", "tiny", "--cluster", path], "bad.yaml:", "'providr'")
         path = self.write("bad.yaml", "suite: [broken\n")
