@@ -20,6 +20,7 @@
 #include "results/compare/case_compare.h"
 
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/math/distributions/normal.hpp>

@@ -17,6 +17,7 @@ namespace stepmark {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kRestless = 0.05;         // assumed sd between runs that deserves a note
 constexpr std::size_t kFewestSamples = 6;  // below, a median has no 95 % interval
 
 const Series* time_series(const Record& record) {
@@ -251,6 +252,18 @@ SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate
         out.notes.push_back(fmt::format("{}: {}", run.path, warning));
       }
     }
+  }
+  std::vector<double> assumed;
+  for (const auto& c : out.cases) {
+    if (std::isfinite(c.assumed_sd)) {
+      assumed.push_back(c.assumed_sd);
+    }
+  }
+  if (!assumed.empty() && median(assumed) > kRestless) {
+    out.notes.push_back(fmt::format(
+        "The ratios scatter from case to case, or samples drift: runs here differ by about {:.0f} "
+        "% by themselves. Is the machine shared, or are ranks oversubscribed?",
+        100 * median(assumed)));
   }
   if (baseline.runs.size() + candidate.runs.size() == 2) {
     out.notes.emplace_back(

@@ -19,8 +19,18 @@ constexpr std::array kVerdicts = {Verdict::slower, Verdict::faster, Verdict::sam
                                   Verdict::undecided, Verdict::not_comparable};
 
 std::string ratio_text(const CaseVerdict& c) {
-  return std::isfinite(c.ratio) ? fmt::format("{:.3f} [{:.3f}, {:.3f}]", c.ratio, c.lower, c.upper)
-                                : kNotAvailable;
+  if (!std::isfinite(c.ratio)) {
+    return kNotAvailable;
+  }
+  const bool known = c.lower > 0.01 && c.upper < 100;
+  return known ? fmt::format("{:.3f} [{:.3f}, {:.3f}]", c.ratio, c.lower, c.upper)
+               : fmt::format("{:.3f} [?]", c.ratio);
+}
+
+std::string detectable_text(const CaseVerdict& c) {
+  return c.minimum_detectable < 1           ? fmt::format("{:.1f} %", 100 * c.minimum_detectable)
+         : std::isnan(c.minimum_detectable) ? kNotAvailable
+                                            : "> 100 %";
 }
 
 nlohmann::json case_json(const CaseVerdict& c) {
@@ -115,10 +125,7 @@ std::string family_text(const std::string& family, const std::vector<const CaseV
       name.remove_prefix(prefix.size());
     }
     table.add({std::string(name), format_time(c->baseline_s), format_time(c->candidate_s),
-               ratio_text(*c), std::string(name_of(c->verdict)),
-               std::isfinite(c->minimum_detectable)
-                   ? fmt::format("{:.1f} %", 100 * c->minimum_detectable)
-                   : kNotAvailable});
+               ratio_text(*c), std::string(name_of(c->verdict)), detectable_text(*c)});
   }
   return fmt::format("{}{}\n", ending.empty() ? "" : wrapped(fmt::format("... {}", ending), 2),
                      table.text());
