@@ -156,7 +156,7 @@ std::vector<double> assumed_between_run_sd(std::span<const CaseSamples> cases,
   return out;
 }
 
-CaseStatistics compare_samples(const CaseSamples& samples, double assumed_sd,
+CaseStatistics compare_samples(const CaseSamples& samples, double assumed_sd, std::size_t cases,
                                const CompareOptions& options) {
   const auto& candidate = samples.candidate;
   const auto estimate = [&](const Groups& other, double confidence) {
@@ -167,14 +167,16 @@ CaseStatistics compare_samples(const CaseSamples& samples, double assumed_sd,
   const double margin = 1 + options.margin;
   CaseStatistics out{.ratio = estimate(candidate, options.confidence), .assumed_sd = assumed_sd};
   const bool slower = out.ratio.ratio > 1;
-  const auto beyond = estimate(scaled(candidate, slower ? 1 / margin : margin), options.confidence);
+  // At the confidence of Holm's first step, for the detectable difference; p does not depend on it.
+  const auto beyond = estimate(scaled(candidate, slower ? 1 / margin : margin),
+                               1 - 2 * alpha / static_cast<double>(cases));
   // The two-sided p of "exactly at the margin", halved, on the far side of it.
   if (std::isfinite(beyond.p_value) && (beyond.ratio > 1) == slower) {
     out.p_beyond_margin = beyond.p_value / 2;
   }
   const auto narrow = estimate(candidate, 1 - 2 * alpha).interval;
   out.within_margin = narrow.lower > 1 / margin && narrow.upper < margin;
-  out.minimum_detectable = margin * (1 + out.ratio.minimum_detectable) - 1;
+  out.minimum_detectable = margin * (1 + beyond.minimum_detectable) - 1;
   return out;
 }
 

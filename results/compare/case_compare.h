@@ -24,13 +24,14 @@ struct CaseSamples {
 
 struct CaseStatistics {
   RatioEstimate ratio;
-  double assumed_sd = 0;          // used for a side of one run
-  double p_beyond_margin = 1;     // one-sided, of "the ratio is within the margin"
-  bool within_margin = false;     // two one-sided tests (equivalence)
-  double minimum_detectable = 0;  // relative slow-down found with 80 % power, margin included
+  double assumed_sd = 0;       // used for a side of one run
+  double p_beyond_margin = 1;  // one-sided, of "the ratio is within the margin"
+  bool within_margin = false;  // two one-sided tests (equivalence)
+  // Relative slow-down found with 80 % power; margin and Holm's correction over `cases` included.
+  double minimum_detectable = 0;
 };
 [[nodiscard]] CaseStatistics compare_samples(const CaseSamples& samples, double assumed_sd,
-                                             const CompareOptions& options);
+                                             std::size_t cases, const CompareOptions& options);
 
 // Why the records cannot be compared, or empty: other parameters, provenance, invalid timing ...
 [[nodiscard]] std::string why_not_comparable(const Record& baseline, const Record& candidate);

@@ -177,7 +177,7 @@ void estimate(std::vector<Judged>& cases, const CompareOptions& options) {
     }
     const auto& own = samples[next];
     const bool measured = own.baseline.size() > 1 && own.candidate.size() > 1;
-    c.statistics = compare_samples(own, sd[next++], options);
+    c.statistics = compare_samples(own, sd[next++], samples.size(), options);
     const auto& s = c.statistics;
     auto& v = c.verdict;
     v.ratio = s.ratio.ratio;
