@@ -125,7 +125,8 @@ for name, t in (("one run", alone), (f"{copies} runs", grouped)):
           f"cases that can tell 5 %: {t['able_found']} of {t['able']}")
 for case in grouped_cases:
     detects = "N/A" if case["minimum_detectable"] is None else f"{case['minimum_detectable']:.3f}"
-    print(f"  {case['verdict']:10} {case['ratio']:.3f}  detects {detects}  {case['case_id']}")
+    ratio = "N/A" if case["ratio"] is None else f"{case['ratio']:.3f}"
+    print(f"  {case['verdict']:14} {ratio}  detects {detects}  {case['case_id']}  {case['reason']}")
 print(f"5 % added is found: {'ok' if slow_ok else 'FAILED'}")
 
 with open(f"{work}/1a.smk", encoding="utf-8") as file:
