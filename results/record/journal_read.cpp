@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <system_error>
 
 #include "core/error.h"
 #include "results/record/journal_lines.h"
@@ -149,7 +149,7 @@ Run parse_journal(std::string_view content, const std::string& path) {
 Run read_journal(const std::string& path) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
-  STEPMARK_REQUIRE(in.good(), "{}: cannot open: {}", path, std::strerror(errno));
+  STEPMARK_REQUIRE(in.good(), "{}: cannot open: {}", path, std::generic_category().message(errno));
   std::ostringstream content;
   content << in.rdbuf();
   STEPMARK_REQUIRE(!in.bad() && !content.bad(), "{}: cannot read", path);

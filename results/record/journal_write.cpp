@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "core/error.h"
@@ -18,7 +18,7 @@ namespace {
 
 off_t size_of_file(int fd, const std::string& path) {
   struct stat status {};
-  STEPMARK_CHECK(::fstat(fd, &status) == 0, "{}: {}", path, std::strerror(errno));
+  STEPMARK_CHECK(::fstat(fd, &status) == 0, "{}: {}", path, std::generic_category().message(errno));
   return status.st_size;
 }
 
@@ -30,12 +30,13 @@ std::string append_durably(int fd, std::string_view line) {
       continue;
     }
     if (written <= 0) {
-      return std::strerror(errno);
+      return std::generic_category().message(errno);
     }
     line.remove_prefix(static_cast<std::size_t>(written));
   }
   // EINVAL: a file system or special file without fsync has nothing to flush.
-  return ::fsync(fd) == 0 || errno == EINVAL ? std::string{} : std::strerror(errno);
+  return ::fsync(fd) == 0 || errno == EINVAL ? std::string{}
+                                             : std::generic_category().message(errno);
 }
 
 void append_line(int fd, const std::string& path, const nlohmann::json& json) {
@@ -53,7 +54,7 @@ void append_line(int fd, const std::string& path, const nlohmann::json& json) {
 
 int open_locked(const std::string& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_RDWR | O_APPEND | O_CLOEXEC, 0644);
-  STEPMARK_REQUIRE(fd >= 0, "{}: cannot write: {}", path, std::strerror(errno));
+  STEPMARK_REQUIRE(fd >= 0, "{}: cannot write: {}", path, std::generic_category().message(errno));
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(fd);
     throw Error(ExitCode::kUsage, fmt::format("{}: another process is writing this journal", path));
@@ -110,7 +111,7 @@ JournalWriter JournalWriter::append(const std::string& path, const RunHeader& he
     --size;
   }
   STEPMARK_CHECK(::ftruncate(writer.fd_, size) == 0, "{}: cannot cut off an incomplete line: {}",
-                 path, std::strerror(errno));
+                 path, std::generic_category().message(errno));
   append_line(writer.fd_, path, header_json(header, "resume"));
   return writer;
 }

@@ -5,9 +5,9 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "core/error.h"
 #include "results/report/report_data.h"
@@ -72,7 +72,7 @@ void write_report(std::span<const Run> runs, const std::string& path) {
   out << html;
   out.close();
   if (!out.good() || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    const std::string why = std::strerror(errno);
+    const std::string why = std::generic_category().message(errno);
     std::remove(temporary.c_str());
     throw Error(ExitCode::kEnvironment, fmt::format("{}: cannot write: {}", path, why));
   }

@@ -15,6 +15,7 @@ namespace stepmark {
 
 inline void expect_golden(const std::string& name, const std::string& text) {
   const auto path = std::filesystem::path(STEPMARK_GOLDEN_DIR) / name;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets variables in a test
   if (std::getenv("STEPMARK_UPDATE_GOLDEN") != nullptr) {
     std::ofstream(path, std::ios::binary) << text;
     return;
