@@ -100,24 +100,11 @@ class StepCase final : public Case {
       add("achievable_flops_per_s", context.peaks.gemm_flops_per_s);
     }
     for (const Group& group : program.groups) {
-      add_volume(record, program, group);
+      add(("bus_bytes_" + group.axis).c_str(), bus_bytes(program, group));
     }
     if (plan_.layers > 0) {
       record.labels.push_back(fmt::format("slice: {} of {} layers", plan_.layers, whole_layers_));
     }
-  }
-
-  // Bytes that this axis puts on the wire per rank and step, by the bus factors.
-  static void add_volume(Record& record, const Program& program, const Group& group) {
-    double bytes = 0;
-    for (const Op& op : program.ops) {
-      if (!op.comm || op.comm->axis != group.axis) continue;
-      const CommAccess access = comm_access(*op.comm, group);
-      bytes += bus_factor(op.comm->kind, static_cast<int>(group.ranks.size())) *
-               static_cast<double>(std::max(access.send, access.recv)) *
-               static_cast<double>(size_of(op.comm->dtype));
-    }
-    record.numbers.emplace_back(fmt::format("bus_bytes_{}", group.axis), bytes);
   }
 
   void validate_all() const {

@@ -34,13 +34,10 @@ std::map<std::string, AxisTraffic> traffic_of(const Program& program) {
   for (const Group& group : program.groups) {
     AxisTraffic& traffic = result[group.axis];
     traffic.ranks = static_cast<int>(group.ranks.size());
+    traffic.bus_bytes = bus_bytes(program, group);
     for (const Op& op : program.ops) {
       if (!op.comm || op.comm->axis != group.axis) continue;
-      const CommAccess access = comm_access(*op.comm, group);
       ++traffic.calls[std::string(name_of(op.comm->kind))];
-      traffic.bus_bytes += bus_factor(op.comm->kind, traffic.ranks) *
-                           static_cast<double>(std::max(access.send, access.recv)) *
-                           static_cast<double>(size_of(op.comm->dtype));
     }
   }
   return result;

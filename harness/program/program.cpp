@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/program/program.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace stepmark {
@@ -89,6 +91,18 @@ CommAccess comm_access(const CommShape& shape, const Group& group) {
       return {};
   }
   return {};
+}
+
+double bus_bytes(const Program& program, const Group& group) {
+  double bytes = 0;
+  for (const Op& op : program.ops) {
+    if (!op.comm || op.comm->axis != group.axis) continue;
+    const CommAccess access = comm_access(*op.comm, group);
+    bytes += bus_factor(op.comm->kind, static_cast<int>(group.ranks.size())) *
+             static_cast<double>(std::max(access.send, access.recv)) *
+             static_cast<double>(size_of(op.comm->dtype));
+  }
+  return bytes;
 }
 
 std::int64_t memory_bytes(const Program& program) {

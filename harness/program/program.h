@@ -108,6 +108,10 @@ struct CommAccess {
 };
 [[nodiscard]] CommAccess comm_access(const CommShape& shape, const Group& group);
 
+// Bytes that this rank puts on the links of a group per step: the volume of each op times its bus
+// factor.
+[[nodiscard]] double bus_bytes(const Program& program, const Group& group);
+
 // Bytes of all buffers: what the executor allocates, hence the peak, since buffers live as long as
 // the program; the second form counts one kind.
 [[nodiscard]] std::int64_t memory_bytes(const Program& program);

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "harness/program/lowering/lowering.h"
-#include "kernels/ops/activation.h"
 
 namespace stepmark {
 
@@ -38,15 +37,8 @@ void Lowering::attention_forward(std::int64_t layer) {
                             .kv_heads = kv_heads_,
                             .head_dim = model_.head_dim},
           {qkv, attended, lse});
-  const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);
-  // The bias of a row-parallel layer is added once, after the sum over the group.
-  linear_forward(name + "attn.out", attended, partial, tokens_, model_.hidden, q_width_, false);
-  const BufferSlice reduced = reduce_tokens(name + "attn.out", partial);
   const BufferSlice middle = activation(name + "mid", share_tokens_ * model_.hidden);
-  compute(name + "attn.residual",
-          ResidualShape{
-              .rows = share_tokens_, .cols = model_.hidden, .bias = model_.has_bias() ? 1 : 0},
-          {x, reduced, model_.has_bias() ? param(name + "attn.out.bias") : BufferSlice{}, middle});
+  row_parallel_residual(name + "attn.out", attended, q_width_, x, middle);
 }
 
 void Lowering::attention_backward(std::int64_t layer, std::int64_t micro) {

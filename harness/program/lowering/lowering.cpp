@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/units.h"
+#include "kernels/ops/activation.h"
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/norm.h"
 
@@ -112,6 +113,18 @@ void Lowering::linear_forward(const std::string& name, BufferSlice x, BufferSlic
                               std::int64_t tokens, std::int64_t out, std::int64_t in, bool bias) {
   compute(name, GemmShape{.m = tokens, .n = out, .k = in, .trans_b = 1, .bias = bias ? 1 : 0},
           {x, param(name + ".weight"), bias ? param(name + ".bias") : BufferSlice{}, y});
+}
+
+void Lowering::row_parallel_residual(const std::string& name, BufferSlice input, std::int64_t in,
+                                     BufferSlice x, BufferSlice out) {
+  const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);
+  // The bias of a row-parallel layer is added once, after the sum over the group.
+  linear_forward(name, input, partial, tokens_, model_.hidden, in, false);
+  const BufferSlice reduced = reduce_tokens(name, partial);
+  compute(name + ".residual",
+          ResidualShape{
+              .rows = share_tokens_, .cols = model_.hidden, .bias = model_.has_bias() ? 1 : 0},
+          {x, reduced, model_.has_bias() ? param(name + ".bias") : BufferSlice{}, out});
 }
 
 void Lowering::linear_input_gradient(const std::string& name, BufferSlice dy, BufferSlice dx,

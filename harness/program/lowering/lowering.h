@@ -70,6 +70,9 @@ class Lowering {
   // y (tokens, out) = x weight^T + bias.
   void linear_forward(const std::string& name, BufferSlice x, BufferSlice y, std::int64_t tokens,
                       std::int64_t out, std::int64_t in, bool bias);
+  // out = x + (input weight^T summed over the group) + bias: how both blocks end.
+  void row_parallel_residual(const std::string& name, BufferSlice input, std::int64_t in,
+                             BufferSlice x, BufferSlice out);
   void linear_input_gradient(const std::string& name, BufferSlice dy, BufferSlice dx,
                              std::int64_t tokens, std::int64_t out, std::int64_t in);
   void linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,

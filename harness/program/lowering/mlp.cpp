@@ -23,15 +23,8 @@ void Lowering::mlp_forward(std::int64_t layer) {
   } else {
     compute(name + "gelu", GeluFwdShape{.elements = tokens_ * ffn_}, {up, active});
   }
-  const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);
-  linear_forward(name + "mlp.down", active, partial, tokens_, model_.hidden, ffn_, false);
-  const BufferSlice reduced = reduce_tokens(name + "mlp.down", partial);
   const BufferSlice next = activation(fmt::format("x{}", layer + 1), share_tokens_ * model_.hidden);
-  compute(
-      name + "mlp.residual",
-      ResidualShape{
-          .rows = share_tokens_, .cols = model_.hidden, .bias = model_.has_bias() ? 1 : 0},
-      {middle, reduced, model_.has_bias() ? param(name + "mlp.down.bias") : BufferSlice{}, next});
+  row_parallel_residual(name + "mlp.down", active, ffn_, middle, next);
 }
 
 void Lowering::mlp_backward(std::int64_t layer, std::int64_t micro) {
