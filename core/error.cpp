@@ -2,6 +2,7 @@
 #include "core/error.h"
 
 #include <unistd.h>
+#include <string_view>
 
 #include <array>
 #include <utility>
@@ -24,7 +25,10 @@ Identity& mutable_identity() {
 }
 
 std::string place(const std::source_location& where) {
-  return fmt::format("{}:{}", where.file_name(), where.line());
+  // Relative to the repository, also when the compiler cache made it relative to the build folder.
+  std::string_view file = where.file_name();
+  while (file.starts_with("../")) file.remove_prefix(3);
+  return fmt::format("{}:{}", file, where.line());
 }
 
 std::string full_text(ExitCode code, const std::string& message, const std::string& expression,
