@@ -2,9 +2,9 @@
 #include "core/error.h"
 
 #include <unistd.h>
-#include <string_view>
 
 #include <array>
+#include <string_view>
 #include <utility>
 
 #include "core/log.h"
