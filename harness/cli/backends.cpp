@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstdlib>
 #include <initializer_list>
 
 #include "core/error.h"
+#include "harness/cli/environment_variable.h"
 
 namespace stepmark {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 // Of the environment variables that are set.
 int first_number(std::initializer_list<const char*> names, int otherwise) {
   for (const char* name : names) {
-    if (const char* value = std::getenv(name)) return std::atoi(value);
+    if (const auto number = environment_number(name)) return *number;
   }
   return otherwise;
 }

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 #include "core/error.h"
 #include "core/yaml.h"
@@ -70,7 +70,8 @@ std::string read_text_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
-  STEPMARK_REQUIRE(file.good(), "cannot read '{}': {}", path, std::strerror(errno));
+  STEPMARK_REQUIRE(file.good(), "cannot read '{}': {}", path,
+                   std::generic_category().message(errno));
   return text.str();
 }
 

@@ -15,6 +15,7 @@
 #include "harness/cli/backends.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/data_files.h"
+#include "harness/cli/environment_variable.h"
 #include "harness/cli/resources.h"
 #include "harness/exec/cuda/cuda_probe.h"
 #include "results/table/text_table.h"
@@ -95,13 +96,14 @@ Finding mpi_finding() {
                 "install libopenmpi-dev and openmpi-bin, configure with -DSTEPMARK_MPI=ON; "
                 "only one rank can run now"};
   }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
   if (std::system("command -v mpirun >/dev/null 2>&1") != 0) {
     return {.what = "MPI",
             .health = Health::warning,
             .found = version,
             .advice = "mpirun is not on PATH: install openmpi-bin or load your MPI module"};
   }
-  if (geteuid() == 0 && std::getenv("OMPI_ALLOW_RUN_AS_ROOT") == nullptr) {
+  if (geteuid() == 0 && !environment_variable("OMPI_ALLOW_RUN_AS_ROOT")) {
     return {.what = "MPI",
             .health = Health::note,
             .found = version,

@@ -38,7 +38,7 @@ std::string Ledger::give_up(const std::string& reason, ExitCode code) noexcept {
     if (closed_) return {};
     closed_ = true;
     const std::size_t missing = todo_.size() - done_;
-    const std::string kept = fmt::format(
+    std::string kept = fmt::format(
         "{} of {} cases are kept in '{}'; continue with: stepmark run --resume --out "
         "{} and the same options",
         done_, todo_.size(), journal_.path(), journal_.path());

@@ -4,9 +4,9 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "core/log.h"
 #include "harness/cli/commands.h"
@@ -28,7 +28,8 @@ ExitCode report_command(const ReportOptions& options) {
     std::ofstream file(options.csv);
     file << runs_csv(runs);
     file.close();
-    STEPMARK_REQUIRE(file.good(), "cannot write '{}': {}", options.csv, std::strerror(errno));
+    STEPMARK_REQUIRE(file.good(), "cannot write '{}': {}", options.csv,
+                     std::generic_category().message(errno));
     log_info("CSV: {}", options.csv);
   }
   std::string text;

@@ -5,13 +5,13 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
 
 #include "core/error.h"
+#include "harness/cli/environment_variable.h"
 
 namespace stepmark {
 namespace {
@@ -64,8 +64,8 @@ Resources share_resources(Control& control) {
   const int sharing = ranks_on_same_cores(control, mask);
   resources.compute_threads = std::max(1, resources.cores / sharing);
   resources.oversubscribed = sharing > resources.cores;
-  if (const char* value = std::getenv("OMP_NUM_THREADS")) {
-    resources.compute_threads = std::max(1, std::atoi(value));
+  if (const auto threads = environment_number("OMP_NUM_THREADS")) {
+    resources.compute_threads = std::max(1, *threads);
   }
   resources.memory_bytes = available_memory();
   return resources;
