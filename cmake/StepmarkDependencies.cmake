@@ -46,3 +46,26 @@ if(NOT STEPMARK_CUDA STREQUAL "OFF")
   endif()
 endif()
 message(STATUS "stepmark: CUDA ${STEPMARK_CUDA} -> ${STEPMARK_HAVE_CUDA}")
+
+if(STEPMARK_HAVE_CUDA)
+  # Explicit, so that a machine without a GPU builds what a machine with one runs; the newest also as
+  # PTX, for GPUs to come.
+  set(CMAKE_CUDA_ARCHITECTURES "80-real;90-real;100" CACHE STRING "GPU architectures")
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
+  if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+    set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
+  endif()
+  enable_language(CUDA)
+  # CMake 3.25 and older do not know that nvcc has C++20.
+  foreach(kind STANDARD EXTENSION)
+    if(NOT CMAKE_CUDA20_${kind}_COMPILE_OPTION)
+      set(CMAKE_CUDA20_${kind}_COMPILE_OPTION -std=c++20)
+    endif()
+  endforeach()
+  add_library(stepmark_cuda_headers INTERFACE)
+  target_include_directories(stepmark_cuda_headers SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
+  # Fibers of the emulated GPU that the tests run kernels on.
+  if(STEPMARK_TESTS)
+    find_package(Boost REQUIRED COMPONENTS context)
+  endif()
+endif()

@@ -27,8 +27,12 @@ target_include_directories(stepmark_options INTERFACE ${PROJECT_SOURCE_DIR} ${PR
 target_compile_options(stepmark_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
   -Wconversion -Wno-sign-conversion -Woverloaded-virtual -Wnull-dereference -Wno-missing-field-initializers>)
+# nvcc hands the host half to g++; -Wpedantic there would complain of nvcc's own code.
+target_compile_options(stepmark_options INTERFACE
+  "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-Xcompiler=-Wall,-Wextra,-Wno-missing-field-initializers>")
 if(STEPMARK_WERROR)
-  target_compile_options(stepmark_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+  target_compile_options(stepmark_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>
+    "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Werror>")
 endif()
 if(STEPMARK_SANITIZE)
   target_compile_options(stepmark_options INTERFACE

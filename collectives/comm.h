@@ -12,7 +12,10 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "core/device.h"
 #include "core/dtype.h"
@@ -23,6 +26,15 @@ enum class ReduceOp : std::uint8_t { sum, avg, min, max, prod };
 [[nodiscard]] std::string_view name_of(ReduceOp op);
 [[nodiscard]] ReduceOp reduce_op_from(std::string_view name);
 
+// Wishes for a group; a library that has no such thing ignores them and does not list them in
+// facts().
+struct CommOptions {
+  int max_ctas = 0;  // most thread blocks of a collective; 0: the library's choice
+};
+
+// What the library says of a group ("version", "max_ctas", "init_s" ...), for records.
+using CommFacts = std::vector<std::pair<std::string, std::string>>;
+
 class Comm {
  public:
   virtual ~Comm() = default;
@@ -31,7 +43,13 @@ class Comm {
   [[nodiscard]] virtual std::string_view backend() const = 0;  // "mpi", "nccl", "self"
   // Collective over this group: ranks with equal color form a new group ordered by key. A negative
   // color takes part in the call but gets nullptr.
-  [[nodiscard]] virtual std::unique_ptr<Comm> split(int color, int key) = 0;
+  [[nodiscard]] virtual std::unique_ptr<Comm> split(int color, int key,
+                                                    const CommOptions& options) = 0;
+  [[nodiscard]] std::unique_ptr<Comm> split(int color, int key) { return split(color, key, {}); }
+  [[nodiscard]] virtual CommFacts facts() const { return {}; }
+  // Throws Error when this group, or one split from it, is known to have failed (a rank that died).
+  // Any thread; does not wait.
+  virtual void check() {}
 
   virtual void all_reduce(const void* send, void* recv, std::size_t count, DType, ReduceOp,
                           Stream&) = 0;

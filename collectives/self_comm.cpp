@@ -34,7 +34,8 @@ class SelfComm final : public Comm {
   int rank() const override { return 0; }
   int size() const override { return 1; }
   std::string_view backend() const override { return "self"; }
-  std::unique_ptr<Comm> split(int color, int) override {
+  using Comm::split;
+  std::unique_ptr<Comm> split(int color, int, const CommOptions&) override {
     return color < 0 ? nullptr : make_self_comm();
   }
 

@@ -38,6 +38,9 @@ class Stream {
   virtual void wait(Event& event) = 0;  // later tasks of this stream wait for the latest record
   virtual void synchronize() = 0;       // rethrows the first exception of a task
   [[nodiscard]] virtual std::string_view name() const = 0;
+  // What libraries of the backend call a stream: a cudaStream_t on cuda, null on the host. A verb
+  // or kernel that is submitted to this stream enqueues there.
+  [[nodiscard]] virtual void* native() const { return nullptr; }
 };
 
 // Owning, move-only device memory, aligned to 256 bytes at least. Not initialised.
@@ -59,6 +62,8 @@ class Device {
   virtual ~Device() = default;
   [[nodiscard]] virtual std::string_view backend() const = 0;  // "host", "cuda"
   [[nodiscard]] virtual Memory allocate(std::size_t bytes) = 0;
+  // The name says what the stream is for: "compute..." gets the compute threads of the host, and a
+  // name that ends in "-high" the device's highest priority, where the device has priorities.
   [[nodiscard]] virtual std::unique_ptr<Stream> create_stream(std::string name) = 0;
   [[nodiscard]] virtual std::unique_ptr<Event> create_event() = 0;
   // Synchronous copies between host memory and device memory.

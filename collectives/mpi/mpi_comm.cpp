@@ -64,7 +64,9 @@ class MpiComm final : public Comm {
   int size() const override { return size_; }
   std::string_view backend() const override { return "mpi"; }
 
-  std::unique_ptr<Comm> split(int color, int key) override {
+  using Comm::split;
+
+  std::unique_ptr<Comm> split(int color, int key, const CommOptions&) override {
     MPI_Comm part = MPI_COMM_NULL;
     STEPMARK_MPI(MPI_Comm_split(comm_.get(), color < 0 ? MPI_UNDEFINED : color, key, &part));
     if (part == MPI_COMM_NULL) return nullptr;

@@ -36,13 +36,26 @@ class CommSet {
 // Splits `world` once per group of the program; groups of size 1 get a self comm. Collective.
 [[nodiscard]] std::unique_ptr<CommSet> make_comm_set(Comm& world, const Program& program);
 
+struct PrepareOptions {
+  // cuda: the step is captured once and replayed as one graph; otherwise every op is launched by
+  // itself. No meaning on the host.
+  bool capture = true;
+  // Empty the device's caches ahead of each run, outside of its time, where the device can.
+  bool cold = false;
+};
+
 class Runnable {
  public:
   virtual ~Runnable() = default;
   // One step. Rethrows the first failure, with the op's label and rank in the message.
   virtual void run() = 0;
-  // The last run's spans.
+  // One step with a span for every op. Where spans cost time (events on a GPU) run() has none, and
+  // this one is no measurement of the whole step.
+  virtual void run_traced() { run(); }
+  // Of the last run: its time, and its spans when it had some.
   [[nodiscard]] virtual Timeline timeline() const = 0;
+  // Whether PrepareOptions::cold was heeded.
+  [[nodiscard]] virtual bool cold() const { return false; }
   // Same walk, same streams and events, with every kernel and comm verb replaced by nothing: the
   // executor's own cost. Returns seconds of one walk.
   virtual double run_empty() = 0;
@@ -56,8 +69,11 @@ class Executor {
   virtual ~Executor() = default;
   [[nodiscard]] virtual Device& device() = 0;
   // `comms` must outlive the Runnable. The program is copied.
-  [[nodiscard]] virtual std::unique_ptr<Runnable> prepare(const Program& program,
-                                                          CommSet& comms) = 0;
+  [[nodiscard]] virtual std::unique_ptr<Runnable> prepare(const Program& program, CommSet& comms,
+                                                          const PrepareOptions& options) = 0;
+  [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program, CommSet& comms) {
+    return prepare(program, comms, {});
+  }
 };
 
 // Streams are worker threads. Kernels get `compute_threads` OpenMP threads on streams whose name

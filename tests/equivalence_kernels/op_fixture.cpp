@@ -69,14 +69,13 @@ bool GuardedBuffer::guards_intact() const {
          std::all_of(storage_.end() - kGuardBytes, storage_.end(), canary);
 }
 
-HostResult run_host(const OpShape& shape, const Values& before) {
+HostResult run_with(const OpShape& shape, const Values& before,
+                    const std::function<void(std::vector<GuardedBuffer>&)>& run) {
   std::vector<GuardedBuffer> buffers;
-  std::vector<void*> operands;
   for (std::size_t i = 0; i < before.size(); ++i) {
     buffers.emplace_back(dtype_of(shape, i), before[i]);
   }
-  for (GuardedBuffer& buffer : buffers) operands.push_back(buffer.data());
-  host_kernel(shape.id)(shape, operands.data());
+  run(buffers);
   HostResult result;
   for (const GuardedBuffer& buffer : buffers) {
     result.values.push_back(buffer.values());
@@ -84,6 +83,14 @@ HostResult run_host(const OpShape& shape, const Values& before) {
     result.guards_intact = result.guards_intact && buffer.guards_intact();
   }
   return result;
+}
+
+HostResult run_host(const OpShape& shape, const Values& before) {
+  return run_with(shape, before, [&](std::vector<GuardedBuffer>& buffers) {
+    std::vector<void*> operands;
+    for (GuardedBuffer& buffer : buffers) operands.push_back(buffer.data());
+    host_kernel(shape.id)(shape, operands.data());
+  });
 }
 
 double relative_error(const std::vector<double>& got, const std::vector<double>& want) {

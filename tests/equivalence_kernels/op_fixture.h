@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,9 +30,13 @@ class GuardedBuffer {
   [[nodiscard]] const std::byte* bytes() const { return storage_.data() + kGuardBytes; }
   [[nodiscard]] std::size_t size_bytes() const { return elements_ * size_of(dtype_); }
   [[nodiscard]] bool guards_intact() const;
+  // Guard zone, operand, guard zone.
+  [[nodiscard]] std::span<std::byte> whole() { return storage_; }
+  [[nodiscard]] std::span<const std::byte> whole() const { return storage_; }
+
+  static constexpr std::size_t kGuardBytes = 256;
 
  private:
-  static constexpr std::size_t kGuardBytes = 256;
   DType dtype_;
   std::size_t elements_;
   std::vector<std::byte> storage_;
@@ -41,6 +47,9 @@ struct HostResult {
   std::vector<std::vector<std::byte>> bytes;  // the same, as stored
   bool guards_intact = true;
 };
+// What `run` leaves in the buffers, one per operand.
+[[nodiscard]] HostResult run_with(const OpShape& shape, const Values& before,
+                                  const std::function<void(std::vector<GuardedBuffer>&)>& run);
 [[nodiscard]] HostResult run_host(const OpShape& shape, const Values& before);
 
 // ||got - want|| / ||want||, absolute when want is 0; NaN when either holds a NaN.

@@ -215,7 +215,9 @@ class HostExecutor final : public Executor {
                    device.backend());
   }
   [[nodiscard]] Device& device() override { return device_; }
-  [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program, CommSet& comms) override {
+  using Executor::prepare;
+  [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program, CommSet& comms,
+                                                  const PrepareOptions&) override {
     check_operands(program);
     return std::make_unique<HostRunnable>(device_, program, comms);
   }

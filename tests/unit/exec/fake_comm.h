@@ -27,7 +27,8 @@ class FakeComm final : public Comm {
   [[nodiscard]] int size() const override { return size_; }
   [[nodiscard]] std::string_view backend() const override { return "fake"; }
   // A group of `split_size` ranks in which this rank is number `key`.
-  [[nodiscard]] std::unique_ptr<Comm> split(int color, int key) override {
+  using Comm::split;
+  [[nodiscard]] std::unique_ptr<Comm> split(int color, int key, const CommOptions&) override {
     note("split color={} key={}", color, key);
     return color < 0 ? nullptr : std::make_unique<FakeComm>(key, split_size);
   }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CUDA backend's table of kernels, generated from the list of ops. Preparing an op does what is
+// slow (choosing algorithms, reserving scratch) and binds its operands; what it returns only
+// enqueues, as often as wanted, also while a graph is being captured.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <functional>
+
+#include "kernels/cuda/kernel_context.h"
+#include "kernels/op.h"
+
+namespace stepmark::cuda {
+
+using Enqueue = std::function<void(cudaStream_t)>;
+
+// Operands as OpInfo says: device pointers, aligned to their element size, not overlapping unless
+// the shape's header allows it. Arithmetic in fp32, also for bf16 operands; NaN in gives NaN out;
+// results do not depend on timing (no floating-point atomics) unless a family's source says so.
+// Throws Error for what the device or its libraries cannot do.
+[[nodiscard]] Enqueue prepare(const OpShape& shape, void* const* operands, KernelContext& context);
+
+// One function per op, defined in kernels/cuda/<family>.cu.
+#define STEPMARK_CUDA_KERNEL(name) \
+  Enqueue prepare_##name(const OpShape& shape, void* const* operands, KernelContext& context);
+STEPMARK_OPS(STEPMARK_CUDA_KERNEL)
+#undef STEPMARK_CUDA_KERNEL
+
+}  // namespace stepmark::cuda
