@@ -40,12 +40,6 @@ class CudaRunnable final : public Runnable {
     device_.wait().for_stream(walk_.origin());
   }
 
-  // Members use what is above them, so graphs go first and memory last. Work in flight is left only
-  // by a failure.
-  ~CudaRunnable() override { walk_.settle(); }
-  CudaRunnable(const CudaRunnable&) = delete;
-  CudaRunnable& operator=(const CudaRunnable&) = delete;
-
   void run() override {
     step([this] { graph_ ? launch(graph_) : walk_.enqueue(CudaWalk::Bodies::ops); });
     timeline_ = {.step_ns = step_ns()};
@@ -127,6 +121,7 @@ class CudaRunnable final : public Runnable {
     return std::llround(cuda::elapsed_ns(begin_.get(), end_.get()));
   }
 
+  // Members use what is above them: graphs go first, then events, then streams, and memory last.
   CudaDevice& device_;
   const Program program_;
   const ArenaLayout layout_;

@@ -32,6 +32,10 @@ class CudaWalk {
   // The buffers lie at `base`. `program` and `comms` must outlive this object.
   CudaWalk(CudaDevice& device, const Program& program, const ArenaLayout& layout, void* base,
            CommSet& comms);
+  // Only a failure leaves work in flight.
+  ~CudaWalk() { settle(); }
+  CudaWalk(const CudaWalk&) = delete;
+  CudaWalk& operator=(const CudaWalk&) = delete;
 
   // What stands for an op.
   enum class Bodies : std::uint8_t {

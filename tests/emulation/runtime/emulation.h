@@ -13,6 +13,7 @@
 namespace stepmark::emulation {
 
 // What was allocated and not freed: device memory of all devices, pinned host memory, and objects.
+// Breaks the device (failure()) when freed memory was written since.
 struct LiveAllocations {
   std::size_t device_blocks = 0;
   std::size_t device_bytes = 0;
@@ -20,7 +21,7 @@ struct LiveAllocations {
   std::size_t streams = 0, events = 0, graphs = 0, graph_execs = 0;
   bool operator==(const LiveAllocations&) const = default;
 };
-[[nodiscard]] LiveAllocations live_allocations();
+LiveAllocations live_allocations();
 
 // The n-th allocation of device memory from now on fails (1: the next one); 0: none does.
 void fail_allocation(int n);

@@ -21,6 +21,8 @@ constexpr int kPoison = 0xFF;
 constexpr std::size_t kKeptFreedBytes = std::size_t{64} << 20;
 constexpr std::size_t kDefaultDeviceBytes = std::size_t{4} << 30;
 
+constexpr const char* kWrittenAfterFree = "memory was written after it was freed";
+
 enum class Kind : std::uint8_t { device, pinned, registered };
 
 struct Block {
@@ -102,7 +104,7 @@ void drop_oldest_freed() {
   m.freed_bytes -= oldest.bytes;
   const bool untouched = is_poison(oldest.whole, oldest.bytes);
   std::free(oldest.whole);
-  if (!untouched) break_device(cudaErrorIllegalAddress, "memory was written after it was freed");
+  if (!untouched) break_device(cudaErrorIllegalAddress, kWrittenAfterFree);
 }
 
 // The block's end, when the device gets there.
@@ -168,6 +170,11 @@ bool is_pinned_range(const void* data, std::size_t bytes) {
 
 LiveAllocations live_allocations() {
   const Lock lock(runtime().mutex);
+  for (const Freed& freed : memory().freed) {
+    if (!is_poison(freed.whole, freed.bytes)) {
+      break_device(cudaErrorIllegalAddress, kWrittenAfterFree);
+    }
+  }
   LiveAllocations live;
   for (const auto& [data, block] : memory().blocks) {
     if (block.kind == Kind::device) {
