@@ -104,7 +104,8 @@ const OpInfo& op_info_attention_fwd() {
       .reference = on_operands<S>([](const S& s, Operands x) { attention_fwd_reference(s, x); }),
       .test_shapes = attention_test_shapes<S>,
       .bench_shapes = attention_bench_shapes<S>,
-      .validate = on<S>([](const S& s) { validate_heads("attention_fwd", s); })};
+      .validate = on<S>([](const S& s) { validate_heads("attention_fwd", s); }),
+      .unit = MathUnit::matrix};
   return info;
 }
 
@@ -140,7 +141,8 @@ const OpInfo& op_info_attention_bwd() {
                                  .kv_heads = s.kv_heads,
                                  .head_dim = s.head_dim},
                                 forward);
-      })};
+      }),
+      .unit = MathUnit::matrix};
   return info;
 }
 

@@ -102,7 +102,8 @@ const OpInfo& op_info_gemm() {
       .reference = on_operands<S>([](const S& s, Operands x) { gemm_reference(s, x); }),
       .test_shapes = gemm_test_shapes,
       .bench_shapes = gemm_bench_shapes,
-      .validate = on<S>([](const S& s) { validate_gemm(s); })};
+      .validate = on<S>([](const S& s) { validate_gemm(s); }),
+      .unit = MathUnit::matrix};
   return info;
 }
 
