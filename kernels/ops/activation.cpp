@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/ops/activation.h"
 
+#include "kernels/ops/bench_sizes.h"
 #include "kernels/ops/gelu_reference.h"
 #include "kernels/ops/registry.h"
 
@@ -46,7 +47,9 @@ std::vector<OpShape> flat_test_shapes(DType dtype) {
 }
 template <class S>
 std::vector<OpShape> flat_bench_shapes(DType dtype) {
-  return pack_all<S>(dtype, {{.elements = 256 * 3072}, {.elements = 1 << 24}});
+  return pack_all<S>(dtype, {{.elements = 256 * 3072},
+                             {.elements = 1 << 24},
+                             {.elements = bench::kTokens * bench::kFfn}});
 }
 template <class S>
 std::vector<OpShape> row_test_shapes(DType dtype) {
@@ -55,7 +58,9 @@ std::vector<OpShape> row_test_shapes(DType dtype) {
 }
 template <class S>
 std::vector<OpShape> row_bench_shapes(DType dtype) {
-  return pack_all<S>(dtype, {{.rows = 256, .cols = 3072}, {.rows = 2048, .cols = 8192}});
+  return pack_all<S>(dtype, {{.rows = 256, .cols = 3072},
+                             {.rows = 2048, .cols = 8192},
+                             {.rows = bench::kTokens, .cols = bench::kFfn}});
 }
 template <class S>
 std::int64_t flat(const OpShape& shape) {
@@ -181,8 +186,9 @@ const OpInfo& op_info_residual() {
           },
       .bench_shapes =
           [](DType dtype) {
-            return pack_all<S>(
-                dtype, {{.rows = 256, .cols = 768, .bias = 1}, {.rows = 4096, .cols = 4096}});
+            return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .bias = 1},
+                                       {.rows = 4096, .cols = 4096},
+                                       {.rows = bench::kTokens, .cols = bench::kHidden}});
           },
       .validate = on<S>([](const S& s) { require_flag("residual", "bias", s.bias); })};
   return info;
