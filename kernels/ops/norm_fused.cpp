@@ -67,7 +67,7 @@ std::int64_t bias(const OpShape& shape) {
 }
 template <class S>
 std::vector<OpShape> test_shapes(DType dtype) {
-  return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
+  return pack_all<S>(dtype, {{.rows = 1, .cols = 2},
                              {.rows = 5, .cols = 37, .bias = 1},
                              {.rows = 3, .cols = 4100},
                              {.rows = 150, .cols = 768, .bias = 1}});
