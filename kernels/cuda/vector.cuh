@@ -15,6 +15,11 @@ __device__ inline float load(float x) { return x; }
 __device__ inline float load(bfloat x) { return __bfloat162float(x); }
 __device__ inline void store(float& to, float x) { to = x; }
 __device__ inline void store(bfloat& to, float x) { to = __float2bfloat16(x); }  // nearest even
+// Numbers that are only moved, as bits.
+__device__ inline std::uint16_t load(std::uint16_t x) { return x; }
+__device__ inline std::uint32_t load(std::uint32_t x) { return x; }
+__device__ inline void store(std::uint16_t& to, std::uint16_t x) { to = x; }
+__device__ inline void store(std::uint32_t& to, std::uint32_t x) { to = x; }
 
 // N elements that are read and written in one access.
 template <class T, int N>
