@@ -101,6 +101,11 @@ inline void sincosf(float x, float* s, float* c) {
   *s = std::sin(x);
   *c = std::cos(x);
 }
+inline void sincospif(float x, float* s, float* c) {
+  const double angle = 3.14159265358979323846 * static_cast<double>(x);
+  *s = static_cast<float>(std::sin(angle));
+  *c = static_cast<float>(std::cos(angle));
+}
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 inline float __int_as_float(int bits) { return std::bit_cast<float>(bits); }
 inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
