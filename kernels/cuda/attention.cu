@@ -1,34 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention: which engine computes a shape.
 #include "kernels/cuda/attention_engines.h"
-#include "kernels/cuda/attention_layout.cuh"
+#include "kernels/cuda/vector.cuh"
+#include "kernels/ops/attention.h"
 
 namespace stepmark::cuda {
 namespace {
 
-template <class S>
-bool is_empty(const OpShape& shape) {
-  const auto s = unpack<S>(shape);
-  return s.batch * s.seq == 0;
-}
-template <class S>
+bool is_empty(const OpShape& shape) { return dim_of(shape, "batch") * dim_of(shape, "seq") == 0; }
+
 void require_plain(const OpShape& shape) {
-  if (unpack<S>(shape).head_dim > kPlainHeadDims) {
+  if (dim_of(shape, "head_dim") > kPlainHeadDims) {
     fail(std::string(info_of(shape.id).name) + ": head_dim beyond 256 is not supported on the GPU");
   }
 }
 
 }  // namespace
 
+bool flash_attention_takes(const OpShape& shape, void* const* operands) {
+  const std::int64_t head_dim = dim_of(shape, "head_dim");
+  if (shape.dtype != DType::bf16 || (head_dim != 64 && head_dim != 128)) return false;
+  // Rows are whole packs: with the operands' begin, all of them are aligned.
+  for (std::size_t i = 0; i < info_of(shape.id).operands.size(); ++i) {
+    if (dtype_of(shape, i) == DType::bf16 && !aligned(operands[i])) return false;
+  }
+  return true;
+}
+
 Enqueue prepare_attention_fwd(const OpShape& shape, void* const* operands, KernelContext&) {
-  if (is_empty<AttentionFwdShape>(shape)) return [](cudaStream_t) {};
-  require_plain<AttentionFwdShape>(shape);
+  if (is_empty(shape)) return [](cudaStream_t) {};
+  if (flash_attention_takes(shape, operands)) return prepare_flash_attention_fwd(shape, operands);
+  require_plain(shape);
   return prepare_plain_attention_fwd(shape, operands);
 }
 
 Enqueue prepare_attention_bwd(const OpShape& shape, void* const* operands, KernelContext& context) {
-  if (is_empty<AttentionBwdShape>(shape)) return [](cudaStream_t) {};
-  require_plain<AttentionBwdShape>(shape);
+  if (is_empty(shape)) return [](cudaStream_t) {};
+  require_plain(shape);
   return prepare_plain_attention_bwd(shape, operands, context);
 }
 

@@ -29,6 +29,7 @@
 #define __shared__ use_block_shared_instead_of___shared__
 #undef __launch_bounds__
 #define __launch_bounds__(...)
+#define STEPMARK_UNROLL
 
 inline void __syncthreads() { ::stepmark::simt::sync_block(); }
 inline void __syncwarp(unsigned = ~0U) { (void)::stepmark::simt::exchange("syncwarp", nullptr, 0); }
@@ -189,5 +190,7 @@ inline void mma_bf16_16x8x16(float (&d)[4], const std::uint32_t (&a)[4],
     }
   }
 }
+
+inline float exp2_approx(float x) { return std::exp2(x); }
 
 }  // namespace stepmark::cuda
