@@ -36,6 +36,9 @@ Enqueue prepare_attention_fwd(const OpShape& shape, void* const* operands, Kerne
 
 Enqueue prepare_attention_bwd(const OpShape& shape, void* const* operands, KernelContext& context) {
   if (is_empty(shape)) return [](cudaStream_t) {};
+  if (flash_attention_takes(shape, operands)) {
+    return prepare_flash_attention_bwd(shape, operands, context);
+  }
   require_plain(shape);
   return prepare_plain_attention_bwd(shape, operands, context);
 }

@@ -15,7 +15,7 @@ template <class T, int kWidth, int kLanes>
 __global__ void __launch_bounds__(kDeltaThreads)
     delta_kernel(const T* dout, const T* out, float* delta, AttentionLayout l) {
   static_assert(kWarp % kLanes == 0);
-  const std::int64_t rows = l.batch * l.seq * l.heads;
+  const std::int64_t rows = std::int64_t{l.batch} * l.seq * l.heads;
   const std::int64_t row =
       (std::int64_t{blockIdx.x} * kDeltaThreads + threadIdx.x) / kLanes;  // (batch, seq, heads)
   float sum = 0;
@@ -29,19 +29,19 @@ __global__ void __launch_bounds__(kDeltaThreads)
   }
   for (int mask = kLanes / 2; mask > 0; mask /= 2) sum += __shfl_xor_sync(kFullMask, sum, mask);
   if (row < rows && threadIdx.x % kLanes == 0) {
-    const std::int64_t token = row / l.heads;
-    delta[l.row(token / l.seq, static_cast<int>(row % l.heads)) + token % l.seq] = sum;
+    const int token = static_cast<int>(row / l.heads), head = static_cast<int>(row % l.heads);
+    delta[l.row(token / l.seq, head) + token % l.seq] = sum;
   }
 }
 
 [[nodiscard]] inline std::size_t delta_bytes(const AttentionLayout& l) {
-  return static_cast<std::size_t>(l.batch * l.seq * l.heads) * sizeof(float);
+  return static_cast<std::size_t>(std::int64_t{l.batch} * l.seq * l.heads) * sizeof(float);
 }
 
 template <int kWidth, int kLanes, class T>
 void launch_delta(cudaStream_t stream, const T* dout, const T* out, float* delta,
                   const AttentionLayout& l) {
-  const std::int64_t threads = l.batch * l.seq * l.heads * kLanes;
+  const std::int64_t threads = std::int64_t{l.batch} * l.seq * l.heads * kLanes;
   const std::int64_t blocks = (threads + kDeltaThreads - 1) / kDeltaThreads;
   if (blocks > 0x7FFFFFFF) fail("attention: more blocks than one launch may have");
   launch(&delta_kernel<T, kWidth, kLanes>,

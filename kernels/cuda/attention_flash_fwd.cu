@@ -12,9 +12,11 @@ namespace {
 
 using namespace flash;
 
-template <int kHeadDim_>
+// Two row blocks per warp: what is read of the keys and values then feeds twice as many products. A
+// wide head leaves registers for the scores of 32 keys only.
+template <int kHeadDim_, int kKeys_>
 struct Tiles {
-  static constexpr int kHeadDim = kHeadDim_, kRowBlocks = 2, kKeys = 64;
+  static constexpr int kHeadDim = kHeadDim_, kKeys = kKeys_, kRowBlocks = 2;
   static constexpr int kWarpRows = 16 * kRowBlocks, kQueries = kWarps * kWarpRows;
   static constexpr int kQueryElements = kQueries * kHeadDim, kKeyElements = kKeys * kHeadDim;
   // Queries; keys and values of two tiles.
@@ -23,6 +25,8 @@ struct Tiles {
   static_assert(kSharedBytes <= kMostSharedBytes);
   static_assert(kQueries % kKeys == 0, "a tile of queries ends where a tile of keys ends");
 };
+using NarrowTiles = Tiles<64, 64>;
+using WideTiles = Tiles<128, 32>;
 
 // What a lane knows of the rows g and g+8 of a row block.
 template <class K>
@@ -77,7 +81,7 @@ struct Softmax {
 
   // Divides by the row's total, and writes the log-sum-exp of the rows below `valid`.
   __device__ void finish(Sums (&sums)[K::kRowBlocks][K::kHeadDim / 8], float scale, float* lse,
-                         std::int64_t valid) {
+                         int valid) {
     const int lane = lane_index();
     STEPMARK_UNROLL
     for (int m = 0; m < K::kRowBlocks; ++m) {
@@ -125,12 +129,13 @@ __global__ void __launch_bounds__(kThreads)
 
   const auto place = grid.place(blockIdx.x);
   const int kv_head = place.head / l.group();
-  const std::int64_t first_query = (grid.tiles - 1 - place.rank) * K::kQueries;
+  const int first_query = (grid.tiles - 1 - place.rank) * K::kQueries;
   const bfloat* keys = qkv + l.key(place.batch, kv_head);
   const bfloat* values = qkv + l.value(place.batch, kv_head);
-  const auto copy_keys = [&](std::int64_t tile) {
+  const auto copy_keys = [&](int tile) {
     bfloat* to = buffers + tile % 2 * 2 * K::kKeyElements;
-    const std::int64_t first = tile * K::kKeys, offset = first * l.qkv_stride;
+    const int first = tile * K::kKeys;
+    const std::int64_t offset = first * l.qkv_stride;
     copy_tile<K::kHeadDim, K::kKeys>(to, keys + offset, l.qkv_stride, l.seq - first);
     copy_tile<K::kHeadDim, K::kKeys>(to + K::kKeyElements, values + offset, l.qkv_stride,
                                      l.seq - first);
@@ -142,43 +147,42 @@ __global__ void __launch_bounds__(kThreads)
   copy_async_commit();
 
   const int warp_row = warp_index() * K::kWarpRows;
-  const std::int64_t own_query = first_query + warp_row;
-  const std::int64_t end_key =
-      first_query + K::kQueries < l.seq ? first_query + K::kQueries : l.seq;
-  const std::int64_t tiles = (end_key + K::kKeys - 1) / K::kKeys;
+  bfloat* own_tile = queries + warp_row * K::kHeadDim;
+  const int own_query = first_query + warp_row;
+  const int end_key = first_query + K::kQueries < l.seq ? first_query + K::kQueries : l.seq;
+  const int tiles = (end_key + K::kKeys - 1) / K::kKeys;
   Sums sums[K::kRowBlocks][K::kHeadDim / 8] = {};
   Softmax<K> softmax;
-  for (std::int64_t tile = 0; tile < tiles; ++tile) {
+  for (int tile = 0; tile < tiles; ++tile) {
     copy_async_wait<0>();
     // This tile is there for all warps, and all are done with the one before.
     __syncthreads();
     if (tile + 1 < tiles) copy_keys(tile + 1);
     copy_async_commit();
-    const std::int64_t ahead = own_query - tile * K::kKeys;
+    const int ahead = own_query - tile * K::kKeys;
     if (ahead + K::kWarpRows <= 0) continue;  // all keys are behind the warp's queries
-    bfloat* key_tile = buffers + tile % 2 * 2 * K::kKeyElements;
-    Left weights[K::kRowBlocks][K::kKeys / 16];
-    {
-      Sums scores[K::kRowBlocks][K::kKeys / 8] = {};
-      add_products<K::kHeadDim, K::kRowBlocks, K::kKeys>(scores, queries, warp_row, key_tile);
-      if (ahead < K::kKeys - 1) mask<K>(scores, static_cast<int>(ahead));
-      softmax.take(scores, sums, l.scale * kLog2E);
+    const bfloat* key_tile = buffers + tile % 2 * 2 * K::kKeyElements;
+    Sums scores[K::kRowBlocks][K::kKeys / 8] = {};
+    add_products<K::kHeadDim, K::kRowBlocks, K::kKeys>(scores, own_tile, key_tile);
+    if (ahead < K::kKeys - 1) mask<K>(scores, ahead);
+    softmax.take(scores, sums, l.scale * kLog2E);
+    const bfloat* value_tile = key_tile + K::kKeyElements;
+    STEPMARK_UNROLL
+    for (int n = 0; n < K::kKeys / 16; ++n) {
+      Left weights[K::kRowBlocks];
       STEPMARK_UNROLL
       for (int m = 0; m < K::kRowBlocks; ++m) {
-        STEPMARK_UNROLL
-        for (int n = 0; n < K::kKeys / 16; ++n) {
-          to_left(weights[m][n], scores[m][2 * n], scores[m][2 * n + 1]);
-        }
+        to_left(weights[m], scores[m][2 * n], scores[m][2 * n + 1]);
       }
+      add_weighted<K::kHeadDim>(sums, weights, value_tile + 16 * n * K::kHeadDim);
     }
-    add_weighted<K::kHeadDim, K::kRowBlocks, K::kKeys>(sums, weights, key_tile + K::kKeyElements);
   }
 
-  const std::int64_t left = l.seq - own_query;
+  const int left = l.seq - own_query;
   softmax.finish(sums, l.scale, lse + l.row(place.batch, place.head) + own_query, left);
   store_rows<K::kHeadDim, K::kRowBlocks>(
       out + l.out(place.batch, place.head) + own_query * l.out_stride, l.out_stride, left, sums,
-      queries, warp_row);
+      own_tile);
 }
 
 template <class K>
@@ -198,8 +202,8 @@ Enqueue prepare_fwd(const AttentionLayout& l, void* const* operands) {
 
 Enqueue prepare_flash_attention_fwd(const OpShape& shape, void* const* operands) {
   const AttentionLayout l(unpack<AttentionFwdShape>(shape));
-  return l.head_dim == 64 ? prepare_fwd<Tiles<64>>(l, operands)
-                          : prepare_fwd<Tiles<128>>(l, operands);
+  return l.head_dim == 64 ? prepare_fwd<NarrowTiles>(l, operands)
+                          : prepare_fwd<WideTiles>(l, operands);
 }
 
 }  // namespace stepmark::cuda

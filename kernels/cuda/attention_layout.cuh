@@ -11,15 +11,14 @@ namespace stepmark::cuda {
 
 // Offsets and strides in elements.
 struct AttentionLayout {
-  std::int64_t batch, seq;
-  int heads, kv_heads, head_dim;
-  std::int64_t qkv_stride, out_stride;  // from token to token
+  int batch, seq, heads, kv_heads, head_dim;  // batch * seq and heads * head_dim are ints as well
+  std::int64_t qkv_stride, out_stride;        // from token to token
   float scale;
 
   template <class S>
   explicit AttentionLayout(const S& s)
-      : batch(s.batch),
-        seq(s.seq),
+      : batch(static_cast<int>(s.batch)),
+        seq(static_cast<int>(s.seq)),
         heads(static_cast<int>(s.heads)),
         kv_heads(static_cast<int>(s.kv_heads)),
         head_dim(static_cast<int>(s.head_dim)),
@@ -29,40 +28,39 @@ struct AttentionLayout {
 
   __host__ __device__ int group() const { return heads / kv_heads; }
   // The row of token 0 of the batch's entry.
-  __device__ std::int64_t query(std::int64_t b, int head) const {
-    return b * seq * qkv_stride + std::int64_t{head} * head_dim;
+  __device__ std::int64_t query(int b, int head) const {
+    return std::int64_t{b} * seq * qkv_stride + std::int64_t{head} * head_dim;
   }
-  __device__ std::int64_t key(std::int64_t b, int kv_head) const {
-    return query(b, heads + kv_head);
-  }
-  __device__ std::int64_t value(std::int64_t b, int kv_head) const {
+  __device__ std::int64_t key(int b, int kv_head) const { return query(b, heads + kv_head); }
+  __device__ std::int64_t value(int b, int kv_head) const {
     return query(b, heads + kv_heads + kv_head);
   }
-  __device__ std::int64_t out(std::int64_t b, int head) const {
-    return b * seq * out_stride + std::int64_t{head} * head_dim;
+  __device__ std::int64_t out(int b, int head) const {
+    return std::int64_t{b} * seq * out_stride + std::int64_t{head} * head_dim;
   }
   // Of (batch, heads, seq): lse, and the backward pass's row sums.
-  __device__ std::int64_t row(std::int64_t b, int head) const { return (b * heads + head) * seq; }
+  __device__ std::int64_t row(int b, int head) const {
+    return (std::int64_t{b} * heads + head) * seq;
+  }
 };
 
 // One block per tile of `rows` tokens, head and entry of the batch. Blocks start in the order of
 // their index; tiles with the most visible pairs come first, so that the blocks end together.
 struct AttentionGrid {
-  int heads;
-  std::int64_t tiles, problems;  // problems: batch * heads
+  int heads, tiles, problems;  // problems: batch * heads
 
   AttentionGrid(const AttentionLayout& l, int heads_, int rows)
-      : heads(heads_), tiles((l.seq + rows - 1) / rows), problems(l.batch * heads_) {}
+      : heads(heads_), tiles((l.seq - 1) / rows + 1), problems(l.batch * heads_) {}
 
-  [[nodiscard]] std::int64_t blocks() const { return tiles * problems; }
+  [[nodiscard]] std::int64_t blocks() const { return std::int64_t{tiles} * problems; }
   // rank 0: the first tile to start.
   struct Place {
-    std::int64_t rank, batch;
-    int head;
+    int rank, batch, head;
   };
-  __device__ Place place(std::int64_t block) const {
-    const std::int64_t problem = block % problems;
-    return {block / problems, problem / heads, static_cast<int>(problem % heads)};
+  __device__ Place place(unsigned block) const {
+    const int problem = static_cast<int>(block % static_cast<unsigned>(problems));
+    return {static_cast<int>(block / static_cast<unsigned>(problems)), problem / heads,
+            problem % heads};
   }
 };
 

@@ -22,6 +22,8 @@
 // In front of a loop whose count is known when compiling: unrolls it, so that arrays indexed in it
 // can stay in registers.
 #define STEPMARK_UNROLL _Pragma("unroll")
+// In front of a loop that must stay one, to save registers.
+#define STEPMARK_ROLLED _Pragma("unroll 1")
 
 namespace stepmark::cuda {
 

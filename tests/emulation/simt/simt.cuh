@@ -30,6 +30,7 @@
 #undef __launch_bounds__
 #define __launch_bounds__(...)
 #define STEPMARK_UNROLL
+#define STEPMARK_ROLLED
 
 inline void __syncthreads() { ::stepmark::simt::sync_block(); }
 inline void __syncwarp(unsigned = ~0U) { (void)::stepmark::simt::exchange("syncwarp", nullptr, 0); }
