@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "collectives/comm.h"
+#include "collectives/nccl/cuda_self_comm.h"
 #include "collectives/nccl/nccl_handle.h"
 #include "collectives/nccl/nccl_registration.h"
 #include "collectives/nccl/nccl_types.h"
@@ -27,6 +28,7 @@ class NcclComm final : public Comm {
   std::string_view backend() const override { return "nccl"; }
   using Comm::split;
   std::unique_ptr<Comm> split(int color, int key, const CommOptions& options) override;
+  std::unique_ptr<Comm> alone() const override { return make_cuda_self_comm(); }
   // "version", "header_version" where it differs, "library", "ranks", "init_s" (of making this
   // communicator), and where they apply "max_ctas", "cta_policy" (asked for), "topology".
   CommFacts facts() const override;

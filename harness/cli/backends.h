@@ -13,6 +13,7 @@
 #include "core/control.h"
 #include "harness/cli/resources.h"
 #include "harness/exec/executor.h"
+#include "harness/measure/telemetry.h"
 #include "results/record/environment.h"
 
 namespace stepmark {
@@ -39,10 +40,15 @@ class Machine {
   // This rank shares its cores or GPU with no other.
   [[nodiscard]] virtual bool exclusive() const = 0;
   [[nodiscard]] virtual std::vector<EnvironmentFact> facts() const { return {}; }
-  // Of every record measured here ("single-gpu-timesliced"), and why no figure of it is
-  // performance.
-  [[nodiscard]] virtual std::vector<std::string> labels() const { return {}; }
+  // Of this rank's device, on all ranks or none; null where there is none.
+  [[nodiscard]] virtual Telemetry* telemetry() { return nullptr; }
+  [[nodiscard]] virtual double cache_bytes() const { return 0; }  // the largest; 0: unknown
+  // Why no time measured here is performance ("single-gpu-timesliced"); empty when it is.
+  [[nodiscard]] virtual std::string not_performance() const { return {}; }
 };
+}
+}
+;
 
 struct MachineOptions {
   Resources resources;
@@ -75,6 +81,10 @@ struct Backend {
 // One of these is linked, by the build: with the CUDA backend, or without (none, Error).
 [[nodiscard]] std::optional<Backend> cuda_backend();
 [[nodiscard]] std::unique_ptr<Machine> make_cuda_machine(Job& job, const MachineOptions& options);
+
+// With the CUDA backend one of these is linked, by the executable: for real GPUs (nothing to say),
+// or the emulated one of the tests, whose times mean nothing.
+[[nodiscard]] std::string gpu_caveat();
 
 // Whether mpirun or srun started this process as one of several although the binary has no MPI.
 [[nodiscard]] int launched_ranks();

@@ -48,11 +48,10 @@ class CudaMachine final : public Machine {
   [[nodiscard]] Comm& world() override { return *world_; }
   [[nodiscard]] Telemetry* telemetry() override { return telemetry_.get(); }
   [[nodiscard]] std::int64_t memory_bytes() const override { return memory_bytes_; }
-  [[nodiscard]] double cache_bytes() const override {
-    return static_cast<double>(facts_.l2_bytes);
-  }
-  [[nodiscard]] bool exclusive() const override { return !choice_.shared; }
+  [[nodiscard]] double cache_bytes() const override { return static_cast<double>(facts_.l2_bytes); }
+  [[nodiscard]] bool exclusive() const override { return not_performance().empty(); }
   [[nodiscard]] std::string not_performance() const override {
+    if (const std::string caveat = gpu_caveat(); !caveat.empty()) return caveat;
     return choice_.shared ? "single-gpu-timesliced" : "";
   }
 
@@ -61,8 +60,8 @@ class CudaMachine final : public Machine {
         {.group = "hardware", .name = "GPU", .value = facts_.name},
         {.group = "hardware",
          .name = "GPU compute capability",
-         .value = fmt::format("{}.{}", facts_.compute_capability / 10,
-                              facts_.compute_capability % 10)},
+         .value =
+             fmt::format("{}.{}", facts_.compute_capability / 10, facts_.compute_capability % 10)},
         {.group = "software",
          .name = "CUDA runtime",
          .value = cuda_version_text(facts_.runtime_version)},

@@ -92,6 +92,7 @@ class RunSession {
     guard_.expect("measuring the device's peaks", kDeadlineBase);
     // Ranks that take turns on a core or a GPU have no peaks of their own: rooflines are then N/A.
     if (!todo_.empty() && exclusive) peaks_ = probe_peaks(control(), machine_->executor());
+    peaks_.cache_bytes = machine_->cache_bytes();
     const ExitCode code = run_cases();
     guard_.expect("end of the run", kDeadlineBase);
     together(control(), [&] {
@@ -203,7 +204,8 @@ class RunSession {
                         .progress = {},
                         .seed = kSeed,
                         .memory_limit_bytes = machine_->memory_bytes(),
-                        .trace_dir = options_.trace_dir};
+                        .trace_dir = options_.trace_dir,
+                        .telemetry = machine_->telemetry()};
     context.progress = [&](int samples, double half_width) {
       progress.update(samples, half_width,
                       config_.suite.budget_s - (steady_clock_seconds() - run_start));
@@ -229,8 +231,19 @@ class RunSession {
     record.started_unix_s = started;
     record.wall_s = steady_clock_seconds() - begin;
     if (oversubscribed_) record.labels.emplace_back("oversubscribed");
-    for (const std::string& label : machine_->labels()) record.labels.push_back(label);
+    if (const std::string why = machine_->not_performance(); !why.empty()) {
+      withhold(record, why);
+    }
     return record;
+  }
+
+  // The times stay in the record; no figure of performance is derived from them.
+  static void withhold(Record& record, const std::string& why) {
+    record.perf_valid = false;
+    if (record.text("topology").empty()) record.texts.emplace_back("topology", why);
+    if (std::find(record.labels.begin(), record.labels.end(), why) == record.labels.end()) {
+      record.labels.push_back(why);
+    }
   }
 
   // A case that failed on any rank has failed; rank 0 keeps the lowest failing rank's reason.

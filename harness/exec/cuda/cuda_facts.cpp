@@ -16,8 +16,7 @@ CudaFacts cuda_facts() {
   cudaDeviceProp properties{};
   STEPMARK_CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
   std::array<char, 32> bus{};
-  STEPMARK_CUDA_CHECK(
-      cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), device));
+  STEPMARK_CUDA_CHECK(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), device));
   std::size_t free_bytes = 0, total_bytes = 0;
   STEPMARK_CUDA_CHECK(cudaMemGetInfo(&free_bytes, &total_bytes));
   CudaFacts facts{.name = properties.name,

@@ -9,7 +9,7 @@ namespace stepmark {
 
 struct CudaFacts {
   std::string name;
-  std::string pci_bus_id;  // "0000:1b:00.0": names the GPU to other libraries
+  std::string pci_bus_id;      // "0000:1b:00.0": names the GPU to other libraries
   int compute_capability = 0;  // 90 for 9.0
   std::int64_t free_bytes = 0, total_bytes = 0;
   std::int64_t l2_bytes = 0;
