@@ -46,9 +46,6 @@ class Machine {
   // Why no time measured here is performance ("single-gpu-timesliced"); empty when it is.
   [[nodiscard]] virtual std::string not_performance() const { return {}; }
 };
-}
-}
-;
 
 struct MachineOptions {
   Resources resources;
