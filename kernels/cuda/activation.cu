@@ -93,16 +93,6 @@ __global__ void __launch_bounds__(kRowsThreads)
       });
 }
 
-// Calls f(width, grid) with the pack's elements, or 1 where rows are no whole number of packs.
-template <class T, class F>
-Enqueue with_rows(std::int64_t rows, std::int64_t cols, bool packs, const KernelContext& context,
-                  F f) {
-  if (rows == 0 || cols == 0) return [](cudaStream_t) {};
-  return with_width<T>(packs && cols % kPackElements<T> == 0, [&](auto width) -> Enqueue {
-    return f(width, rows_grid(rows, cols / width, kRows, context.sm_count()));
-  });
-}
-
 }  // namespace
 
 Enqueue prepare_gelu_fwd(const OpShape& shape, void* const* operands, KernelContext& context) {
@@ -126,12 +116,13 @@ Enqueue prepare_swiglu_fwd(const OpShape& shape, void* const* operands, KernelCo
   return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
     const T* x = input<T>(operands, 0);
     T* y = output<T>(operands, 1);
-    return with_rows<T>(s.rows, s.cols, aligned(x, y), context, [=](auto width, RowsGrid grid) {
-      return [=](cudaStream_t stream) {
-        launch(&swiglu_fwd_kernel<T, width>, {.blocks = grid.blocks, .threads = grid.threads},
-               stream, x, y, s.rows, s.cols);
-      };
-    });
+    return with_rows<kPackElements<T>>(
+        s.rows, s.cols, aligned(x, y), kRows, context, [=](auto width, RowsGrid grid) {
+          return [=](cudaStream_t stream) {
+            launch(&swiglu_fwd_kernel<T, width>, {.blocks = grid.blocks, .threads = grid.threads},
+                   stream, x, y, s.rows, s.cols);
+          };
+        });
   });
 }
 
@@ -140,8 +131,8 @@ Enqueue prepare_swiglu_bwd(const OpShape& shape, void* const* operands, KernelCo
   return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
     const T *dy = input<T>(operands, 0), *x = input<T>(operands, 1);
     T* dx = output<T>(operands, 2);
-    return with_rows<T>(
-        s.rows, s.cols, aligned(dy, x, dx), context, [=](auto width, RowsGrid grid) {
+    return with_rows<kPackElements<T>>(
+        s.rows, s.cols, aligned(dy, x, dx), kRows, context, [=](auto width, RowsGrid grid) {
           return [=](cudaStream_t stream) {
             launch(&swiglu_bwd_kernel<T, width>, {.blocks = grid.blocks, .threads = grid.threads},
                    stream, dy, x, dx, s.rows, s.cols);
@@ -156,14 +147,14 @@ Enqueue prepare_residual(const OpShape& shape, void* const* operands, KernelCont
     const T *a = input<T>(operands, 0), *b = input<T>(operands, 1), *bias = input<T>(operands, 2);
     T* out = output<T>(operands, 3);
     if (s.bias == 0) return prepare_map(Add{}, s.rows * s.cols, context.sm_count(), out, a, b);
-    return with_rows<T>(s.rows, s.cols, aligned(a, b, bias, out), context,
-                        [=](auto width, RowsGrid grid) {
-                          return [=](cudaStream_t stream) {
-                            launch(&residual_bias_kernel<T, width>,
-                                   {.blocks = grid.blocks, .threads = grid.threads}, stream, a, b,
-                                   bias, out, s.rows, s.cols);
-                          };
-                        });
+    return with_rows<kPackElements<T>>(s.rows, s.cols, aligned(a, b, bias, out), kRows, context,
+                                       [=](auto width, RowsGrid grid) {
+                                         return [=](cudaStream_t stream) {
+                                           launch(&residual_bias_kernel<T, width>,
+                                                  {.blocks = grid.blocks, .threads = grid.threads},
+                                                  stream, a, b, bias, out, s.rows, s.cols);
+                                         };
+                                       });
   });
 }
 

@@ -10,12 +10,6 @@
 namespace stepmark::cuda {
 namespace {
 
-// What is moved unchanged is moved as integers, so that it stays the same to the bit.
-template <class F>
-Enqueue with_bits(DType dtype, F f) {
-  return dtype == DType::bf16 ? f(std::uint16_t{}) : f(std::uint32_t{});
-}
-
 struct Same {
   template <class T>
   __device__ T operator()(T x) const {
@@ -31,13 +25,14 @@ struct Scale {
   __device__ float operator()(float x) const { return factor * x; }
 };
 
+constexpr int kRows = 4;  // at a time
+
 // to[t * to_stride + i] = f(from[t * from_stride + i]) for t < rows, i < cols: a thread keeps its
 // i.
 template <int kWidth, class F, class T>
 __global__ void __launch_bounds__(kRowsThreads)
     strided_kernel(F f, const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
                    std::int64_t rows, std::int64_t cols) {
-  constexpr int kRows = 4;
   const std::int64_t c = own_column<kWidth>();
   if (c >= cols) return;
   Pack<T, kWidth> held[kRows];
@@ -53,12 +48,9 @@ __global__ void __launch_bounds__(kRowsThreads)
 template <class F, class T>
 Enqueue prepare_strided(F f, const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
                         std::int64_t rows, std::int64_t cols, const KernelContext& context) {
-  if (rows == 0 || cols == 0) return [](cudaStream_t) {};
   constexpr int kPack = kPackElements<T>;
-  const bool packs =
-      aligned(from, to) && cols % kPack == 0 && from_stride % kPack == 0 && to_stride % kPack == 0;
-  return with_width<T>(packs, [&](auto width) -> Enqueue {
-    const RowsGrid grid = rows_grid(rows, cols / width, 4, context.sm_count());
+  const bool packs = aligned(from, to) && from_stride % kPack == 0 && to_stride % kPack == 0;
+  return with_rows<kPack>(rows, cols, packs, kRows, context, [=](auto width, RowsGrid grid) {
     return [=](cudaStream_t stream) {
       launch(&strided_kernel<width, F, T>, {.blocks = grid.blocks, .threads = grid.threads}, stream,
              f, from, from_stride, to, to_stride, rows, cols);

@@ -30,6 +30,18 @@ struct RowsGrid {
           .threads = static_cast<unsigned>(threads)};
 }
 
+// Calls f(width, grid), with width = kPack where rows are whole packs (and `packs`), else 1.
+template <int kPack, class F>
+Enqueue with_rows(std::int64_t rows, std::int64_t cols, bool packs, int rows_each,
+                  const KernelContext& context, F f) {
+  if (rows == 0 || cols == 0) return [](cudaStream_t) {};
+  const auto of = [&](auto width) -> Enqueue {
+    return f(width, rows_grid(rows, cols / width, rows_each, context.sm_count()));
+  };
+  if (packs && cols % kPack == 0) return of(std::integral_constant<int, kPack>{});
+  return of(std::integral_constant<int, 1>{});
+}
+
 // This thread's first column.
 template <int kWidth>
 __device__ inline std::int64_t own_column() {

@@ -58,6 +58,12 @@ template <class F>
 auto with_type(DType dtype, F f) {
   return dtype == DType::bf16 ? f(bfloat{}) : f(float{});
 }
+// The same with an unsigned integer of that size, for what is only moved: it stays the same to the
+// bit.
+template <class F>
+auto with_bits(DType dtype, F f) {
+  return dtype == DType::bf16 ? f(std::uint16_t{}) : f(std::uint32_t{});
+}
 // Calls f with std::integral_constant<int, width>: the pack's elements, or 1.
 template <class T, class F>
 auto with_width(bool packs, F f) {
