@@ -194,6 +194,8 @@ void launch_bwd(cudaStream_t stream, const Backward& x, const AttentionLayout& l
          x, l, grid);
 }
 
+// kKeyStream, kQueryStream: rows of a streamed tile of keys, of queries. dK and dV of a wide head
+// leave registers for the scores of 32 queries only.
 template <int kHeadDim, int kKeyStream, int kQueryStream>
 Enqueue prepare_bwd(const AttentionLayout& l, void* const* operands, KernelContext& context) {
   context.scratch()->reserve(delta_bytes(l));
@@ -219,7 +221,7 @@ Enqueue prepare_flash_attention_bwd(const OpShape& shape, void* const* operands,
                                     KernelContext& context) {
   const AttentionLayout l(unpack<AttentionBwdShape>(shape));
   return l.head_dim == 64 ? prepare_bwd<64, 64, 64>(l, operands, context)
-                          : prepare_bwd<128, 64, 64>(l, operands, context);
+                          : prepare_bwd<128, 64, 32>(l, operands, context);
 }
 
 }  // namespace stepmark::cuda

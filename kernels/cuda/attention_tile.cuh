@@ -51,6 +51,8 @@ __device__ inline void copy_tile(bfloat* tile, const bfloat* from, std::int64_t 
 using Sums = float[4];
 // 16 x 16 bf16, the left operand.
 using Left = std::uint32_t[4];
+// 16 x 8 bf16, the right operand.
+using Right = std::uint32_t[2];
 
 __device__ inline std::uint32_t pack_bf16(float low, float high) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
@@ -68,19 +70,19 @@ __device__ inline void to_left(Left& left, const Sums& first, const Sums& second
   left[3] = pack_bf16(second[2], second[3]);
 }
 
-// Where a lane points for an ldmatrix of 16 rows and two chunks. Chunk 2 step + bit of a row lies
-// at (bit ^ row % 8) ^ 2 step, and further blocks of 16 rows add a constant: what depends on the
-// lane is computed once.
+// Where a lane points for an ldmatrix of 16 rows and two chunks: matrices 0 and 1 are the lower and
+// upper rows of chunk 2 step, matrices 2 and 3 those of the next chunk. Chunk 2 step + bit of a row
+// lies at (bit ^ row % 8) ^ 2 step, and further blocks of 16 rows add a constant: what depends on
+// the lane is computed once, and is the same for all operands.
 template <int kHeadDim>
 struct LanePointer {
   int row_offset, place;
 
-  __device__ LanePointer(int row, int bit) : row_offset(row * kHeadDim), place(bit ^ (row % 8)) {}
-  // Matrices 0, 1: lower and upper rows of chunk 2 step; 2, 3: of the next chunk.
-  __device__ static LanePointer rows_first() { return {lane_index() % 16, lane_index() / 16}; }
-  // Matrices 0, 1: chunks 2 step and 2 step + 1 of the lower rows; 2, 3: of the upper rows.
-  __device__ static LanePointer chunks_first() {
-    return {lane_index() % 8 + lane_index() / 16 * 8, lane_index() / 8 % 2};
+  __device__ LanePointer()
+      : row_offset(lane_index() % 16 * kHeadDim), place(lane_index() / 16 ^ lane_index() % 8) {
+    // Hides where the value comes from: the compiler would else keep the place of every step in
+    // registers of its own.
+    asm("" : "+r"(place));
   }
   // In the block of 16 rows that starts at the tile's `row`, a multiple of 16.
   __device__ const bfloat* at(const bfloat* tile, int row, int step) const {
@@ -88,15 +90,15 @@ struct LanePointer {
   }
 };
 
-// sums[m][2n], sums[m][2n+1] += left[m] times the 16 x 16 right operand in the four registers.
+// sums[m][2n] += left[m] * first, sums[m][2n+1] += left[m] * second.
 template <int kRowBlocks, int kColumns>
 __device__ inline void multiply(Sums (&sums)[kRowBlocks][kColumns], int n,
-                                const Left (&left)[kRowBlocks], const std::uint32_t (&right)[4]) {
-  const std::uint32_t low[2] = {right[0], right[1]}, high[2] = {right[2], right[3]};
+                                const Left (&left)[kRowBlocks], const Right& first,
+                                const Right& second) {
   STEPMARK_UNROLL
   for (int m = 0; m < kRowBlocks; ++m) {
-    mma_bf16_16x8x16(sums[m][2 * n], left[m], low);
-    mma_bf16_16x8x16(sums[m][2 * n + 1], left[m], high);
+    mma_bf16_16x8x16(sums[m][2 * n], left[m], first);
+    mma_bf16_16x8x16(sums[m][2 * n + 1], left[m], second);
   }
 }
 
@@ -106,18 +108,17 @@ template <int kHeadDim, int kRowBlocks, int kRows>
 __device__ inline void add_products(Sums (&sums)[kRowBlocks][kRows / 8], const bfloat* a,
                                     const bfloat* b) {
   static_assert(kRows % 16 == 0);
-  const auto left_at = LanePointer<kHeadDim>::rows_first();
-  const auto right_at = LanePointer<kHeadDim>::chunks_first();
+  const LanePointer<kHeadDim> lane;
   STEPMARK_UNROLL
   for (int step = 0; step < kHeadDim / 16; ++step) {
     Left left[kRowBlocks];
     STEPMARK_UNROLL
-    for (int m = 0; m < kRowBlocks; ++m) load_matrix_x4(left[m], left_at.at(a, 16 * m, step));
+    for (int m = 0; m < kRowBlocks; ++m) load_matrix_x4(left[m], lane.at(a, 16 * m, step));
     STEPMARK_UNROLL
     for (int n = 0; n < kRows / 16; ++n) {
-      std::uint32_t right[4];
-      load_matrix_x4(right, right_at.at(b, 16 * n, step));
-      multiply(sums, n, left, right);
+      std::uint32_t r[4];
+      load_matrix_x4(r, lane.at(b, 16 * n, step));
+      multiply(sums, n, left, {r[0], r[2]}, {r[1], r[3]});
     }
   }
 }
@@ -127,12 +128,12 @@ __device__ inline void add_products(Sums (&sums)[kRowBlocks][kRows / 8], const b
 template <int kHeadDim, int kRowBlocks>
 __device__ inline void add_weighted(Sums (&sums)[kRowBlocks][kHeadDim / 8],
                                     const Left (&weights)[kRowBlocks], const bfloat* b) {
-  const auto right_at = LanePointer<kHeadDim>::rows_first();
+  const LanePointer<kHeadDim> lane;
   STEPMARK_UNROLL
   for (int n = 0; n < kHeadDim / 16; ++n) {
-    std::uint32_t right[4];
-    load_matrix_x4_transposed(right, right_at.at(b, 0, n));
-    multiply(sums, n, weights, right);
+    std::uint32_t r[4];
+    load_matrix_x4_transposed(r, lane.at(b, 0, n));
+    multiply(sums, n, weights, {r[0], r[1]}, {r[2], r[3]});
   }
 }
 
