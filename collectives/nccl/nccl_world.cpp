@@ -15,7 +15,7 @@
 namespace stepmark {
 namespace {
 
-constexpr double kAgreementSeconds = 30.0;  // beyond the deadline that every rank keeps by itself
+constexpr double kAgreementSeconds = 10.0;  // beyond the deadline that every rank keeps by itself
 
 std::string hex_of(const ncclUniqueId& id) {
   std::string text;

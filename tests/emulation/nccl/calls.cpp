@@ -33,13 +33,22 @@ ncclResult_t check(const Call& call) {
   return ncclSuccess;
 }
 
+// Each launch of a captured graph calls a fresh copy of this, and so gets a job of its own.
+template <class What>
+void put(cudaStream_t stream, const std::shared_ptr<State>& state, const What& what) {
+  enqueue_polled(stream, [state, what, job = std::shared_ptr<Job>()]() mutable {
+    if (job == nullptr) job = make_job(state, what);
+    return job->poll();
+  });
+}
+
 // Sends and receives of a communicator become one piece of work, in place of its first.
 void launch(std::vector<Call> calls) {
   for (std::size_t i = 0; i < calls.size(); ++i) {
     Call& call = calls[i];
     if (call.state == nullptr) continue;
     if (const auto* operation = std::get_if<Operation>(&call.what)) {
-      enqueue(call.stream, [state = call.state, o = *operation] { run(*state, o); });
+      put(call.stream, call.state, *operation);
       continue;
     }
     std::vector<MessageCall> messages;
@@ -50,7 +59,7 @@ void launch(std::vector<Call> calls) {
       messages.push_back(*message);
       calls[j].state = nullptr;
     }
-    enqueue(call.stream, [state, messages = std::move(messages)] { run(*state, messages); });
+    put(call.stream, state, messages);
   }
 }
 
@@ -59,6 +68,12 @@ ncclResult_t submit(Call call) {
   group.calls.push_back(std::move(call));
   if (group.depth == 0) launch(std::exchange(group.calls, {}));
   return ncclSuccess;
+}
+
+bool is_device(const void* data) {
+  cudaPointerAttributes attributes{};
+  return data != nullptr && cudaPointerGetAttributes(&attributes, data) == cudaSuccess &&
+         attributes.type == cudaMemoryTypeDevice;
 }
 
 bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes) {
@@ -101,8 +116,8 @@ Shape shape_of(const State& state, const Operation& o) {
 
 ncclResult_t check_buffers(const State& state, const Operation& o) {
   const Shape shape = shape_of(state, o);
-  if ((shape.send > 0 && o.send == nullptr) || (shape.recv > 0 && o.recv == nullptr)) {
-    return failed(ncclInvalidArgument, "a buffer is null");
+  if ((shape.send > 0 && !is_device(o.send)) || (shape.recv > 0 && !is_device(o.recv))) {
+    return failed(ncclInvalidArgument, "a buffer is not in device memory");
   }
   const std::size_t width = size_of(o.type);
   if (!overlap(o.send, shape.send * width, o.recv, shape.recv * width)) return ncclSuccess;
@@ -149,7 +164,9 @@ ncclResult_t collective(Operation o, ncclComm_t comm, cudaStream_t stream) {
 ncclResult_t message(MessageCall m, ncclComm_t comm, cudaStream_t stream) {
   auto state = state_of(comm);
   if (const ncclResult_t bad = check_common(state, m.type, m.peer); bad != ncclSuccess) return bad;
-  if (m.data == nullptr && m.count > 0) return failed(ncclInvalidArgument, "the buffer is null");
+  if (m.count > 0 && !is_device(m.data)) {
+    return failed(ncclInvalidArgument, "the buffer is not in device memory");
+  }
   if (m.peer == state->rank && group.depth == 0) {
     return failed(ncclInvalidUsage, "a message to oneself outside of a group");
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of emulated communicators: init, split, finalize, destroy, abort, errors.
+#include <cuda_runtime_api.h>
 #include <unistd.h>
 
 #include <climits>
@@ -37,8 +38,9 @@ ncclResult_t check_config(const ncclConfig_t* config) {
   return ncclSuccess;
 }
 
-// As NCCL's: of the name of the host unless NCCL_HOSTID replaces it; read once per process.
-std::uint64_t host_hash() {
+// The GPU as NCCL tells GPUs apart: by the host's name, unless NCCL_HOSTID replaces it (read once
+// per process), and its address there.
+std::uint64_t gpu_hash(int device) {
   static const std::uint64_t hash = [] {
     const char* id = std::getenv("NCCL_HOSTID");
     std::string text = id != nullptr ? id : "";
@@ -47,9 +49,9 @@ std::uint64_t host_hash() {
       gethostname(name, sizeof(name) - 1);
       text = name;
     }
-    return std::hash<std::string>{}(text) | 1;
+    return std::hash<std::string>{}(text);
   }();
-  return hash;
+  return hash * 1000003 + static_cast<std::uint64_t>(device);
 }
 
 // Waits until all ranks are in.
@@ -60,7 +62,9 @@ ncclResult_t join(State& state, int ranks) {
   if (!own.pid.compare_exchange_strong(nobody, ::getpid())) {
     return failed(ncclInvalidUsage, "rank " + std::to_string(state.rank) + " joins twice");
   }
-  own.host = host_hash();
+  int device = 0;
+  if (cudaGetDevice(&device) != cudaSuccess) return failed(ncclUnhandledCudaError, "no device");
+  own.gpu = gpu_hash(device);
   own.state = MemberState::joined;
   for (int rank = 0; rank < ranks; ++rank) {
     const Member& other = state.segment.member(rank);
@@ -72,12 +76,11 @@ ncclResult_t join(State& state, int ranks) {
       }
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
-    if (rank != state.rank && other.host == own.host) {
-      // Emulated machines have one GPU.
+    if (rank != state.rank && other.gpu == own.gpu) {
       own.state = MemberState::failed;
       return failed(ncclInvalidUsage, "Duplicate GPU detected: rank " + std::to_string(state.rank) +
-                                          " and rank " + std::to_string(rank) +
-                                          " both on device 0");
+                                          " and rank " + std::to_string(rank) + " both on device " +
+                                          std::to_string(device));
     }
   }
   state.segment.forget_name();

@@ -19,115 +19,180 @@ std::uint64_t signature_of(Verb verb, ncclDataType_t type, int op, int root) {
          static_cast<std::uint64_t>(root);
 }
 
-// One operation of one rank with its operands as bytes.
-class Run {
+std::size_t received_bytes(const State& state, const Operation& o) {
+  if ((o.verb == Verb::reduce || o.verb == Verb::gather) && state.rank != o.root) return 0;
+  const bool many =
+      o.verb == Verb::all_gather || o.verb == Verb::all_to_all || o.verb == Verb::gather;
+  return o.count * size_of(o.type) * (many ? static_cast<std::size_t>(state.ranks()) : 1);
+}
+
+// Runs one set of transfers after the other, one job of a state at a time.
+class StagedJob : public Job {
  public:
-  Run(State& state, const Operation& o)
-      : state_(state),
+  explicit StagedJob(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  ~StagedJob() override { release(); }
+
+  bool poll() override {
+    if (state_->async != ncclSuccess || state_->aborted) return end();
+    const void* nobody = nullptr;
+    const bool mine =
+        state_->running == this || state_->running.compare_exchange_strong(nobody, this);
+    if (!mine) return false;
+    while (true) {
+      if (!current_) {
+        std::vector<Transfer> transfers;
+        if (!next(transfers)) return end();
+        current_ = std::make_unique<Exchange>(*state_, Channel::stream, transfers);
+      }
+      switch (current_->poll()) {
+        case Outcome::waiting:
+          return false;
+        case Outcome::failed:
+          return end();
+        case Outcome::done:
+          current_ = nullptr;
+          complete();
+      }
+    }
+  }
+
+ protected:
+  // The next transfers; false: all is done.
+  virtual bool next(std::vector<Transfer>& transfers) = 0;
+  virtual void complete() {}  // after each set
+  State& state() const { return *state_; }
+
+ private:
+  bool end() {
+    release();
+    return true;
+  }
+  void release() {
+    const void* self = this;
+    state_->running.compare_exchange_strong(self, nullptr);
+  }
+
+  std::shared_ptr<State> state_;
+  std::unique_ptr<Exchange> current_;
+};
+
+class CollectiveJob final : public StagedJob {
+ public:
+  CollectiveJob(std::shared_ptr<State> with, const Operation& o)
+      : StagedJob(std::move(with)),
         o_(o),
         width_(size_of(o.type)),
         bytes_(o.count * width_),
-        signature_(signature_of(o.verb, o.type, o.scaled ? ncclNumOps : o.op, o.root)) {}
-
-  bool all_gather() {
-    const std::byte* own = in();
-    copy(out(state_.rank), own);
-    for_peers([&](int peer) {
-      add(peer, true, own);
-      add(peer, false, out(peer));
-    });
-    return go();
-  }
-
-  bool all_to_all() {
-    copy(out(state_.rank), in(state_.rank));
-    for_peers([&](int peer) {
-      add(peer, true, in(peer));
-      add(peer, false, out(peer));
-    });
-    return go();
-  }
-
-  bool broadcast() {
-    if (state_.rank == o_.root) {
-      copy(out(), in());
-      for_peers([&](int peer) { add(peer, true, in()); });
-    } else {
-      add(o_.root, false, out());
-    }
-    return go();
-  }
-
-  bool gather() {
-    if (state_.rank == o_.root) {
-      copy(out(state_.rank), in());
-      for_peers([&](int peer) { add(peer, false, out(peer)); });
-    } else {
-      add(o_.root, true, in());
-    }
-    return go();
-  }
-
-  bool scatter() {
-    if (state_.rank == o_.root) {
-      copy(out(), in(state_.rank));
-      for_peers([&](int peer) { add(peer, true, in(peer)); });
-    } else {
-      add(o_.root, false, out());
-    }
-    return go();
-  }
-
-  // Each rank's input is needed by `receivers`: all, or the root. A receiver takes the part of the
-  // others' inputs that is its own: all of it, or (scattered) its chunk.
-  bool reduce() {
-    const std::size_t piece = std::max<std::size_t>(kPieceBytes / width_, 1);
-    for (std::size_t first = 0; first < o_.count; first += piece) {
-      if (!reduce_piece(first, std::min(piece, o_.count - first))) return false;
-    }
-    return true;
-  }
+        piece_(std::max<std::size_t>(kPieceBytes / width_, 1)),
+        signature_(
+            signature_of(o.verb, o.type, o.scaled ? static_cast<int>(ncclNumOps) : o.op, o.root)) {}
 
  private:
-  [[nodiscard]] bool receives(int rank) const { return o_.verb != Verb::reduce || rank == o_.root; }
-
-  bool reduce_piece(std::size_t first, std::size_t count) {
-    const bool scattered = o_.verb == Verb::reduce_scatter;
-    const std::size_t bytes = count * width_;
-    const auto ranks = static_cast<std::size_t>(state_.ranks());
-    const bool mine = receives(state_.rank);
-    std::vector<std::byte> outgoing(scattered ? ranks * bytes : bytes);
-    for (std::size_t r = 0; r < (scattered ? ranks : 1); ++r) {
-      std::byte* part = outgoing.data() + r * bytes;
-      std::memcpy(part, in(static_cast<int>(r)) + first * width_, bytes);
-      if (o_.scaled) scale(part, count, o_.type, o_.scale);
-      if (o_.op == ncclAvg && !o_.scaled && is_floating(o_.type)) {
-        scale(part, count, o_.type, 1.0 / static_cast<double>(ranks));
-      }
+  bool next(std::vector<Transfer>& transfers) override {
+    if (first_ >= o_.count) {
+      maybe_flip_bit(out(), received_bytes(state(), o_));
+      return false;
     }
-    std::vector<std::byte> incoming(mine ? ranks * bytes : 0);
-    const auto part_for = [&](int rank) {
-      return outgoing.data() + (scattered ? static_cast<std::size_t>(rank) * bytes : 0);
-    };
-    const auto part_of = [&](int rank) {
-      return incoming.data() + static_cast<std::size_t>(rank) * bytes;
-    };
-    for_peers([&](int peer) {
-      if (receives(peer)) transfers_.push_back({peer, true, part_for(peer), bytes, signature_});
-      if (mine) transfers_.push_back({peer, false, part_of(peer), bytes, signature_});
-    });
-    if (!go()) return false;
-    if (!mine) return true;
-    std::memcpy(part_of(state_.rank), part_for(state_.rank), bytes);
-    const ncclRedOp_t op = o_.op == ncclAvg || o_.scaled ? ncclSum : o_.op;
-    for (int rank = 1; rank < state_.ranks(); ++rank) {
-      combine(incoming.data(), part_of(rank), count, o_.type, op);
+    if (reduces()) {
+      count_ = std::min(piece_, o_.count - first_);
+      prepare_piece(transfers);
+    } else {
+      count_ = o_.count;
+      move(transfers);
     }
-    if (o_.op == ncclAvg && !o_.scaled) divide(incoming.data(), count, o_.type, state_.ranks());
-    std::memcpy(out() + first * width_, incoming.data(), bytes);
     return true;
   }
 
+  void complete() override {
+    if (reduces() && receives(state().rank)) reduce_piece();
+    first_ += count_;
+  }
+
+  [[nodiscard]] bool reduces() const {
+    return o_.verb == Verb::all_reduce || o_.verb == Verb::reduce ||
+           o_.verb == Verb::reduce_scatter;
+  }
+  [[nodiscard]] bool scattered() const { return o_.verb == Verb::reduce_scatter; }
+  [[nodiscard]] bool receives(int rank) const { return o_.verb != Verb::reduce || rank == o_.root; }
+  // Averages of floating types scale the inputs by 1/n, as NCCL does; those of integers divide.
+  [[nodiscard]] double input_scale() const {
+    if (o_.scaled) return o_.scale;
+    return o_.op == ncclAvg && is_floating(o_.type) ? 1.0 / state().ranks() : 1.0;
+  }
+
+  void move(std::vector<Transfer>& transfers) {
+    const int rank = state().rank;
+    const bool root = rank == o_.root;
+    const auto add = [&](int peer, bool outgoing, std::byte* data) {
+      transfers.push_back({peer, outgoing, data, bytes_, signature_});
+    };
+    switch (o_.verb) {
+      case Verb::all_gather:
+        copy(out(rank), in());
+        return for_peers([&](int peer) {
+          add(peer, true, in());
+          add(peer, false, out(peer));
+        });
+      case Verb::all_to_all:
+        copy(out(rank), in(rank));
+        return for_peers([&](int peer) {
+          add(peer, true, in(peer));
+          add(peer, false, out(peer));
+        });
+      case Verb::broadcast:
+        if (!root) return add(o_.root, false, out());
+        copy(out(), in());
+        return for_peers([&](int peer) { add(peer, true, in()); });
+      case Verb::gather:
+        if (!root) return add(o_.root, true, in());
+        copy(out(rank), in());
+        return for_peers([&](int peer) { add(peer, false, out(peer)); });
+      case Verb::scatter:
+        if (!root) return add(o_.root, false, out());
+        copy(out(), in(rank));
+        return for_peers([&](int peer) { add(peer, true, in(peer)); });
+      default:
+        return;
+    }
+  }
+
+  // A receiver takes the part of the others' inputs that is its own: all of it, or its chunk.
+  void prepare_piece(std::vector<Transfer>& transfers) {
+    const std::size_t bytes = count_ * width_;
+    const auto ranks = static_cast<std::size_t>(state().ranks());
+    const std::size_t parts = scattered() ? ranks : 1;
+    outgoing_.resize(parts * bytes);
+    for (std::size_t r = 0; r < parts; ++r) {
+      std::byte* part = outgoing_.data() + r * bytes;
+      std::memcpy(part, in(static_cast<int>(r)) + first_ * width_, bytes);
+      if (input_scale() != 1.0) scale(part, count_, o_.type, input_scale());
+    }
+    const bool mine = receives(state().rank);
+    incoming_.resize(mine ? ranks * bytes : 0);
+    for_peers([&](int peer) {
+      if (receives(peer)) transfers.push_back({peer, true, part_for(peer), bytes, signature_});
+      if (mine) transfers.push_back({peer, false, part_of(peer), bytes, signature_});
+    });
+    if (mine) std::memcpy(part_of(state().rank), part_for(state().rank), bytes);
+  }
+
+  void reduce_piece() {
+    const ncclRedOp_t op = o_.op == ncclAvg || o_.scaled ? ncclSum : o_.op;
+    for (int rank = 1; rank < state().ranks(); ++rank) {
+      combine(incoming_.data(), part_of(rank), count_, o_.type, op);
+    }
+    if (o_.op == ncclAvg && !o_.scaled) {
+      divide(incoming_.data(), count_, o_.type, state().ranks());
+    }
+    std::memcpy(out() + first_ * width_, incoming_.data(), count_ * width_);
+  }
+
+  std::byte* part_for(int rank) {
+    return outgoing_.data() + (scattered() ? static_cast<std::size_t>(rank) * count_ * width_ : 0);
+  }
+  std::byte* part_of(int rank) {
+    return incoming_.data() + static_cast<std::size_t>(rank) * count_ * width_;
+  }
   std::byte* in(int chunk = 0) const {
     return static_cast<std::byte*>(const_cast<void*>(o_.send)) +
            static_cast<std::size_t>(chunk) * bytes_;
@@ -140,79 +205,57 @@ class Run {
   }
   template <class Visit>
   void for_peers(Visit visit) const {
-    for (int peer = 0; peer < state_.ranks(); ++peer) {
-      if (peer != state_.rank) visit(peer);
+    for (int peer = 0; peer < state().ranks(); ++peer) {
+      if (peer != state().rank) visit(peer);
     }
   }
-  void add(int peer, bool outgoing, const std::byte* data) {
-    transfers_.push_back({peer, outgoing, const_cast<std::byte*>(data), bytes_, signature_});
-  }
-  bool go() { return exchange(state_, Channel::stream, std::exchange(transfers_, {})); }
 
-  State& state_;
-  const Operation& o_;
+  Operation o_;
   std::size_t width_;
   std::size_t bytes_;
+  std::size_t piece_;  // elements
   std::uint64_t signature_;
-  std::vector<Transfer> transfers_;
+  std::size_t first_ = 0;  // elements that are done
+  std::size_t count_ = 0;  // of the current piece
+  std::vector<std::byte> outgoing_, incoming_;
 };
 
-bool dispatch(Run& run, Verb verb) {
-  switch (verb) {
-    case Verb::all_reduce:
-    case Verb::reduce_scatter:
-    case Verb::reduce:
-      return run.reduce();
-    case Verb::all_gather:
-      return run.all_gather();
-    case Verb::broadcast:
-      return run.broadcast();
-    case Verb::all_to_all:
-      return run.all_to_all();
-    case Verb::gather:
-      return run.gather();
-    case Verb::scatter:
-      return run.scatter();
-    case Verb::message:
-      break;
-  }
-  return false;
-}
+class MessagesJob final : public StagedJob {
+ public:
+  MessagesJob(std::shared_ptr<State> with, std::vector<MessageCall> messages)
+      : StagedJob(std::move(with)), messages_(std::move(messages)) {}
 
-std::size_t received_bytes(const State& state, const Operation& o) {
-  if ((o.verb == Verb::reduce || o.verb == Verb::gather) && state.rank != o.root) return 0;
-  const bool many =
-      o.verb == Verb::all_gather || o.verb == Verb::all_to_all || o.verb == Verb::gather;
-  return o.count * size_of(o.type) * (many ? static_cast<std::size_t>(state.ranks()) : 1);
-}
+ private:
+  bool next(std::vector<Transfer>& transfers) override {
+    if (ended_) return false;
+    for (const MessageCall& m : messages_) {
+      transfers.push_back({m.peer, m.outgoing, m.data, m.count * size_of(m.type),
+                           signature_of(Verb::message, m.type, 0, 0)});
+    }
+    return true;
+  }
+  void complete() override {
+    ended_ = true;
+    const auto received =
+        std::find_if(messages_.begin(), messages_.end(),
+                     [](const MessageCall& m) { return !m.outgoing && m.count > 0; });
+    if (received == messages_.end()) return maybe_flip_bit(nullptr, 0);
+    maybe_flip_bit(received->data, received->count * size_of(received->type));
+  }
+
+  std::vector<MessageCall> messages_;
+  bool ended_ = false;
+};
 
 }  // namespace
 
-void run(State& state, const Operation& operation) {
-  const std::lock_guard lock(state.running);
-  if (state.async != ncclSuccess || state.aborted) return;
-  Run work(state, operation);
-  if (!dispatch(work, operation.verb)) return;
-  maybe_flip_bit(static_cast<std::byte*>(operation.recv), received_bytes(state, operation));
+std::shared_ptr<Job> make_job(std::shared_ptr<State> state, const Operation& operation) {
+  return std::make_shared<CollectiveJob>(std::move(state), operation);
 }
 
-void run(State& state, const std::vector<MessageCall>& messages) {
-  const std::lock_guard lock(state.running);
-  if (state.async != ncclSuccess || state.aborted) return;
-  std::vector<Transfer> transfers;
-  for (const MessageCall& m : messages) {
-    transfers.push_back({m.peer, m.outgoing, m.data, m.count * size_of(m.type),
-                         signature_of(Verb::message, m.type, 0, 0)});
-  }
-  if (!exchange(state, Channel::stream, transfers)) return;
-  const auto received = std::find_if(messages.begin(), messages.end(), [](const MessageCall& m) {
-    return !m.outgoing && m.count > 0;
-  });
-  if (received == messages.end()) {
-    maybe_flip_bit(nullptr, 0);
-  } else {
-    maybe_flip_bit(received->data, received->count * size_of(received->type));
-  }
+std::shared_ptr<Job> make_job(std::shared_ptr<State> state,
+                              const std::vector<MessageCall>& messages) {
+  return std::make_shared<MessagesJob>(std::move(state), messages);
 }
 
 }  // namespace stepmark::emulation

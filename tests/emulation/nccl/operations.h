@@ -41,8 +41,16 @@ struct MessageCall {
   bool outgoing;
 };
 
-// Both do the work at once and are run by a stream. A state that has failed does nothing.
-void run(State& state, const Operation& operation);
-void run(State& state, const std::vector<MessageCall>& messages);
+// One execution of an operation on a stream: call poll() until it returns true. Where the state has
+// failed, or fails meanwhile, it ends without a result, as the GPU's part of NCCL does on abort.
+class Job {
+ public:
+  virtual ~Job() = default;
+  [[nodiscard]] virtual bool poll() = 0;
+};
+[[nodiscard]] std::shared_ptr<Job> make_job(std::shared_ptr<State> state,
+                                            const Operation& operation);
+[[nodiscard]] std::shared_ptr<Job> make_job(std::shared_ptr<State> state,
+                                            const std::vector<MessageCall>& messages);
 
 }  // namespace stepmark::emulation

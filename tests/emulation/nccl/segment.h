@@ -16,7 +16,7 @@ enum class MemberState : int { absent = 0, joined, left, failed };
 struct Member {
   std::atomic<int> pid;
   std::atomic<MemberState> state;
-  std::atomic<std::uint64_t> host;  // hash of the identity of its host
+  std::atomic<std::uint64_t> gpu;  // hash of host and device
 };
 
 // One writer, one reader.
@@ -55,7 +55,7 @@ class Segment {
   [[nodiscard]] int lost_member() const;
 
  private:
-  using StreamPipe = PipeMemory<std::size_t{16} << 10>;
+  using StreamPipe = PipeMemory<std::size_t{64} << 10>;
   using HostPipe = PipeMemory<256>;
   [[nodiscard]] std::size_t pair(int from, int to) const;
   [[nodiscard]] StreamPipe& stream_pipe(int from, int to) const;

@@ -24,51 +24,6 @@ struct Envelope {
   std::uint64_t bytes;
 };
 
-// The messages of one direction to or from one peer, in order.
-class Lane {
- public:
-  explicit Lane(const Transfer& first) : peer(first.peer), outgoing(first.outgoing) {}
-  void add(const Transfer& t) { left_.push_back(t); }
-  [[nodiscard]] bool done() const { return left_.empty(); }
-  // Whether anything moved. Sets `mismatch` when the other side means something else.
-  bool progress(State& state, Channel channel, std::string& mismatch) {
-    bool moved = false;
-    while (!left_.empty() && mismatch.empty()) {
-      Transfer& t = left_.front();
-      if (at_ == 0 && outgoing) envelope_ = {t.signature, t.bytes};
-      auto* head = reinterpret_cast<std::byte*>(&envelope_);
-      const bool in_head = at_ < sizeof(Envelope);
-      std::byte* place = in_head ? head + at_ : t.data + (at_ - sizeof(Envelope));
-      const std::size_t want = in_head ? sizeof(Envelope) - at_ : sizeof(Envelope) + t.bytes - at_;
-      const std::size_t n = outgoing ? state.segment.write(channel, state.rank, peer, place, want)
-                                     : state.segment.read(channel, peer, state.rank, place, want);
-      at_ += n;
-      moved = moved || n > 0;
-      if (!outgoing && at_ == sizeof(Envelope) && n > 0 &&
-          (envelope_.signature != t.signature || envelope_.bytes != t.bytes)) {
-        mismatch = "rank " + std::to_string(peer) + " sends " + std::to_string(envelope_.bytes) +
-                   " bytes of operation " + std::to_string(envelope_.signature) + ", rank " +
-                   std::to_string(state.rank) + " expects " + std::to_string(t.bytes) +
-                   " bytes of operation " + std::to_string(t.signature);
-      }
-      if (at_ == sizeof(Envelope) + t.bytes) {
-        left_.pop_front();
-        at_ = 0;
-      } else if (n == 0) {
-        break;
-      }
-    }
-    return moved;
-  }
-  const int peer;
-  const bool outgoing;
-
- private:
-  std::deque<Transfer> left_;
-  std::size_t at_ = 0;
-  Envelope envelope_{};
-};
-
 // Sends to oneself meet the receives of the same set.
 bool exchange_with_self(State& state, const std::vector<Transfer>& transfers) {
   std::vector<const Transfer*> sends;
@@ -82,28 +37,6 @@ bool exchange_with_self(State& state, const std::vector<Transfer>& transfers) {
     if (sends[i]->bytes > 0) std::memmove(receives[i]->data, sends[i]->data, sends[i]->bytes);
   }
   return true;
-}
-
-std::vector<Lane> lanes_of(const State& state, const std::vector<Transfer>& transfers) {
-  std::vector<Lane> lanes;
-  for (const Transfer& t : transfers) {
-    if (t.peer == state.rank) continue;
-    auto lane = std::find_if(lanes.begin(), lanes.end(), [&](const Lane& known) {
-      return known.peer == t.peer && known.outgoing == t.outgoing;
-    });
-    Lane& its = lane != lanes.end() ? *lane : lanes.emplace_back(t);
-    its.add(t);
-  }
-  return lanes;
-}
-
-// A rank that died or failed, or one that has left while we wait for it; -1 if none.
-int lost_peer(const State& state, const std::vector<Lane>& lanes) {
-  for (const Lane& lane : lanes) {
-    if (lane.done()) continue;
-    if (state.segment.member(lane.peer).state == MemberState::left) return lane.peer;
-  }
-  return state.segment.lost_member();
 }
 
 }  // namespace
@@ -142,44 +75,117 @@ void State::abort() {
   segment.member(rank).state = MemberState::failed;
 }
 
-bool exchange(State& state, Channel channel, const std::vector<Transfer>& transfers) {
-  if (!exchange_with_self(state, transfers)) {
-    state.fail(ncclInvalidUsage, "sends to oneself do not meet their receives");
-    return false;
-  }
-  std::vector<Lane> lanes = lanes_of(state, transfers);
-  std::int64_t idle_since = now_ns();
-  for (int round = 0;; ++round) {
+// The messages of one direction to or from one peer, in order.
+class Exchange::Lane {
+ public:
+  explicit Lane(const Transfer& first) : peer(first.peer), outgoing(first.outgoing) {}
+  void add(const Transfer& t) { left_.push_back(t); }
+  [[nodiscard]] bool done() const { return left_.empty(); }
+  // Whether anything moved. Sets `mismatch` when the other side means something else.
+  bool progress(State& state, Channel channel, std::string& mismatch) {
     bool moved = false;
-    bool done = true;
-    std::string mismatch;
-    for (Lane& lane : lanes) {
-      moved = lane.progress(state, channel, mismatch) || moved;
-      done = done && lane.done();
-    }
-    if (!mismatch.empty()) {
-      state.fail(ncclInvalidUsage, mismatch);
-      return false;
-    }
-    if (done) return true;
-    if (state.aborted) return false;
-    if (moved) {
-      idle_since = now_ns();
-      continue;
-    }
-    if (now_ns() - idle_since > kLookEveryNs) {
-      idle_since = now_ns();
-      // What a rank wrote before it left or died can still be read, so look at pipes once more.
-      const int lost = lost_peer(state, lanes);
-      bool last_words = false;
-      for (Lane& lane : lanes) last_words = lane.progress(state, channel, mismatch) || last_words;
-      if (lost >= 0 && lost != state.rank && !last_words) {
-        state.fail(ncclRemoteError, "rank " + std::to_string(lost) + " is gone");
-        return false;
+    while (!left_.empty() && mismatch.empty()) {
+      Transfer& t = left_.front();
+      if (at_ == 0 && outgoing) envelope_ = {t.signature, t.bytes};
+      auto* head = reinterpret_cast<std::byte*>(&envelope_);
+      const bool in_head = at_ < sizeof(Envelope);
+      std::byte* place = in_head ? head + at_ : t.data + (at_ - sizeof(Envelope));
+      const std::size_t want = in_head ? sizeof(Envelope) - at_ : sizeof(Envelope) + t.bytes - at_;
+      const std::size_t n = outgoing ? state.segment.write(channel, state.rank, peer, place, want)
+                                     : state.segment.read(channel, peer, state.rank, place, want);
+      at_ += n;
+      moved = moved || n > 0;
+      if (!outgoing && at_ == sizeof(Envelope) && n > 0 &&
+          (envelope_.signature != t.signature || envelope_.bytes != t.bytes)) {
+        mismatch = "rank " + std::to_string(peer) + " sends " + std::to_string(envelope_.bytes) +
+                   " bytes of operation " + std::to_string(envelope_.signature) + ", rank " +
+                   std::to_string(state.rank) + " expects " + std::to_string(t.bytes) +
+                   " bytes of operation " + std::to_string(t.signature);
+      }
+      if (at_ == sizeof(Envelope) + t.bytes) {
+        left_.pop_front();
+        at_ = 0;
+      } else if (n == 0) {
+        break;
       }
     }
-    if (round % 16 == 15) std::this_thread::sleep_for(std::chrono::microseconds(50));
-    std::this_thread::yield();
+    return moved;
+  }
+  int peer;
+  bool outgoing;
+
+ private:
+  std::deque<Transfer> left_;
+  std::size_t at_ = 0;
+  Envelope envelope_{};
+};
+
+Exchange::Exchange(State& state, Channel channel, const std::vector<Transfer>& transfers)
+    : state_(state),
+      channel_(channel),
+      idle_since_ns_(now_ns()),
+      started_well_(exchange_with_self(state, transfers)) {
+  for (const Transfer& t : transfers) {
+    if (t.peer == state.rank) continue;
+    const auto lane = std::find_if(lanes_.begin(), lanes_.end(), [&](const Lane& known) {
+      return known.peer == t.peer && known.outgoing == t.outgoing;
+    });
+    Lane& its = lane != lanes_.end() ? *lane : lanes_.emplace_back(t);
+    its.add(t);
+  }
+}
+
+Exchange::~Exchange() = default;
+
+bool Exchange::progress(std::string& mismatch) {
+  bool moved = false;
+  for (Lane& lane : lanes_) moved = lane.progress(state_, channel_, mismatch) || moved;
+  return moved;
+}
+
+// A rank that died or failed, or one that has left while we wait for it; -1 if none.
+int Exchange::lost_peer() const {
+  for (const Lane& lane : lanes_) {
+    if (lane.done()) continue;
+    if (state_.segment.member(lane.peer).state == MemberState::left) return lane.peer;
+  }
+  return state_.segment.lost_member();
+}
+
+Outcome Exchange::poll() {
+  if (!started_well_) {
+    state_.fail(ncclInvalidUsage, "sends to oneself do not meet their receives");
+    return Outcome::failed;
+  }
+  std::string mismatch;
+  bool moved = progress(mismatch);
+  if (!moved && now_ns() - idle_since_ns_ > kLookEveryNs) {
+    // What a rank wrote before it left or died can still be read: look at the pipes once more.
+    const int lost = lost_peer();
+    moved = progress(mismatch);
+    if (lost >= 0 && lost != state_.rank && !moved && mismatch.empty()) {
+      state_.fail(ncclRemoteError, "rank " + std::to_string(lost) + " is gone");
+      return Outcome::failed;
+    }
+    idle_since_ns_ = now_ns();
+  }
+  if (moved) idle_since_ns_ = now_ns();
+  if (!mismatch.empty()) {
+    state_.fail(ncclInvalidUsage, mismatch);
+    return Outcome::failed;
+  }
+  if (std::all_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) { return lane.done(); })) {
+    return Outcome::done;
+  }
+  return state_.aborted || state_.async != ncclSuccess ? Outcome::failed : Outcome::waiting;
+}
+
+bool exchange(State& state, Channel channel, const std::vector<Transfer>& transfers) {
+  Exchange all(state, channel, transfers);
+  while (true) {
+    const Outcome outcome = all.poll();
+    if (outcome != Outcome::waiting) return outcome == Outcome::done;
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
 }
 

@@ -38,7 +38,7 @@ struct State {
   std::atomic<ncclResult_t> async{ncclSuccess};
   std::atomic<bool> aborted{false};
   std::atomic<std::int64_t> last_look_ns{0};
-  std::mutex running;  // one operation at a time
+  std::atomic<const void*> running{nullptr};  // one operation at a time: its address
   int splits = 0;
   bool finalized = false;
 
@@ -58,8 +58,32 @@ struct Transfer {
   std::uint64_t signature;  // of the operation: must be the same on both sides
 };
 
-// Makes all transfers happen. False: a rank was lost, or the two sides do not fit each other; the
-// state then has failed. Transfers between two ranks keep their order.
+enum class Outcome { waiting, done, failed };
+
+// Transfers that progress together; those between two ranks keep their order.
+class Exchange {
+ public:
+  Exchange(State& state, Channel channel, const std::vector<Transfer>& transfers);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  // Moves what can be moved now. `failed`: a rank was lost, or the two sides do not fit each other;
+  // the state then has failed, or it was aborted.
+  [[nodiscard]] Outcome poll();
+
+ private:
+  class Lane;
+  bool progress(std::string& mismatch);
+  [[nodiscard]] int lost_peer() const;
+
+  State& state_;
+  Channel channel_;
+  std::vector<Lane> lanes_;
+  std::int64_t idle_since_ns_;
+  bool started_well_;
+};
+
+// The same, waiting. False when it failed.
 [[nodiscard]] bool exchange(State& state, Channel channel, const std::vector<Transfer>& transfers);
 
 }  // namespace stepmark::emulation
