@@ -159,9 +159,12 @@ Program fuse(Program program) {
     if (new_index >= 0) continue;  // the second of a pair
     new_index = static_cast<std::int32_t>(ops.size());
     const std::int32_t second = next[static_cast<std::size_t>(i)];
-    std::optional<Op> pair = joined(program, i, second);
-    if (pair) place[static_cast<std::size_t>(second)] = new_index;
-    ops.push_back(pair ? std::move(*pair) : at(program, i));
+    if (std::optional<Op> pair = joined(program, i, second)) {
+      place[static_cast<std::size_t>(second)] = new_index;
+      ops.push_back(std::move(*pair));
+    } else {
+      ops.push_back(at(program, i));
+    }
     renumber(ops.back().deps, place, ops);
   }
   program.ops = std::move(ops);

@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include <memory>
+#include <utility>
 
 #include "collectives/comm.h"
 #include "harness/exec/executor.h"
