@@ -29,9 +29,9 @@ cases:
     min: 4KiB
     max: 4KiB
   - family: kernel
-    ops: [gemm]
-    max_bytes: 16MiB
-    max_gflop: 0.1
+    ops: [gelu_fwd]
+    max_bytes: 64MiB
+    max_gflop: 1
 """
 
 

@@ -57,5 +57,5 @@ if [ "${STEPMARK_BUNDLE:-}" != "$root" ]; then
   export PMIX_PREFIX="$root" PMIX_INSTALL_PREFIX="$root" PMIX_LIBDIR="$root/lib" \
     PMIX_PKGLIBDIR="$root/lib/pmix" PMIX_PKGDATADIR="$root/share/pmix" \
     PMIX_SYSCONFDIR="$root/etc/openmpi"
-  export STEPMARK_BUNDLE="$root"
+  export STEPMARK_BUNDLE="$root" PATH="$PATH:$root/bin" # mpirun, where the machine has none
 fi
