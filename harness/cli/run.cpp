@@ -81,13 +81,17 @@ class RunSession {
     resources_ = share_resources(control());
     oversubscribed_ = !all_ranks(control(), !resources_.oversubscribed);
     together(control(), [&] { config_ = make_run_config(options_, control().size()); });
+    guard_.expect("opening the devices of the ranks", options_.start_deadline_s);
+    machine_ = open_machine(options_.backend, *job_,
+                            {.resources = resources_,
+                             .share_gpu = options_.share_gpu,
+                             .deadline_s = options_.start_deadline_s});
+    const bool exclusive = all_ranks(control(), machine_->exclusive());
     open_journal();
-    device_ = make_host_device(resources_.compute_threads);
-    executor_ = make_host_executor(*device_);
     if (is_root()) announce();
     guard_.expect("measuring the device's peaks", kDeadlineBase);
-    // Ranks that take turns on a core have no peaks of their own: rooflines are then N/A.
-    if (!todo_.empty() && !oversubscribed_) peaks_ = probe_peaks(control(), *executor_);
+    // Ranks that take turns on a core or a GPU have no peaks of their own: rooflines are then N/A.
+    if (!todo_.empty() && exclusive) peaks_ = probe_peaks(control(), machine_->executor());
     const ExitCode code = run_cases();
     guard_.expect("end of the run", kDeadlineBase);
     together(control(), [&] {
@@ -100,7 +104,7 @@ class RunSession {
   // Rank 0 creates or continues the journal and tells the others what is to be measured.
   void open_journal() {
     const RunHeader header =
-        make_run_header(options_, config_, *job_, *peers_, resources_);  // collective
+        make_run_header(options_, config_, *job_, *machine_, *peers_, resources_);  // collective
     std::string list;
     together(control(), [&] {
       if (!is_root()) return;
@@ -191,14 +195,14 @@ class RunSession {
   Record run_case(Case& one, double budget, double run_start, ProgressLine& progress) {
     const double begin = steady_clock_seconds();
     CaseContext context{.control = control(),
-                        .world = job_->world(),
-                        .executor = *executor_,
+                        .world = machine_->world(),
+                        .executor = machine_->executor(),
                         .cluster = config_.cluster,
                         .peaks = peaks_,
                         .rule = {.precision = config_.suite.precision, .budget_s = budget},
                         .progress = {},
                         .seed = kSeed,
-                        .memory_limit_bytes = resources_.memory_bytes,
+                        .memory_limit_bytes = machine_->memory_bytes(),
                         .trace_dir = options_.trace_dir};
     context.progress = [&](int samples, double half_width) {
       progress.update(samples, half_width,
@@ -225,6 +229,7 @@ class RunSession {
     record.started_unix_s = started;
     record.wall_s = steady_clock_seconds() - begin;
     if (oversubscribed_) record.labels.emplace_back("oversubscribed");
+    for (const std::string& label : machine_->labels()) record.labels.push_back(label);
     return record;
   }
 
@@ -260,8 +265,7 @@ class RunSession {
   RunConfig config_;
   std::string path_;
   std::vector<Case*> todo_;
-  std::unique_ptr<Device> device_;
-  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Machine> machine_;
   DevicePeaks peaks_;
 };
 

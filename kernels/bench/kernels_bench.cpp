@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Google Benchmark over the registry: every op, its bench shapes, fp32 and bf16, named
 // "op/dtype/dim=value/...". Counters: FLOP/s and B/s by the op's own flops() and bytes().
-// `--benchmark_filter='adamw|copy'` picks ops.
+// `--benchmark_filter='adamw|copy'` picks ops; shapes beyond kHostBytes and kHostFlops, which are
+// meant for accelerators, come with `--all_shapes`.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 namespace stepmark {
 namespace {
 
+constexpr double kHostBytes = 1e9, kHostFlops = 3e10;  // a second or so of one core
 constexpr std::size_t kAlignBytes = 256;
 struct AlignedDelete {
   void operator()(void* p) const { ::operator delete (p, std::align_val_t{kAlignBytes}); }
@@ -47,10 +49,12 @@ void run(benchmark::State& state, const OpShape& shape) {
   state.counters["B/s"] = Counter(bytes_of(shape), Counter::kIsIterationInvariantRate);
 }
 
-void register_all() {
+void register_all(bool all_shapes) {
   for (const OpInfo* info : all_ops()) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
       for (const OpShape& shape : info->bench_shapes(dtype)) {
+        const bool large = bytes_of(shape) > kHostBytes || flops_of(shape) > kHostFlops;
+        if (large && !all_shapes) continue;
         benchmark::RegisterBenchmark(bench::name_of_case(shape).c_str(), run, shape)
             ->UseRealTime()
             ->Unit(benchmark::kMicrosecond);
@@ -63,7 +67,12 @@ void register_all() {
 }  // namespace stepmark
 
 int main(int argc, char** argv) {
-  stepmark::register_all();
+  char** const end = std::remove_if(argv + 1, argv + argc, [](const char* arg) {
+    return std::string_view(arg) == "--all_shapes";
+  });
+  const bool all_shapes = end != argv + argc;
+  argc = static_cast<int>(end - argv);
+  stepmark::register_all(all_shapes);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();
