@@ -5,13 +5,10 @@
 // meant for accelerators, come with `--all_shapes`.
 #include <benchmark/benchmark.h>
 
-#include <fmt/format.h>
 #include <algorithm>
-
 #include <memory>
 
-#include "core/rng.h"
-#include "kernels/op.h"
+#include "kernels/bench/bench_cases.h"
 
 namespace stepmark {
 namespace {
@@ -24,22 +21,13 @@ struct AlignedDelete {
 using Buffer = std::unique_ptr<void, AlignedDelete>;
 
 Buffer make_buffer(const OpShape& shape, std::size_t operand) {
-  const DType dtype = dtype_of(shape, operand);
-  const auto elements = static_cast<std::size_t>(elements_of(shape, operand));
-  Buffer buffer(::operator new (std::max<std::size_t>(1, elements) * size_of(dtype),
-                                std::align_val_t{kAlignBytes}));
-  // Values repeat after 4093 elements: enough for timing, and quick to make.
-  const Philox random(1, operand);
-  constexpr std::size_t kPeriod = 4093;
-  for (std::size_t i = 0; i < std::min(elements, kPeriod); ++i) {
-    const double value =
-        dtype == DType::i32 ? static_cast<double>(random.below(i, 32000)) : 0.1 + random.uniform(i);
-    store_from_double(buffer.get(), dtype, i, value);
-  }
+  const std::size_t total =
+      static_cast<std::size_t>(elements_of(shape, operand)) * size_of(dtype_of(shape, operand));
+  Buffer buffer(::operator new (std::max<std::size_t>(1, total), std::align_val_t{kAlignBytes}));
+  const std::vector<std::byte> pattern = bench::operand_pattern(shape, operand);
   auto* bytes = static_cast<std::byte*>(buffer.get());
-  const std::size_t total = elements * size_of(dtype), period = kPeriod * size_of(dtype);
-  for (std::size_t at = period; at < total; at += period) {
-    std::copy_n(bytes, std::min(period, total - at), bytes + at);
+  for (std::size_t at = 0; at < total; at += pattern.size()) {
+    std::copy_n(pattern.data(), std::min(pattern.size(), total - at), bytes + at);
   }
   return buffer;
 }
@@ -61,22 +49,13 @@ void run(benchmark::State& state, const OpShape& shape) {
   state.counters["B/s"] = Counter(bytes_of(shape), Counter::kIsIterationInvariantRate);
 }
 
-std::string name_of_case(const OpShape& shape) {
-  const OpInfo& info = info_of(shape.id);
-  std::string name = fmt::format("{}/{}", info.name, name_of(shape.dtype));
-  for (std::size_t i = 0; i < info.dim_names.size(); ++i) {
-    name += fmt::format("/{}={}", info.dim_names[i], shape.dims[i]);
-  }
-  return name;
-}
-
 void register_all(bool all_shapes) {
   for (const OpInfo* info : all_ops()) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
       for (const OpShape& shape : info->bench_shapes(dtype)) {
         const bool large = bytes_of(shape) > kHostBytes || flops_of(shape) > kHostFlops;
         if (large && !all_shapes) continue;
-        benchmark::RegisterBenchmark(name_of_case(shape).c_str(), run, shape)
+        benchmark::RegisterBenchmark(bench::name_of_case(shape).c_str(), run, shape)
             ->UseRealTime()
             ->Unit(benchmark::kMicrosecond);
       }
