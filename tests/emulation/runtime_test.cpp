@@ -169,6 +169,14 @@ TEST_F(EmulatedRuntime, CapturesThatCudaForbidsAreErrors) {
   })
       .join();
   EXPECT_EQ(end(a_), cudaErrorStreamCaptureInvalidated);
+  STEPMARK_CUDA_CHECK(begin(a_));
+  cudaStreamCaptureMode mode =
+      cudaStreamCaptureModeRelaxed;  // as a library may, on its own account
+  STEPMARK_CUDA_CHECK(cudaThreadExchangeStreamCaptureMode(&mode));
+  EXPECT_EQ(cudaMalloc(&data, 10), cudaSuccess);
+  STEPMARK_CUDA_CHECK(cudaThreadExchangeStreamCaptureMode(&mode));
+  EXPECT_EQ(end(a_), cudaSuccess);
+  EXPECT_EQ(cudaFree(data), cudaSuccess);
   // Work outside of the capture.
   STEPMARK_CUDA_CHECK(cudaEventRecord(event_.get(), b_.get()));
   STEPMARK_CUDA_CHECK(begin(a_));

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "harness/exec/cuda/cuda_device.h"
 #include "harness/exec/cuda/cuda_executor.h"
+#include "harness/exec/cuda/cuda_graph.h"
 #include "tests/gpu/executor_fixture.h"
 
 namespace stepmark::test {
@@ -184,6 +185,15 @@ TEST_F(CudaExecutorTest, TheEmptyWalkCallsNoBodies) {
     std::cerr << (options.capture ? "captured" : "op by op") << ": "
               << runnable->run_empty() * 1e9 / 200 << " ns per op\n";
   }
+}
+
+TEST_F(CudaExecutorTest, GraphsKeepThePrioritiesOfStreams) {
+  const auto stream = device_->create_stream("compute");
+  const cuda::GraphExecOwner graph =
+      capture_graph(static_cast<cudaStream_t>(stream->native()), [] {});
+  unsigned long long flags = 0;
+  STEPMARK_CUDA_CHECK(cudaGraphExecGetFlags(graph.get(), &flags));
+  EXPECT_NE(flags & cudaGraphInstantiateFlagUseNodePriority, 0U);
 }
 
 TEST_F(CudaExecutorTest, ProgramsWithoutOpsOrStreamsRun) {

@@ -27,7 +27,7 @@ cuda::GraphExecOwner capture_graph(cudaStream_t origin, const std::function<void
   STEPMARK_CUDA_CHECK(cudaStreamEndCapture(origin, &graph));
   const cuda::GraphOwner owner(graph);
   cudaGraphExec_t exec = nullptr;
-  STEPMARK_CUDA_CHECK(cudaGraphInstantiate(&exec, graph, 0));
+  STEPMARK_CUDA_CHECK(cudaGraphInstantiate(&exec, graph, cudaGraphInstantiateFlagUseNodePriority));
   cuda::GraphExecOwner ready(exec);
   STEPMARK_CUDA_CHECK(cudaGraphUpload(exec, origin));
   return ready;

@@ -9,7 +9,9 @@
 
 namespace stepmark {
 
-// Calls `enqueue`, of which nothing runs, and makes what it enqueued ready to launch. The capture
+// Calls `enqueue`, of which nothing runs, and makes what it enqueued ready to launch. Work keeps
+// the priority of the stream that it was enqueued on, whatever stream the graph is launched on. The
+// capture
 // concerns the calling thread alone (thread-local mode): other threads may go on using CUDA, and a
 // library may allocate memory for connections from threads of its own meanwhile. What `enqueue`
 // throws is passed on, with all streams out of capture again.

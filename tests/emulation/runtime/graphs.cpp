@@ -7,12 +7,22 @@
 
 namespace stepmark::emulation {
 
+cudaStreamCaptureMode& capture_mode_of_thread() {
+  thread_local cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+  return mode;
+}
+
+// The rules of cudaThreadExchangeStreamCaptureMode.
 cudaError_t check_no_capture() {
+  const cudaStreamCaptureMode thread_mode = capture_mode_of_thread();
+  if (thread_mode == cudaStreamCaptureModeRelaxed) return cudaSuccess;
   cudaError_t status = cudaSuccess;
   for (const auto& capture : runtime().captures) {
-    const bool own = capture->thread == std::this_thread::get_id();
-    if (capture->mode == cudaStreamCaptureModeGlobal ||
-        (capture->mode == cudaStreamCaptureModeThreadLocal && own)) {
+    const bool own = capture->thread == std::this_thread::get_id() &&
+                     capture->mode != cudaStreamCaptureModeRelaxed;
+    const bool of_others =
+        capture->mode == cudaStreamCaptureModeGlobal && thread_mode == cudaStreamCaptureModeGlobal;
+    if (own || of_others) {
       capture->invalid = true;
       status = cudaErrorStreamCaptureUnsupported;
     }
@@ -191,14 +201,24 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t handle, cudaGraphNode_t* nodes, size_t
   });
 }
 
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t handle, unsigned long long) {
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t handle,
+                                 unsigned long long flags) {
   return api([&](Lock&) {
     const CUgraph_st* graph = alive(handle);
     if (graph == nullptr) return cudaErrorInvalidValue;
     auto made = std::make_unique<CUgraphExec_st>();
     made->device = current_device();
+    made->flags = flags;
     made->nodes = std::make_shared<const std::vector<Node>>(graph->nodes);
     *exec = runtime().graph_execs.emplace_back(std::move(made)).get();
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaGraphExecGetFlags(cudaGraphExec_t exec, unsigned long long* flags) {
+  return api([&](Lock&) {
+    if (alive(exec) == nullptr) return cudaErrorInvalidValue;
+    *flags = exec->flags;
     return cudaSuccess;
   });
 }
@@ -251,8 +271,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t handle) {
 }
 
 cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
-  thread_local cudaStreamCaptureMode own = cudaStreamCaptureModeGlobal;
-  std::swap(own, *mode);
+  std::swap(capture_mode_of_thread(), *mode);
   return cudaSuccess;
 }
 

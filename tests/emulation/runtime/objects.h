@@ -72,6 +72,7 @@ struct CUgraph_st {
 struct CUgraphExec_st {
   bool alive = true;
   int device = 0;
+  unsigned long long flags = 0;
   std::shared_ptr<const std::vector<stepmark::emulation::Node>> nodes;
   // Launches of one executable graph do not overlap.
   std::shared_ptr<stepmark::emulation::Record> last_launch;

@@ -79,6 +79,7 @@ void break_device(cudaError_t status, const std::string& why);
 // A call that CUDA forbids while the thread captures (or, in global mode, while any does): spoils
 // those captures and returns the error, else success.
 [[nodiscard]] cudaError_t check_no_capture();
+[[nodiscard]] cudaStreamCaptureMode& capture_mode_of_thread();
 // A synchronous call on the legacy stream.
 [[nodiscard]] cudaError_t check_legacy_use();
 
