@@ -17,7 +17,7 @@ namespace stepmark::emulation::blaslt {
 namespace {
 
 constexpr int kAlgorithms = 4;
-constexpr std::array<std::size_t, kAlgorithms> kWorkspaceBytes{0, 1 << 20, 4 << 20, 33 << 20};
+constexpr std::array<std::size_t, kAlgorithms> kWorkspaceBytes{0, 1 << 16, 1 << 18, 1 << 17};
 
 // What is in a cublasLtMatmulAlgo_t here: the problem it was proposed for, and the alignments that
 // were promised.
