@@ -64,6 +64,12 @@ MatmulPreference preference_of(const Matmul& m, const MatmulOperands& x,
   return preference;
 }
 
+// More than cuBLAS's documentation recommends (32 MiB from Hopper on, 4 MiB before): an algorithm
+// shall not be missed for want of it. Only what the chosen one needs is reserved.
+std::size_t most_workspace_bytes(const KernelContext& context) {
+  return (context.compute_capability() >= 90 ? std::size_t{64} : std::size_t{32}) << 20;
+}
+
 template <class T>
 T config(const cublasLtMatmulAlgo_t& algorithm, cublasLtMatmulAlgoConfigAttributes_t attribute) {
   T value{};
@@ -125,13 +131,9 @@ Choices& choices() {
 
 }  // namespace
 
-std::size_t matmul_workspace_bytes(const KernelContext& context) {
-  return (context.compute_capability() >= 90 ? std::size_t{64} : std::size_t{32}) << 20;
-}
-
 std::optional<MatmulPlan> plan_matmul(const Matmul& matmul, const MatmulOperands& operands,
                                       KernelContext& context) {
-  const std::size_t workspace_bytes = matmul_workspace_bytes(context);
+  const std::size_t workspace_bytes = most_workspace_bytes(context);
   MatmulCall call = make_call(matmul);
   set_pointers(call, operands);
   std::optional<Choice> choice;
@@ -152,7 +154,7 @@ std::optional<MatmulPlan> plan_matmul(const Matmul& matmul, const MatmulOperands
     choice = entry->second;
   }
   if (!choice) return {};
-  context.scratch()->reserve(workspace_bytes);
+  context.scratch()->reserve(choice->workspace_bytes);
   return MatmulPlan(std::make_shared<const MatmulPlan::State>(
       MatmulPlan::State{.call = std::move(call),
                         .operands = operands,
@@ -180,6 +182,7 @@ void MatmulPlan::enqueue(cudaStream_t stream, const float* a_scale, const float*
   enqueue(stream);
 }
 
+std::size_t MatmulPlan::workspace_bytes() const { return state_->workspace_bytes; }
 const std::string& MatmulPlan::engine() const { return state_->engine; }
 
 }  // namespace stepmark::cuda

@@ -48,14 +48,13 @@ class MatmulPlan {
   void enqueue(cudaStream_t stream) const;
   // With scales whose address was not known while planning.
   void enqueue(cudaStream_t stream, const float* a_scale, const float* b_scale) const;
+  // Of the context's scratch, from its start, which the product uses.
+  [[nodiscard]] std::size_t workspace_bytes() const;
   [[nodiscard]] const std::string& engine() const;  // the algorithm, for records
 
  private:
   std::shared_ptr<const State> state_;
 };
-
-// Bytes of the context's scratch, from its start, that products use as workspace.
-[[nodiscard]] std::size_t matmul_workspace_bytes(const KernelContext& context);
 
 // None where the library has no algorithm for this problem and these addresses. Among the
 // heuristic's first proposals the fastest here is taken, by trial on the operands into memory of

@@ -56,24 +56,24 @@ Matmul swapped(const Fp8GemmShape& s, DType out) {
   return matmul;
 }
 
-// Behind the workspace that the product itself uses.
+// Where the ordered scales are: in the scratch, `offset` bytes from its start.
 struct ScaleScratch {
   std::shared_ptr<Scratch> scratch;
-  std::size_t a_offset, b_offset;
-  [[nodiscard]] float* a() const { return at(a_offset); }
-  [[nodiscard]] float* b() const { return at(b_offset); }
+  std::size_t offset, b_offset;
+  [[nodiscard]] float* a() const { return at(offset); }
+  [[nodiscard]] float* b() const { return at(offset + b_offset); }
 
  private:
-  [[nodiscard]] float* at(std::size_t offset) const {
-    return reinterpret_cast<float*>(static_cast<std::byte*>(scratch->data()) + offset);
+  [[nodiscard]] float* at(std::size_t bytes) const {
+    return reinterpret_cast<float*>(static_cast<std::byte*>(scratch->data()) + bytes);
   }
 };
-ScaleScratch reserve_scales(const ScaleSizes& sizes, KernelContext& context) {
-  const std::size_t a_offset = matmul_workspace_bytes(context);
-  const std::size_t a_bytes = static_cast<std::size_t>(sizes.a_count) * sizeof(float);
-  const std::size_t b_offset = a_offset + (a_bytes + 255) / 256 * 256;
-  context.scratch()->reserve(b_offset + static_cast<std::size_t>(sizes.b_count) * sizeof(float));
-  return {context.scratch(), a_offset, b_offset};
+ScaleScratch reserve_scales(const ScaleSizes& sizes, std::size_t offset, KernelContext& context) {
+  const auto padded = [](std::size_t bytes) { return (bytes + 255) / 256 * 256; };
+  const auto bytes = [](std::int64_t n) { return static_cast<std::size_t>(n) * sizeof(float); };
+  const ScaleScratch scales{context.scratch(), padded(offset), padded(bytes(sizes.a_count))};
+  context.scratch()->reserve(scales.offset + scales.b_offset + bytes(sizes.b_count));
+  return scales;
 }
 
 }  // namespace
@@ -93,8 +93,9 @@ Enqueue prepare_fp8_gemm(const OpShape& shape, void* const* operands, KernelCont
                     (!blockwise || s.m % 4 == 0);
   if (fits && context.compute_capability() >= kLeastComputeCapability) {
     const ScaleSizes sizes = scale_sizes(s);
+    // While planning anywhere; then behind the workspace, whose size is known by then.
     ScaleScratch scales{};
-    if (blockwise) scales = reserve_scales(sizes, context);
+    if (blockwise) scales = reserve_scales(sizes, 0, context);
     const MatmulOperands x{.a = b,
                            .b = a,
                            .d = c,
@@ -103,6 +104,7 @@ Enqueue prepare_fp8_gemm(const OpShape& shape, void* const* operands, KernelCont
     if (const auto plan = plan_matmul(swapped(s, out), x, context)) {
       note_gemm_engine(shape, plan->engine() + (blockwise ? " scales=blocks" : " scales=tensor"));
       if (!blockwise) return [plan = *plan](cudaStream_t stream) { plan.enqueue(stream); };
+      scales = reserve_scales(sizes, plan->workspace_bytes(), context);
       const unsigned blocks =
           blocks_for(sizes.a_count + sizes.b_count, kThreads, context.sm_count());
       return [=, plan = *plan](cudaStream_t stream) {
