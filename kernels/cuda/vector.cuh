@@ -35,7 +35,7 @@ __device__ inline Pack<T, N> load_pack(const T* from) {
 }
 template <int N, class T>
 __device__ inline void store_pack(T* to, const Pack<T, N>& pack) {
-  *reinterpret_cast<Pack<T, N>*>(to) = pack;
+  store_whole(reinterpret_cast<Pack<T, N>*>(to), pack);
 }
 
 // Whether packs of 16 bytes may be used for these pointers. Null counts as aligned.

@@ -145,6 +145,11 @@ void launch(void (*kernel)(P...), const Launch& l, cudaStream_t stream,
 
 inline std::byte* block_shared() { return simt::self().shared; }
 
+template <class T>
+void store_whole(T* to, const T& value) {
+  *to = value;
+}
+
 inline std::uint64_t global_timer_ns() { return simt::timer_ns(); }
 
 // A copy takes effect when it is waited for, as late as the GPU may make it.
