@@ -32,6 +32,7 @@ class NcclComm final : public Comm {
   CommFacts facts() const override;
   // Of the whole family: the world and all groups split from it.
   void check() override { handle_->family()->check(); }
+  bool averages_once() const override { return false; }
 
   void all_reduce(const void* send, void* recv, std::size_t count, DType dtype, ReduceOp op,
                   Stream& stream) override;
