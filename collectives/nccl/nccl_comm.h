@@ -84,12 +84,12 @@ class NcclComm final : public Comm {
   void submit_group(std::vector<Message> messages, Stream& stream) const;
   static ncclResult_t issue(const NcclHandle& handle, const Message& message, cudaStream_t stream);
 
+  std::shared_ptr<void> barrier_element_;  // goes after the communicator that may use it
   std::shared_ptr<NcclHandle> handle_;
   NcclSettings settings_;
   CommOptions options_;
   double init_s_;
   int compute_capability_major_ = 0;
-  std::shared_ptr<void> barrier_element_;
   int splits_ = 0;
   bool grouping_ = false;
   std::vector<Message> group_;

@@ -17,7 +17,7 @@ std::int64_t now_ns() {
 }
 
 constexpr std::int64_t kLookEveryNs = 20'000'000;
-constexpr std::int64_t kSpinAfterFailureNs = 500'000'000;
+constexpr std::int64_t kSpinAfterFailureNs = 2'000'000'000;
 
 // What goes ahead of the data of a message.
 struct Envelope {

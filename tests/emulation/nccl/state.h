@@ -34,7 +34,7 @@ struct State {
   // Failed or aborted: nothing more will happen.
   [[nodiscard]] bool is_out() const { return async != ncclSuccess || aborted; }
   // Whether work on streams may end without a result. On a GPU it spins until the communicator is
-  // aborted; here no longer than half a second, so that no test hangs for ever.
+  // aborted; here no longer than two seconds, so that no test hangs for ever.
   [[nodiscard]] bool gives_up() const;
 
   const std::string name;

@@ -94,6 +94,11 @@ TEST(NcclFaults, TheDeathOfARankIsSeenByTheOthers) {
     EXPECT_NE(std::string::npos, said.find("of 3")) << said;
     EXPECT_THROW(group->check(), Error);
     rank.device->set_health_check({});
+    // Nothing may wait for the GPU before the abort: a real one spins until then, and the emulated
+    // one for 2 s.
+    const auto goodbye = Clock::now();
+    rank.comm = nullptr;
+    EXPECT_LT(seconds_since(goodbye), 1.0);
   });
   EXPECT_TRUE(ended_well(statuses[0])) << statuses[0];
   EXPECT_TRUE(was_killed(statuses[1])) << statuses[1];
