@@ -4,6 +4,8 @@
 #include "collectives/nccl/nccl_comm.h"
 
 #include <chrono>
+#include <fstream>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -105,6 +107,15 @@ CommFacts NcclComm::facts() const {
   }
   if (settings_.shared_gpu) facts.emplace_back("topology", "single-gpu-timesliced");
   return facts;
+}
+
+std::optional<CollectiveChoice> NcclComm::choice_of(CollectiveKind kind,
+                                                    std::int64_t size_bytes) const {
+  if (settings_.tuning_log.empty()) return std::nullopt;
+  std::ifstream file(settings_.tuning_log);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return stepmark::choice_of(parse_tuning_log(text.str()), kind, size_bytes);
 }
 
 std::unique_ptr<NcclRegistration> NcclComm::register_buffer(void* data, std::size_t bytes,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "collectives/nccl/nccl_registration.h"
 #include "collectives/nccl/nccl_types.h"
 #include "collectives/nccl/nccl_world.h"
+#include "collectives/nccl/tuning_log.h"
 
 namespace stepmark {
 
@@ -66,6 +68,11 @@ class NcclComm final : public Comm {
                          Stream& stream);
   void reduce_scatter_scaled(const void* send, void* recv, std::size_t count, DType dtype,
                              double scale, Stream& stream);
+  // What NCCL chose the last time for a collective of that size, by this process's log: for worlds
+  // with NcclSettings::tuning_log, on rank 0 of the group that ran it. Untimed; reads the whole
+  // log.
+  [[nodiscard]] std::optional<CollectiveChoice> choice_of(CollectiveKind kind,
+                                                          std::int64_t size_bytes) const;
   [[nodiscard]] std::unique_ptr<NcclRegistration> register_buffer(void* data, std::size_t bytes,
                                                                   NcclRegistrationKind kind);
 

@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
-#include "collectives/nccl/nccl_world.h"
+#include "collectives/nccl/nccl_comm.h"
 #include "collectives/verify.h"
 #include "core/error.h"
 #include "harness/exec/cuda/cuda_device.h"
@@ -169,6 +171,24 @@ TEST(NcclFaults, RanksOfOneGpuMustSaySo) {
     EXPECT_NE(std::string::npos, said.find("rank 1")) << "reasons of all ranks: " << said;
   });
   if (is_emulated()) unsetenv("STEPMARK_EMULATED_DEVICES");
+  expect_all_well(statuses);
+}
+
+TEST(NcclFaults, TheLogTellsTheChoice) {
+  const auto statuses = run_forked(2, 60.0, [](Control& control) {
+    Rank rank(control);
+    rank.settings.tuning_log =
+        testing::TempDir() + "stepmark-tuning-" + std::to_string(::getpid()) + ".log";
+    rank.start(control);
+    EXPECT_TRUE(all_reduce(rank, *rank.comm, 6).ok());
+    const auto choice =
+        dynamic_cast<NcclComm&>(*rank.comm).choice_of(CollectiveKind::all_reduce, 4096);
+    EXPECT_EQ(control.rank() == 0, choice.has_value());
+    if (choice) {
+      EXPECT_GE(choice->channels, 1) << choice->algorithm;
+    }
+    std::remove(rank.settings.tuning_log.c_str());
+  });
   expect_all_well(statuses);
 }
 
