@@ -52,6 +52,9 @@ class Comm {
   // Throws Error when this group, or one split from it, is known to have failed (a rank that died).
   // Any thread; does not wait.
   virtual void check() {}
+  // Whether avg divides the sum once (collectives/average.h). NCCL scales floating inputs by 1/size
+  // before the sum instead, which rounds every one of them where size is no power of two.
+  [[nodiscard]] virtual bool averages_once() const { return true; }
 
   virtual void all_reduce(const void* send, void* recv, std::size_t count, DType, ReduceOp,
                           Stream&) = 0;

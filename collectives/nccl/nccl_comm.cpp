@@ -4,6 +4,8 @@
 #include "collectives/nccl/nccl_comm.h"
 
 #include <chrono>
+#include <fstream>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -37,11 +39,14 @@ std::string_view cta_policy_name(NcclCtaPolicy policy) {
   STEPMARK_CHECK(false, "no CTA policy {}", static_cast<int>(policy));
 }
 
-std::shared_ptr<void> make_zero() {
+// Not freed where the family has failed: cudaFree waits for the GPU, which spins in a collective
+// whose peer died until that communicator, perhaps another one than this, is aborted.
+std::shared_ptr<void> make_zero(const std::shared_ptr<NcclFamily>& family) {
   void* data = nullptr;
   STEPMARK_CUDA_CHECK(cudaMalloc(&data, sizeof(std::int32_t)));
-  std::shared_ptr<void> owner(
-      data, [](void* p) { cuda::log_cuda_error(cudaFree(p), "cudaFree(barrier element)"); });
+  std::shared_ptr<void> owner(data, [family](void* p) {
+    if (!family->failed()) cuda::log_cuda_error(cudaFree(p), "cudaFree(barrier element)");
+  });
   const std::int32_t zero = 0;
   STEPMARK_CUDA_CHECK(cudaMemcpy(data, &zero, sizeof(zero), cudaMemcpyHostToDevice));
   return owner;
@@ -68,7 +73,7 @@ NcclComm::NcclComm(std::shared_ptr<NcclHandle> handle, const NcclSettings& setti
   STEPMARK_CUDA_CHECK(cudaGetDevice(&device));
   STEPMARK_CUDA_CHECK(cudaDeviceGetAttribute(&compute_capability_major_,
                                              cudaDevAttrComputeCapabilityMajor, device));
-  barrier_element_ = make_zero();
+  barrier_element_ = make_zero(handle_->family());
 }
 
 std::unique_ptr<Comm> NcclComm::split(int color, int key, const CommOptions& options) {
@@ -102,6 +107,15 @@ CommFacts NcclComm::facts() const {
   }
   if (settings_.shared_gpu) facts.emplace_back("topology", "single-gpu-timesliced");
   return facts;
+}
+
+std::optional<CollectiveChoice> NcclComm::choice_of(CollectiveKind kind,
+                                                    std::int64_t size_bytes) const {
+  if (settings_.tuning_log.empty()) return std::nullopt;
+  std::ifstream file(settings_.tuning_log);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return stepmark::choice_of(parse_tuning_log(text.str()), kind, size_bytes);
 }
 
 std::unique_ptr<NcclRegistration> NcclComm::register_buffer(void* data, std::size_t bytes,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "collectives/nccl/nccl_registration.h"
 #include "collectives/nccl/nccl_types.h"
 #include "collectives/nccl/nccl_world.h"
+#include "collectives/nccl/tuning_log.h"
 
 namespace stepmark {
 
@@ -34,6 +36,7 @@ class NcclComm final : public Comm {
   CommFacts facts() const override;
   // Of the whole family: the world and all groups split from it.
   void check() override { handle_->family()->check(); }
+  bool averages_once() const override { return false; }
 
   void all_reduce(const void* send, void* recv, std::size_t count, DType dtype, ReduceOp op,
                   Stream& stream) override;
@@ -67,6 +70,11 @@ class NcclComm final : public Comm {
                          Stream& stream);
   void reduce_scatter_scaled(const void* send, void* recv, std::size_t count, DType dtype,
                              double scale, Stream& stream);
+  // What NCCL chose the last time for a collective of that size, by this process's log: for worlds
+  // with NcclSettings::tuning_log, on rank 0 of the group that ran it. Untimed; reads the whole
+  // log.
+  [[nodiscard]] std::optional<CollectiveChoice> choice_of(CollectiveKind kind,
+                                                          std::int64_t size_bytes) const;
   [[nodiscard]] std::unique_ptr<NcclRegistration> register_buffer(void* data, std::size_t bytes,
                                                                   NcclRegistrationKind kind);
 
@@ -85,12 +93,12 @@ class NcclComm final : public Comm {
   void submit_group(std::vector<Message> messages, Stream& stream) const;
   static ncclResult_t issue(const NcclHandle& handle, const Message& message, cudaStream_t stream);
 
+  std::shared_ptr<void> barrier_element_;  // goes after the communicator that may use it
   std::shared_ptr<NcclHandle> handle_;
   NcclSettings settings_;
   CommOptions options_;
   double init_s_;
   int compute_capability_major_ = 0;
-  std::shared_ptr<void> barrier_element_;
   int splits_ = 0;
   bool grouping_ = false;
   std::vector<Message> group_;

@@ -12,7 +12,7 @@ namespace stepmark {
 // one machine, so the loopback interface reaches them all.
 void pose_as_own_host(const std::string& host_id, bool one_host);
 
-// NCCL appends its choices of algorithm to `path`.
+// NCCL writes its choices of algorithm to `path`.
 void log_tuning_to(const std::string& path);
 
 }  // namespace stepmark

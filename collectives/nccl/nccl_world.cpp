@@ -3,8 +3,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "collectives/nccl/deadline.h"
@@ -32,12 +34,39 @@ ncclUniqueId id_from(const std::string& hex) {
   return id;
 }
 
+// "ranks 0, 2: reason; rank 1: another", the first few of each; reasons in rank order, empty: none.
+std::string summary_of(const std::vector<std::string>& reasons) {
+  constexpr std::size_t kShown = 4;
+  std::vector<std::pair<std::string, std::vector<std::size_t>>> groups;
+  for (std::size_t rank = 0; rank < reasons.size(); ++rank) {
+    if (reasons[rank].empty()) continue;
+    const auto known = std::find_if(groups.begin(), groups.end(),
+                                    [&](const auto& g) { return g.first == reasons[rank]; });
+    (known != groups.end() ? *known
+                           : groups.emplace_back(reasons[rank], std::vector<std::size_t>()))
+        .second.push_back(rank);
+  }
+  std::string text;
+  for (std::size_t i = 0; i < std::min(groups.size(), kShown); ++i) {
+    auto& [reason, ranks] = groups[i];
+    const std::size_t all = ranks.size();
+    ranks.resize(std::min(all, kShown));
+    text += fmt::format("{}rank{} {}{}: {}", i == 0 ? "" : "; ", all == 1 ? "" : "s",
+                        fmt::join(ranks, ", "),
+                        all > kShown ? fmt::format(" and {} more", all - kShown) : "", reason);
+  }
+  return text;
+}
+
 // `step` on every rank, then the same end for all: nothing, or an Error with all ranks' reasons.
 template <class Step>
 void together(Control& control, double deadline_s, Step step) {
   std::string failure;
   try {
     step();
+  } catch (const Error& e) {
+    failure =
+        e.expression().empty() ? e.message() : fmt::format("{} [{}]", e.message(), e.expression());
   } catch (const std::exception& e) {
     failure = e.what();
   }
@@ -45,11 +74,7 @@ void together(Control& control, double deadline_s, Step step) {
   // good, in a process that can only end.
   const auto verdict = std::make_shared<std::string>();
   const auto agree = [&control, failure, verdict] {
-    std::string text;
-    for (const std::string& reason : control.gather(failure)) {
-      if (!reason.empty()) text += (text.empty() ? "" : "; ") + reason;
-    }
-    *verdict = control.broadcast(std::move(text));
+    *verdict = control.broadcast(summary_of(control.gather(failure)));
   };
   STEPMARK_CHECK(run_with_deadline(deadline_s + kAgreementSeconds, agree),
                  "not all ranks said whether NCCL works for them{}",

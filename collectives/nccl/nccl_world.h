@@ -23,8 +23,8 @@ struct NcclSettings {
   bool shared_gpu = false;
   std::string job_id;  // part of the host's made-up name; empty: rank 0 makes one up
   std::optional<NcclCtaPolicy> cta_policy{};  // of the world and of what is split from it
-  // With a path NCCL writes which algorithm it chose to this file ("%h", "%p": host and process),
-  // for collectives/nccl/tuning_log.h. Logging costs time in every call: not for timed runs.
+  // With a path, NCCL writes what it chooses to this file of this process; see NcclComm::choice_of.
+  // Logging costs time in every call: not for timed runs. One path per process.
   std::string tuning_log;
 };
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The calls that put work on streams: arguments are checked strictly, groups are collected, and
 // work goes to the emulated CUDA runtime of the program that loaded this library.
+#include <algorithm>
 #include <utility>
 #include <variant>
 
 #include "tests/emulation/nccl/handles.h"
+#include "tests/emulation/nccl/injection.h"
 #include "tests/emulation/nccl/operations.h"
 #include "tests/emulation/nccl/reduction.h"
 #include "tests/emulation/runtime/emulated_stream.h"
@@ -130,6 +132,24 @@ ncclResult_t check_buffers(const State& state, const Operation& o) {
   return ncclSuccess;
 }
 
+// Of the collectives for which NCCL chooses an algorithm.
+const char* logged_name(Verb verb) {
+  switch (verb) {
+    case Verb::all_reduce:
+      return "AllReduce";
+    case Verb::all_gather:
+      return "AllGather";
+    case Verb::reduce_scatter:
+      return "ReduceScatter";
+    case Verb::broadcast:
+      return "Broadcast";
+    case Verb::reduce:
+      return "Reduce";
+    default:
+      return nullptr;
+  }
+}
+
 // What every call checks.
 ncclResult_t check_common(const std::shared_ptr<State>& state, ncclDataType_t type, int rank) {
   if (state == nullptr) return failed(ncclInvalidArgument, "no communicator");
@@ -158,6 +178,11 @@ ncclResult_t collective(Operation o, ncclComm_t comm, cudaStream_t stream) {
   }
   if (o.count == 0) return ncclSuccess;
   if (const ncclResult_t bad = check_buffers(*state, o); bad != ncclSuccess) return bad;
+  if (state->rank == 0) {
+    const char* name = logged_name(o.verb);
+    const Shape shape = shape_of(*state, o);
+    if (name != nullptr) log_choice(name, std::max(shape.send, shape.recv) * size_of(o.type));
+  }
   return submit({std::move(state), stream, o});
 }
 

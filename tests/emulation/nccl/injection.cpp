@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -48,6 +49,15 @@ void maybe_flip_bit(std::byte* received, std::size_t bytes) {
   if (fault.rank < 0 || fault.rank != process_rank || call != static_cast<long>(fault.value))
     return;
   if (bytes > 0) received[bytes / 2] ^= std::byte{1};
+}
+
+void log_choice(const char* collective, std::size_t bytes) {
+  const char* subsystem = std::getenv("NCCL_DEBUG_SUBSYS");
+  const char* path = std::getenv("NCCL_DEBUG_FILE");
+  if (subsystem == nullptr || std::string(subsystem) != "TUNING" || path == nullptr) return;
+  std::ofstream file(path, std::ios::app);
+  file << "emulated:0:0 [0] NCCL INFO " << collective << ": " << bytes
+       << " Bytes -> Algo RING proto SIMPLE channel{Lo..Hi}={0..1}\n";
 }
 
 int emulated_version() {

@@ -16,5 +16,7 @@ void note_rank(int rank);  // of a communicator that is being made; the first co
 void delay_init();
 void maybe_flip_bit(std::byte* received, std::size_t bytes);
 [[nodiscard]] int emulated_version();
+// As NCCL with NCCL_DEBUG=INFO and NCCL_DEBUG_SUBSYS=TUNING, to NCCL_DEBUG_FILE.
+void log_choice(const char* collective, std::size_t bytes);
 
 }  // namespace stepmark::emulation

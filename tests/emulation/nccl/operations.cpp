@@ -33,7 +33,7 @@ class StagedJob : public Job {
   ~StagedJob() override { release(); }
 
   bool poll() override {
-    if (state_->async != ncclSuccess || state_->aborted) return end();
+    if (state_->is_out()) return state_->gives_up() && end();
     const void* nobody = nullptr;
     const bool mine =
         state_->running == this || state_->running.compare_exchange_strong(nobody, this);
@@ -48,7 +48,7 @@ class StagedJob : public Job {
         case Outcome::waiting:
           return false;
         case Outcome::failed:
-          return end();
+          return state_->gives_up() && end();
         case Outcome::done:
           current_ = nullptr;
           complete();

@@ -42,7 +42,7 @@ struct MessageCall {
 };
 
 // One execution of an operation on a stream: call poll() until it returns true. Where the state has
-// failed, or fails meanwhile, it ends without a result, as the GPU's part of NCCL does on abort.
+// failed, or fails meanwhile, it ends without a result when State::gives_up().
 class Job {
  public:
   virtual ~Job() = default;

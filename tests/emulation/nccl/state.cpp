@@ -17,6 +17,7 @@ std::int64_t now_ns() {
 }
 
 constexpr std::int64_t kLookEveryNs = 20'000'000;
+constexpr std::int64_t kSpinAfterFailureNs = 2'000'000'000;
 
 // What goes ahead of the data of a message.
 struct Envelope {
@@ -54,6 +55,7 @@ std::string last_error() {
 
 void State::fail(ncclResult_t result, const std::string& text) {
   ncclResult_t none = ncclSuccess;
+  if (async == ncclSuccess) failed_at_ns = now_ns();
   if (async.compare_exchange_strong(none, result)) failed(result, text);
   segment.member(rank).state = MemberState::failed;
 }
@@ -69,6 +71,8 @@ ncclResult_t State::async_error() {
   }
   return async;
 }
+
+bool State::gives_up() const { return aborted || now_ns() - failed_at_ns > kSpinAfterFailureNs; }
 
 void State::abort() {
   aborted = true;

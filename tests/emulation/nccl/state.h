@@ -31,12 +31,18 @@ struct State {
   // The state of the communicator; looks after the other ranks, a few times a second.
   [[nodiscard]] ncclResult_t async_error();
   void abort();
+  // Failed or aborted: nothing more will happen.
+  [[nodiscard]] bool is_out() const { return async != ncclSuccess || aborted; }
+  // Whether work on streams may end without a result. On a GPU it spins until the communicator is
+  // aborted; here no longer than two seconds, so that no test hangs for ever.
+  [[nodiscard]] bool gives_up() const;
 
   const std::string name;
   const int rank;
   Segment segment;
   std::atomic<ncclResult_t> async{ncclSuccess};
   std::atomic<bool> aborted{false};
+  std::atomic<std::int64_t> failed_at_ns{0};
   std::atomic<std::int64_t> last_look_ns{0};
   std::atomic<const void*> running{nullptr};  // one operation at a time: its address
   int splits = 0;
