@@ -65,7 +65,7 @@ class OverlapCase final : public Case {
     const std::int32_t rank = context.control.rank();
     auto comm =
         context.world.split(0, rank, {.max_ctas = spec_.kind ? static_cast<int>(spec_.ctas) : 0});
-    add_comm_facts(record, *comm);
+    add_comm_facts(record, comm->facts());
     if (is_duplicate(record, context, *comm)) return record;
     WorldOnly comms(std::move(comm));
     if (!check_against_reference(record, context, OpId::gemm, spec_.gemm.dtype)) return record;
@@ -108,6 +108,17 @@ class OverlapCase final : public Case {
 
  private:
   [[nodiscard]] const char* priority() const { return spec_.high_priority ? "high" : "normal"; }
+
+  // Without what is as usual.
+  [[nodiscard]] std::string title() const {
+    std::string text = "occupy";
+    if (spec_.kind) {
+      text = fmt::format("{} {}", name_of(*spec_.kind),
+                         format_bytes(static_cast<double>(spec_.bytes)));
+    }
+    if (spec_.ctas > 0) text += fmt::format(" {} CTAs", spec_.ctas);
+    return text + (spec_.high_priority ? " high" : "");
+  }
 
   [[nodiscard]] static Group world(const CaseContext& context) {
     Group group{.axis = kAxis, .ranks = {}, .index = context.control.rank()};
@@ -200,8 +211,11 @@ class OverlapCase final : public Case {
   }
 
   void describe(Record& record, const CaseContext& context) const {
-    record.texts.emplace_back("title", id_.substr(id_.find('/') + 1));
+    record.texts.emplace_back("title", title());
     record.texts.emplace_back("gemm", to_text(spec_.gemm));
+    const auto gemm = unpack<GemmShape>(spec_.gemm);
+    record.texts.emplace_back(
+        "product", fmt::format("{} {}x{}x{}", name_of(spec_.gemm.dtype), gemm.m, gemm.n, gemm.k));
     record.texts.emplace_back("dtype", std::string(name_of(spec_.gemm.dtype)));
     record.texts.emplace_back("priority", priority());
     record.texts.emplace_back("library", std::string(context.world.backend()));

@@ -311,6 +311,7 @@
       ok(run, "overlap").map((record) => [
         named(record, run, index),
         ...runCell(run),
+        record.texts.product ?? "",
         seconds(record, "compute_alone"),
         seconds(record, "comm_alone"),
         seconds(record, "together"),
@@ -330,7 +331,7 @@
         ? table([["groups", true], ...runColumn, ["axis", true], ["alone"], ["together"], ["slowdown"], ["busbw GB/s"], ["busbw together"], ["checks"]], groups)
         : null,
       overlaps.length
-        ? table([["overlap", true], ...runColumn, ["product"], ["other"], ["together"], ["efficiency"], ["product slowdown"], ["other slowdown"], ["exposed"], ["checks"]], overlaps)
+        ? table([["overlap", true], ...runColumn, ["product", true], ["alone"], ["other"], ["together"], ["efficiency"], ["product slowdown"], ["other slowdown"], ["exposed"], ["checks"]], overlaps)
         : null,
     );
   }
