@@ -168,9 +168,8 @@ class GroupsCase final : public Case {
     const double target = std::max(kSampleSeconds, static_cast<double>(entry_.calls) * longest);
     std::vector<std::int64_t> calls;
     for (const double one : seconds) {
-      const auto own = static_cast<double>(
-          std::clamp<std::int64_t>(std::llround(target / one), entry_.calls, kMaxCalls));
-      calls.push_back(static_cast<std::int64_t>(value_of_root(context.control, own)));
+      calls.push_back(
+          std::max(entry_.calls, decided_count(context.control, target / one, kMaxCalls)));
     }
     return calls;
   }

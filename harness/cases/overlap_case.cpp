@@ -20,6 +20,7 @@ namespace {
 
 constexpr double kSampleSeconds = 2e-3;
 constexpr std::int64_t kMaxCalls = 512;
+constexpr std::int64_t kMaxOccupyNs = std::int64_t{1} << 33;
 constexpr double kTogetherShare = 0.4;  // of the budget; the rest for each side alone
 constexpr const char* kAxis = "world";
 
@@ -156,17 +157,18 @@ class OverlapCase final : public Case {
       OverlapRun run(context.executor, comms, spec_, work, world(context), context.seed);
       return typical_seconds(context.control, run.runnable());
     };
-    const auto decided = [&](double value, std::int64_t max) {
-      const auto own = std::clamp<std::int64_t>(std::llround(value), 1, max);
-      return static_cast<std::int64_t>(value_of_root(context.control, static_cast<double>(own)));
-    };
     const double gemm_s = one({.gemms = 1});
     const double comm_s = spec_.kind ? one({.comms = 1}) : 0.0;
     OverlapWork work;
-    work.gemms = decided(std::ceil(std::max({kSampleSeconds, gemm_s, comm_s}) / gemm_s), kMaxCalls);
+    const double target_s = std::max({kSampleSeconds, gemm_s, comm_s});
+    work.gemms = decided_count(context.control, target_s / gemm_s, kMaxCalls);
     const double compute_s = static_cast<double>(work.gemms) * gemm_s;
-    work.comms = spec_.kind ? decided(compute_s / comm_s, kMaxCalls) : 1;
-    if (!spec_.kind) work.occupy_ns = decided(compute_s * 1e9, std::int64_t{10'000'000'000});
+    if (spec_.kind) {
+      work.comms = decided_count(context.control, compute_s / comm_s, kMaxCalls);
+    } else {
+      work.comms = 1;
+      work.occupy_ns = decided_count(context.control, compute_s * 1e9, kMaxOccupyNs);
+    }
     return work;
   }
 

@@ -48,6 +48,19 @@ TEST(InterleaveTest, LanesTakeTurnsInProportion) {
   EXPECT_EQ(order, "a");
 }
 
+TEST_F(ConcurrentTest, CountsAreNearbyPowersOfTwo) {
+  for (const auto& [wanted, count] : {std::pair{0.0, 1},
+                                      {1.3, 1},
+                                      {1.5, 2},
+                                      {5.0, 4},
+                                      {6.0, 8},
+                                      {90.0, 64},
+                                      {91.0, 128},
+                                      {1e9, 512}}) {
+    EXPECT_EQ(decided_count(*control, wanted, 512), count) << wanted;
+  }
+}
+
 TEST(ExtentTest, FromFirstBeginToLastEndOfAStream) {
   Program program;
   program.streams = {"x", "y"};

@@ -123,5 +123,16 @@ TEST(NotPerformance, NoFamilyHasAFigure) {
   }
 }
 
+// Times of other counts of calls are times of other work.
+TEST(Comparable, OtherCountsAreOtherWork) {
+  const Record a = synthetic::overlap(20);
+  Record b = a;
+  EXPECT_EQ(why_not_comparable(a, b), "");
+  for (auto& [name, value] : b.numbers) {
+    if (name == "gemm_calls") value = 10;
+  }
+  EXPECT_EQ(why_not_comparable(a, b), "gemm_calls is 5 and 10");
+}
+
 }  // namespace
 }  // namespace stepmark
