@@ -294,7 +294,7 @@
     const seconds = (record, name) => (value(record, name) === null ? "N/A" : charts.seconds(value(record, name)));
     const groups = runs.flatMap((run, index) =>
       ok(run, "groups").flatMap((record) =>
-        record.texts.axes.split(",").map((axis) => [
+        (record.texts.axes ?? "").split(",").map((axis) => [
           named(record, run, index),
           ...runCell(run),
           `${axis} ${record.texts[`${axis}_op`]} ${charts.bytes(record.numbers[`${axis}_size_bytes`] ?? 0)}`,
