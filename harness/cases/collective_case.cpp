@@ -41,7 +41,7 @@ class CollectiveCase final : public Case {
     if (!verify_fresh(record, context, buffers, *stream, "before timing", &first_s)) return record;
     record.numbers.emplace_back("first_call_s", max_over_ranks(context.control, first_s));
 
-    RecordingStream recording;
+    RecordingStream recording(stream->native());
     buffers.submit(context.world, recording);
     const Task call = recording.take();
     const auto begin = device.create_event();
