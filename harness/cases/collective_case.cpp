@@ -41,7 +41,7 @@ class CollectiveCase final : public Case {
     if (!verify_fresh(record, context, buffers, *stream, "before timing", &first_s)) return record;
     record.numbers.emplace_back("first_call_s", max_over_ranks(context.control, first_s));
 
-    RecordingStream recording;
+    RecordingStream recording(stream->native());
     buffers.submit(context.world, recording);
     const Task call = recording.take();
     const auto begin = device.create_event();
@@ -88,7 +88,7 @@ class CollectiveCase final : public Case {
     record.texts.emplace_back("placement", setup.in_place ? "in-place" : "out-of-place");
     record.texts.emplace_back("mode", "back-to-back");
     record.texts.emplace_back("library", std::string(context.world.backend()));
-    add_comm_facts(record, context.world);
+    add_comm_facts(record, context.world.facts());
     if (record.text("algorithm").empty()) {
       record.texts.emplace_back("algorithm", "not reported by the library");
     }

@@ -91,10 +91,10 @@ StopRule share_of(StopRule rule, double share) {
   return rule;
 }
 
-void add_comm_facts(Record& record, const Comm& comm) {
+void add_comm_facts(Record& record, const CommFacts& facts) {
   constexpr std::array<std::string_view, 4> kPlain{"topology", "algorithm", "protocol", "channels"};
   constexpr std::string_view kShared = "single-gpu-timesliced";
-  for (const auto& [name, value] : comm.facts()) {
+  for (const auto& [name, value] : facts) {
     const bool plain = std::find(kPlain.begin(), kPlain.end(), name) != kPlain.end();
     record.texts.emplace_back(plain ? name : "library_" + name, value);
     if (name != "topology" || value != kShared) continue;

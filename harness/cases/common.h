@@ -41,6 +41,6 @@ void add_side_series(Record& record, CaseContext& context, std::string name,
 // What the library says of a group, as texts: "topology", "algorithm", "protocol" and "channels" as
 // they are, others as "library_NAME". Ranks that share a GPU make the record say nothing about
 // performance.
-void add_comm_facts(Record& record, const Comm& comm);
+void add_comm_facts(Record& record, const CommFacts& facts);
 
 }  // namespace stepmark

@@ -146,6 +146,12 @@ double extent_s(const Program& program, const Timeline& timeline, std::string_vi
   return begin > end ? 0.0 : static_cast<double>(end - begin) * 1e-9;
 }
 
+std::int64_t decided_count(Control& control, double wanted, std::int64_t most) {
+  const double exponent = std::round(std::log2(std::max(1.0, wanted)));
+  const double own = std::min(std::exp2(exponent), static_cast<double>(most));
+  return static_cast<std::int64_t>(value_of_root(control, own));
+}
+
 double typical_seconds(Control& control, Runnable& runnable) {
   std::vector<double> times;
   for (int i = 0; i < kTrials + 1; ++i) {

@@ -48,6 +48,10 @@ void interleave(ProgramBuilder& builder, const std::vector<Lane>& lanes);
 [[nodiscard]] double extent_s(const Program& program, const Timeline& timeline,
                               std::string_view stream = {});
 
+// How often something is repeated, decided on rank 0: the power of two nearest to `wanted`, at most
+// `most` (a power of two). Coarse, so that two runs decide alike and can be compared. Collective.
+[[nodiscard]] std::int64_t decided_count(Control& control, double wanted, std::int64_t most);
+
 // Seconds of one run of `runnable`, the middle of a few, the slowest rank's. Collective.
 [[nodiscard]] double typical_seconds(Control& control, Runnable& runnable);
 

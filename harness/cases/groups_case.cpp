@@ -29,6 +29,15 @@ std::string size_name(std::int64_t bytes) {
   return text;
 }
 
+std::string traffic_name(const GroupsEntry& entry) {
+  std::string what;
+  for (const AxisTraffic& axis : entry.traffic) {
+    what += fmt::format("{}{}.{}.{}", what.empty() ? "" : "+", axis.axis, name_of(axis.kind),
+                        size_name(axis.bytes));
+  }
+  return fmt::format("{}/{}", what, name_of(entry.dtype));
+}
+
 // An axis' program, prepared and filled.
 struct Prepared {
   std::unique_ptr<Runnable> runnable;
@@ -53,12 +62,7 @@ class GroupsCase final : public Case {
       : entry_(std::move(entry)), mesh_(step_mesh(plan)) {
     std::erase_if(entry_.traffic,
                   [&](const AxisTraffic& axis) { return mesh_.degree(axis.axis) < 2; });
-    std::string what;
-    for (const AxisTraffic& axis : entry_.traffic) {
-      what += fmt::format("{}{}.{}.{}", what.empty() ? "" : "+", axis.axis, name_of(axis.kind),
-                          size_name(axis.bytes));
-    }
-    id_ = fmt::format("groups/tp{}.dp{}/{}/{}", plan.tp, plan.dp, what, name_of(entry_.dtype));
+    id_ = fmt::format("groups/tp{}.dp{}/{}", plan.tp, plan.dp, traffic_name(entry_));
   }
 
   [[nodiscard]] const std::string& id() const override { return id_; }
@@ -72,7 +76,7 @@ class GroupsCase final : public Case {
     const std::vector<std::size_t> every = all_axes();
     const auto comms = make_comm_set(context.world, program_of(context, every, calls));
     describe(record, context);
-    for (const std::size_t axis : every) add_comm_facts_once(record, *comms, axis);
+    add_comm_facts(record, comms->of(entry_.traffic.front().axis).facts());
     calls = calls_for_equal_time(context, *comms);
 
     Prepared together = prepare(context, *comms, every, calls);
@@ -164,9 +168,8 @@ class GroupsCase final : public Case {
     const double target = std::max(kSampleSeconds, static_cast<double>(entry_.calls) * longest);
     std::vector<std::int64_t> calls;
     for (const double one : seconds) {
-      const auto own = static_cast<double>(
-          std::clamp<std::int64_t>(std::llround(target / one), entry_.calls, kMaxCalls));
-      calls.push_back(static_cast<std::int64_t>(value_of_root(context.control, own)));
+      calls.push_back(
+          std::max(entry_.calls, decided_count(context.control, target / one, kMaxCalls)));
     }
     return calls;
   }
@@ -207,10 +210,6 @@ class GroupsCase final : public Case {
     return true;
   }
 
-  void add_comm_facts_once(Record& record, CommSet& comms, std::size_t axis) const {
-    if (axis == 0) add_comm_facts(record, comms.of(entry_.traffic[0].axis));
-  }
-
   void describe(Record& record, const CaseContext& context) const {
     std::vector<std::string> axes;
     for (const AxisTraffic& axis : entry_.traffic) {
@@ -218,7 +217,8 @@ class GroupsCase final : public Case {
       record.texts.emplace_back(axis.axis + "_op", std::string(name_of(axis.kind)));
       record.numbers.emplace_back(axis.axis + "_ranks", mesh_.degree(axis.axis));
     }
-    record.texts.emplace_back("title", id_.substr(id_.find('/') + 1));
+    record.texts.emplace_back("title", fmt::format("tp={} dp={} {}", mesh_.degree("tp"),
+                                                   mesh_.degree("dp"), name_of(entry_.dtype)));
     record.texts.emplace_back("axes", fmt::format("{}", fmt::join(axes, ",")));
     record.texts.emplace_back("dtype", std::string(name_of(entry_.dtype)));
     record.texts.emplace_back("mode", "back-to-back");
@@ -237,7 +237,8 @@ class GroupsCase final : public Case {
 }  // namespace
 
 std::unique_ptr<Case> make_groups_case(const GroupsEntry& entry, int world_size) {
-  const std::string skipped_id = fmt::format("groups/{}", entry.plans.front());
+  const std::string skipped_id =
+      fmt::format("groups/{}/{}", entry.plans.front(), traffic_name(entry));
   if (world_size == 1) return make_skipped_case(skipped_id, "groups", "needs at least 2 ranks");
   std::string reasons;
   for (const std::string& text : entry.plans) {

@@ -40,7 +40,7 @@ class KernelCase final : public Case {
     record.numbers.emplace_back("flops", flops_of(shape_));
     record.numbers.emplace_back("bytes", bytes_of(shape_));
     record.numbers.emplace_back("ranks", context.control.size());
-    add_comm_facts(record, context.world);
+    add_comm_facts(record, context.world.facts());
     if (!check_against_reference(record, context, shape_.id, shape_.dtype)) return record;
     KernelRun kernel(context.executor, shape_, context.seed, KernelData::timed, {.cold = true});
     record.texts.emplace_back("mode", kernel.cold() ? "cold caches" : "warm caches");

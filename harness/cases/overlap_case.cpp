@@ -20,6 +20,7 @@ namespace {
 
 constexpr double kSampleSeconds = 2e-3;
 constexpr std::int64_t kMaxCalls = 512;
+constexpr std::int64_t kMaxOccupyNs = std::int64_t{1} << 33;
 constexpr double kTogetherShare = 0.4;  // of the budget; the rest for each side alone
 constexpr const char* kAxis = "world";
 
@@ -65,7 +66,7 @@ class OverlapCase final : public Case {
     const std::int32_t rank = context.control.rank();
     auto comm =
         context.world.split(0, rank, {.max_ctas = spec_.kind ? static_cast<int>(spec_.ctas) : 0});
-    add_comm_facts(record, *comm);
+    add_comm_facts(record, comm->facts());
     if (is_duplicate(record, context, *comm)) return record;
     WorldOnly comms(std::move(comm));
     if (!check_against_reference(record, context, OpId::gemm, spec_.gemm.dtype)) return record;
@@ -109,6 +110,17 @@ class OverlapCase final : public Case {
  private:
   [[nodiscard]] const char* priority() const { return spec_.high_priority ? "high" : "normal"; }
 
+  // Without what is as usual.
+  [[nodiscard]] std::string title() const {
+    std::string text = "occupy";
+    if (spec_.kind) {
+      text = fmt::format("{} {}", name_of(*spec_.kind),
+                         format_bytes(static_cast<double>(spec_.bytes)));
+    }
+    if (spec_.ctas > 0) text += fmt::format(" {} CTAs", spec_.ctas);
+    return text + (spec_.high_priority ? " high" : "");
+  }
+
   [[nodiscard]] static Group world(const CaseContext& context) {
     Group group{.axis = kAxis, .ranks = {}, .index = context.control.rank()};
     for (int rank = 0; rank < context.control.size(); ++rank) group.ranks.push_back(rank);
@@ -145,17 +157,18 @@ class OverlapCase final : public Case {
       OverlapRun run(context.executor, comms, spec_, work, world(context), context.seed);
       return typical_seconds(context.control, run.runnable());
     };
-    const auto decided = [&](double value, std::int64_t max) {
-      const auto own = std::clamp<std::int64_t>(std::llround(value), 1, max);
-      return static_cast<std::int64_t>(value_of_root(context.control, static_cast<double>(own)));
-    };
     const double gemm_s = one({.gemms = 1});
     const double comm_s = spec_.kind ? one({.comms = 1}) : 0.0;
     OverlapWork work;
-    work.gemms = decided(std::ceil(std::max({kSampleSeconds, gemm_s, comm_s}) / gemm_s), kMaxCalls);
+    const double target_s = std::max({kSampleSeconds, gemm_s, comm_s});
+    work.gemms = decided_count(context.control, target_s / gemm_s, kMaxCalls);
     const double compute_s = static_cast<double>(work.gemms) * gemm_s;
-    work.comms = spec_.kind ? decided(compute_s / comm_s, kMaxCalls) : 1;
-    if (!spec_.kind) work.occupy_ns = decided(compute_s * 1e9, std::int64_t{10'000'000'000});
+    if (spec_.kind) {
+      work.comms = decided_count(context.control, compute_s / comm_s, kMaxCalls);
+    } else {
+      work.comms = 1;
+      work.occupy_ns = decided_count(context.control, compute_s * 1e9, kMaxOccupyNs);
+    }
     return work;
   }
 
@@ -200,8 +213,11 @@ class OverlapCase final : public Case {
   }
 
   void describe(Record& record, const CaseContext& context) const {
-    record.texts.emplace_back("title", id_.substr(id_.find('/') + 1));
+    record.texts.emplace_back("title", title());
     record.texts.emplace_back("gemm", to_text(spec_.gemm));
+    const auto gemm = unpack<GemmShape>(spec_.gemm);
+    record.texts.emplace_back(
+        "product", fmt::format("{} {}x{}x{}", name_of(spec_.gemm.dtype), gemm.m, gemm.n, gemm.k));
     record.texts.emplace_back("dtype", std::string(name_of(spec_.gemm.dtype)));
     record.texts.emplace_back("priority", priority());
     record.texts.emplace_back("library", std::string(context.world.backend()));

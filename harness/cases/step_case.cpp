@@ -101,7 +101,7 @@ class StepCase final : public Case {
     if (context.peaks.gemm_of(plan_.precision) > 0) {
       add("achievable_flops_per_s", context.peaks.gemm_of(plan_.precision));
     }
-    add_comm_facts(record, context.world);
+    add_comm_facts(record, context.world.facts());
     for (const Group& group : program.groups) {
       add(("bus_bytes_" + group.axis).c_str(), bus_bytes(program, group));
     }

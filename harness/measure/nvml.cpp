@@ -15,6 +15,10 @@ Library::Library()
 #define STEPMARK_NVML_BIND(type, name) name = library_.symbol<type>(#name);
   STEPMARK_NVML_FUNCTIONS(STEPMARK_NVML_BIND)
 #undef STEPMARK_NVML_BIND
+  // The same under the name that NVML gave it later.
+  if (nvmlDeviceGetCurrentClocksThrottleReasons == nullptr) {
+    nvmlDeviceGetCurrentClocksThrottleReasons = nvmlDeviceGetCurrentClocksEventReasons;
+  }
   if (nvmlInit_v2 == nullptr || nvmlShutdown == nullptr) {
     error_ = fmt::format("{} is no NVML: it has no nvmlInit_v2", library_.path());
     return;

@@ -52,6 +52,7 @@ inline constexpr unsigned long long kReasonDisplayClock = 0x100;
   X(Return(Device, int, unsigned*), nvmlDeviceGetMaxClockInfo)                      \
   X(Return(Device, int, unsigned*), nvmlDeviceGetTemperature)                       \
   X(Return(Device, unsigned long long*), nvmlDeviceGetCurrentClocksThrottleReasons) \
+  X(Return(Device, unsigned long long*), nvmlDeviceGetCurrentClocksEventReasons)    \
   X(Return(Device, int, int, unsigned long long*), nvmlDeviceGetTotalEccErrors)     \
   X(Return(Device, int*, int*), nvmlDeviceGetEccMode)                               \
   X(Return(Device, int*), nvmlDeviceGetPersistenceMode)                             \

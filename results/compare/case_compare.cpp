@@ -209,7 +209,14 @@ std::string why_not_comparable(const Record& a, const Record& b) {
                                    "tokens_per_step",
                                    "gpus",
                                    "model_flops_per_step",
-                                   "hardware_flops_per_step"};
+                                   "hardware_flops_per_step",
+                                   "tp_size_bytes",
+                                   "dp_size_bytes",
+                                   "tp_calls",
+                                   "dp_calls",
+                                   "gemm_calls",
+                                   "comm_calls",
+                                   "occupy_s"};
   constexpr std::array kTexts = {"collective", "dtype",    "op",   "placement",
                                  "shape",      "workload", "plan", "axes",
                                  "priority",   "gemm",     "mode", "topology"};

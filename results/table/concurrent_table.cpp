@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <map>
 
 #include "core/units.h"
 #include "results/table/format.h"
@@ -53,8 +53,8 @@ std::vector<std::string> axes_of(const Record& record) {
 
 std::string groups_table(const Run& run) {
   Remarks remarks(common_labels(run));
-  TextTable table({{"groups at the same time", Align::left},
-                   {"axis", Align::left},
+  TextTable table({{"groups of", Align::left},
+                   {"each", Align::left},
                    {"alone"},
                    {"together"},
                    {"slowdown"},
@@ -64,7 +64,10 @@ std::string groups_table(const Run& run) {
                    {"note", Align::left}});
   for (const auto* record : measured(run, "groups")) {
     for (const std::string& axis : axes_of(*record)) {
-      table.add({title_of(*record), axis, time_cell(*record, axis + "_alone"),
+      const std::string what =
+          fmt::format("{} {} {}", axis, record->text(axis + "_op"),
+                      format_bytes(record->number(axis + "_size_bytes").value_or(0)));
+      table.add({title_of(*record), what, time_cell(*record, axis + "_alone"),
                  time_cell(*record, axis + "_together"), number_cell(*record, axis + "_slowdown"),
                  number_cell(*record, axis + "_busbw_alone"),
                  number_cell(*record, axis + "_busbw_together"), format_checks(*record),
@@ -76,32 +79,42 @@ std::string groups_table(const Run& run) {
 }
 
 std::string overlap_table(const Run& run) {
-  Remarks remarks(common_labels(run));
-  TextTable table({{"beside a product", Align::left},
-                   {"product"},
-                   {"other"},
-                   {"together"},
-                   {"overlap"},
-                   {"product x"},
-                   {"other x"},
-                   {"exposed"},
-                   {"check", Align::left},
-                   {"note", Align::left}});
+  std::vector<std::string> order;
+  std::map<std::string, Records> blocks;
   for (const auto* record : measured(run, "overlap")) {
-    table.add({title_of(*record), time_cell(*record, "compute_alone"),
-               time_cell(*record, "comm_alone"), time_cell(*record, "together"),
-               format_percent(value_of(*record, "overlap_efficiency")),
-               number_cell(*record, "compute_slowdown"), number_cell(*record, "comm_slowdown"),
-               time_cell(*record, "exposed_comm"), format_checks(*record), remarks.marks(*record)});
+    Records& block = blocks[record->text("product")];
+    if (block.empty()) order.push_back(record->text("product"));
+    block.push_back(record);
   }
-  if (table.empty()) return {};
-  return fmt::format(
-      "Overlap\n{}{}{}\n", table.text(),
-      wrapped(
-          "  overlap: share of the shorter side that was hidden; x: slowdown of a side; exposed: "
-          "time together less the product's alone",
-          4),
-      remarks.legend());
+  std::string out;
+  for (const std::string& product : order) {
+    Remarks remarks(common_labels(run));
+    TextTable table({{"beside it", Align::left},
+                     {"product"},
+                     {"other"},
+                     {"overlap"},
+                     {"product x"},
+                     {"other x"},
+                     {"exposed"},
+                     {"check", Align::left},
+                     {"note", Align::left}});
+    for (const auto* record : blocks[product]) {
+      table.add(
+          {title_of(*record), time_cell(*record, "compute_alone"), time_cell(*record, "comm_alone"),
+           format_percent(value_of(*record, "overlap_efficiency")),
+           number_cell(*record, "compute_slowdown"), number_cell(*record, "comm_slowdown"),
+           time_cell(*record, "exposed_comm"), format_checks(*record), remarks.marks(*record)});
+    }
+    out += fmt::format("{}\n{}{}", fit("Overlap with products " + product, kTableWidth),
+                       table.text(), remarks.legend());
+  }
+  if (out.empty()) return out;
+  return out +
+         wrapped(
+             "overlap: share of the shorter side that was hidden; x: slowdown of a side; "
+             "exposed: time of both together less the product's alone",
+             2) +
+         "\n";
 }
 
 std::string device_table(const Run& run) {

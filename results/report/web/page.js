@@ -294,7 +294,7 @@
     const seconds = (record, name) => (value(record, name) === null ? "N/A" : charts.seconds(value(record, name)));
     const groups = runs.flatMap((run, index) =>
       ok(run, "groups").flatMap((record) =>
-        record.texts.axes.split(",").map((axis) => [
+        (record.texts.axes ?? "").split(",").map((axis) => [
           named(record, run, index),
           ...runCell(run),
           `${axis} ${record.texts[`${axis}_op`]} ${charts.bytes(record.numbers[`${axis}_size_bytes`] ?? 0)}`,
@@ -311,6 +311,7 @@
       ok(run, "overlap").map((record) => [
         named(record, run, index),
         ...runCell(run),
+        record.texts.product ?? "",
         seconds(record, "compute_alone"),
         seconds(record, "comm_alone"),
         seconds(record, "together"),
@@ -330,7 +331,7 @@
         ? table([["groups", true], ...runColumn, ["axis", true], ["alone"], ["together"], ["slowdown"], ["busbw GB/s"], ["busbw together"], ["checks"]], groups)
         : null,
       overlaps.length
-        ? table([["overlap", true], ...runColumn, ["product"], ["other"], ["together"], ["efficiency"], ["product slowdown"], ["other slowdown"], ["exposed"], ["checks"]], overlaps)
+        ? table([["overlap", true], ...runColumn, ["product", true], ["alone"], ["other"], ["together"], ["efficiency"], ["product slowdown"], ["other slowdown"], ["exposed"], ["checks"]], overlaps)
         : null,
     );
   }
