@@ -1,17 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/cuda/check.h"
-#include "kernels/cuda/cuda_kernels.h"
+// Attention: which engine computes a shape.
+#include "kernels/cuda/attention_engines.h"
+#include "kernels/cuda/vector.cuh"
+#include "kernels/ops/attention.h"
 
 namespace stepmark::cuda {
+namespace {
 
-Enqueue prepare_attention_fwd(const OpShape&, void* const*, KernelContext&) {
-  fail("attention_fwd is not there yet");
+bool is_empty(const OpShape& shape) { return dim_of(shape, "batch") * dim_of(shape, "seq") == 0; }
+
+void require_plain(const OpShape& shape) {
+  if (dim_of(shape, "head_dim") > kPlainHeadDims) {
+    fail(std::string(info_of(shape.id).name) + ": head_dim beyond 256 is not supported on the GPU");
+  }
 }
-Enqueue prepare_attention_bwd(const OpShape&, void* const*, KernelContext&) {
-  fail("attention_bwd is not there yet");
+
+}  // namespace
+
+bool flash_attention_takes(const OpShape& shape, void* const* operands) {
+  const std::int64_t head_dim = dim_of(shape, "head_dim");
+  if (shape.dtype != DType::bf16 || (head_dim != 64 && head_dim != 128)) return false;
+  // Rows are whole packs: with the operands' begin, all of them are aligned.
+  for (std::size_t i = 0; i < info_of(shape.id).operands.size(); ++i) {
+    if (dtype_of(shape, i) == DType::bf16 && !aligned(operands[i])) return false;
+  }
+  return true;
 }
-Enqueue prepare_rope(const OpShape&, void* const*, KernelContext&) {
-  fail("rope is not there yet");
+
+Enqueue prepare_attention_fwd(const OpShape& shape, void* const* operands, KernelContext&) {
+  if (is_empty(shape)) return [](cudaStream_t) {};
+  if (flash_attention_takes(shape, operands)) return prepare_flash_attention_fwd(shape, operands);
+  require_plain(shape);
+  return prepare_plain_attention_fwd(shape, operands);
+}
+
+Enqueue prepare_attention_bwd(const OpShape& shape, void* const* operands, KernelContext& context) {
+  if (is_empty(shape)) return [](cudaStream_t) {};
+  if (flash_attention_takes(shape, operands)) {
+    return prepare_flash_attention_bwd(shape, operands, context);
+  }
+  require_plain(shape);
+  return prepare_plain_attention_bwd(shape, operands, context);
 }
 
 }  // namespace stepmark::cuda

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Walks the registry: every op's CUDA kernel against the double reference, for each dtype and test
 // shape, with operands aligned to 256 bytes and to their element size only.
-#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
-#include "core/cuda/check.h"
-#include "kernels/cuda/cuda_kernels.h"
-#include "tests/equivalence_kernels/op_fixture.h"
+#include "tests/gpu/device_run.h"
 
 namespace stepmark::test {
 namespace {
@@ -20,45 +18,6 @@ class CudaKernels : public testing::TestWithParam<std::tuple<const OpInfo*, DTyp
     return info->test_shapes(dtype);
   }
 };
-
-// The bytes of a guarded host buffer on the device, `offset` bytes behind an aligned address.
-class DeviceCopy {
- public:
-  DeviceCopy(const GuardedBuffer& host, std::size_t offset)
-      : bytes_(host.whole().size()), offset_(offset) {
-    STEPMARK_CUDA_CHECK(cudaMalloc(&data_, bytes_ + offset_));
-    STEPMARK_CUDA_CHECK(cudaMemcpy(begin(), host.whole().data(), bytes_, cudaMemcpyHostToDevice));
-  }
-  ~DeviceCopy() { cuda::log_cuda_error(cudaFree(data_), "cudaFree"); }
-  DeviceCopy(const DeviceCopy&) = delete;
-  DeviceCopy& operator=(const DeviceCopy&) = delete;
-  [[nodiscard]] void* begin() const { return static_cast<std::byte*>(data_) + offset_; }
-  void copy_back(GuardedBuffer& host) const {
-    STEPMARK_CUDA_CHECK(cudaMemcpy(host.whole().data(), begin(), bytes_, cudaMemcpyDeviceToHost));
-  }
-
- private:
-  void* data_ = nullptr;
-  std::size_t bytes_, offset_;
-};
-
-HostResult run_cuda(const OpShape& shape, const Values& before, bool misaligned) {
-  cuda::KernelContext context;
-  return run_with(shape, before, [&](std::vector<GuardedBuffer>& buffers) {
-    std::vector<std::unique_ptr<DeviceCopy>> copies;
-    std::vector<void*> operands;
-    for (std::size_t i = 0; i < buffers.size(); ++i) {
-      const std::size_t offset = misaligned ? size_of(dtype_of(shape, i)) : 0;
-      copies.push_back(std::make_unique<DeviceCopy>(buffers[i], offset));
-      const auto guard =
-          static_cast<std::byte*>(copies.back()->begin()) + GuardedBuffer::kGuardBytes;
-      operands.push_back(before[i].empty() ? nullptr : guard);
-    }
-    cuda::prepare(shape, operands.data(), context)(nullptr);
-    STEPMARK_CUDA_CHECK(cudaDeviceSynchronize());
-    for (std::size_t i = 0; i < buffers.size(); ++i) copies[i]->copy_back(buffers[i]);
-  });
-}
 
 TEST_P(CudaKernels, MatchTheReference) {
   for (const OpShape& shape : shapes()) {
@@ -86,6 +45,32 @@ TEST_P(CudaKernels, RepeatBitForBit) {
     SCOPED_TRACE(to_text(shape));
     const Values before = random_operands(shape, 7);
     EXPECT_EQ(run_cuda(shape, before, false).bytes, run_cuda(shape, before, false).bytes);
+  }
+}
+
+TEST_P(CudaKernels, LetsNanThrough) {
+  const OpShape shape = shapes().back();
+  // As in the host's test: a maximum has no place for it, gathers may not read the element.
+  for (const OpId id :
+       {OpId::ce_max, OpId::embedding_fwd, OpId::embedding_bwd, OpId::position_fwd}) {
+    if (shape.id == id) return;
+  }
+  for (const bool misaligned : {false, true}) {
+    Values values = random_operands(shape, 3);
+    const OpInfo& info = info_of(shape.id);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (access_of(shape, i) == Access::out || dtype_of(shape, i) == DType::i32) continue;
+      values[i][0] = std::numeric_limits<double>::quiet_NaN();
+      const HostResult got = run_cuda(shape, values, misaligned);
+      bool found = false;
+      for (std::size_t o = 0; o < values.size(); ++o) {
+        for (const double v : got.values[o]) {
+          found = found || (is_written(shape, o) && std::isnan(v));
+        }
+      }
+      EXPECT_TRUE(found) << to_text(shape) << ": NaN in " << info.operands[i].name << " was lost";
+      break;
+    }
   }
 }
 

@@ -19,6 +19,12 @@
 
 #include "core/cuda/check.h"
 
+// In front of a loop whose count is known when compiling: unrolls it, so that arrays indexed in it
+// can stay in registers.
+#define STEPMARK_UNROLL _Pragma("unroll")
+// In front of a loop that must stay one, to save registers.
+#define STEPMARK_ROLLED _Pragma("unroll 1")
+
 namespace stepmark::cuda {
 
 inline constexpr unsigned kWarp = 32;
@@ -107,6 +113,13 @@ __device__ inline void mma_bf16_16x8x16(float (&d)[4], const std::uint32_t (&a)[
       "{%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// 2^x to 2 units in the last place; results below 2^-126 are 0. PTX ISA, ex2.approx.ftz.
+__device__ inline float exp2_approx(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
 }
 
 }  // namespace stepmark::cuda

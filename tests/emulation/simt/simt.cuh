@@ -29,6 +29,8 @@
 #define __shared__ use_block_shared_instead_of___shared__
 #undef __launch_bounds__
 #define __launch_bounds__(...)
+#define STEPMARK_UNROLL
+#define STEPMARK_ROLLED
 
 inline void __syncthreads() { ::stepmark::simt::sync_block(); }
 inline void __syncwarp(unsigned = ~0U) { (void)::stepmark::simt::exchange("syncwarp", nullptr, 0); }
@@ -73,6 +75,14 @@ T __shfl_up_sync(unsigned, T value, unsigned delta, int = 32) {
                                    stepmark::simt::lane() - static_cast<int>(delta));
 }
 
+inline unsigned __ballot_sync(unsigned, int predicate) {
+  const auto all = stepmark::simt::all_lanes("ballot", predicate);
+  unsigned bits = 0;
+  for (std::size_t lane = 0; lane < 32; ++lane) bits |= (all[lane] != 0 ? 1U : 0U) << lane;
+  return bits;
+}
+inline int __ffs(unsigned bits) { return bits == 0 ? 0 : std::countr_zero(bits) + 1; }
+
 // One GPU thread runs at a time: plain operations are atomic.
 template <class T>
 T atomicAdd(T* to, std::type_identity_t<T> value) {
@@ -100,6 +110,11 @@ inline float __frcp_rn(float x) { return 1.0F / x; }
 inline void sincosf(float x, float* s, float* c) {
   *s = std::sin(x);
   *c = std::cos(x);
+}
+inline void sincospif(float x, float* s, float* c) {
+  const double angle = 3.14159265358979323846 * static_cast<double>(x);
+  *s = static_cast<float>(std::sin(angle));
+  *c = static_cast<float>(std::cos(angle));
 }
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 inline float __int_as_float(int bits) { return std::bit_cast<float>(bits); }
@@ -184,5 +199,7 @@ inline void mma_bf16_16x8x16(float (&d)[4], const std::uint32_t (&a)[4],
     }
   }
 }
+
+inline float exp2_approx(float x) { return std::exp2(x); }
 
 }  // namespace stepmark::cuda

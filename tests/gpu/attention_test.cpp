@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention at the borders of its tiles, which the registry's small shapes do not reach, with every
+// kind of grouping and in every engine; and rotary embedding far out.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "kernels/ops/attention.h"
+#include "tests/gpu/device_run.h"
+
+namespace stepmark::test {
+namespace {
+
+void expect_reference(const OpShape& shape, bool misaligned) {
+  SCOPED_TRACE(to_text(shape) + (misaligned ? " misaligned" : ""));
+  const Values before = random_operands(shape, 11);
+  Values want = before;
+  run_reference(shape, want);
+  const HostResult got = run_cuda(shape, before, misaligned);
+  EXPECT_TRUE(got.guards_intact) << "wrote outside its operands";
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const std::string_view name = info_of(shape.id).operands[i].name;
+    if (is_written(shape, i)) {
+      EXPECT_LE(relative_error(got.values[i], want[i]), tolerance_of(shape, i)) << name;
+    } else {
+      EXPECT_EQ(got.values[i], before[i]) << name << " is an input";
+    }
+  }
+}
+
+struct Case {
+  std::int64_t batch, seq, heads, kv_heads, head_dim;
+  bool misaligned = false;
+};
+
+template <class S>
+void expect_reference(const Case& c, DType dtype = DType::bf16) {
+  expect_reference(pack(S{.batch = c.batch,
+                          .seq = c.seq,
+                          .heads = c.heads,
+                          .kv_heads = c.kv_heads,
+                          .head_dim = c.head_dim},
+                        dtype),
+                   c.misaligned);
+}
+
+std::string name_of_case(const testing::TestParamInfo<Case>& info) {
+  const Case& c = info.param;
+  return fmt::format("b{}_s{}_h{}_kv{}_d{}{}", c.batch, c.seq, c.heads, c.kv_heads, c.head_dim,
+                     c.misaligned ? "_misaligned" : "");
+}
+
+class Attention : public testing::TestWithParam<Case> {};
+
+TEST_P(Attention, ForwardMatchesTheReference) { expect_reference<AttentionFwdShape>(GetParam()); }
+TEST_P(Attention, BackwardMatchesTheReference) { expect_reference<AttentionBwdShape>(GetParam()); }
+
+// Tiles are 64 keys and 64 or 128 queries.
+INSTANTIATE_TEST_SUITE_P(TensorCores, Attention,
+                         testing::Values(Case{3, 1, 3, 3, 64}, Case{1, 63, 4, 1, 64},
+                                         Case{2, 64, 4, 2, 64}, Case{1, 65, 3, 3, 64},
+                                         Case{1, 130, 4, 2, 64}, Case{1, 200, 4, 1, 64},
+                                         Case{2, 1, 4, 2, 128}, Case{1, 63, 3, 3, 128},
+                                         Case{1, 64, 4, 1, 128}, Case{2, 65, 2, 1, 128},
+                                         Case{1, 130, 3, 3, 128}, Case{1, 200, 4, 2, 128}),
+                         name_of_case);
+INSTANTIATE_TEST_SUITE_P(Plain, Attention,
+                         testing::Values(Case{2, 65, 4, 2, 32}, Case{1, 130, 4, 1, 80},
+                                         Case{1, 33, 3, 3, 256}, Case{1, 65, 4, 2, 64, true},
+                                         Case{1, 65, 2, 1, 128, true}),
+                         name_of_case);
+
+TEST(AttentionFp32, MatchesTheReference) {
+  for (const Case& c : {Case{1, 130, 4, 2, 64}, Case{2, 65, 3, 3, 80}, Case{1, 17, 4, 1, 256}}) {
+    expect_reference<AttentionFwdShape>(c, DType::f32);
+    expect_reference<AttentionBwdShape>(c, DType::f32);
+  }
+}
+
+// Large scores: exponents must be taken relative to the row's maximum, which the last key holds.
+TEST(AttentionFwd, SurvivesLargeScores) {
+  const auto shape =
+      pack(AttentionFwdShape{.batch = 1, .seq = 150, .heads = 2, .kv_heads = 1, .head_dim = 64},
+           DType::bf16);
+  Values before = random_operands(shape, 5);
+  for (double& v : before[0]) v *= 16;
+  Values want = before;
+  run_reference(shape, want);
+  const HostResult got = run_cuda(shape, before, false);
+  EXPECT_LE(relative_error(got.values[1], want[1]), tolerance_of(shape, 1));
+  EXPECT_LE(relative_error(got.values[2], want[2]), 1e-6);
+}
+
+TEST(AttentionFwd, NanInGivesNanOut) {
+  for (const std::int64_t head_dim : {64, 80}) {
+    const AttentionFwdShape s{
+        .batch = 1, .seq = 130, .heads = 1, .kv_heads = 1, .head_dim = head_dim};
+    const auto shape = pack(s, DType::bf16);
+    Values before = random_operands(shape, 5);
+    // A key of token 70, in the middle of a tile: the queries behind it see it.
+    before[0][static_cast<std::size_t>(70 * 3 * head_dim + head_dim)] = std::nan("");
+    const HostResult got = run_cuda(shape, before, false);
+    for (const std::int64_t token : {70, 127, 129}) {
+      EXPECT_TRUE(std::isnan(got.values[1][static_cast<std::size_t>(token * head_dim)])) << token;
+    }
+    EXPECT_FALSE(std::isnan(got.values[1][static_cast<std::size_t>(10 * head_dim)]));
+  }
+}
+
+TEST(AttentionBwd, RepeatsBitForBit) {
+  const auto shape =
+      pack(AttentionBwdShape{.batch = 1, .seq = 130, .heads = 4, .kv_heads = 2, .head_dim = 64},
+           DType::bf16);
+  const Values before = random_operands(shape, 7);
+  EXPECT_EQ(run_cuda(shape, before, false).bytes, run_cuda(shape, before, false).bytes);
+}
+
+TEST(Attention, RefusesHeadsThatAreTooWide) {
+  cuda::KernelContext context;
+  void* operands[5] = {};
+  const auto shape =
+      pack(AttentionFwdShape{.batch = 1, .seq = 4, .heads = 1, .kv_heads = 1, .head_dim = 257},
+           DType::f32);
+  EXPECT_THROW((void)cuda::prepare(shape, operands, context), std::exception);
+}
+
+TEST(Attention, NothingToDoIsFine) {
+  cuda::KernelContext context;
+  void* operands[5] = {};
+  cuda::prepare(pack(AttentionFwdShape{.heads = 1, .kv_heads = 1, .head_dim = 64}, DType::bf16),
+                operands, context)(nullptr);
+  cuda::prepare(pack(AttentionBwdShape{.heads = 1, .kv_heads = 1, .head_dim = 64}, DType::bf16),
+                operands, context)(nullptr);
+  cuda::prepare(pack(RopeShape{.heads = 1, .kv_heads = 1, .head_dim = 64}, DType::bf16), operands,
+                context)(nullptr);
+}
+
+// Real heads: packs of 16 bytes, rotated ones in front of values that must stay as they are.
+TEST(Rope, MatchesTheReferenceInPacks) {
+  for (const DType dtype : {DType::bf16, DType::f32}) {
+    for (const bool misaligned : {false, true}) {
+      expect_reference(
+          pack(
+              RopeShape{
+                  .batch = 2, .seq = 37, .heads = 4, .kv_heads = 2, .head_dim = 128, .theta = 5e5},
+              dtype),
+          misaligned);
+    }
+  }
+}
+
+TEST(Rope, StaysAccurateFarOut) {
+  expect_reference(
+      pack(RopeShape{.batch = 1, .seq = 131073, .heads = 1, .kv_heads = 1, .head_dim = 8},
+           DType::f32),
+      false);
+}
+
+// More pairs than the kernel's table holds.
+TEST(Rope, TakesWideHeads) {
+  expect_reference(
+      pack(RopeShape{.batch = 1, .seq = 5, .heads = 2, .kv_heads = 1, .head_dim = 1100},
+           DType::f32),
+      false);
+}
+
+}  // namespace
+}  // namespace stepmark::test
