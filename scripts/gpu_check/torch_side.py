@@ -45,9 +45,9 @@ class TorchSide:
         return lines[-1] if lines else "it took too long"
 
     def close(self):
-        self.process.stdin.close()
         try:
+            self.process.stdin.close()
             self.process.wait(5)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, BrokenPipeError):
             self.process.kill()
         self.errors.close()
