@@ -76,7 +76,8 @@ class Site:
 def find(root, rehearsal):
     manifest = root / "bundle.json"
     bundle = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else None
-    env = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"} if os.geteuid() == 0 else {}
+    as_root = os.geteuid() == 0
+    env = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"} if as_root else {}
     build = root / "build" / ("host-release" if rehearsal else "cuda")
     site = Site(root=root, bundle=bundle, build=build, backend="host" if rehearsal else "cuda",
                 rehearsal=rehearsal, env=env)
@@ -109,8 +110,8 @@ def cuda_folders(python):
     homes = [os.environ.get("CUDA_HOME"), "/usr/local/cuda"]
     folders = [f"{home}/lib64" for home in homes if home and os.path.isdir(f"{home}/lib64")]
     if python:
-        done = subprocess.run([python, "-c", "import sys; print('\\n'.join(p for p in sys.path if p))"],
-                              capture_output=True, text=True, check=False)
+        code = "import sys; print('\\n'.join(p for p in sys.path if p))"
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
         for site in done.stdout.splitlines():
             folders += sorted(glob.glob(f"{site}/nvidia/*/lib"))
     return list(dict.fromkeys(folders))
@@ -127,4 +128,5 @@ def why_no_gpu():
         return "nvidia-smi -L does not end"
     if done.returncode == 0 and "GPU 0" in done.stdout:
         return ""
-    return (done.stdout + done.stderr).strip().splitlines()[-1:][0] if done.stdout + done.stderr else "nvidia-smi shows none"
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return lines[-1] if lines else "nvidia-smi shows none"

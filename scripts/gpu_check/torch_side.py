@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The other end of scripts/reference/torch_server.py."""
 import json
+import os
 import select
 import subprocess
 
@@ -17,7 +18,7 @@ class TorchSide:
         self.errors = open(context.path("torch.err"), "w", encoding="utf-8")
         self.process = context.start(
             [context.site.python, context.site.script("torch_server.py"), "--device", device],
-            env={"LD_LIBRARY_PATH": "", "PYTHONUNBUFFERED": "1"} if context.site.env.get("LD_LIBRARY_PATH") else None,
+            env={"LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", "")},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
 
     def ask(self, do, **arguments):
@@ -44,9 +45,9 @@ class TorchSide:
         return lines[-1] if lines else "it took too long"
 
     def close(self):
-        self.process.stdin.close()
         try:
+            self.process.stdin.close()
             self.process.wait(5)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, BrokenPipeError):
             self.process.kill()
         self.errors.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # Sourced by the scripts of bin/, which have set $root to the bundle's folder. The first of a chain
 # (mpirun, then its ranks) does the work; the others inherit it.
 

@@ -13,7 +13,7 @@ def all_stages(site):
         Stage("doctor", "is this machine fit", "nothing broken", 30, doctor.run, 5),
         Stage("tests", "ctest label gpu", "all pass", 120, tests.run, 40),
         Stage("ranks", "2, 3, 4 and 8 ranks on one GPU", "0 wrong, perf_valid=false", 120, ranks.run, 60),
-        Stage("death", "a killed rank is named", "one message, no hang", 50, death.run, 25),
+        Stage("death", "a killed rank is named", "one message, no hang", 70, death.run, 25),
         Stage("kernels", "each kernel against its floor", "memory-bound: 90 % of copy", 75, kernels.run, 40),
         Stage("gemm", "matrix products against torch.matmul", "98 % of torch.matmul", 60,
               against_torch.gemm, 30),
