@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention: which engine computes a shape.
-#include "kernels/cuda/attention_engines.h"
+#include "kernels/cuda/attention_engine.h"
+#include "kernels/cuda/attention_own.h"
 #include "kernels/cuda/vector.cuh"
 #include "kernels/ops/attention.h"
 
@@ -27,19 +28,27 @@ bool flash_attention_takes(const OpShape& shape, void* const* operands) {
   return true;
 }
 
-Enqueue prepare_attention_fwd(const OpShape& shape, void* const* operands, KernelContext&) {
+Enqueue prepare_attention_fwd(const OpShape& shape, void* const* operands, KernelContext& context) {
   if (is_empty(shape)) return [](cudaStream_t) {};
-  if (flash_attention_takes(shape, operands)) return prepare_flash_attention_fwd(shape, operands);
+  if (auto enqueue = try_cudnn_attention(shape, operands, context)) return *std::move(enqueue);
+  if (flash_attention_takes(shape, operands)) {
+    note_attention_engine(shape, "flash");
+    return prepare_flash_attention_fwd(shape, operands);
+  }
   require_plain(shape);
+  note_attention_engine(shape, "plain");
   return prepare_plain_attention_fwd(shape, operands);
 }
 
 Enqueue prepare_attention_bwd(const OpShape& shape, void* const* operands, KernelContext& context) {
   if (is_empty(shape)) return [](cudaStream_t) {};
+  if (auto enqueue = try_cudnn_attention(shape, operands, context)) return *std::move(enqueue);
   if (flash_attention_takes(shape, operands)) {
+    note_attention_engine(shape, "flash");
     return prepare_flash_attention_bwd(shape, operands, context);
   }
   require_plain(shape);
+  note_attention_engine(shape, "plain");
   return prepare_plain_attention_bwd(shape, operands, context);
 }
 

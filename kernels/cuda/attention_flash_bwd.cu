@@ -5,7 +5,7 @@
 // dK and dV, with scores transposed. So every sum stays in the registers of one warp, in a fixed
 // order and without atomics, at the price of computing scores and dP twice.
 #include "kernels/cuda/attention_delta.cuh"
-#include "kernels/cuda/attention_engines.h"
+#include "kernels/cuda/attention_own.h"
 #include "kernels/cuda/attention_tile.cuh"
 
 namespace stepmark::cuda {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ways in which attention can be computed. attention.cu chooses; all of them read and write the
+// Attention by own kernels. attention.cu chooses; all of them read and write the
 // operands that kernels/ops/attention.h describes.
 #pragma once
 

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cuda/cudnn_attention.h"
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/cuda/cudnn_graph.h"
+#include "kernels/ops/attention.h"
+
+namespace stepmark::cuda {
+namespace {
+
+using Id = CudnnGraph::Id;
+constexpr std::size_t kAlignment = 256;
+
+// The tensors of one problem, as views of the packed operands.
+struct Views {
+  std::int64_t batch, seq, heads, kv_heads, head_dim;
+  float scale;
+
+  template <class S>
+  explicit Views(const S& s)
+      : batch(s.batch),
+        seq(s.seq),
+        heads(s.heads),
+        kv_heads(s.kv_heads),
+        head_dim(s.head_dim),
+        scale(static_cast<float>(1.0 / std::sqrt(static_cast<double>(s.head_dim)))) {}
+
+  // (batch, n heads, seq, head_dim) in rows of `width` elements per token.
+  [[nodiscard]] CudnnTensor rows(std::int64_t n, std::int64_t width) const {
+    return {{batch, n, seq, head_dim}, {seq * width, head_dim, width, 1}, CUDNN_DATA_BFLOAT16};
+  }
+  [[nodiscard]] std::int64_t qkv_width() const { return (heads + 2 * kv_heads) * head_dim; }
+  [[nodiscard]] CudnnTensor query() const { return rows(heads, qkv_width()); }
+  [[nodiscard]] CudnnTensor key() const { return rows(kv_heads, qkv_width()); }
+  [[nodiscard]] CudnnTensor out() const { return rows(heads, heads * head_dim); }
+  [[nodiscard]] CudnnTensor scores() const {
+    return CudnnTensor::packed({batch, heads, seq, seq}, CUDNN_DATA_FLOAT);
+  }
+  // A number per query: lse, and what is reduced over keys.
+  [[nodiscard]] CudnnTensor statistics() const {
+    return CudnnTensor::packed({batch, heads, seq, 1}, CUDNN_DATA_FLOAT);
+  }
+  // Per query head, before the heads of a group are added up.
+  [[nodiscard]] CudnnTensor all_heads(cudnnDataType_t type) const {
+    return CudnnTensor::packed({batch, heads, seq, head_dim}, type);
+  }
+  // Where the queries, keys and values of a packed bf16 array begin.
+  struct Parts {
+    void *query, *key, *value;
+  };
+  [[nodiscard]] Parts parts(void* qkv) const {
+    auto* begin = static_cast<std::byte*>(qkv);
+    const std::int64_t head_bytes = head_dim * 2;
+    return {begin, begin + heads * head_bytes, begin + (heads + kv_heads) * head_bytes};
+  }
+};
+
+// Scores of keys behind the query become -infinity.
+Id mask(CudnnGraph& graph, Id scores) {
+  const Id row = graph.index(scores, 2), column = graph.index(scores, 3);
+  const Id visible = graph.pointwise(CUDNN_POINTWISE_CMP_GE, {row, column}, CUDNN_DATA_BOOLEAN,
+                                     CUDNN_DATA_BOOLEAN);
+  const Id hidden = graph.scalar(-std::numeric_limits<float>::infinity());
+  return graph.pointwise(CUDNN_POINTWISE_BINARY_SELECT, {scores, hidden, visible});
+}
+
+Id scaled_scores(CudnnGraph& graph, const Views& v, Id query, Id key_transposed) {
+  const Id product = graph.matmul(query, key_transposed, v.scores());
+  return graph.pointwise(CUDNN_POINTWISE_MUL, {product, graph.scalar(v.scale)});
+}
+
+Enqueue prepare_fwd(const Views& v, void* const* operands, KernelContext& context) {
+  CudnnHandle& handle = cudnn_handle(context.device());
+  const Views::Parts qkv = v.parts(operands[0]);
+  CudnnGraph g;
+  const Id query = g.real(v.query(), qkv.query), key = g.real(v.key().transposed(), qkv.key);
+  const Id value = g.real(v.key(), qkv.value), out = g.real(v.out(), operands[1]);
+  const Id lse = g.real(v.statistics(), operands[2]);
+
+  const Id scores = mask(g, scaled_scores(g, v, query, key));
+  const Id largest = g.reduce(CUDNN_REDUCE_TENSOR_MAX, scores, v.statistics());
+  const Id weights =
+      g.pointwise(CUDNN_POINTWISE_EXP, {g.pointwise(CUDNN_POINTWISE_SUB, {scores, largest})});
+  const Id total = g.reduce(CUDNN_REDUCE_TENSOR_ADD, weights, v.statistics());
+  g.pointwise_into(CUDNN_POINTWISE_ADD, {largest, g.pointwise(CUDNN_POINTWISE_LOG, {total})}, lse);
+  const Id softmax =
+      g.pointwise(CUDNN_POINTWISE_DIV, {weights, total}, CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT);
+  g.matmul_into(softmax, value, out);
+
+  auto plan = std::make_shared<CudnnPlan>(std::move(g), handle);
+  context.scratch()->reserve(plan->workspace_bytes());
+  return [plan, scratch = context.scratch()](cudaStream_t stream) {
+    plan->run(stream, scratch->data(), {});
+  };
+}
+
+// sum over queries of weights^T rows, into dK or dV; the heads of a group are added up.
+void add_gradient(CudnnGraph& g, const Views& v, Id weights, Id rows, Id gradient) {
+  const Id transposed = g.transpose(weights, CUDNN_DATA_BFLOAT16);
+  if (v.heads == v.kv_heads) {
+    g.matmul_into(transposed, rows, gradient);
+    return;
+  }
+  const Id heads = g.matmul(transposed, rows, v.all_heads(CUDNN_DATA_BFLOAT16));
+  g.reduce_into(CUDNN_REDUCE_TENSOR_ADD, heads, gradient);
+}
+
+Enqueue prepare_bwd(const Views& v, void* const* operands, KernelContext& context) {
+  CudnnHandle& handle = cudnn_handle(context.device());
+  const Views::Parts qkv = v.parts(operands[1]), dqkv = v.parts(operands[4]);
+  CudnnGraph g;
+  const Id dout = g.real(v.out(), operands[0]), out = g.real(v.out(), operands[2]);
+  const Id query = g.real(v.query(), qkv.query), lse = g.real(v.statistics(), operands[3]);
+  const Id key = g.real(v.key().transposed(), qkv.key);
+  const Id value = g.real(v.key().transposed(), qkv.value);
+  const Id dquery = g.real(v.query(), dqkv.query), dkey = g.real(v.key(), dqkv.key);
+  const Id dvalue = g.real(v.key(), dqkv.value);
+  // In scratch: rowsum(dout * out), and dQ in fp32 while it is added up.
+  const Id delta = g.real(v.statistics(), nullptr);
+  const Id dquery_sum = g.real(v.all_heads(CUDNN_DATA_FLOAT), nullptr);
+
+  const Id row_sum = g.reduce(CUDNN_REDUCE_TENSOR_ADD,
+                              g.pointwise(CUDNN_POINTWISE_MUL, {dout, out}), v.statistics());
+  g.pointwise_into(CUDNN_POINTWISE_MUL, {row_sum, g.scalar(1.0F)}, delta);
+
+  const Id shifted = g.pointwise(CUDNN_POINTWISE_SUB, {scaled_scores(g, v, query, key), lse});
+  const Id weights = g.pointwise(CUDNN_POINTWISE_EXP, {mask(g, shifted)});
+  add_gradient(g, v, weights, dout, dvalue);
+
+  const Id dweights = g.pointwise(CUDNN_POINTWISE_SUB, {g.matmul(dout, value, v.scores()), delta});
+  const Id dscores =
+      g.pointwise(CUDNN_POINTWISE_MUL,
+                  {g.pointwise(CUDNN_POINTWISE_MUL, {dweights, weights}), g.scalar(v.scale)});
+  add_gradient(g, v, dscores, query, dkey);
+  g.matmul_into(dscores, g.transpose(key, CUDNN_DATA_FLOAT), dquery_sum);
+  g.pointwise_into(CUDNN_POINTWISE_IDENTITY, {dquery_sum}, dquery);
+
+  auto plan = std::make_shared<CudnnPlan>(std::move(g), handle);
+  const auto aligned = [](std::size_t bytes) {
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  };
+  const std::size_t delta_at = aligned(plan->workspace_bytes());
+  const auto rows = static_cast<std::size_t>(v.batch * v.heads * v.seq);
+  const std::size_t dquery_at = delta_at + aligned(rows * sizeof(float));
+  context.scratch()->reserve(dquery_at +
+                             rows * static_cast<std::size_t>(v.head_dim) * sizeof(float));
+  return [=, scratch = context.scratch()](cudaStream_t stream) {
+    auto* begin = static_cast<std::byte*>(scratch->data());
+    plan->run(stream, begin, {{delta, begin + delta_at}, {dquery_sum, begin + dquery_at}});
+  };
+}
+
+}  // namespace
+
+bool CudnnAttention::takes(const OpShape& shape, void* const* operands) {
+  const std::int64_t head_dim = dim_of(shape, "head_dim");
+  if (shape.dtype != DType::bf16 || head_dim % 8 != 0 || head_dim < 32 || head_dim > 256) {
+    return false;
+  }
+  for (std::size_t i = 0; i < info_of(shape.id).operands.size(); ++i) {
+    if (reinterpret_cast<std::uintptr_t>(operands[i]) % 16 != 0) return false;
+  }
+  return dim_of(shape, "batch") > 0 && dim_of(shape, "seq") > 1;
+}
+
+std::optional<Enqueue> CudnnAttention::try_prepare(const OpShape& shape, void* const* operands,
+                                                   KernelContext& context, std::string* reason) {
+  try {
+    if (shape.id == OpId::attention_fwd) {
+      return prepare_fwd(Views(unpack<AttentionFwdShape>(shape)), operands, context);
+    }
+    return prepare_bwd(Views(unpack<AttentionBwdShape>(shape)), operands, context);
+  } catch (const CudnnRefusal& refusal) {
+    *reason = refusal.what();
+    return std::nullopt;
+  }
+}
+
+}  // namespace stepmark::cuda

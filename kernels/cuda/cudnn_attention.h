@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention by cuDNN's fused kernels, as a graph of the operations that they recognise.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "kernels/cuda/cuda_kernels.h"
+
+namespace stepmark::cuda {
+
+class CudnnAttention {
+ public:
+  // bf16, heads that are multiples of 8 from 32 to 256 wide, sequences of more than one token, all
+  // operands aligned to 16 bytes. What else cuDNN refuses depends on its version and the GPU.
+  [[nodiscard]] static bool takes(const OpShape& shape, void* const* operands);
+  // Empty when cuDNN cannot do it: *reason says why. The backward pass may add up dQ with atomics,
+  // so that its last bits can change from run to run.
+  [[nodiscard]] static std::optional<Enqueue> try_prepare(const OpShape& shape,
+                                                          void* const* operands,
+                                                          KernelContext& context,
+                                                          std::string* reason);
+};
+
+}  // namespace stepmark::cuda
