@@ -2,7 +2,7 @@
 // cuDNN, opened while running: the functions of its graph interface, and one handle per device.
 #pragma once
 
-#include <cudnn_graph.h>
+#include <cudnn.h>
 
 #include <mutex>
 #include <stdexcept>
