@@ -36,6 +36,7 @@ endfunction()
 
 # stepmark_add_gpu_test(NAME SOURCES ... LIBS ... GPU_LIBS ... EMULATED_LIBS ... [TIMEOUT seconds]): one source,
 # with tests/gpu/main.cpp, built for a GPU (gpu_NAME, label gpu) and for the emulated one (emulated_NAME, label emulation).
+# Emulated libraries bind to the emulated runtime of the program that opens them, hence its exported symbols.
 function(stepmark_add_gpu_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;GPU_LIBS;EMULATED_LIBS" ${ARGN})
   if(NOT T_TIMEOUT)
@@ -49,5 +50,8 @@ function(stepmark_add_gpu_test name)
   target_link_libraries(gpu_${name} PRIVATE ${T_GPU_LIBS} CUDA::cudart_static)
   target_link_libraries(emulated_${name} PRIVATE ${T_EMULATED_LIBS} stepmark_emulated_runtime)
   set_tests_properties(gpu_${name} PROPERTIES LABELS gpu TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77 RUN_SERIAL ON)
-  set_tests_properties(emulated_${name} PROPERTIES LABELS emulation TIMEOUT ${T_TIMEOUT})
+  set_tests_properties(emulated_${name} PROPERTIES LABELS emulation TIMEOUT ${T_TIMEOUT}
+    ENVIRONMENT "STEPMARK_CUBLASLT_LIBRARY=$<TARGET_FILE:stepmark_emulated_cublaslt>")
+  set_target_properties(emulated_${name} PROPERTIES ENABLE_EXPORTS ON)
+  add_dependencies(emulated_${name} stepmark_emulated_cublaslt)
 endfunction()

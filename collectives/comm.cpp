@@ -18,6 +18,8 @@ constexpr std::array<std::pair<ReduceOp, std::string_view>, 5> kNames{{{ReduceOp
 
 }  // namespace
 
+std::unique_ptr<Comm> Comm::alone() const { return make_self_comm(); }
+
 std::string_view name_of(ReduceOp op) {
   for (const auto& [value, name] : kNames) {
     if (value == op) return name;

@@ -46,10 +46,15 @@ class Comm {
   [[nodiscard]] virtual std::unique_ptr<Comm> split(int color, int key,
                                                     const CommOptions& options) = 0;
   [[nodiscard]] std::unique_ptr<Comm> split(int color, int key) { return split(color, key, {}); }
+  // A group of this rank alone, for memory of the same device.
+  [[nodiscard]] virtual std::unique_ptr<Comm> alone() const;
   [[nodiscard]] virtual CommFacts facts() const { return {}; }
   // Throws Error when this group, or one split from it, is known to have failed (a rank that died).
   // Any thread; does not wait.
   virtual void check() {}
+  // Whether avg divides the sum once (collectives/average.h). NCCL scales floating inputs by 1/size
+  // before the sum instead, which rounds every one of them where size is no power of two.
+  [[nodiscard]] virtual bool averages_once() const { return true; }
 
   virtual void all_reduce(const void* send, void* recv, std::size_t count, DType, ReduceOp,
                           Stream&) = 0;
@@ -79,7 +84,10 @@ class Comm {
   virtual void barrier(Stream&) = 0;
 };
 
-// A group of one rank, for runs without MPI: verbs are copies.
+// A group of one rank: verbs are copies, of host memory or by the given function, which is called
+// inside of a stream's task with the stream's native().
+using CopyMemory = void (*)(void* to, const void* from, std::size_t bytes, void* native_stream);
 [[nodiscard]] std::unique_ptr<Comm> make_self_comm();
+[[nodiscard]] std::unique_ptr<Comm> make_self_comm(CopyMemory copy_memory);
 
 }  // namespace stepmark

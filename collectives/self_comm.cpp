@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The group of one rank on host memory: every collective is a copy (or nothing, in place), a send
-// to oneself meets the receive of the same group.
+// The group of one rank: every collective is a copy (or nothing, in place), a send to oneself meets
+// the receive of the same group.
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -17,12 +17,8 @@ struct Copy {
   std::size_t bytes;
 };
 
-void submit_copies(std::vector<Copy> copies, Stream& stream) {
-  stream.submit([copies = std::move(copies)] {
-    for (const Copy& c : copies) {
-      if (c.from != c.to && c.bytes > 0) std::memcpy(c.to, c.from, c.bytes);
-    }
-  });
+void copy_on_host(void* to, const void* from, std::size_t bytes, void*) {
+  std::memcpy(to, from, bytes);
 }
 
 void check_root(int root) {
@@ -31,12 +27,14 @@ void check_root(int root) {
 
 class SelfComm final : public Comm {
  public:
+  explicit SelfComm(CopyMemory copy_memory) : copy_memory_(copy_memory) {}
   int rank() const override { return 0; }
   int size() const override { return 1; }
   std::string_view backend() const override { return "self"; }
   using Comm::split;
+  std::unique_ptr<Comm> alone() const override { return make_self_comm(copy_memory_); }
   std::unique_ptr<Comm> split(int color, int, const CommOptions&) override {
-    return color < 0 ? nullptr : make_self_comm();
+    return color < 0 ? nullptr : make_self_comm(copy_memory_);
   }
 
   void all_reduce(const void* send, void* recv, std::size_t count, DType dtype, ReduceOp,
@@ -122,7 +120,15 @@ class SelfComm final : public Comm {
   void barrier(Stream& stream) override { submit_copies({}, stream); }
 
  private:
-  static void copy(const void* from, void* to, std::size_t count, DType dtype, Stream& stream) {
+  void submit_copies(std::vector<Copy> copies, Stream& stream) const {
+    stream.submit([copies = std::move(copies), copy = copy_memory_, native = stream.native()] {
+      for (const Copy& c : copies) {
+        if (c.from != c.to && c.bytes > 0) copy(c.to, c.from, c.bytes, native);
+      }
+    });
+  }
+
+  void copy(const void* from, void* to, std::size_t count, DType dtype, Stream& stream) const {
     submit_copies({{from, to, count * size_of(dtype)}}, stream);
   }
 
@@ -131,6 +137,7 @@ class SelfComm final : public Comm {
     STEPMARK_REQUIRE(grouping_, "a send to oneself needs its receive in the same group");
   }
 
+  CopyMemory copy_memory_;
   bool grouping_ = false;
   std::vector<std::pair<const void*, std::size_t>> sends_;
   std::vector<std::pair<void*, std::size_t>> receives_;
@@ -138,6 +145,9 @@ class SelfComm final : public Comm {
 
 }  // namespace
 
-std::unique_ptr<Comm> make_self_comm() { return std::make_unique<SelfComm>(); }
+std::unique_ptr<Comm> make_self_comm() { return make_self_comm(&copy_on_host); }
+std::unique_ptr<Comm> make_self_comm(CopyMemory copy_memory) {
+  return std::make_unique<SelfComm>(copy_memory);
+}
 
 }  // namespace stepmark

@@ -39,8 +39,10 @@ class CollectiveBuffers {
   // Writes inputs, poison (kPoisonByte in all that is to be received) and guards.
   void fill();
   // Submits the verb to the stream. `comm` must be the group that the buffers were made for.
-  void submit(Comm& comm, Stream& stream) const;
-  // After the stream was synchronised.
+  void submit(Comm& comm, Stream& stream);
+  // After the stream was synchronised. Bit for bit; only averages of floats by a Comm that does not
+  // divide once (Comm::averages_once), over a number of ranks that is no power of two, may differ
+  // by what its roundings can add up to.
   [[nodiscard]] Verification verify() const;
   // Whether verify() also holds after several submits: not for reductions in place, which take
   // their own result as the next input; these need a fill() before the run that is verified.
@@ -58,6 +60,10 @@ class CollectiveBuffers {
   void check_received(Verification& result) const;
   void check_send(Verification& result) const;
   [[nodiscard]] std::string cause_of(std::size_t index, double got) const;
+  // Index of the reduction's inputs whose result is element `index` of the receive buffer.
+  [[nodiscard]] std::size_t input_index(std::size_t index) const;
+  // Whether `got` is right although it is not the expected bits; see verify().
+  [[nodiscard]] bool close_enough(std::size_t index, double got) const;
 
   Device* device_;
   const Collective* collective_;
@@ -67,7 +73,8 @@ class CollectiveBuffers {
   CollectiveSizes sizes_;
   std::size_t width_;  // bytes of an element
   GuardedMemory recv_;
-  GuardedMemory send_;  // empty in place
+  GuardedMemory send_;         // empty in place
+  bool averages_once_ = true;  // of the Comm of the last submit()
 };
 
 }  // namespace stepmark

@@ -15,6 +15,10 @@ constexpr std::int64_t kMaxElements = std::int64_t{1} << 46;
 
 bool flag_set(const OpShape& shape, std::string_view dim) { return dim_of(shape, dim) != 0; }
 
+DType fp8_by(const OpShape& shape, std::string_view dim) {
+  return flag_set(shape, dim) ? DType::f8e5m2 : DType::f8e4m3;
+}
+
 }  // namespace
 
 std::span<const OpInfo* const> all_ops() {
@@ -73,6 +77,12 @@ DType dtype_of(const OpShape& shape, std::size_t operand) {
       return flag_set(shape, "to_f32") ? shape.dtype : DType::f32;
     case DTypeRule::cast_result:
       return flag_set(shape, "to_f32") ? DType::f32 : shape.dtype;
+    case DTypeRule::fp8:
+      return fp8_by(shape, "e5m2");
+    case DTypeRule::fp8_a:
+      return fp8_by(shape, "a_e5m2");
+    case DTypeRule::fp8_b:
+      return fp8_by(shape, "b_e5m2");
   }
   return shape.dtype;
 }
@@ -82,6 +92,10 @@ std::int64_t elements_of(const OpShape& shape, std::size_t operand) {
 }
 
 double flops_of(const OpShape& shape) { return info_of(shape.id).flops(shape); }
+
+DType math_dtype_of(const OpShape& shape) {
+  return info_of(shape.id).unit == MathUnit::matrix ? dtype_of(shape, 0) : DType::f32;
+}
 
 double bytes_of(const OpShape& shape) {
   const OpInfo& info = info_of(shape.id);

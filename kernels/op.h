@@ -47,8 +47,14 @@ enum class DTypeRule : std::uint8_t {
   i32,
   out_f32_flag,  // fp32 when dim "out_f32" != 0, else op
   cast_source,   // op when dim "to_f32" != 0, else fp32
-  cast_result    // fp32 when dim "to_f32" != 0, else op
+  cast_result,   // fp32 when dim "to_f32" != 0, else op
+  fp8,           // fp8e5m2 when dim "e5m2" != 0, else fp8e4m3
+  fp8_a,         // the same by dim "a_e5m2"
+  fp8_b          // the same by dim "b_e5m2"
 };
+// What does the op's arithmetic: the fp32 units, or, on devices that have them, units for products
+// of matrices. Which peak bounds it.
+enum class MathUnit : std::uint8_t { vector, matrix };
 
 struct OperandInfo {
   std::string_view name;
@@ -86,6 +92,7 @@ struct OpInfo {
   void (*prepare)(const OpShape&, Operands operands) = nullptr;
   // Where it is not each operand once per read and once per write (gathers). May be null.
   double (*bytes)(const OpShape&) = nullptr;
+  MathUnit unit = MathUnit::vector;
 };
 
 [[nodiscard]] const OpInfo& info_of(OpId id);
@@ -96,6 +103,9 @@ struct OpInfo {
 [[nodiscard]] DType dtype_of(const OpShape& shape, std::size_t operand);
 [[nodiscard]] std::int64_t elements_of(const OpShape& shape, std::size_t operand);
 [[nodiscard]] double flops_of(const OpShape& shape);
+// Type of the numbers multiplied, to look up a peak: the first operand's for products of matrices,
+// fp32 for everything else.
+[[nodiscard]] DType math_dtype_of(const OpShape& shape);
 // Bytes the op must move at least: each operand once per read and once per write.
 [[nodiscard]] double bytes_of(const OpShape& shape);
 // Relative error allowed for an output operand; see OpInfo::tolerance.

@@ -15,6 +15,7 @@
 #include "core/device.h"
 #include "harness/exec/executor.h"
 #include "harness/measure/sampler.h"
+#include "harness/measure/telemetry.h"
 #include "harness/spec/cluster.h"
 #include "harness/spec/suite.h"
 #include "harness/spec/workload.h"
@@ -23,9 +24,18 @@
 namespace stepmark {
 
 // What the device reaches in this run, all ranks at work: the floors of the roofline.
+// Per rank; 0: unknown.
 struct DevicePeaks {
-  double gemm_flops_per_s = 0;  // per rank, large fp32 product
-  double copy_bytes_per_s = 0;  // per rank, read plus write
+  double gemm_flops_per_s = 0;       // large fp32 product
+  double gemm_bf16_flops_per_s = 0;  // the same of bf16, summed in fp32
+  double copy_bytes_per_s = 0;       // read plus write
+  double cache_bytes = 0;            // the device's largest cache; probe_peaks cannot tell
+  // Of products of this type.
+  [[nodiscard]] double gemm_of(DType dtype) const {
+    return dtype == DType::f32    ? gemm_flops_per_s
+           : dtype == DType::bf16 ? gemm_bf16_flops_per_s
+                                  : 0.0;
+  }
 };
 
 // What a case may use. `rule.budget_s` is the case's share.
@@ -40,6 +50,7 @@ struct CaseContext {
   std::uint64_t seed = 1;
   std::int64_t memory_limit_bytes = 0;  // of the host, for all its ranks together; 0: unknown
   std::string trace_dir;                // where steps write Chrome traces on rank 0; empty: nowhere
+  Telemetry* telemetry = nullptr;       // of this rank's device; null: none
 };
 
 class Case {
@@ -61,6 +72,12 @@ class Case {
                                                                        int world_size);
 // `plan` must be resolved for the world.
 [[nodiscard]] std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan);
+
+// The first plan of the entry that fits the world; skipped where none does or nobody talks.
+[[nodiscard]] std::unique_ptr<Case> make_groups_case(const GroupsEntry& entry, int world_size);
+// Every collective, size, CTA limit and priority; with one rank the stand-in for a collective.
+[[nodiscard]] std::vector<std::unique_ptr<Case>> make_overlap_cases(const OverlapEntry& entry,
+                                                                    int world_size);
 
 // A case that cannot run in this world, with its reason.
 [[nodiscard]] std::unique_ptr<Case> make_skipped_case(std::string id, std::string family,

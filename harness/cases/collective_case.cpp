@@ -2,6 +2,8 @@
 // Family `collective`: back-to-back calls on one stream, timed by events at both ends. Ranks repeat
 // the call as often as it takes to fill about a millisecond, so that what a sample shows is the
 // collective and not the skew with which ranks leave the barrier; a sample is the time of one call.
+// Beside it, as figures of their own: single calls, each after a barrier ("isolated"), and the very
+// first call, which sets up connections.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +19,7 @@ namespace {
 
 constexpr double kSampleSeconds = 1e-3;
 constexpr int kMaxCallsPerSample = 200;
+constexpr double kIsolatedShare = 0.2;  // of the budget
 
 class CollectiveCase final : public Case {
  public:
@@ -34,9 +37,11 @@ class CollectiveCase final : public Case {
     Record record;
     describe(record, context, buffers);
     const auto stream = device.create_stream("collective");
-    if (!verify_fresh(record, context, buffers, *stream, "before timing")) return record;
+    double first_s = 0;
+    if (!verify_fresh(record, context, buffers, *stream, "before timing", &first_s)) return record;
+    record.numbers.emplace_back("first_call_s", max_over_ranks(context.control, first_s));
 
-    RecordingStream recording;
+    RecordingStream recording(stream->native());
     buffers.submit(context.world, recording);
     const Task call = recording.take();
     const auto begin = device.create_event();
@@ -52,10 +57,19 @@ class CollectiveCase final : public Case {
     };
     const int calls = calls_per_sample(context.control, time_calls);
     record.numbers.emplace_back("calls_per_sample", calls);
+    const StopRule rule = context.rule;
+    if (calls > 1) context.rule = share_of(rule, 1.0 - kIsolatedShare);
     sample_into(record, context, [&] { return time_calls(calls); });
+    context.rule = rule;
+    if (calls > 1) {  // otherwise they are isolated already
+      sample_series(record, context, "isolated_s", share_of(rule, kIsolatedShare),
+                    [&] { return time_calls(1); });
+    }
 
     if (buffers.repeatable()) {  // the timed buffers themselves
-      if (!add_verification(record, context, buffers.verify(), "after timing")) return record;
+      if (!add_verification(record, context.control, "every element exact after timing",
+                            buffers.verify()))
+        return record;
     } else if (!verify_fresh(record, context, buffers, *stream, "after timing")) {
       return record;
     }
@@ -74,7 +88,10 @@ class CollectiveCase final : public Case {
     record.texts.emplace_back("placement", setup.in_place ? "in-place" : "out-of-place");
     record.texts.emplace_back("mode", "back-to-back");
     record.texts.emplace_back("library", std::string(context.world.backend()));
-    record.texts.emplace_back("algorithm", "not reported by the library");
+    add_comm_facts(record, context.world.facts());
+    if (record.text("algorithm").empty()) {
+      record.texts.emplace_back("algorithm", "not reported by the library");
+    }
     record.numbers.emplace_back("size_bytes", static_cast<double>(buffers.sizes().size_bytes));
     record.numbers.emplace_back("ranks", context.world.size());
   }
@@ -91,30 +108,15 @@ class CollectiveCase final : public Case {
   }
 
   bool verify_fresh(Record& record, CaseContext& context, CollectiveBuffers& buffers,
-                    Stream& stream, const std::string& when) const {
+                    Stream& stream, const std::string& when, double* seconds = nullptr) const {
     buffers.fill();
     context.control.barrier();
+    const double begin_s = steady_clock_seconds();
     buffers.submit(context.world, stream);
     stream.synchronize();
-    return add_verification(record, context, buffers.verify(), when);
-  }
-
-  bool add_verification(Record& record, CaseContext& context, const Verification& verification,
-                        const std::string& when) const {
-    // The lowest rank with a fault tells what it saw.
-    const int rank = context.control.rank();
-    const double first_bad = -max_over_ranks(
-        context.control, verification.ok() ? -static_cast<double>(context.control.size()) : -rank);
-    const bool ok = first_bad >= context.control.size();
-    std::string detail = verification.describe();
-    if (!ok) {
-      const auto all = context.control.gather(detail);
-      if (!all.empty()) {
-        detail = fmt::format("rank {}: {}", static_cast<int>(first_bad),
-                             all[static_cast<std::size_t>(first_bad)]);
-      }
-    }
-    return add_check(record, "every element exact " + when, ok, detail);
+    if (seconds != nullptr) *seconds = steady_clock_seconds() - begin_s;
+    return add_verification(record, context.control, "every element exact " + when,
+                            buffers.verify());
   }
 
   SweepCase sweep_;

@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+
+#include "harness/cases/telemetry_record.h"
 
 namespace stepmark {
 
@@ -26,14 +29,77 @@ bool add_check(Record& record, std::string name, bool passed, std::string detail
   return passed;
 }
 
-void sample_into(Record& record, CaseContext& context, const Body& body) {
+bool add_verification(Record& record, Control& control, const std::string& name,
+                      const Verification& verification) {
+  const int rank = control.rank();
+  const double first_bad =
+      -max_over_ranks(control, verification.ok() ? -static_cast<double>(control.size()) : -rank);
+  const bool ok = first_bad >= control.size();
+  std::string detail = verification.describe();
+  if (!ok) {
+    const auto all = control.gather(detail);
+    if (!all.empty()) {
+      detail = fmt::format("rank {}: {}", static_cast<int>(first_bad),
+                           all[static_cast<std::size_t>(first_bad)]);
+    }
+  }
+  return add_check(record, name, ok, detail);
+}
+
+double value_of_root(Control& control, double value) {
+  return std::stod(control.broadcast(fmt::format("{:.17g}", value)));
+}
+
+int sample_into(Record& record, CaseContext& context, const Body& body) {
+  // A rank whose device tells nothing takes part all the same.
+  const bool watched =
+      max_over_ranks(context.control, context.telemetry != nullptr ? 1.0 : 0.0) > 0.0;
+  if (context.telemetry != nullptr) context.telemetry->begin();
   const Samples samples =
       sample(context.control, context.rule, body, steady_clock_seconds, context.progress);
+  TelemetrySummary own;
+  if (context.telemetry != nullptr) own = context.telemetry->end();
+  if (watched) {
+    add_telemetry(record, context.control, own,
+                  samples.warmup + static_cast<int>(samples.time_s.size()));
+  }
   record.series.push_back({.name = "time_s", .unit = "s", .values = samples.time_s});
   record.numbers.emplace_back("warmup", samples.warmup);
   record.texts.emplace_back("stopped", std::string(name_of(samples.reason)));
   if (samples.reason != StopReason::precision) {
     record.labels.push_back(fmt::format("stopped: {}", name_of(samples.reason)));
+  }
+  return samples.warmup;
+}
+
+int sample_series(Record& record, CaseContext& context, std::string name, const StopRule& rule,
+                  const Body& body) {
+  const Samples samples = sample(context.control, rule, body, steady_clock_seconds);
+  record.series.push_back({.name = std::move(name), .unit = "s", .values = samples.time_s});
+  return samples.warmup;
+}
+
+void add_side_series(Record& record, CaseContext& context, std::string name,
+                     std::vector<double> values, int skipped) {
+  values.erase(values.begin(), values.begin() + skipped);
+  context.control.max_in_place(values);
+  record.series.push_back({.name = std::move(name), .unit = "s", .values = std::move(values)});
+}
+
+StopRule share_of(StopRule rule, double share) {
+  rule.budget_s *= share;
+  return rule;
+}
+
+void add_comm_facts(Record& record, const CommFacts& facts) {
+  constexpr std::array<std::string_view, 4> kPlain{"topology", "algorithm", "protocol", "channels"};
+  constexpr std::string_view kShared = "single-gpu-timesliced";
+  for (const auto& [name, value] : facts) {
+    const bool plain = std::find(kPlain.begin(), kPlain.end(), name) != kPlain.end();
+    record.texts.emplace_back(plain ? name : "library_" + name, value);
+    if (name != "topology" || value != kShared) continue;
+    record.perf_valid = false;
+    record.labels.emplace_back(kShared);
   }
 }
 

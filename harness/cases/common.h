@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "collectives/verify.h"
 #include "harness/cases/case.h"
 
 namespace stepmark {
@@ -16,7 +17,30 @@ namespace stepmark {
 // Records outcome failed with the check's detail; returns false when the check failed.
 bool add_check(Record& record, std::string name, bool passed, std::string detail);
 
-// Runs the sampler and puts samples, warm-up count and stop reason into the record.
-void sample_into(Record& record, CaseContext& context, const Body& body);
+// A check of exact data: on failure the lowest rank with a fault tells what it saw. Collective.
+bool add_verification(Record& record, Control& control, const std::string& name,
+                      const Verification& verification);
+
+// Rank 0's value everywhere: adaptive counts.
+[[nodiscard]] double value_of_root(Control& control, double value);
+
+// Runs the sampler and puts samples, warm-up count, stop reason and what the device said of itself
+// meanwhile into the record. Returns how many iterations were thrown away.
+int sample_into(Record& record, CaseContext& context, const Body& body);
+// A further series of the same case, in seconds, under `rule`.
+int sample_series(Record& record, CaseContext& context, std::string name, const StopRule& rule,
+                  const Body& body);
+// A series that `body` wrote down beside its own time on every rank: the first `skipped` values go,
+// each of the others becomes the maximum over ranks.
+void add_side_series(Record& record, CaseContext& context, std::string name,
+                     std::vector<double> values, int skipped);
+
+// `rule` with this share of its budget.
+[[nodiscard]] StopRule share_of(StopRule rule, double share);
+
+// What the library says of a group, as texts: "topology", "algorithm", "protocol" and "channels" as
+// they are, others as "library_NAME". Ranks that share a GPU make the record say nothing about
+// performance.
+void add_comm_facts(Record& record, const CommFacts& facts);
 
 }  // namespace stepmark

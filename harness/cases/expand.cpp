@@ -87,6 +87,10 @@ std::vector<std::unique_ptr<Case>> expand(const Suite& suite, int world_size,
           cases.push_back(std::move(one));
         }
       }
+    } else if (const auto* groups = std::get_if<GroupsEntry>(&entry)) {
+      cases.push_back(make_groups_case(*groups, world_size));
+    } else if (const auto* overlap = std::get_if<OverlapEntry>(&entry)) {
+      for (auto& one : make_overlap_cases(*overlap, world_size)) cases.push_back(std::move(one));
     } else {
       cases.push_back(step_case(std::get<StepEntry>(entry), world_size, workloads));
     }

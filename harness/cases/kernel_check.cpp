@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 
+#include "core/error.h"
 #include "core/rng.h"
+#include "harness/cases/common.h"
 #include "harness/program/builder.h"
 
 namespace stepmark {
@@ -14,6 +17,7 @@ namespace {
 // Random data repeats after this many elements: timing needs values without structure, not millions
 // of independent draws. A prime, so that no row of a matrix repeats at the next.
 constexpr std::size_t kPeriod = 65521;
+constexpr std::size_t kPeriodsPerCopy = 64;
 
 Program single_op_program(const OpShape& shape) {
   ProgramBuilder builder("kernel", 0, 1);
@@ -32,9 +36,39 @@ Program single_op_program(const OpShape& shape) {
 
 }  // namespace
 
-KernelRun::KernelRun(Executor& executor, const OpShape& shape, std::uint64_t seed)
+void fill_with_noise(Device& device, void* memory, DType dtype, std::int64_t elements,
+                     std::uint64_t seed, std::uint64_t stream) {
+  const std::size_t width = size_of(dtype);
+  const auto count = static_cast<std::size_t>(elements);
+  // Several periods at once: a copy to a GPU has a price of its own.
+  std::vector<std::byte> piece(width * std::min(count, kPeriod * kPeriodsPerCopy));
+  const Philox rng(seed, stream);
+  for (std::size_t k = 0; k * width < piece.size(); ++k) {
+    if (k < kPeriod) {
+      store_from_double(piece.data(), dtype, k, rng.normal(k));
+    } else {
+      std::memcpy(piece.data() + k * width, piece.data() + (k - kPeriod) * width, width);
+    }
+  }
+  for (std::size_t at = 0; at < count * width; at += piece.size()) {
+    device.copy_to_device(static_cast<std::byte*>(memory) + at, piece.data(),
+                          std::min(piece.size(), count * width - at));
+  }
+}
+
+KernelRun::KernelRun(Executor& executor, const OpShape& shape, std::uint64_t seed, KernelData data,
+                     const PrepareOptions& options)
     : executor_(executor), shape_(shape) {
   const OpInfo& info = info_of(shape.id);
+  const Program program = single_op_program(shape);
+  const auto self = make_self_comm();
+  comms_ = make_comm_set(*self, program);
+  runnable_ = executor.prepare(program, *comms_, options);
+  // Operands with a meaning need the op's own hand.
+  if (data == KernelData::timed && info.prepare == nullptr) {
+    fill_periodically(seed);
+    return;
+  }
   inputs_.resize(info.operands.size());
   std::vector<std::span<double>> spans;
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
@@ -46,11 +80,18 @@ KernelRun::KernelRun(Executor& executor, const OpShape& shape, std::uint64_t see
     spans.emplace_back(inputs_[i]);
   }
   if (info.prepare != nullptr) info.prepare(shape, spans);
-  const Program program = single_op_program(shape);
-  auto self = make_self_comm();
-  comms_ = make_comm_set(*self, program);
-  runnable_ = executor.prepare(program, *comms_);
   refill();
+  if (data == KernelData::timed) inputs_.clear();
+}
+
+void KernelRun::fill_periodically(std::uint64_t seed) {
+  std::int32_t buffer = 0;
+  for (std::size_t i = 0; i < info_of(shape_.id).operands.size(); ++i) {
+    const std::int64_t elements = elements_of(shape_, i);
+    if (elements == 0) continue;
+    fill_with_noise(executor_.device(), runnable_->buffer(buffer++), dtype_of(shape_, i), elements,
+                    seed, i);
+  }
 }
 
 void KernelRun::refill() {
@@ -68,7 +109,7 @@ void KernelRun::refill() {
 }
 
 double KernelRun::run() {
-  runnable_->run();
+  runnable_->run_traced();
   const Span span = runnable_->timeline().spans.front();
   return static_cast<double>(span.end_ns - span.begin_ns) * 1e-9;
 }
@@ -85,6 +126,8 @@ std::vector<double> KernelRun::read(std::size_t operand) const {
 }
 
 double KernelRun::error_over_tolerance() {
+  STEPMARK_CHECK(inputs_.size() == info_of(shape_.id).operands.size(),
+                 "a kernel that is only timed has nothing to compare with");
   std::vector<std::vector<double>> expected = inputs_;
   std::vector<std::span<double>> spans(expected.begin(), expected.end());
   info_of(shape_.id).reference(shape_, spans);
@@ -105,6 +148,26 @@ double KernelRun::error_over_tolerance() {
     if (std::isnan(worst)) return worst;
   }
   return worst;
+}
+
+bool check_against_reference(Record& record, CaseContext& context, OpId op, DType dtype) {
+  double worst = 0;
+  std::string worst_shape;
+  const std::vector<OpShape> shapes = info_of(op).test_shapes(dtype);
+  for (const OpShape& shape : shapes) {
+    KernelRun kernel(context.executor, shape, context.seed);
+    kernel.run();
+    const double error = kernel.error_over_tolerance();
+    if (!(error <= worst)) {
+      worst = error;
+      worst_shape = to_text(shape);
+    }
+    if (std::isnan(worst)) break;
+  }
+  const double over_ranks = max_over_ranks(context.control, std::isnan(worst) ? HUGE_VAL : worst);
+  return add_check(record, "against the double reference", over_ranks <= 1.0,
+                   fmt::format("{} shapes, largest error {:.2g} of the tolerance{}", shapes.size(),
+                               over_ranks, over_ranks > 1.0 ? " at " + worst_shape : ""));
 }
 
 }  // namespace stepmark

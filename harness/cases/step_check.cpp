@@ -24,13 +24,12 @@ Plan one_rank(Plan plan) {
 }
 
 // Gradients of the one-rank program, flat in the layout of tp = 1, with the loss as last element.
-std::vector<float> reference_gradients(Executor& executor, const Model& model, const Plan& plan,
-                                       std::uint64_t seed) {
+std::vector<float> reference_gradients(CaseContext& context, const Model& model, const Plan& plan) {
   const Program program = step_program(model, plan, 0);
-  const auto self = make_self_comm();
+  const auto self = context.world.alone();
   const auto comms = make_comm_set(*self, program);
-  const auto runnable = executor.prepare(program, *comms);
-  StepState state(*runnable, executor.device(), model, plan, seed);
+  const auto runnable = context.executor.prepare(program, *comms);
+  StepState state(*runnable, context.executor.device(), model, plan, context.seed);
   state.initialise();
   runnable->run();
   std::vector<float> flat(static_cast<std::size_t>(state.layout().elements()) + 1, 0.0F);
@@ -80,7 +79,7 @@ StepAgreement compare_with_one_rank(CaseContext& context, const Model& model, co
   }
   std::vector<float> flat;
   if (context.control.rank() == 0) {
-    flat = reference_gradients(context.executor, model, alone, context.seed);
+    flat = reference_gradients(context, model, alone);
   } else {
     flat.resize(static_cast<std::size_t>(whole.elements()) + 1);
   }

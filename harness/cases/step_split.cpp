@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
+#include <utility>
 
 namespace stepmark {
 namespace {
@@ -60,6 +62,19 @@ std::vector<TimePart> split_step(const Program& program, const Timeline& timelin
        .seconds =
            static_cast<double>(std::max<std::int64_t>(0, timeline.step_ns - accounted)) * kNs});
   return parts;
+}
+
+double busy_seconds(const Timeline& timeline) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> busy;
+  for (const Span& span : timeline.spans) busy.emplace_back(span.begin_ns, span.end_ns);
+  std::sort(busy.begin(), busy.end());
+  std::int64_t total = 0;
+  std::int64_t until = std::numeric_limits<std::int64_t>::min();
+  for (const auto& [begin, end] : busy) {
+    total += std::max<std::int64_t>(0, end - std::max(begin, until));
+    until = std::max(until, end);
+  }
+  return static_cast<double>(total) * kNs;
 }
 
 std::vector<TimelineSpan> record_spans(const Program& program, const Timeline& timeline) {

@@ -20,6 +20,25 @@ int first_number(std::initializer_list<const char*> names, int otherwise) {
   return otherwise;
 }
 
+class HostMachine final : public Machine {
+ public:
+  HostMachine(Job& job, const Resources& resources)
+      : world_(job.world()),
+        resources_(resources),
+        device_(make_host_device(resources.compute_threads)),
+        executor_(make_host_executor(*device_)) {}
+  [[nodiscard]] Executor& executor() override { return *executor_; }
+  [[nodiscard]] Comm& world() override { return world_; }
+  [[nodiscard]] std::int64_t memory_bytes() const override { return resources_.memory_bytes; }
+  [[nodiscard]] bool exclusive() const override { return !resources_.oversubscribed; }
+
+ private:
+  Comm& world_;
+  Resources resources_;
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<Executor> executor_;
+};
+
 }  // namespace
 
 std::string resolve_backend(const std::string& backend) {
@@ -40,8 +59,18 @@ std::unique_ptr<Job> start_job(const std::string& backend) {
   return make_job();
 }
 
+std::unique_ptr<Machine> open_machine(const std::string& backend, Job& job,
+                                      const MachineOptions& options) {
+  if (resolve_backend(backend) == "cuda") return make_cuda_machine(job, options);
+  return std::make_unique<HostMachine>(job, options.resources);
+}
+
 std::vector<Backend> built_backends() {
-  return {{.name = "host", .describes = "CPU kernels and OpenBLAS; " + job_facts().front().value}};
+  std::vector<Backend> backends;  // the best first
+  if (auto cuda = cuda_backend()) backends.push_back(std::move(*cuda));
+  backends.push_back(
+      {.name = "host", .describes = "CPU kernels and OpenBLAS; " + job_facts().front().value});
+  return backends;
 }
 
 std::vector<EnvironmentFact> backend_facts() { return job_facts(); }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // What this binary can run on. backends.cpp is the one file that knows what was built; which
-// job_*.cpp it is linked with is decided by the build.
+// job_*.cpp and *cuda_machine.cpp it is linked with is decided by the build.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "collectives/comm.h"
 #include "core/control.h"
+#include "harness/cli/resources.h"
+#include "harness/exec/executor.h"
+#include "harness/measure/telemetry.h"
 #include "results/record/environment.h"
 
 namespace stepmark {
@@ -23,6 +28,31 @@ class Job {
   virtual void abandon() = 0;
 };
 
+// What a run measures on, opened once the job has started. Outlives everything made from it.
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  [[nodiscard]] virtual Executor& executor() = 0;
+  // All ranks, on the backend's memory.
+  [[nodiscard]] virtual Comm& world() = 0;
+  // For all ranks of the host together; 0: unknown.
+  [[nodiscard]] virtual std::int64_t memory_bytes() const = 0;
+  // This rank shares its cores or GPU with no other.
+  [[nodiscard]] virtual bool exclusive() const = 0;
+  [[nodiscard]] virtual std::vector<EnvironmentFact> facts() const { return {}; }
+  // Of this rank's device, on all ranks or none; null where there is none.
+  [[nodiscard]] virtual Telemetry* telemetry() { return nullptr; }
+  [[nodiscard]] virtual double cache_bytes() const { return 0; }  // the largest; 0: unknown
+  // Why no time measured here is performance ("single-gpu-timesliced"); empty when it is.
+  [[nodiscard]] virtual std::string not_performance() const { return {}; }
+};
+
+struct MachineOptions {
+  Resources resources;
+  bool share_gpu = false;     // several ranks may use one GPU
+  double deadline_s = 120.0;  // for the ranks to find each other
+};
+
 struct Backend {
   std::string name;       // "host"
   std::string describes;  // "CPU kernels, MPI 4.1.4"
@@ -33,6 +63,9 @@ struct Backend {
 // Starts the job of `backend` ("auto": the best usable). Error(kUsage) for an unknown or unusable
 // one.
 [[nodiscard]] std::unique_ptr<Job> start_job(const std::string& backend);
+// Collective. Error when a rank has no device of its own, or ranks do not find each other.
+[[nodiscard]] std::unique_ptr<Machine> open_machine(const std::string& backend, Job& job,
+                                                    const MachineOptions& options);
 // The backend that "auto" means.
 [[nodiscard]] std::string resolve_backend(const std::string& backend);
 // Library versions for the environment.
@@ -41,6 +74,14 @@ struct Backend {
 // One of these is linked, by the build (CMakeLists.txt): jobs with MPI, or without.
 [[nodiscard]] std::unique_ptr<Job> make_job();
 [[nodiscard]] std::vector<EnvironmentFact> job_facts();
+
+// One of these is linked, by the build: with the CUDA backend, or without (none, Error).
+[[nodiscard]] std::optional<Backend> cuda_backend();
+[[nodiscard]] std::unique_ptr<Machine> make_cuda_machine(Job& job, const MachineOptions& options);
+
+// With the CUDA backend one of these is linked, by the executable: for real GPUs (nothing to say),
+// or the emulated one of the tests, whose times mean nothing.
+[[nodiscard]] std::string gpu_caveat();
 
 // Whether mpirun or srun started this process as one of several although the binary has no MPI.
 [[nodiscard]] int launched_ranks();

@@ -14,7 +14,7 @@ constexpr std::string_view kScript = R"sh(_stepmark() {
     --suite|--workload|--cluster)
       words="$(stepmark list "${previous#--}s" 2>/dev/null | awk 'NR > 1 { print $1 }')"
       COMPREPLY=($(compgen -W "$words" -f -- "$current")); return ;;
-    --backend) COMPREPLY=($(compgen -W "auto host" -- "$current")); return ;;
+    --backend) COMPREPLY=($(compgen -W "auto host cuda" -- "$current")); return ;;
     --out|--html|--csv|--trace) COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command `doctor`: what is here, what is missing, what is misconfigured, what to do about it.
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "core/build_info.h"
@@ -16,35 +16,14 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/data_files.h"
 #include "harness/cli/environment_variable.h"
+#include "harness/cli/gpu_findings.h"
+#include "harness/cli/node_findings.h"
 #include "harness/cli/resources.h"
 #include "harness/exec/cuda/cuda_probe.h"
 #include "results/table/text_table.h"
 
 namespace stepmark {
 namespace {
-
-enum class Health : std::uint8_t { good, note, warning, broken };
-
-struct Finding {
-  std::string what;
-  Health health = Health::good;
-  std::string found;
-  std::string advice;  // what to do; empty when good
-};
-
-const char* name_of(Health health) {
-  switch (health) {
-    case Health::good:
-      return "ok";
-    case Health::note:
-      return "note";
-    case Health::warning:
-      return "warning";
-    case Health::broken:
-      return "BROKEN";
-  }
-  return "?";
-}
 
 Finding build_finding() {
   const BuildInfo& build = build_info();
@@ -114,23 +93,6 @@ Finding mpi_finding() {
   return {.what = "MPI", .found = version};
 }
 
-Finding shared_memory_finding() {
-  struct statvfs info {};
-  if (statvfs("/dev/shm", &info) != 0) {
-    return {.what = "/dev/shm",
-            .health = Health::broken,
-            .found = "missing",
-            .advice = "MPI and NCCL need it between ranks of a host: mount a tmpfs there"};
-  }
-  const double bytes = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize);
-  Finding finding{.what = "/dev/shm", .found = format_bytes(bytes) + " free"};
-  if (bytes < 64.0 * static_cast<double>(kMiB)) {
-    finding.health = Health::warning;
-    finding.advice = "small (a container's default?): start it with --shm-size=1g";
-  }
-  return finding;
-}
-
 Finding governor_finding() {
   std::ifstream file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
   std::string governor;
@@ -159,74 +121,21 @@ Finding load_finding(const Resources& resources) {
   return finding;
 }
 
-std::string cuda_version(int version) {
-  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-}
-
-std::vector<Finding> cuda_findings(int ranks) {
-  const CudaProbe probe = probe_cuda();
-  if (!probe.built) {
-    return {{.what = "CUDA",
-             .health = Health::note,
-             .found = "not built in",
-             .advice = "GPU steps need a build on a machine with the CUDA toolkit"}};
-  }
-  const std::string runtime = "runtime " + cuda_version(probe.runtime_version);
-  if (probe.driver_version == 0) {
-    return {{.what = "CUDA",
-             .health = Health::note,
-             .found = runtime + ", no driver",
-             .advice = "no NVIDIA driver is loaded: nvidia-smi must work before GPUs can be used"}};
-  }
-  if (probe.driver_version < probe.runtime_version / 1000 * 1000) {
-    return {{.what = "CUDA",
-             .health = Health::broken,
-             .found =
-                 fmt::format("{}, driver for CUDA {}", runtime, cuda_version(probe.driver_version)),
-             .advice = "the driver is older than the runtime's major version: update the driver"}};
-  }
-  if (!probe.error.empty()) {
-    return {{.what = "CUDA",
-             .health = Health::broken,
-             .found = runtime + ": " + probe.error,
-             .advice = "nvidia-smi tells more; in a container, start it with --gpus all"}};
-  }
-  std::vector<Finding> findings{
-      {.what = "CUDA",
-       .health = Health::note,
-       .found = fmt::format("{}, driver for CUDA {}, {} GPUs", runtime,
-                            cuda_version(probe.driver_version), probe.gpus.size()),
-       .advice = "this version measures on the host backend only"}};
-  for (const CudaGpu& gpu : probe.gpus) {
-    Finding finding{.what = fmt::format("GPU {}", gpu.index),
-                    .found = fmt::format("{}, compute capability {}.{}, {}", gpu.name,
-                                         gpu.compute_capability / 10, gpu.compute_capability % 10,
-                                         format_bytes(gpu.memory_bytes))};
-    if (gpu.exclusive) {
-      finding.health = Health::note;
-      finding.advice = "exclusive compute mode: one rank per GPU only";
-    }
-    findings.push_back(std::move(finding));
-  }
-  if (static_cast<int>(probe.gpus.size()) < ranks) {
-    findings.push_back({.what = "GPUs",
-                        .health = Health::note,
-                        .found = fmt::format("{} for {} ranks", probe.gpus.size(), ranks),
-                        .advice = "one GPU per rank is needed"});
-  }
-  return findings;
-}
-
 }  // namespace
 
 ExitCode doctor_command(const DoctorOptions& options) {
   const auto solo = make_solo_control();
   const Resources resources = share_resources(*solo);
+  const CudaProbe cuda = probe_cuda();
   std::vector<Finding> findings{
-      build_finding(),           data_finding(),         cores_finding(resources, options.ranks),
-      memory_finding(resources), mpi_finding(),          shared_memory_finding(),
-      governor_finding(),        load_finding(resources)};
-  for (Finding& finding : cuda_findings(options.ranks)) findings.push_back(std::move(finding));
+      build_finding(),           data_finding(), cores_finding(resources, options.ranks),
+      memory_finding(resources), mpi_finding(),  governor_finding(),
+      load_finding(resources)};
+  const auto append = [&](std::vector<Finding> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(findings));
+  };
+  append(node_findings(probe_node(), !cuda.gpus.empty()));
+  append(gpu_findings(cuda, options.ranks));
 
   bool broken = false;
   nlohmann::json json = nlohmann::json::array();

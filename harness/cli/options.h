@@ -15,6 +15,7 @@ struct RunOptions {
   std::string plan;      // of the workload
   std::string cluster;   // YAML file or shipped name
   std::string backend = "auto";
+  bool share_gpu = false;
   std::string budget;     // empty: the suite's
   std::string precision;  // empty: the suite's
   std::string out;        // empty: made from suite and time

@@ -81,13 +81,18 @@ class RunSession {
     resources_ = share_resources(control());
     oversubscribed_ = !all_ranks(control(), !resources_.oversubscribed);
     together(control(), [&] { config_ = make_run_config(options_, control().size()); });
+    guard_.expect("opening the devices of the ranks", options_.start_deadline_s);
+    machine_ = open_machine(options_.backend, *job_,
+                            {.resources = resources_,
+                             .share_gpu = options_.share_gpu,
+                             .deadline_s = options_.start_deadline_s});
+    const bool exclusive = all_ranks(control(), machine_->exclusive());
     open_journal();
-    device_ = make_host_device(resources_.compute_threads);
-    executor_ = make_host_executor(*device_);
     if (is_root()) announce();
     guard_.expect("measuring the device's peaks", kDeadlineBase);
-    // Ranks that take turns on a core have no peaks of their own: rooflines are then N/A.
-    if (!todo_.empty() && !oversubscribed_) peaks_ = probe_peaks(control(), *executor_);
+    // Ranks that take turns on a core or a GPU have no peaks of their own: rooflines are then N/A.
+    if (!todo_.empty() && exclusive) peaks_ = probe_peaks(control(), machine_->executor());
+    peaks_.cache_bytes = machine_->cache_bytes();
     const ExitCode code = run_cases();
     guard_.expect("end of the run", kDeadlineBase);
     together(control(), [&] {
@@ -100,7 +105,7 @@ class RunSession {
   // Rank 0 creates or continues the journal and tells the others what is to be measured.
   void open_journal() {
     const RunHeader header =
-        make_run_header(options_, config_, *job_, *peers_, resources_);  // collective
+        make_run_header(options_, config_, *job_, *machine_, *peers_, resources_);  // collective
     std::string list;
     together(control(), [&] {
       if (!is_root()) return;
@@ -191,15 +196,16 @@ class RunSession {
   Record run_case(Case& one, double budget, double run_start, ProgressLine& progress) {
     const double begin = steady_clock_seconds();
     CaseContext context{.control = control(),
-                        .world = job_->world(),
-                        .executor = *executor_,
+                        .world = machine_->world(),
+                        .executor = machine_->executor(),
                         .cluster = config_.cluster,
                         .peaks = peaks_,
                         .rule = {.precision = config_.suite.precision, .budget_s = budget},
                         .progress = {},
                         .seed = kSeed,
-                        .memory_limit_bytes = resources_.memory_bytes,
-                        .trace_dir = options_.trace_dir};
+                        .memory_limit_bytes = machine_->memory_bytes(),
+                        .trace_dir = options_.trace_dir,
+                        .telemetry = machine_->telemetry()};
     context.progress = [&](int samples, double half_width) {
       progress.update(samples, half_width,
                       config_.suite.budget_s - (steady_clock_seconds() - run_start));
@@ -225,7 +231,19 @@ class RunSession {
     record.started_unix_s = started;
     record.wall_s = steady_clock_seconds() - begin;
     if (oversubscribed_) record.labels.emplace_back("oversubscribed");
+    if (const std::string why = machine_->not_performance(); !why.empty()) {
+      withhold(record, why);
+    }
     return record;
+  }
+
+  // The times stay in the record; no figure of performance is derived from them.
+  static void withhold(Record& record, const std::string& why) {
+    record.perf_valid = false;
+    if (record.text("topology").empty()) record.texts.emplace_back("topology", why);
+    if (std::find(record.labels.begin(), record.labels.end(), why) == record.labels.end()) {
+      record.labels.push_back(why);
+    }
   }
 
   // A case that failed on any rank has failed; rank 0 keeps the lowest failing rank's reason.
@@ -260,8 +278,7 @@ class RunSession {
   RunConfig config_;
   std::string path_;
   std::vector<Case*> todo_;
-  std::unique_ptr<Device> device_;
-  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Machine> machine_;
   DevicePeaks peaks_;
 };
 

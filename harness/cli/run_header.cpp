@@ -56,9 +56,10 @@ std::string host_list(const std::vector<std::string>& hosts) {
 }  // namespace
 
 RunHeader make_run_header(const RunOptions& options, const RunConfig& config, Job& job,
-                          const Peers& peers, const Resources& resources) {
+                          const Machine& machine, const Peers& peers, const Resources& resources) {
   Environment environment = capture_environment(backend_facts());
   auto& facts = environment.facts;
+  for (EnvironmentFact& fact : machine.facts()) facts.push_back(std::move(fact));
   facts.push_back({.group = "placement",
                    .name = "compute threads per rank",
                    .value = std::to_string(resources.compute_threads)});

@@ -17,7 +17,8 @@ namespace stepmark {
 // Collective: the environments of all ranks are compared, and what differs between them is a fact
 // of its own. Complete on rank 0.
 [[nodiscard]] RunHeader make_run_header(const RunOptions& options, const RunConfig& config,
-                                        Job& job, const Peers& peers, const Resources& resources);
+                                        Job& job, const Machine& machine, const Peers& peers,
+                                        const Resources& resources);
 
 // "stepmark-quick-20260131-142501.smk", in the current folder.
 [[nodiscard]] std::string default_journal_name(const std::string& suite);

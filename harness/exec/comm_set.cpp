@@ -34,7 +34,7 @@ class SplitCommSet final : public CommSet {
     const bool alone = group.ranks.size() == 1;
     const int color = alone ? -1 : *std::min_element(group.ranks.begin(), group.ranks.end());
     std::unique_ptr<Comm> comm = world.split(color, group.index);
-    if (alone) return make_self_comm();
+    if (alone) return world.alone();
     STEPMARK_CHECK(
         comm != nullptr && comm->size() == std::ssize(group.ranks) && comm->rank() == group.index,
         "split for axis {} gave a group of another shape", group.axis);

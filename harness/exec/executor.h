@@ -57,7 +57,8 @@ class Runnable {
   // Whether PrepareOptions::cold was heeded.
   [[nodiscard]] virtual bool cold() const { return false; }
   // Same walk, same streams and events, with every kernel and comm verb replaced by nothing: the
-  // executor's own cost. Returns seconds of one walk.
+  // executor's own cost. Returns seconds of one walk. On a GPU: seconds of the host to launch it,
+  // op by op, or as one graph in which every op is a memset of one byte.
   virtual double run_empty() = 0;
   // Memory of a buffer, to fill inputs and read results (use Device::copy_*).
   [[nodiscard]] virtual void* buffer(std::int32_t index) = 0;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/rng.h"
+#include "harness/program/fuse.h"
 #include "harness/program/lowering/lowering.h"
 
 namespace stepmark {
@@ -14,6 +15,10 @@ Mesh step_mesh(const Plan& plan) {
 }
 
 Program step_program(const Model& model, const Plan& plan, std::int32_t rank) {
+  return fuse(unfused_step_program(model, plan, rank));
+}
+
+Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank) {
   Lowering lowering(model, plan, rank);
   for (std::int64_t micro = 0; micro < plan.accumulation; ++micro) {
     lowering.builder().set_phase(Phase::forward);

@@ -16,9 +16,11 @@ namespace stepmark {
 // Axes "tp" (fastest) and "dp".
 [[nodiscard]] Mesh step_mesh(const Plan& plan);
 
-// The program of `rank`. `plan` must be resolved; `model` is the one that runs (a slice already
-// cut).
+// The program of `rank`, neighbouring kernels joined (fuse.h). `plan` must be resolved; `model` is
+// the one that runs (a slice already cut).
 [[nodiscard]] Program step_program(const Model& model, const Plan& plan, std::int32_t rank);
+// The same before joining, to compare with.
+[[nodiscard]] Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank);
 
 // Names of the buffers that a runner fills and reads.
 inline constexpr const char* kParamBuffer = "params";  // flat, plan's precision

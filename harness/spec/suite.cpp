@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/spec/suite.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "core/error.h"
 #include "core/units.h"
@@ -32,6 +37,17 @@ auto value_at(YamlMap& map, std::string_view key, std::string_view fallback, Con
     return convert(text);
   } catch (const Error& error) {
     map.fail(key, error.message());
+  }
+}
+
+std::int64_t parse_positive_bytes(YamlMap& map) {
+  const std::string text = map.required_string("bytes");
+  try {
+    const std::int64_t bytes = parse_bytes(text);
+    STEPMARK_REQUIRE(bytes > 0, "'{}': a size must be positive", text);
+    return bytes;
+  } catch (const Error& error) {
+    map.fail("bytes", error.message());
   }
 }
 
@@ -90,10 +106,93 @@ StepEntry read_step(YamlMap& map) {
   return entry;
 }
 
+// Verbs whose counts follow from one size, so that a program can hold them.
+constexpr std::array<std::string_view, 6> kProgramVerbs{
+    "all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "send_recv"};
+
+DType read_dtype(YamlMap& map) {
+  return value_at(map, "dtype", "fp32", [&](const std::string& text) {
+    const DType dtype = dtype_from(text);
+    STEPMARK_REQUIRE(dtype == DType::f32 || dtype == DType::bf16,
+                     "dtype '{}': expected fp32 or bf16", text);
+    return dtype;
+  });
+}
+
+GroupsEntry read_groups(YamlMap& map) {
+  static constexpr std::array<std::string_view, 2> kAxes{"tp", "dp"};
+  GroupsEntry entry;
+  entry.plans = map.optional_strings("plan");
+  if (entry.plans.empty()) map.fail("plan", "name at least one plan, as in [\"dp=2,tp=2\"]");
+  for (const std::string& plan : entry.plans) {
+    try {
+      (void)parse_plan(plan);
+    } catch (const Error& error) {
+      map.fail("plan", error.message());
+    }
+  }
+  YamlMap traffic = map.required_map("traffic");
+  for (const std::string_view axis : kAxes) {
+    std::optional<YamlMap> one = traffic.optional_map(axis);
+    if (!one) continue;
+    entry.traffic.push_back({.axis = std::string(axis),
+                             .kind = collective_from(one->required_choice("op", kProgramVerbs)),
+                             .bytes = parse_positive_bytes(*one)});
+    one->finish();
+  }
+  traffic.finish();
+  if (entry.traffic.empty()) map.fail("traffic", "name what at least one axis does (tp, dp)");
+  entry.dtype = read_dtype(map);
+  entry.calls = map.optional_int("calls", entry.calls, {.min = 1, .max = 1000});
+  return entry;
+}
+
+OverlapEntry read_overlap(YamlMap& map) {
+  static constexpr std::array<std::string_view, 2> kPriorities{"normal", "high"};
+  OverlapEntry entry;
+  YamlMap gemm = map.required_map("gemm");
+  for (const auto& [key, dim] :
+       {std::pair{"m", &entry.m}, std::pair{"n", &entry.n}, std::pair{"k", &entry.k}}) {
+    *dim = gemm.required_int(key, {.min = 1, .max = 1 << 20});
+  }
+  gemm.finish();
+  entry.dtype = read_dtype(map);
+  entry.kinds = converted<CollectiveKind>(map, "collectives", [&](const std::string& text) {
+    const CollectiveKind kind = collective_from(text);
+    STEPMARK_REQUIRE(
+        std::find(kProgramVerbs.begin(), kProgramVerbs.end(), text) != kProgramVerbs.end(),
+        "'{}' cannot stand beside a product; expected {}", text, fmt::join(kProgramVerbs, ", "));
+    return kind;
+  });
+  if (entry.kinds.empty()) map.fail("collectives", "name at least one collective");
+  for (const std::string& text : map.optional_strings("bytes")) {
+    try {
+      entry.bytes.push_back(parse_bytes(text));
+    } catch (const Error& error) {
+      map.fail("bytes", error.message());
+    }
+    if (entry.bytes.back() <= 0) map.fail("bytes", "a size must be positive");
+  }
+  if (entry.bytes.empty()) map.fail("bytes", "name at least one size");
+  entry.max_ctas = map.optional_ints("max_ctas", {.min = 0, .max = 1024});
+  if (entry.max_ctas.empty()) entry.max_ctas = {0};
+  entry.occupy_ctas = map.optional_ints("occupy_ctas", {.min = 1, .max = 1024});
+  if (entry.occupy_ctas.empty()) entry.occupy_ctas = {16};
+  for (const std::string& text : map.optional_strings("priority")) {
+    if (std::find(kPriorities.begin(), kPriorities.end(), text) == kPriorities.end()) {
+      map.fail("priority", fmt::format("'{}': expected normal or high", text));
+    }
+    entry.priorities.push_back(text);
+  }
+  if (entry.priorities.empty()) entry.priorities = {"normal"};
+  return entry;
+}
+
 }  // namespace
 
 Suite read_suite(const std::string& path) {
-  static constexpr std::array<std::string_view, 3> kFamilies{"kernel", "collective", "step"};
+  static constexpr std::array<std::string_view, 5> kFamilies{"kernel", "collective", "groups",
+                                                             "overlap", "step"};
   YamlMap map = YamlDocument::read_file(path).map();
   Suite suite;
   suite.name = map.required_string("suite");
@@ -106,6 +205,10 @@ Suite read_suite(const std::string& path) {
       suite.entries.emplace_back(read_kernel(item));
     } else if (family == "collective") {
       suite.entries.emplace_back(read_collective(item));
+    } else if (family == "groups") {
+      suite.entries.emplace_back(read_groups(item));
+    } else if (family == "overlap") {
+      suite.entries.emplace_back(read_overlap(item));
     } else {
       suite.entries.emplace_back(read_step(item));
     }

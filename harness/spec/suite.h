@@ -39,7 +39,34 @@ struct StepEntry {
   std::vector<std::string> plans;
 };
 
-using SuiteEntry = std::variant<KernelEntry, CollectiveEntry, StepEntry>;
+// What the groups along one axis of a plan do while those of the other axes are at it too.
+struct AxisTraffic {
+  std::string axis;  // "tp", "dp"
+  CollectiveKind kind = CollectiveKind::all_reduce;
+  std::int64_t bytes = 0;  // as nccl-tests counts
+};
+
+struct GroupsEntry {
+  // The first whose degrees fit the world is run; only dp and tp matter.
+  std::vector<std::string> plans;
+  std::vector<AxisTraffic> traffic;
+  DType dtype = DType::f32;
+  std::int64_t calls = 4;  // back to back, of the axis that takes longest; others fill its time
+};
+
+// A product beside a collective, or on one rank beside what takes a collective's room on the
+// device: every combination of the lists.
+struct OverlapEntry {
+  std::int64_t m = 0, n = 0, k = 0;
+  DType dtype = DType::f32;
+  std::vector<CollectiveKind> kinds;
+  std::vector<std::int64_t> bytes;
+  std::vector<std::int64_t> max_ctas;     // 0: the library's choice
+  std::vector<std::int64_t> occupy_ctas;  // of the stand-in
+  std::vector<std::string> priorities;    // "normal", "high"
+};
+
+using SuiteEntry = std::variant<KernelEntry, CollectiveEntry, StepEntry, GroupsEntry, OverlapEntry>;
 
 struct Suite {
   std::string name;

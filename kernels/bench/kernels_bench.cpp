@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Google Benchmark over the registry: every op, its bench shapes, fp32 and bf16, named
 // "op/dtype/dim=value/...". Counters: FLOP/s and B/s by the op's own flops() and bytes().
-// `--benchmark_filter='adamw|copy'` picks ops.
+// `--benchmark_filter='adamw|copy'` picks ops; shapes beyond kHostBytes and kHostFlops, which are
+// meant for accelerators, come with `--all_shapes`.
 #include <benchmark/benchmark.h>
 
-#include <fmt/format.h>
 #include <algorithm>
-
 #include <memory>
 
-#include "core/rng.h"
-#include "kernels/op.h"
+#include "kernels/bench/bench_cases.h"
 
 namespace stepmark {
 namespace {
 
+constexpr double kHostBytes = 1e9, kHostFlops = 3e10;  // a second or so of one core
 constexpr std::size_t kAlignBytes = 256;
 struct AlignedDelete {
   void operator()(void* p) const { ::operator delete (p, std::align_val_t{kAlignBytes}); }
@@ -22,22 +21,13 @@ struct AlignedDelete {
 using Buffer = std::unique_ptr<void, AlignedDelete>;
 
 Buffer make_buffer(const OpShape& shape, std::size_t operand) {
-  const DType dtype = dtype_of(shape, operand);
-  const auto elements = static_cast<std::size_t>(elements_of(shape, operand));
-  Buffer buffer(::operator new (std::max<std::size_t>(1, elements) * size_of(dtype),
-                                std::align_val_t{kAlignBytes}));
-  // Values repeat after 4093 elements: enough for timing, and quick to make.
-  const Philox random(1, operand);
-  constexpr std::size_t kPeriod = 4093;
-  for (std::size_t i = 0; i < std::min(elements, kPeriod); ++i) {
-    const double value =
-        dtype == DType::i32 ? static_cast<double>(random.below(i, 32000)) : 0.1 + random.uniform(i);
-    store_from_double(buffer.get(), dtype, i, value);
-  }
+  const std::size_t total =
+      static_cast<std::size_t>(elements_of(shape, operand)) * size_of(dtype_of(shape, operand));
+  Buffer buffer(::operator new (std::max<std::size_t>(1, total), std::align_val_t{kAlignBytes}));
+  const std::vector<std::byte> pattern = bench::operand_pattern(shape, operand);
   auto* bytes = static_cast<std::byte*>(buffer.get());
-  const std::size_t total = elements * size_of(dtype), period = kPeriod * size_of(dtype);
-  for (std::size_t at = period; at < total; at += period) {
-    std::copy_n(bytes, std::min(period, total - at), bytes + at);
+  for (std::size_t at = 0; at < total; at += pattern.size()) {
+    std::copy_n(pattern.data(), std::min(pattern.size(), total - at), bytes + at);
   }
   return buffer;
 }
@@ -59,20 +49,13 @@ void run(benchmark::State& state, const OpShape& shape) {
   state.counters["B/s"] = Counter(bytes_of(shape), Counter::kIsIterationInvariantRate);
 }
 
-std::string name_of_case(const OpShape& shape) {
-  const OpInfo& info = info_of(shape.id);
-  std::string name = fmt::format("{}/{}", info.name, name_of(shape.dtype));
-  for (std::size_t i = 0; i < info.dim_names.size(); ++i) {
-    name += fmt::format("/{}={}", info.dim_names[i], shape.dims[i]);
-  }
-  return name;
-}
-
-void register_all() {
+void register_all(bool all_shapes) {
   for (const OpInfo* info : all_ops()) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
       for (const OpShape& shape : info->bench_shapes(dtype)) {
-        benchmark::RegisterBenchmark(name_of_case(shape).c_str(), run, shape)
+        const bool large = bytes_of(shape) > kHostBytes || flops_of(shape) > kHostFlops;
+        if (large && !all_shapes) continue;
+        benchmark::RegisterBenchmark(bench::name_of_case(shape).c_str(), run, shape)
             ->UseRealTime()
             ->Unit(benchmark::kMicrosecond);
       }
@@ -84,7 +67,12 @@ void register_all() {
 }  // namespace stepmark
 
 int main(int argc, char** argv) {
-  stepmark::register_all();
+  char** const end = std::remove_if(argv + 1, argv + argc, [](const char* arg) {
+    return std::string_view(arg) == "--all_shapes";
+  });
+  const bool all_shapes = end != argv + argc;
+  argc = static_cast<int>(end - argv);
+  stepmark::register_all(all_shapes);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -1,14 +1,177 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/cuda/check.h"
-#include "kernels/cuda/cuda_kernels.h"
+// Matrix products go to cuBLASLt, with the pass that follows folded in where it can; else they are
+// a product and a pass of ours, and where it cannot even multiply, our plain kernel.
+#include "kernels/ops/gemm.h"
+
+#include "kernels/cuda/cublaslt_matmul.h"
+#include "kernels/cuda/gemm_engine.h"
+#include "kernels/cuda/gemm_epilogue.h"
+#include "kernels/cuda/gemm_plain.h"
 
 namespace stepmark::cuda {
+namespace {
 
-Enqueue prepare_gemm(const OpShape&, void* const*, KernelContext&) {
-  fail("gemm is not there yet");
+struct Planned {
+  Enqueue enqueue;
+  std::string engine;
+};
+
+// Takes the row-major product as the library's D = op(B) op(A): D (n, m) is c (m, n).
+Matmul swapped(const Product& p, cublasLtEpilogue_t epilogue) {
+  return {.m = p.n,
+          .n = p.m,
+          .k = p.k,
+          .a = p.in,
+          .b = p.in,
+          .d = p.out,
+          .trans_a = p.trans_b,
+          .trans_b = p.trans_a,
+          .accumulate = p.accumulate,
+          .epilogue = epilogue};
 }
-Enqueue prepare_bias_grad(const OpShape&, void* const*, KernelContext&) {
-  fail("bias_grad is not there yet");
+
+// The product as one call of the library, or nothing.
+std::optional<Planned> by_library(const Product& p, const void* a, const void* b, void* c,
+                                  cublasLtEpilogue_t epilogue, const void* bias, void* aux,
+                                  KernelContext& context) {
+  static_cast<void>(cublaslt());  // missing is an error, also where it would not be used
+  if (p.k == 0) return {};
+  // The library's rule for the operand of GELU.
+  if (aux != nullptr && (p.n % 8 != 0 || reinterpret_cast<std::uintptr_t>(aux) % 16 != 0)) {
+    return {};
+  }
+  // Descriptors hold one pointer for biases that are read and those that are written.
+  const MatmulOperands x{.a = b, .b = a, .d = c, .bias = const_cast<void*>(bias), .aux = aux};
+  const auto plan = plan_matmul(swapped(p, epilogue), x, context);
+  if (!plan) return {};
+  return Planned{[plan = *plan](cudaStream_t stream) { plan.enqueue(stream); }, plan->engine()};
+}
+
+Planned then(Planned first, Enqueue second, const char* name) {
+  return {[one = std::move(first.enqueue), two = std::move(second)](cudaStream_t stream) {
+            one(stream);
+            two(stream);
+          },
+          first.engine + " + " + name};
+}
+
+// c = op(a) op(b) + bias [+ c]; bias, of the operands' type, may be null.
+Planned plan_product(const Product& p, const void* a, const void* b, const void* bias, void* c,
+                     KernelContext& context) {
+  if (bias != nullptr && p.in == p.out) {
+    auto fused = by_library(p, a, b, c, CUBLASLT_EPILOGUE_BIAS, bias, nullptr, context);
+    if (fused) return {std::move(fused->enqueue), fused->engine + " epilogue=bias"};
+  }
+  auto product = by_library(p, a, b, c, CUBLASLT_EPILOGUE_DEFAULT, nullptr, nullptr, context);
+  if (!product) return {plain_gemm(p, a, b, bias, c), "own kernel"};
+  if (bias == nullptr) return *std::move(product);
+  return then(*std::move(product), add_bias(p.in, p.out, p.m, p.n, bias, c, context), "bias");
+}
+
+Enqueue noted(const OpShape& shape, Planned planned) {
+  note_gemm_engine(shape, std::move(planned.engine));
+  return std::move(planned.enqueue);
+}
+
+Enqueue nothing() {
+  return [](cudaStream_t) {};
+}
+
+}  // namespace
+
+Enqueue prepare_gemm(const OpShape& shape, void* const* operands, KernelContext& context) {
+  const auto g = unpack<GemmShape>(shape);
+  if (g.m == 0 || g.n == 0) return nothing();
+  const Product p{.m = g.m,
+                  .n = g.n,
+                  .k = g.k,
+                  .trans_a = g.trans_a != 0,
+                  .trans_b = g.trans_b != 0,
+                  .accumulate = g.accumulate != 0,
+                  .in = shape.dtype,
+                  .out = g.out_f32 != 0 ? DType::f32 : shape.dtype};
+  const void* bias = g.bias != 0 ? operands[2] : nullptr;
+  return noted(shape, plan_product(p, operands[0], operands[1], bias, operands[3], context));
+}
+
+Enqueue prepare_gemm_gelu(const OpShape& shape, void* const* operands, KernelContext& context) {
+  const auto g = unpack<GemmGeluShape>(shape);
+  if (g.m == 0 || g.n == 0) return nothing();
+  const Product p{.m = g.m,
+                  .n = g.n,
+                  .k = g.k,
+                  .trans_a = g.trans_a != 0,
+                  .trans_b = g.trans_b != 0,
+                  .in = shape.dtype,
+                  .out = shape.dtype};
+  const void* bias = g.bias != 0 ? operands[2] : nullptr;
+  void *pre = operands[3], *c = operands[4];
+  const auto epilogue =
+      bias != nullptr ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
+  auto fused = by_library(p, operands[0], operands[1], c, epilogue, bias, pre, context);
+  if (fused) {
+    fused->engine += bias != nullptr ? " epilogue=gelu_aux_bias" : " epilogue=gelu_aux";
+    return noted(shape, *std::move(fused));
+  }
+  return noted(shape, then(plan_product(p, operands[0], operands[1], bias, pre, context),
+                           apply_gelu(shape.dtype, g.m * g.n, pre, c, context), "gelu"));
+}
+
+Enqueue prepare_gemm_dgelu(const OpShape& shape, void* const* operands, KernelContext& context) {
+  const auto g = unpack<GemmDgeluShape>(shape);
+  if (g.m == 0 || g.n == 0) return nothing();
+  const Product p{.m = g.m,
+                  .n = g.n,
+                  .k = g.k,
+                  .trans_a = g.trans_a != 0,
+                  .trans_b = g.trans_b != 0,
+                  .in = shape.dtype,
+                  .out = shape.dtype};
+  void *pre = operands[2], *c = operands[3];
+  auto fused =
+      by_library(p, operands[0], operands[1], c, CUBLASLT_EPILOGUE_DGELU, nullptr, pre, context);
+  if (fused) {
+    fused->engine += " epilogue=dgelu";
+    return noted(shape, *std::move(fused));
+  }
+  return noted(shape, then(plan_product(p, operands[0], operands[1], nullptr, c, context),
+                           apply_gelu_slope(shape.dtype, g.m * g.n, pre, c, context), "dgelu"));
+}
+
+Enqueue prepare_gemm_bias_grad(const OpShape& shape, void* const* operands,
+                               KernelContext& context) {
+  const auto g = unpack<GemmBiasGradShape>(shape);
+  if (g.m == 0) return nothing();
+  const void *dy = operands[0], *x = operands[1];
+  void* dw = operands[2];
+  auto* dbias = static_cast<float*>(operands[3]);
+  const auto column_sums = [&] {
+    return sum_columns(shape.dtype, g.k, g.m, g.accumulate != 0, dy, dbias, context);
+  };
+  if (g.n == 0) return column_sums();
+  const Product p{.m = g.m,
+                  .n = g.n,
+                  .k = g.k,
+                  .trans_a = true,
+                  .accumulate = g.accumulate != 0,
+                  .in = shape.dtype,
+                  .out = DType::f32};
+  // The library's B is dy. It writes the sums over k; it does not add to them.
+  if (g.accumulate == 0) {
+    auto fused = by_library(p, dy, x, dw, CUBLASLT_EPILOGUE_BGRADB, dbias, nullptr, context);
+    if (fused) {
+      fused->engine += " epilogue=bgradb";
+      return noted(shape, *std::move(fused));
+    }
+  }
+  return noted(shape,
+               then(plan_product(p, dy, x, nullptr, dw, context), column_sums(), "bias_grad"));
+}
+
+Enqueue prepare_bias_grad(const OpShape& shape, void* const* operands, KernelContext& context) {
+  const auto s = unpack<BiasGradShape>(shape);
+  return sum_columns(shape.dtype, s.m, s.n, s.accumulate != 0, operands[0],
+                     static_cast<float*>(operands[1]), context);
 }
 
 }  // namespace stepmark::cuda

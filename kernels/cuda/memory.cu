@@ -1,113 +1,121 @@
 // SPDX-License-Identifier: Apache-2.0
-// Probes of memory bandwidth, and casts. Every thread moves packs of 16 bytes in a grid-stride
-// loop.
+// Probes of memory bandwidth, arithmetic and occupancy; casts; gradient buckets.
 #include "kernels/ops/memory.h"
 
 #include "kernels/cuda/cuda_kernels.h"
+#include "kernels/cuda/map.cuh"
+#include "kernels/cuda/rows.cuh"
 #include "kernels/cuda/vector.cuh"
 
 namespace stepmark::cuda {
 namespace {
 
-constexpr unsigned kThreads = 512;
+struct Same {
+  template <class T>
+  __device__ T operator()(T x) const {
+    return x;
+  }
+};
+struct Triad {
+  float s;
+  __device__ float operator()(float b, float c) const { return b + s * c; }
+};
+struct Scale {
+  float factor;
+  __device__ float operator()(float x) const { return factor * x; }
+};
 
-// For all packs of kWidth elements below n, then for the elements that are left over.
-template <int kWidth, class Packs, class Rest>
-__device__ void for_all(std::int64_t n, Packs packs, Rest rest) {
-  const std::int64_t first = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  const std::int64_t stride = std::int64_t{gridDim.x} * blockDim.x;
-  for (std::int64_t i = first; i < n / kWidth; i += stride) packs(i * kWidth);
-  const std::int64_t left = n / kWidth * kWidth + first;
-  if (left < n) rest(left);
-}
+constexpr int kRows = 4;  // at a time
 
-template <class T, int kWidth>
-__global__ void __launch_bounds__(kThreads) copy_kernel(const T* src, T* dst, std::int64_t n) {
-  for_all<kWidth>(
-      n, [=](std::int64_t i) { store_pack<kWidth>(dst + i, load_pack<kWidth>(src + i)); },
-      [=](std::int64_t i) { dst[i] = src[i]; });
-}
-
-template <class T, int kWidth>
-__global__ void __launch_bounds__(kThreads)
-    triad_kernel(const T* b, const T* c, T* a, float s, std::int64_t n) {
-  for_all<kWidth>(
-      n,
-      [=](std::int64_t i) {
-        const auto pb = load_pack<kWidth>(b + i), pc = load_pack<kWidth>(c + i);
+// to[t * to_stride + i] = f(from[t * from_stride + i]) for t < rows, i < cols: a thread keeps its
+// i.
+template <int kWidth, class F, class T>
+__global__ void __launch_bounds__(kRowsThreads)
+    strided_kernel(F f, const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
+                   std::int64_t rows, std::int64_t cols) {
+  const std::int64_t c = own_column<kWidth>();
+  if (c >= cols) return;
+  Pack<T, kWidth> held[kRows];
+  for_rows<kRows>(
+      rows, [&](int i, std::int64_t r) { held[i] = load_pack<kWidth>(from + r * from_stride + c); },
+      [&](int i, std::int64_t r) {
         Pack<T, kWidth> out;
-        for (int j = 0; j < kWidth; ++j) store(out.v[j], load(pb.v[j]) + s * load(pc.v[j]));
-        store_pack<kWidth>(a + i, out);
-      },
-      [=](std::int64_t i) { store(a[i], load(b[i]) + s * load(c[i])); });
+        for (int j = 0; j < kWidth; ++j) store(out.v[j], f(load(held[i].v[j])));
+        store_pack<kWidth>(to + r * to_stride + c, out);
+      });
 }
 
-// kWidth elements of each: 16 bytes of the narrower type.
-template <class From, class To, int kWidth>
-__global__ void __launch_bounds__(kThreads) cast_kernel(const From* src, To* dst, std::int64_t n) {
-  for_all<kWidth>(
-      n,
-      [=](std::int64_t i) {
-        const auto in = load_pack<kWidth>(src + i);
-        Pack<To, kWidth> out;
-        for (int j = 0; j < kWidth; ++j) store(out.v[j], load(in.v[j]));
-        store_pack<kWidth>(dst + i, out);
-      },
-      [=](std::int64_t i) { store(dst[i], load(src[i])); });
+template <class F, class T>
+Enqueue prepare_strided(F f, const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
+                        std::int64_t rows, std::int64_t cols, const KernelContext& context) {
+  constexpr int kPack = kPackElements<T>;
+  const bool packs = aligned(from, to) && from_stride % kPack == 0 && to_stride % kPack == 0;
+  return with_rows<kPack>(rows, cols, packs, kRows, context, [=](auto width, RowsGrid grid) {
+    return [=](cudaStream_t stream) {
+      launch(&strided_kernel<width, F, T>, {.blocks = grid.blocks, .threads = grid.threads}, stream,
+             f, from, from_stride, to, to_stride, rows, cols);
+    };
+  });
 }
 
-template <class From, class To>
-Enqueue prepare_cast_of(const void* src, void* dst, std::int64_t n, int sm_count) {
-  const auto* from = static_cast<const From*>(src);
-  auto* to = static_cast<To*>(dst);
-  constexpr int kPack = 4;  // at most 16 bytes on either side
-  const bool packs = aligned(from, to);
-  return [=](cudaStream_t stream) {
-    const unsigned blocks = blocks_for(packs ? n / kPack : n, kThreads, sm_count);
-    const auto kernel = packs ? &cast_kernel<From, To, kPack> : &cast_kernel<From, To, 1>;
-    launch(kernel, {.blocks = blocks, .threads = kThreads}, stream, from, to, n);
-  };
+// Independent chains in each thread, interleaved: one alone would wait for every result.
+constexpr int kChains = 8;
+constexpr unsigned kFmaThreads = 256;
+template <class T>
+__global__ void __launch_bounds__(kFmaThreads)
+    fma_kernel(const T* x, T* y, std::int64_t n, std::int64_t iterations) {
+  const std::int64_t first = std::int64_t{blockIdx.x} * kFmaThreads * kChains + threadIdx.x;
+  float v[kChains] = {};
+  for (int k = 0; k < kChains; ++k) {
+    if (first + k * kFmaThreads < n) v[k] = load(x[first + k * kFmaThreads]);
+  }
+  for (std::int64_t i = 0; i < iterations; ++i) {
+    for (int k = 0; k < kChains; ++k) v[k] = __fmaf_rn(v[k], kFmaFactor, kFmaAddend);
+  }
+  for (int k = 0; k < kChains; ++k) {
+    if (first + k * kFmaThreads < n) store(y[first + k * kFmaThreads], v[k]);
+  }
+}
+
+// The loop ends even if the clock stood still: every turn sleeps about kNapNs at least.
+constexpr unsigned kNapNs = 100;
+__global__ void occupy_kernel(std::uint64_t nanoseconds, float* done) {
+  const std::uint64_t begin = global_timer_ns();
+  const std::uint64_t turns = 1000 + 10 * (nanoseconds / kNapNs);
+  for (std::uint64_t i = 0; i < turns && global_timer_ns() - begin < nanoseconds; ++i) {
+    __nanosleep(kNapNs);
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) done[blockIdx.x] = 1.0F;
 }
 
 }  // namespace
 
 Enqueue prepare_copy(const OpShape& shape, void* const* operands, KernelContext& context) {
   const std::int64_t n = unpack<CopyShape>(shape).elements;
-  return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
-    const T* src = input<T>(operands, 0);
-    T* dst = output<T>(operands, 1);
-    return with_width<T>(aligned(src, dst), [&](auto width) -> Enqueue {
-      const unsigned blocks = blocks_for(n / width, kThreads, context.sm_count());
-      return [=](cudaStream_t stream) {
-        launch(&copy_kernel<T, width>, {.blocks = blocks, .threads = kThreads}, stream, src, dst,
-               n);
-      };
-    });
+  return with_bits(shape.dtype, [&]<class T>(T) {
+    return prepare_map(Same{}, n, context.sm_count(), output<T>(operands, 1),
+                       input<T>(operands, 0));
   });
 }
 
 Enqueue prepare_triad(const OpShape& shape, void* const* operands, KernelContext& context) {
   const auto s = unpack<TriadShape>(shape);
-  return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
-    const T *b = input<T>(operands, 0), *c = input<T>(operands, 1);
-    T* a = output<T>(operands, 2);
-    return with_width<T>(aligned(a, b, c), [&](auto width) -> Enqueue {
-      const unsigned blocks = blocks_for(s.elements / width, kThreads, context.sm_count());
-      return [=](cudaStream_t stream) {
-        launch(&triad_kernel<T, width>, {.blocks = blocks, .threads = kThreads}, stream, b, c, a,
-               static_cast<float>(s.s), s.elements);
-      };
-    });
+  return with_type(shape.dtype, [&]<class T>(T) {
+    return prepare_map(Triad{static_cast<float>(s.s)}, s.elements, context.sm_count(),
+                       output<T>(operands, 2), input<T>(operands, 0), input<T>(operands, 1));
   });
 }
 
 Enqueue prepare_cast(const OpShape& shape, void* const* operands, KernelContext& context) {
   const auto s = unpack<CastShape>(shape);
-  return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
+  return with_type(shape.dtype, [&]<class T>(T) {
     if (s.to_f32 != 0) {
-      return prepare_cast_of<T, float>(operands[0], operands[1], s.elements, context.sm_count());
+      return prepare_map(Same{}, s.elements, context.sm_count(), output<float>(operands, 1),
+                         input<T>(operands, 0));
     }
-    return prepare_cast_of<float, T>(operands[0], operands[1], s.elements, context.sm_count());
+    return prepare_map(Same{}, s.elements, context.sm_count(), output<T>(operands, 1),
+                       input<float>(operands, 0));
   });
 }
 
@@ -117,6 +125,45 @@ Enqueue prepare_zero(const OpShape& shape, void* const* operands, KernelContext&
   return [to = operands[0], bytes](cudaStream_t stream) {
     STEPMARK_CUDA_CHECK(cudaMemsetAsync(to, 0, bytes, stream));
   };
+}
+
+Enqueue prepare_fma(const OpShape& shape, void* const* operands, KernelContext&) {
+  const auto s = unpack<FmaShape>(shape);
+  if (s.elements == 0) return [](cudaStream_t) {};
+  constexpr std::int64_t kBlock = std::int64_t{kFmaThreads} * kChains;
+  const auto blocks = static_cast<unsigned>((s.elements + kBlock - 1) / kBlock);
+  return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
+    return [=, x = input<T>(operands, 0), y = output<T>(operands, 1)](cudaStream_t stream) {
+      launch(&fma_kernel<T>, {.blocks = blocks, .threads = kFmaThreads}, stream, x, y, s.elements,
+             s.iterations);
+    };
+  });
+}
+
+Enqueue prepare_occupy(const OpShape& shape, void* const* operands, KernelContext&) {
+  const auto s = unpack<OccupyShape>(shape);
+  const Launch grid{.blocks = static_cast<unsigned>(s.ctas),
+                    .threads = static_cast<unsigned>(s.threads),
+                    .shared_bytes = static_cast<std::size_t>(s.shared_bytes)};
+  return [=, done = output<float>(operands, 0)](cudaStream_t stream) {
+    launch(&occupy_kernel, grid, stream, static_cast<std::uint64_t>(s.nanoseconds), done);
+  };
+}
+
+Enqueue prepare_bucket_pack(const OpShape& shape, void* const* operands, KernelContext& context) {
+  const auto s = unpack<BucketPackShape>(shape);
+  return with_bits(shape.dtype, [&]<class T>(T) {
+    return prepare_strided(Same{}, input<T>(operands, 0), s.stride, output<T>(operands, 1),
+                           s.elements, s.tensors, s.elements, context);
+  });
+}
+
+Enqueue prepare_bucket_unpack(const OpShape& shape, void* const* operands, KernelContext& context) {
+  const auto s = unpack<BucketUnpackShape>(shape);
+  return with_type(shape.dtype, [&]<class T>(T) {
+    return prepare_strided(Scale{static_cast<float>(s.scale)}, input<T>(operands, 0), s.elements,
+                           output<T>(operands, 1), s.stride, s.tensors, s.elements, context);
+  });
 }
 
 }  // namespace stepmark::cuda

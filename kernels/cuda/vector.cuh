@@ -15,6 +15,11 @@ __device__ inline float load(float x) { return x; }
 __device__ inline float load(bfloat x) { return __bfloat162float(x); }
 __device__ inline void store(float& to, float x) { to = x; }
 __device__ inline void store(bfloat& to, float x) { to = __float2bfloat16(x); }  // nearest even
+// Numbers that are only moved, as bits.
+__device__ inline std::uint16_t load(std::uint16_t x) { return x; }
+__device__ inline std::uint32_t load(std::uint32_t x) { return x; }
+__device__ inline void store(std::uint16_t& to, std::uint16_t x) { to = x; }
+__device__ inline void store(std::uint32_t& to, std::uint32_t x) { to = x; }
 
 // N elements that are read and written in one access.
 template <class T, int N>
@@ -30,7 +35,7 @@ __device__ inline Pack<T, N> load_pack(const T* from) {
 }
 template <int N, class T>
 __device__ inline void store_pack(T* to, const Pack<T, N>& pack) {
-  *reinterpret_cast<Pack<T, N>*>(to) = pack;
+  store_whole(reinterpret_cast<Pack<T, N>*>(to), pack);
 }
 
 // Whether packs of 16 bytes may be used for these pointers. Null counts as aligned.
@@ -52,6 +57,12 @@ template <class T>
 template <class F>
 auto with_type(DType dtype, F f) {
   return dtype == DType::bf16 ? f(bfloat{}) : f(float{});
+}
+// The same with an unsigned integer of that size, for what is only moved: it stays the same to the
+// bit.
+template <class F>
+auto with_bits(DType dtype, F f) {
+  return dtype == DType::bf16 ? f(std::uint16_t{}) : f(std::uint32_t{});
 }
 // Calls f with std::integral_constant<int, width>: the pack's elements, or 1.
 template <class T, class F>

@@ -1,28 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// With x/2 (1 + tanh(u)) = x sigmoid(2u), GELU needs one exponential and no cancellation.
 #include "kernels/ops/activation.h"
 
+#include "kernels/host/gelu.h"
 #include "kernels/host/number.h"
 #include "kernels/host/table.h"
 #include "kernels/host/vector_math.h"
 
 namespace stepmark {
-namespace {
 
 using host::load;
 using host::store;
-
-constexpr float kTwoSqrtTwoOverPi = 1.59576912F;  // 2 sqrt(2/pi)
-constexpr float kCubic = 0.044715F;
-
-float gelu(float x) { return x * host::sigmoid(kTwoSqrtTwoOverPi * (x + kCubic * x * x * x)); }
-float gelu_slope(float x) {
-  const float s = host::sigmoid(kTwoSqrtTwoOverPi * (x + kCubic * x * x * x));
-  // At large |x| the second term is 0 times a large number: finite as long as x^3 is.
-  return s + x * s * (1.0F - s) * kTwoSqrtTwoOverPi * (1.0F + 3.0F * kCubic * x * x);
-}
-
-}  // namespace
 
 void host_gelu_fwd(const OpShape& shape, void* const* operands) {
   host::with_type(shape.dtype, [&]<class T>(T) {
@@ -32,7 +19,7 @@ void host_gelu_fwd(const OpShape& shape, void* const* operands) {
                             [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
                               for (std::int64_t i = begin; i < end; ++i) {
-                                store(y[i], gelu(load(x[i])));
+                                store(y[i], host::gelu(load(x[i])));
                               }
                             });
   });
@@ -46,7 +33,7 @@ void host_gelu_bwd(const OpShape& shape, void* const* operands) {
                             [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
                               for (std::int64_t i = begin; i < end; ++i) {
-                                store(dx[i], load(dy[i]) * gelu_slope(load(x[i])));
+                                store(dx[i], load(dy[i]) * host::gelu_slope(load(x[i])));
                               }
                             });
   });

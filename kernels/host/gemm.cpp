@@ -2,7 +2,8 @@
 // GEMM is one call of OpenBLAS: measured at GPT-2's sizes with 256 tokens, all forms (NN, NT, TN)
 // run within 12 % of its best square rate, so nothing is gained by computing transposes or blocks
 // ourselves. A bias is written to c first and added to, which costs what OpenBLAS would spend on
-// clearing c. bf16 operands are widened to fp32 scratch.
+// clearing c. bf16 operands are widened to fp32 scratch. The fused forms are their parts one after
+// the other: OpenBLAS has no epilogue to put the second one into.
 #include "kernels/ops/gemm.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "kernels/host/number.h"
 #include "kernels/host/sgemm.h"
 #include "kernels/host/table.h"
+#include "kernels/ops/activation.h"
 
 namespace stepmark {
 namespace {
@@ -99,6 +101,34 @@ void host_bias_grad(const OpShape& shape, void* const* operands) {
           }
         });
   });
+}
+
+void host_gemm_gelu(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<GemmGeluShape>(shape);
+  const GemmShape g{
+      .m = s.m, .n = s.n, .k = s.k, .trans_a = s.trans_a, .trans_b = s.trans_b, .bias = s.bias};
+  host_gemm(pack(g, shape.dtype), operands);  // a, b, bias, pre
+  host_gelu_fwd(pack(GeluFwdShape{.elements = s.m * s.n}, shape.dtype), operands + 3);  // pre, c
+}
+
+void host_gemm_dgelu(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<GemmDgeluShape>(shape);
+  const GemmShape g{.m = s.m, .n = s.n, .k = s.k, .trans_a = s.trans_a, .trans_b = s.trans_b};
+  void* const product[] = {operands[0], operands[1], nullptr, operands[3]};
+  host_gemm(pack(g, shape.dtype), product);
+  void* const slope[] = {operands[3], operands[2], operands[3]};
+  host_gelu_bwd(pack(GeluBwdShape{.elements = s.m * s.n}, shape.dtype), slope);
+}
+
+void host_gemm_bias_grad(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<GemmBiasGradShape>(shape);
+  const GemmShape g{
+      .m = s.m, .n = s.n, .k = s.k, .trans_a = 1, .accumulate = s.accumulate, .out_f32 = 1};
+  void* const product[] = {operands[0], operands[1], nullptr, operands[2]};
+  host_gemm(pack(g, shape.dtype), product);
+  void* const sums[] = {operands[0], operands[3]};
+  host_bias_grad(pack(BiasGradShape{.m = s.k, .n = s.m, .accumulate = s.accumulate}, shape.dtype),
+                 sums);
 }
 
 }  // namespace stepmark

@@ -55,6 +55,28 @@ void layernorm_row(const T* x, const T* gamma, const T* beta, T* y, float* mean_
   *rstd_out = rstd;
 }
 
+template <class T>
+void rmsnorm_row(const T* x, const T* gamma, T* y, float* rstd_out, std::int64_t cols, float eps) {
+  const float squares =
+      host::sum_in_lanes(0, cols, [=](std::int64_t c) { return load(x[c]) * load(x[c]); });
+  const float rstd = 1.0F / std::sqrt(squares / static_cast<float>(cols) + eps);
+#pragma omp simd
+  for (std::int64_t c = 0; c < cols; ++c) store(y[c], load(x[c]) * rstd * load(gamma[c]));
+  *rstd_out = rstd;
+}
+
+// out = a + b (+ bias, which may be null).
+template <class T>
+void residual_row(const T* a, const T* b, const T* bias, T* out, std::int64_t cols) {
+  if (bias == nullptr) {
+#pragma omp simd
+    for (std::int64_t c = 0; c < cols; ++c) store(out[c], load(a[c]) + load(b[c]));
+    return;
+  }
+#pragma omp simd
+  for (std::int64_t c = 0; c < cols; ++c) store(out[c], load(a[c]) + load(b[c]) + load(bias[c]));
+}
+
 // One row of the backward pass, adding to the group's dgamma and, when kMean, dbeta. RMSNorm is the
 // case mean = 0 without the terms that come from subtracting it.
 template <bool kMean, bool kAdd, class T>
@@ -141,16 +163,7 @@ void host_rmsnorm_fwd(const OpShape& shape, void* const* operands) {
     const T *x = host::input<T>(operands, 0), *gamma = host::input<T>(operands, 1);
     T* y = host::output<T>(operands, 2);
     host::parallel_each(s.rows, s.cols, [=](std::int64_t r) {
-      const T* row = x + r * s.cols;
-      T* out = y + r * s.cols;
-      const float squares = host::sum_in_lanes(
-          0, s.cols, [=](std::int64_t c) { return load(row[c]) * load(row[c]); });
-      const float factor = 1.0F / std::sqrt(squares / static_cast<float>(s.cols) + eps);
-#pragma omp simd
-      for (std::int64_t c = 0; c < s.cols; ++c) {
-        store(out[c], load(row[c]) * factor * load(gamma[c]));
-      }
-      rstd[r] = factor;
+      rmsnorm_row(x + r * s.cols, gamma, y + r * s.cols, rstd + r, s.cols, eps);
     });
   });
 }
@@ -163,6 +176,40 @@ void host_rmsnorm_bwd(const OpShape& shape, void* const* operands) {
     run(size, host::input<T>(operands, 0), host::input<T>(operands, 1), host::input<T>(operands, 2),
         nullptr, host::input<float>(operands, 3), host::output<T>(operands, 4),
         host::output<float>(operands, 5), nullptr);
+  });
+}
+
+void host_residual_rmsnorm_fwd(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<ResidualRmsNormFwdShape>(shape);
+  const auto eps = static_cast<float>(s.eps);
+  float* rstd = host::output<float>(operands, 6);
+  host::with_type(shape.dtype, [&]<class T>(T) {
+    const T *a = host::input<T>(operands, 0), *b = host::input<T>(operands, 1);
+    const T* bias = s.bias != 0 ? host::input<T>(operands, 2) : nullptr;
+    const T* gamma = host::input<T>(operands, 3);
+    T *out = host::output<T>(operands, 4), *y = host::output<T>(operands, 5);
+    host::parallel_each(s.rows, s.cols, [=](std::int64_t r) {
+      const std::int64_t at = r * s.cols;
+      residual_row(a + at, b + at, bias, out + at, s.cols);
+      rmsnorm_row(out + at, gamma, y + at, rstd + r, s.cols, eps);
+    });
+  });
+}
+
+void host_residual_layernorm_fwd(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<ResidualLayerNormFwdShape>(shape);
+  const auto eps = static_cast<float>(s.eps);
+  float *mean = host::output<float>(operands, 7), *rstd = host::output<float>(operands, 8);
+  host::with_type(shape.dtype, [&]<class T>(T) {
+    const T *a = host::input<T>(operands, 0), *b = host::input<T>(operands, 1);
+    const T* bias = s.bias != 0 ? host::input<T>(operands, 2) : nullptr;
+    const T *gamma = host::input<T>(operands, 3), *beta = host::input<T>(operands, 4);
+    T *out = host::output<T>(operands, 5), *y = host::output<T>(operands, 6);
+    host::parallel_each(s.rows, s.cols, [=](std::int64_t r) {
+      const std::int64_t at = r * s.cols;
+      residual_row(a + at, b + at, bias, out + at, s.cols);
+      layernorm_row(out + at, gamma, beta, y + at, mean + r, rstd + r, s.cols, eps);
+    });
   });
 }
 

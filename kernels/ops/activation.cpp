@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/ops/activation.h"
 
-#include <numbers>
-
+#include "kernels/ops/bench_sizes.h"
+#include "kernels/ops/gelu_reference.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
 namespace {
 
-const double kSqrtTwoOverPi = std::sqrt(2.0 / std::numbers::pi);
-constexpr double kCubic = 0.044715;
-
-double gelu(double x) {
-  return 0.5 * x * (1.0 + std::tanh(kSqrtTwoOverPi * (x + kCubic * x * x * x)));
-}
-double gelu_slope(double x) {
-  const double t = std::tanh(kSqrtTwoOverPi * (x + kCubic * x * x * x));
-  return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * kSqrtTwoOverPi * (1.0 + 3.0 * kCubic * x * x);
-}
 double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 
 void swiglu_fwd_reference(const SwigluFwdShape& s, Operands x) {
@@ -57,7 +47,9 @@ std::vector<OpShape> flat_test_shapes(DType dtype) {
 }
 template <class S>
 std::vector<OpShape> flat_bench_shapes(DType dtype) {
-  return pack_all<S>(dtype, {{.elements = 256 * 3072}, {.elements = 1 << 24}});
+  return pack_all<S>(dtype, {{.elements = 256 * 3072},
+                             {.elements = 1 << 24},
+                             {.elements = bench::kTokens * bench::kFfn}});
 }
 template <class S>
 std::vector<OpShape> row_test_shapes(DType dtype) {
@@ -66,7 +58,9 @@ std::vector<OpShape> row_test_shapes(DType dtype) {
 }
 template <class S>
 std::vector<OpShape> row_bench_shapes(DType dtype) {
-  return pack_all<S>(dtype, {{.rows = 256, .cols = 3072}, {.rows = 2048, .cols = 8192}});
+  return pack_all<S>(dtype, {{.rows = 256, .cols = 3072},
+                             {.rows = 2048, .cols = 8192},
+                             {.rows = bench::kTokens, .cols = bench::kFfn}});
 }
 template <class S>
 std::int64_t flat(const OpShape& shape) {
@@ -95,7 +89,7 @@ const OpInfo& op_info_gelu_fwd() {
       .flops = [](const OpShape& s) { return 9.0 * static_cast<double>(flat<S>(s)); },
       .tolerance = tolerance,
       .reference = on_operands<S>([](const S& s, Operands x) {
-        for (std::int64_t i = 0; i < s.elements; ++i) x[1][i] = gelu(x[0][i]);
+        for (std::int64_t i = 0; i < s.elements; ++i) x[1][i] = gelu_reference(x[0][i]);
       }),
       .test_shapes = flat_test_shapes<S>,
       .bench_shapes = flat_bench_shapes<S>};
@@ -118,7 +112,8 @@ const OpInfo& op_info_gelu_bwd() {
       .flops = [](const OpShape& s) { return 17.0 * static_cast<double>(flat<S>(s)); },
       .tolerance = tolerance,
       .reference = on_operands<S>([](const S& s, Operands x) {
-        for (std::int64_t i = 0; i < s.elements; ++i) x[2][i] = x[0][i] * gelu_slope(x[1][i]);
+        for (std::int64_t i = 0; i < s.elements; ++i)
+          x[2][i] = x[0][i] * gelu_slope_reference(x[1][i]);
       }),
       .test_shapes = flat_test_shapes<S>,
       .bench_shapes = flat_bench_shapes<S>};
@@ -191,8 +186,9 @@ const OpInfo& op_info_residual() {
           },
       .bench_shapes =
           [](DType dtype) {
-            return pack_all<S>(
-                dtype, {{.rows = 256, .cols = 768, .bias = 1}, {.rows = 4096, .cols = 4096}});
+            return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .bias = 1},
+                                       {.rows = 4096, .cols = 4096},
+                                       {.rows = bench::kTokens, .cols = bench::kHidden}});
           },
       .validate = on<S>([](const S& s) { require_flag("residual", "bias", s.bias); })};
   return info;

@@ -2,6 +2,7 @@
 #include "kernels/ops/attention.h"
 
 #include "kernels/ops/attention_reference.h"
+#include "kernels/ops/bench_sizes.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -45,6 +46,8 @@ double causal_product_flops(const OpShape& shape) {
   return 2.0 * static_cast<double>(s.batch * s.heads * s.head_dim) * seq * (seq + 1.0) / 2.0;
 }
 
+constexpr double kPrepareFlops = 1e10;
+
 template <class S>
 double attention_tolerance(const OpShape& shape) {
   const auto s = unpack<S>(shape);
@@ -57,14 +60,28 @@ std::vector<OpShape> attention_test_shapes(DType dtype) {
       dtype, {{.batch = 1, .seq = 1, .heads = 1, .kv_heads = 1, .head_dim = 1},
               {.batch = 2, .seq = 19, .heads = 3, .kv_heads = 3, .head_dim = 8},
               {.batch = 1, .seq = 33, .heads = 6, .kv_heads = 2, .head_dim = 5},
-              {.batch = 1, .seq = 150, .heads = 2, .kv_heads = 1, .head_dim = 16}});  // > one block
+              // More than one block of queries; the head sizes that accelerators have kernels for.
+              {.batch = 1, .seq = 150, .heads = 2, .kv_heads = 1, .head_dim = 16},
+              {.batch = 2, .seq = 65, .heads = 2, .kv_heads = 2, .head_dim = 64},
+              {.batch = 1, .seq = 131, .heads = 4, .kv_heads = 2, .head_dim = 128},
+              {.batch = 1, .seq = 256, .heads = 2, .kv_heads = 1, .head_dim = 128}});
+}
+template <class S>
+S llama(std::int64_t batch, std::int64_t seq) {
+  return {.batch = batch,
+          .seq = seq,
+          .heads = bench::kHeads,
+          .kv_heads = bench::kKvHeads,
+          .head_dim = bench::kHeadDim};
 }
 template <class S>
 std::vector<OpShape> attention_bench_shapes(DType dtype) {
-  return pack_all<S>(dtype,
-                     {{.batch = 4, .seq = 64, .heads = 12, .kv_heads = 12, .head_dim = 64},
-                      {.batch = 1, .seq = 1024, .heads = 12, .kv_heads = 12, .head_dim = 64},
-                      {.batch = 1, .seq = 2048, .heads = 8, .kv_heads = 2, .head_dim = 128}});
+  return pack_all<S>(dtype, {{.batch = 4, .seq = 64, .heads = 12, .kv_heads = 12, .head_dim = 64},
+                             {.batch = 1, .seq = 1024, .heads = 12, .kv_heads = 12, .head_dim = 64},
+                             {.batch = 1, .seq = 2048, .heads = 8, .kv_heads = 2, .head_dim = 128},
+                             llama<S>(2, 4096),
+                             llama<S>(1, 8192),
+                             llama<S>(2, 8192)});
 }
 
 void rope_reference(const RopeShape& s, Operands x) {
@@ -104,7 +121,8 @@ const OpInfo& op_info_attention_fwd() {
       .reference = on_operands<S>([](const S& s, Operands x) { attention_fwd_reference(s, x); }),
       .test_shapes = attention_test_shapes<S>,
       .bench_shapes = attention_bench_shapes<S>,
-      .validate = on<S>([](const S& s) { validate_heads("attention_fwd", s); })};
+      .validate = on<S>([](const S& s) { validate_heads("attention_fwd", s); }),
+      .unit = MathUnit::matrix};
   return info;
 }
 
@@ -131,8 +149,17 @@ const OpInfo& op_info_attention_bwd() {
       .test_shapes = attention_test_shapes<S>,
       .bench_shapes = attention_bench_shapes<S>,
       .validate = on<S>([](const S& s) { validate_heads("attention_bwd", s); }),
-      // out and lse are what the forward pass leaves behind.
+      // out and lse are what the forward pass leaves behind. Past what a naive loop does in seconds
+      // (shapes only timed) lse is what it is for scores from a standard normal distribution, the
+      // logarithm of the visible keys plus half the variance, and out stays normal.
       .prepare = on_operands<S>([](const S& s, Operands x) {
+        if (causal_product_flops<S>(pack(s, DType::f32)) > kPrepareFlops) {
+          for (std::size_t i = 0; i < x[3].size(); ++i) {
+            const auto visible = static_cast<std::int64_t>(i) % s.seq + 1;
+            x[3][i] = std::log(static_cast<double>(visible)) + 0.5;
+          }
+          return;
+        }
         const std::span<double> forward[] = {x[1], x[2], x[3]};
         attention_fwd_reference({.batch = s.batch,
                                  .seq = s.seq,
@@ -140,7 +167,8 @@ const OpInfo& op_info_attention_bwd() {
                                  .kv_heads = s.kv_heads,
                                  .head_dim = s.head_dim},
                                 forward);
-      })};
+      }),
+      .unit = MathUnit::matrix};
   return info;
 }
 
@@ -176,7 +204,8 @@ const OpInfo& op_info_rope() {
       .bench_shapes =
           [](DType dtype) {
             return pack_all<S>(
-                dtype, {{.batch = 1, .seq = 2048, .heads = 32, .kv_heads = 8, .head_dim = 128}});
+                dtype, {{.batch = 1, .seq = 2048, .heads = 32, .kv_heads = 8, .head_dim = 128},
+                        llama<S>(1, bench::kTokens)});
           },
       .validate = on<S>([](const S& s) {
         validate_heads("rope", s);

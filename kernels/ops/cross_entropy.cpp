@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/ops/bench_sizes.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -60,7 +61,9 @@ std::int64_t rows(const OpShape& shape) {
 }
 template <class S>
 std::vector<OpShape> ce_bench_shapes(DType dtype) {
-  return pack_all<S>(dtype, {{.rows = 256, .cols = 50257}, {.rows = 1024, .cols = 32000}});
+  return pack_all<S>(dtype, {{.rows = 256, .cols = 50257},
+                             {.rows = 1024, .cols = 32000},
+                             {.rows = bench::kTokens, .cols = bench::kVocab}});
 }
 template <class S>
 double tolerance(const OpShape& shape) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/ops/bench_sizes.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -111,8 +112,11 @@ const OpInfo& op_info_embedding_fwd() {
           },
       .bench_shapes =
           [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .vocab_rows = 50257},
-                                       {.rows = 8192, .cols = 4096, .vocab_rows = 32000}});
+            return pack_all<S>(
+                dtype,
+                {{.rows = 256, .cols = 768, .vocab_rows = 50257},
+                 {.rows = 8192, .cols = 4096, .vocab_rows = 32000},
+                 {.rows = bench::kTokens, .cols = bench::kHidden, .vocab_rows = bench::kVocab}});
           },
       .prepare = on_operands<S>([](const S& s, Operands x) { prepare_tokens(s, x); }),
       .bytes = [](const OpShape& shape) {  // only the rows looked up
@@ -147,7 +151,11 @@ const OpInfo& op_info_embedding_bwd() {
           [](DType dtype) {
             return pack_all<S>(dtype,
                                {{.rows = 256, .cols = 768, .vocab_rows = 50257, .accumulate = 1},
-                                {.rows = 256, .cols = 768, .vocab_rows = 50257}});
+                                {.rows = 256, .cols = 768, .vocab_rows = 50257},
+                                {.rows = bench::kTokens,
+                                 .cols = bench::kHidden,
+                                 .vocab_rows = bench::kVocab,
+                                 .accumulate = 1}});
           },
       .validate =
           on<S>([](const S& s) { require_flag("embedding_bwd", "accumulate", s.accumulate); }),

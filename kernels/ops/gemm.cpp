@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/ops/gemm.h"
 
+#include "kernels/ops/bench_sizes.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -52,21 +53,31 @@ std::vector<OpShape> gemm_test_shapes(DType dtype) {
   return shapes;
 }
 
-// GPT-2 124M at 256 tokens: the four projections and the tied head, with their gradients.
+// Forward product and both gradients of a linear layer.
+void add_linear(std::vector<OpShape>& shapes, DType dtype, std::int64_t tokens,
+                const bench::Linear& layer) {
+  const auto& [in, out] = layer;
+  const GemmShape forward{.m = tokens, .n = out, .k = in, .trans_b = 1};
+  const GemmShape input_grad{.m = tokens, .n = in, .k = out};
+  const GemmShape weight_grad{
+      .m = out, .n = in, .k = tokens, .trans_a = 1, .accumulate = 1, .out_f32 = 1};
+  for (const GemmShape& g : {forward, input_grad, weight_grad}) shapes.push_back(pack(g, dtype));
+}
+
+// GPT-2 124M at 256 tokens: the four projections and the tied head. Llama 3 8B at 8192: a layer,
+// and the head. Squares of two sizes: what a device's peak is measured with.
 std::vector<OpShape> gemm_bench_shapes(DType dtype) {
-  std::vector<OpShape> shapes{pack(GemmShape{.m = 2048, .n = 2048, .k = 2048}, dtype)};
-  struct Layer {
-    std::int64_t in, out;
-  };
-  constexpr std::int64_t kTokens = 256;
-  for (const auto& [in, out] :
-       {Layer{768, 2304}, Layer{768, 768}, Layer{768, 3072}, Layer{3072, 768}, Layer{768, 50257}}) {
-    const GemmShape forward{.m = kTokens, .n = out, .k = in, .trans_b = 1};
-    const GemmShape input_grad{.m = kTokens, .n = in, .k = out};
-    const GemmShape weight_grad{
-        .m = out, .n = in, .k = kTokens, .trans_a = 1, .accumulate = 1, .out_f32 = 1};
-    for (const GemmShape& g : {forward, input_grad, weight_grad}) shapes.push_back(pack(g, dtype));
+  std::vector<OpShape> shapes{pack(GemmShape{.m = 2048, .n = 2048, .k = 2048}, dtype),
+                              pack(GemmShape{.m = 8192, .n = 8192, .k = 8192}, dtype)};
+  for (const bench::Linear& layer :
+       {bench::Linear{768, 2304}, bench::Linear{768, 768}, bench::Linear{768, 3072},
+        bench::Linear{3072, 768}, bench::Linear{768, 50257}}) {
+    add_linear(shapes, dtype, 256, layer);
   }
+  for (const bench::Linear& layer : bench::kLayer) {
+    add_linear(shapes, dtype, bench::kTokens, layer);
+  }
+  add_linear(shapes, dtype, bench::kTokens, {bench::kHidden, bench::kVocab});
   return shapes;
 }
 
@@ -102,7 +113,8 @@ const OpInfo& op_info_gemm() {
       .reference = on_operands<S>([](const S& s, Operands x) { gemm_reference(s, x); }),
       .test_shapes = gemm_test_shapes,
       .bench_shapes = gemm_bench_shapes,
-      .validate = on<S>([](const S& s) { validate_gemm(s); })};
+      .validate = on<S>([](const S& s) { validate_gemm(s); }),
+      .unit = MathUnit::matrix};
   return info;
 }
 
@@ -130,7 +142,9 @@ const OpInfo& op_info_bias_grad() {
           },
       .bench_shapes =
           [](DType dtype) {
-            return pack_all<S>(dtype, {{.m = 256, .n = 3072}, {.m = 8192, .n = 4096}});
+            return pack_all<S>(dtype, {{.m = 256, .n = 3072},
+                                       {.m = 8192, .n = 4096},
+                                       {.m = bench::kTokens, .n = bench::kQkv}});
           },
       .validate = on<S>([](const S& s) { require_flag("bias_grad", "accumulate", s.accumulate); })};
   return info;

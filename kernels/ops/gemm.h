@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense matrix product. Operands: a, b, bias, c.
+// Dense matrix products, and those with the neighbouring pass over c or dy folded in. GEMM's
+// operands: a, b, bias, c.
 #pragma once
 
 #include "kernels/op.h"
@@ -20,6 +21,31 @@ struct BiasGradShape {
   static constexpr OpId id = OpId::bias_grad;
   std::int64_t m = 0, n = 0, accumulate = 0;
   auto dims() { return std::tie(m, n, accumulate); }
+};
+
+// pre (m, n) = op(a) op(b) + bias (n), c (m, n) = gelu(pre), tanh form as gelu_fwd. a, b as in
+// GemmShape. Operands: a, b, bias (absent when bias = 0), pre, c. gelu may be taken of the sum
+// before or after it is rounded to pre's type.
+struct GemmGeluShape {
+  static constexpr OpId id = OpId::gemm_gelu;
+  std::int64_t m = 0, n = 0, k = 0, trans_a = 0, trans_b = 0, bias = 0;
+  auto dims() { return std::tie(m, n, k, trans_a, trans_b, bias); }
+};
+
+// c (m, n) = (op(a) op(b)) * gelu'(pre), elementwise; the derivative as in gelu_bwd. a, b as in
+// GemmShape. Operands: a, b, pre (m, n), c.
+struct GemmDgeluShape {
+  static constexpr OpId id = OpId::gemm_dgelu;
+  std::int64_t m = 0, n = 0, k = 0, trans_a = 0, trans_b = 0;
+  auto dims() { return std::tie(m, n, k, trans_a, trans_b); }
+};
+
+// Weight and bias gradient of a linear layer in one pass over dy: dw (m, n) [+]= dy^T x,
+// dbias (m) [+]= column sums of dy. Operands: dy (k, m), x (k, n), dw (fp32), dbias (fp32).
+struct GemmBiasGradShape {
+  static constexpr OpId id = OpId::gemm_bias_grad;
+  std::int64_t m = 0, n = 0, k = 0, accumulate = 0;
+  auto dims() { return std::tie(m, n, k, accumulate); }
 };
 
 }  // namespace stepmark

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/ops/bench_sizes.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -23,6 +24,48 @@ std::vector<OpShape> flat_bench_shapes(DType dtype) {
 }
 double no_flops(const OpShape&) { return 0.0; }
 double exact(const OpShape&) { return 0.0; }
+
+template <class S>
+std::int64_t bucket_elements(const OpShape& shape) {
+  const auto s = unpack<S>(shape);
+  return s.tensors * s.elements;
+}
+template <class S>
+std::int64_t strided_elements(const OpShape& shape) {
+  const auto s = unpack<S>(shape);
+  return s.tensors * s.stride;
+}
+template <class S>
+std::vector<OpShape> bucket_test_shapes(DType dtype) {
+  return pack_all<S>(dtype, {{.tensors = 1, .elements = 1, .stride = 1},
+                             {.tensors = 3, .elements = 17, .stride = 17},
+                             {.tensors = 9, .elements = 1021, .stride = 1040}});
+}
+// One layer of Llama 3 8B as equal tensors: few large ones, and as many small ones as a careless
+// layout would give.
+template <class S>
+std::vector<OpShape> bucket_bench_shapes(DType dtype) {
+  constexpr std::int64_t kFew = 8, kMany = 1024;
+  return pack_all<S>(dtype, {{.tensors = 64, .elements = 1 << 16, .stride = (1 << 16) + 16},
+                             {.tensors = kFew,
+                              .elements = bench::kLayerParams / kFew,
+                              .stride = bench::kLayerParams / kFew + 16},
+                             {.tensors = kMany,
+                              .elements = bench::kLayerParams / kMany,
+                              .stride = bench::kLayerParams / kMany + 16}});
+}
+template <class S>
+void validate_bucket(const OpShape& shape) {
+  const auto s = unpack<S>(shape);
+  STEPMARK_REQUIRE(s.stride >= s.elements, "op {}: stride={} must be at least elements={}",
+                   info_of(S::id).name, s.stride, s.elements);
+}
+// What lies between the tensors is not touched.
+template <class S>
+double bucket_bytes(const OpShape& shape) {
+  return 2.0 * static_cast<double>(bucket_elements<S>(shape)) *
+         static_cast<double>(size_of(shape.dtype));
+}
 
 }  // namespace
 
@@ -110,6 +153,64 @@ const OpInfo& op_info_zero() {
       .reference = on_operands<S>([](const S&, Operands x) { std::ranges::fill(x[0], 0.0); }),
       .test_shapes = flat_test_shapes<S>,
       .bench_shapes = flat_bench_shapes<S>};
+  return info;
+}
+
+const OpInfo& op_info_bucket_pack() {
+  using S = BucketPackShape;
+  static const OpInfo info{.id = S::id,
+                           .name = "bucket_pack",
+                           .formula = "bucket[t elements + i] = source[t stride + i]",
+                           .source = "gradient buckets: Li et al., arXiv 2006.15704, section 3.2",
+                           .dim_names = {"tensors", "elements", "stride"},
+                           .scalar_names = {},
+                           .operands = {{"source", Access::in, DTypeRule::op, strided_elements<S>},
+                                        {"bucket", Access::out, DTypeRule::op, bucket_elements<S>}},
+                           .flops = no_flops,
+                           .tolerance = exact,
+                           .reference = on_operands<S>([](const S& s, Operands x) {
+                             for (std::int64_t t = 0; t < s.tensors; ++t) {
+                               std::copy_n(x[0].begin() + t * s.stride, s.elements,
+                                           x[1].begin() + t * s.elements);
+                             }
+                           }),
+                           .test_shapes = bucket_test_shapes<S>,
+                           .bench_shapes = bucket_bench_shapes<S>,
+                           .validate = validate_bucket<S>,
+                           .bytes = bucket_bytes<S>};
+  return info;
+}
+
+const OpInfo& op_info_bucket_unpack() {
+  using S = BucketUnpackShape;
+  static const OpInfo info{
+      .id = S::id,
+      .name = "bucket_unpack",
+      .formula = "target[t stride + i] = scale bucket[t elements + i]",
+      .source = "the inverse of bucket_pack, with the averaging of gradients",
+      .dim_names = {"tensors", "elements", "stride"},
+      .scalar_names = {"scale"},
+      .operands = {{"bucket", Access::in, DTypeRule::op, bucket_elements<S>},
+                   {"target", Access::inout, DTypeRule::op, strided_elements<S>}},
+      .flops = [](const OpShape& s) { return static_cast<double>(bucket_elements<S>(s)); },
+      .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 2); },
+      .reference = on_operands<S>([](const S& s, Operands x) {
+        for (std::int64_t t = 0; t < s.tensors; ++t) {
+          for (std::int64_t i = 0; i < s.elements; ++i) {
+            x[1][t * s.stride + i] = s.scale * x[0][t * s.elements + i];
+          }
+        }
+      }),
+      .test_shapes =
+          [](DType dtype) {
+            auto shapes = bucket_test_shapes<S>(dtype);
+            shapes.push_back(
+                pack(S{.tensors = 5, .elements = 33, .stride = 40, .scale = 0.125}, dtype));
+            return shapes;
+          },
+      .bench_shapes = bucket_bench_shapes<S>,
+      .validate = validate_bucket<S>,
+      .bytes = bucket_bytes<S>};
   return info;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plain memory operations: the probes that measure a device's own bandwidth, and casts.
+// Plain memory operations: the probes that measure a device's own bandwidth, arithmetic and room
+// for other kernels; casts; and the packing of gradients into buckets.
 #pragma once
 
 #include "kernels/op.h"
@@ -32,6 +33,41 @@ struct ZeroShape {
   static constexpr OpId id = OpId::zero;
   std::int64_t elements = 0;
   auto dims() { return std::tie(elements); }
+};
+// y = x after `iterations` times v = v * kFmaFactor + kFmaAddend, in fp32 whatever the dtype, each
+// step one fused multiply-add (or a multiplication and an addition: the tolerance has room for
+// both). Drifts towards 1, so values stay ordinary. Arithmetic without memory. Operands: x, y.
+inline constexpr float kFmaFactor = 0.9990234375F;  // 1 - 2^-10
+inline constexpr float kFmaAddend = 0.0009765625F;  // 2^-10
+struct FmaShape {
+  static constexpr OpId id = OpId::fma;
+  std::int64_t elements = 0, iterations = 0;
+  auto dims() { return std::tie(elements, iterations); }
+};
+// Holds `ctas` blocks of `threads` threads with `shared_bytes` of dynamic shared memory each for at
+// least `nanoseconds`, then writes 1 to done[cta]: the room that a communication kernel takes away
+// from others, without its traffic. Always fp32. A backend without blocks waits that long once.
+// Operand: done (fp32, ctas).
+struct OccupyShape {
+  static constexpr OpId id = OpId::occupy;
+  std::int64_t ctas = 0, threads = 0, shared_bytes = 0, nanoseconds = 0;
+  auto dims() { return std::tie(ctas, threads, shared_bytes, nanoseconds); }
+};
+// bucket[t * elements + i] = source[t * stride + i] for t < tensors, i < elements <= stride: what a
+// gradient bucket costs when gradients are not one flat buffer. Operands: source, bucket.
+struct BucketPackShape {
+  static constexpr OpId id = OpId::bucket_pack;
+  std::int64_t tensors = 0, elements = 0, stride = 0;
+  auto dims() { return std::tie(tensors, elements, stride); }
+};
+// The way back: target[t * stride + i] = scale * bucket[t * elements + i]; what lies between stays.
+// Operands: bucket, target (inout).
+struct BucketUnpackShape {
+  static constexpr OpId id = OpId::bucket_unpack;
+  std::int64_t tensors = 0, elements = 0, stride = 0;
+  double scale = 1.0;
+  auto dims() { return std::tie(tensors, elements, stride); }
+  auto scalars() { return std::tie(scale); }
 };
 
 }  // namespace stepmark

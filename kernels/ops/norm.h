@@ -39,4 +39,25 @@ struct RmsNormBwdShape {
   auto dims() { return std::tie(rows, cols, add_dx, accumulate); }
 };
 
+// The residual sum and the norm after it in one pass: out = a + b (+ bias), added in fp32 in this
+// order and rounded to the stored type, y = rmsnorm(out) gamma; the statistics are those of out as
+// stored. Operands: a, b, bias (cols; absent when bias = 0), gamma, out, y, rstd (fp32, rows). out
+// may be the same memory as a.
+struct ResidualRmsNormFwdShape {
+  static constexpr OpId id = OpId::residual_rmsnorm_fwd;
+  std::int64_t rows = 0, cols = 0, bias = 0;
+  double eps = 1e-5;
+  auto dims() { return std::tie(rows, cols, bias); }
+  auto scalars() { return std::tie(eps); }
+};
+
+// The same with layernorm_fwd. Operands: a, b, bias, gamma, beta, out, y, mean, rstd (fp32, rows).
+struct ResidualLayerNormFwdShape {
+  static constexpr OpId id = OpId::residual_layernorm_fwd;
+  std::int64_t rows = 0, cols = 0, bias = 0;
+  double eps = 1e-5;
+  auto dims() { return std::tie(rows, cols, bias); }
+  auto scalars() { return std::tie(eps); }
+};
+
 }  // namespace stepmark

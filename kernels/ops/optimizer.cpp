@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/ops/bench_sizes.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -80,7 +81,10 @@ const OpInfo& op_info_sum_squares() {
                                        {.elements = 67, .accumulate = 1, .weight = 0.25},
                                        {.elements = 200011}});
           },
-      .bench_shapes = [](DType dtype) { return pack_all<S>(dtype, {{.elements = 1 << 24}}); },
+      .bench_shapes =
+          [](DType dtype) {
+            return pack_all<S>(dtype, {{.elements = 1 << 24}, {.elements = bench::kLayerParams}});
+          },
       .validate =
           on<S>([](const S& s) { require_flag("sum_squares", "accumulate", s.accumulate); }),
       .prepare = on_operands<S>([](const S&, Operands x) { x[1][0] = std::abs(x[1][0]); })};
@@ -158,7 +162,10 @@ const OpInfo& op_info_adamw() {
                                        {.elements = 67, .lr = 0.1, .weight_decay = 0.1},
                                        {.elements = 20011}});
           },
-      .bench_shapes = [](DType dtype) { return pack_all<S>(dtype, {{.elements = 1 << 24}}); },
+      .bench_shapes =
+          [](DType dtype) {
+            return pack_all<S>(dtype, {{.elements = 1 << 24}, {.elements = bench::kLayerParams}});
+          },
       .validate = on<S>([](const S& s) { validate_adamw(s); }),
       .prepare = on_operands<S>([](const S&, Operands x) {
         x[1][0] = std::abs(x[1][0]);

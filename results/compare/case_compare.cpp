@@ -190,7 +190,7 @@ std::string why_not_comparable(const Record& a, const Record& b) {
       return fmt::format("{}: {}: {}", side, name_of(record->outcome), record->reason);
     }
     if (!record->perf_valid) {
-      return fmt::format("{}: timing says nothing about performance", side);
+      return fmt::format("{}: {}", side, not_performance(*record));
     }
     for (const auto& check : record->checks) {
       if (!check.passed) {
@@ -209,9 +209,17 @@ std::string why_not_comparable(const Record& a, const Record& b) {
                                    "tokens_per_step",
                                    "gpus",
                                    "model_flops_per_step",
-                                   "hardware_flops_per_step"};
+                                   "hardware_flops_per_step",
+                                   "tp_size_bytes",
+                                   "dp_size_bytes",
+                                   "tp_calls",
+                                   "dp_calls",
+                                   "gemm_calls",
+                                   "comm_calls",
+                                   "occupy_s"};
   constexpr std::array kTexts = {"collective", "dtype",    "op",   "placement",
-                                 "shape",      "workload", "plan", "topology"};
+                                 "shape",      "workload", "plan", "axes",
+                                 "priority",   "gemm",     "mode", "topology"};
   for (const auto* name : kNumbers) {
     if (a.number(name) != b.number(name)) {
       const auto shown = [](const std::optional<double>& value) {

@@ -2,11 +2,11 @@
 // Metrics from facts and times. Conventions: docs/measuring.md; names: docs/file-formats.md.
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "core/error.h"
 #include "core/metrics.h"
 #include "core/units.h"
+#include "results/record/derive_parts.h"
 #include "results/record/record.h"
 #include "results/record/summary.h"
 
@@ -18,6 +18,8 @@ constexpr double kGiga = 1e9;
 constexpr double kTera = 1e12;
 constexpr double kMicro = 1e-6;
 
+}  // namespace
+
 std::optional<double> if_finite(double value) {
   return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
 }
@@ -26,7 +28,6 @@ Metric not_available(std::string name, std::string unit, std::string why) {
   return {.name = std::move(name), .unit = std::move(unit), .note = std::move(why)};
 }
 
-// work / time: the upper time gives the lower rate.
 Metric rate(std::string name, std::string unit, double work, const Summary& time) {
   return {.name = std::move(name),
           .unit = std::move(unit),
@@ -50,11 +51,19 @@ double required(const Record& record, std::string_view name) {
   return *value;
 }
 
-// A fact that must be positive to mean something; absent otherwise.
 std::optional<double> positive(const Record& record, std::string_view name) {
   const auto value = record.number(name);
   return value && *value > 0 ? value : std::nullopt;
 }
+
+const Summary& required_summary(const Record& record, std::string_view series) {
+  const Summary* summary = record.summary(series);
+  STEPMARK_REQUIRE(summary != nullptr && summary->count > 0, "{}: no samples in series '{}'",
+                   record.case_id, series);
+  return *summary;
+}
+
+namespace {
 
 void derive_collective(Record& record, const Summary& time) {
   const auto kind = collective_from(record.text("collective"));
@@ -73,6 +82,21 @@ void derive_collective(Record& record, const Summary& time) {
         "busbw", "GB/s", size_bytes > 0 ? "one rank: nothing crosses a link" : "moves no data"));
   }
   record.metrics.push_back(duration("latency", "us", kMicro, time));
+  // Where a sample is a single call it is isolated itself.
+  const Summary* isolated = record.summary("isolated_s");
+  if (isolated != nullptr && isolated->count > 0) {
+    const Summary single = *isolated;
+    record.metrics.push_back(duration("isolated", "us", kMicro, single));
+  } else if (record.number("calls_per_sample") == 1.0) {
+    record.metrics.push_back(duration("isolated", "us", kMicro, time));
+  }
+  if (const auto first_s = positive(record, "first_call_s")) {
+    record.metrics.push_back({.name = "first_call",
+                              .unit = "us",
+                              .value = *first_s / kMicro,
+                              .note = "once: connections are set up; checked data",
+                              .higher_is_better = false});
+  }
 }
 
 void derive_kernel(Record& record, const Summary& time) {
@@ -91,7 +115,13 @@ void derive_kernel(Record& record, const Summary& time) {
   }
   const double compute_s = peak_gflops ? flops / (*peak_gflops * kGiga) : 0.0;
   const double memory_s = copy_gbps ? bytes / (*copy_gbps * kGB) : 0.0;
-  auto roofline = rate("roofline", "1", std::max(compute_s, memory_s), time);
+  const double floor_s = std::max(compute_s, memory_s);
+  record.metrics.push_back({.name = "floor",
+                            .unit = "s",
+                            .value = floor_s,
+                            .note = "what the measured peaks allow",
+                            .higher_is_better = false});
+  auto roofline = rate("roofline", "1", floor_s, time);
   roofline.note = compute_s >= memory_s ? "compute bound" : "memory bound";
   if (!peak_gflops || !copy_gbps) {
     roofline.note += peak_gflops ? "; copy bandwidth unknown" : "; GEMM peak unknown";
@@ -129,9 +159,50 @@ void derive_step(Record& record, const Summary& time) {
                   : not_available("tflops_per_gpu", "TFLOP/s", "model_flops_per_step is unknown"));
   metrics.push_back(utilization(record, "mfu", "model_flops_per_step", time));
   metrics.push_back(utilization(record, "hfu", "hardware_flops_per_step", time));
+  if (const auto gap_s = record.number("gap_s")) {
+    metrics.push_back({.name = "gap",
+                       .unit = "1",
+                       .value = if_finite(*gap_s / time.median),
+                       .note = "share of the step in which no stream of a rank was at work",
+                       .higher_is_better = false});
+  }
+  if (const auto joules = positive(record, "joules_per_sample")) {
+    metrics.push_back({.name = "tokens_per_joule",
+                       .unit = "tokens/J",
+                       .value = tokens / *joules,
+                       .note = "of the devices, waiting between steps included"});
+  }
+}
+
+// Any family: a sample's share of the energy of the whole window. Of a collective, one call's.
+void derive_energy(Record& record) {
+  const auto joules = positive(record, "joules_per_sample");
+  if (!joules) return;
+  const double calls =
+      record.family == "collective" ? positive(record, "calls_per_sample").value_or(1.0) : 1.0;
+  record.metrics.push_back({.name = "energy",
+                            .unit = "J",
+                            .value = *joules / calls,
+                            .note = "of all devices, per sample; waiting included",
+                            .higher_is_better = false});
+}
+
+// What was timed is not what the machine can do: no figure of it may pass for that.
+void withhold_performance(Record& record) {
+  for (Metric& metric : record.metrics) {
+    metric.value.reset();
+    metric.lower.reset();
+    metric.upper.reset();
+    metric.note = not_performance(record);
+  }
 }
 
 }  // namespace
+
+std::string not_performance(const Record& record) {
+  const std::string topology = record.text("topology");
+  return topology.empty() ? "not performance" : "not performance: " + topology;
+}
 
 void derive(Record& record) {
   STEPMARK_REQUIRE(record.outcome == Outcome::ok,
@@ -154,11 +225,18 @@ void derive(Record& record) {
     derive_kernel(record, summary);
   } else if (record.family == "step") {
     derive_step(record, summary);
+  } else if (record.family == "groups") {
+    derive_groups(record, summary);
+  } else if (record.family == "overlap") {
+    derive_overlap(record, summary);
   } else {
-    throw Error(ExitCode::kUsage,
-                fmt::format("{}: family '{}', expected collective | kernel | step", record.case_id,
-                            record.family));
+    throw Error(
+        ExitCode::kUsage,
+        fmt::format("{}: family '{}', expected collective | kernel | groups | overlap | step",
+                    record.case_id, record.family));
   }
+  derive_energy(record);
+  if (!record.perf_valid) withhold_performance(record);
 }
 
 }  // namespace stepmark

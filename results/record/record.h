@@ -66,7 +66,7 @@ struct Check {
 
 struct Record {
   std::string case_id;  // "collective/all_reduce/fp32/sum/4KiB/out-of-place/world4"
-  std::string family;   // kernel | collective | step
+  std::string family;   // kernel | collective | groups | overlap | step
   Provenance provenance = Provenance::measured;
   Outcome outcome = Outcome::ok;
   std::string reason;               // of skipped, failed, not_measured
@@ -101,8 +101,12 @@ struct Record {
 
 // Fills `summaries` (one per series) and `metrics` (by family, from numbers and the time summary):
 //   collective: algbw, busbw (GB/s), latency (us); kernel: gflops, gbps; step: step_time,
-//   tokens_per_s, tokens_per_s_per_gpu, tflops_per_gpu, mfu (N/A without a dense peak).
+//   tokens_per_s, tokens_per_s_per_gpu, tflops_per_gpu, mfu (N/A without a dense peak); groups and
+//   overlap: slowdowns, bandwidths, efficiency. docs/file-formats.md has all.
+// Without perf_valid every metric is N/A: the times stay, in the summaries.
 // Pure: `verify` recomputes and compares. Only for outcome ok.
 void derive(Record& record);
+// What stands where a figure of performance would: "not performance", with what was not of its own.
+[[nodiscard]] std::string not_performance(const Record& record);
 
 }  // namespace stepmark

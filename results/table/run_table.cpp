@@ -2,12 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <map>
 
 #include "core/units.h"
 #include "results/record/journal.h"
+#include "results/table/concurrent_table.h"
 #include "results/table/format.h"
+#include "results/table/remarks.h"
 #include "results/table/table.h"
 #include "results/table/text_table.h"
 
@@ -15,100 +16,11 @@ namespace stepmark {
 
 namespace {
 
-using Records = std::vector<const Record*>;
-
-Records measured(const Run& run, std::string_view family) {
-  Records out;
-  for (const auto& record : run.records) {
-    if (record.family == family && record.outcome == Outcome::ok) {
-      out.push_back(&record);
-    }
-  }
-  return out;
+// Time of a single call after a barrier.
+std::string isolated_time(const Record& record) {
+  const Metric* metric = record.metric("isolated");
+  return metric != nullptr && metric->value ? format_time(*metric->value * 1e-6) : kNotAvailable;
 }
-
-const Summary& time_of(const Record& record) {
-  static const Summary kNone{.series = "time_s",
-                             .median = std::numeric_limits<double>::quiet_NaN(),
-                             .lower = std::numeric_limits<double>::quiet_NaN(),
-                             .upper = std::numeric_limits<double>::quiet_NaN(),
-                             .p99 = std::numeric_limits<double>::quiet_NaN()};
-  const auto* found = record.summary("time_s");
-  return found == nullptr ? kNone : *found;
-}
-
-// Labels that every measured case of the run has are said once, below the tables.
-std::vector<std::string> common_labels(const Run& run) {
-  std::vector<std::string> common;
-  bool first = true;
-  for (const auto& record : run.records) {
-    if (record.outcome != Outcome::ok) {
-      continue;
-    }
-    if (first) {
-      common = record.labels;
-      first = false;
-    }
-    std::erase_if(common, [&](const std::string& label) {
-      return std::find(record.labels.begin(), record.labels.end(), label) == record.labels.end();
-    });
-  }
-  return common;
-}
-
-// Whatever keeps a figure from being a plain measurement is said beside it: a letter in the table,
-// its meaning below.
-class Remarks {
- public:
-  explicit Remarks(std::vector<std::string> common) : common_(std::move(common)) {}
-
-  [[nodiscard]] std::vector<std::string> texts(const Record& record) const {
-    std::vector<std::string> out;
-    if (record.provenance != Provenance::measured) {
-      out.emplace_back(name_of(record.provenance));
-    }
-    if (!record.perf_valid) {
-      out.emplace_back("timing not valid");
-    }
-    for (const auto& label : record.labels) {
-      if (std::find(common_.begin(), common_.end(), label) == common_.end()) {
-        out.push_back(label);
-      }
-    }
-    return out;
-  }
-
-  [[nodiscard]] std::string marks(const Record& record) {
-    std::string out;
-    for (const auto& text : texts(record)) {
-      auto found = std::find(known_.begin(), known_.end(), text);
-      if (found == known_.end()) {
-        found = known_.insert(known_.end(), text);
-      }
-      const auto index = static_cast<std::size_t>(found - known_.begin());
-      out += fmt::format("{}{}", out.empty() ? "" : " ",
-                         index < 26 ? std::string(1, static_cast<char>('a' + index))
-                                    : fmt::format("{}", index + 1));
-    }
-    return out;
-  }
-
-  [[nodiscard]] std::string legend() const {
-    std::string out;
-    for (std::size_t i = 0; i < known_.size(); ++i) {
-      out += wrapped(fmt::format("{} {}",
-                                 i < 26 ? std::string(1, static_cast<char>('a' + i))
-                                        : fmt::format("{}", i + 1),
-                                 known_[i]),
-                     2);
-    }
-    return out;
-  }
-
- private:
-  std::vector<std::string> common_;
-  std::vector<std::string> known_;
-};
 
 std::string collective_block_name(const Record& record) {
   const auto placement = record.text("placement");
@@ -137,6 +49,7 @@ std::string collectives(const Run& run) {
                      {"p99"},
                      {"algbw GB/s"},
                      {"busbw GB/s"},
+                     {"isolated"},
                      {"samples"},
                      {"check", Align::left},
                      {"note", Align::left}});
@@ -148,12 +61,18 @@ std::string collectives(const Run& run) {
       const auto& time = time_of(*record);
       table.add({format_bytes(record->number("size_bytes").value_or(0)), format_time(time.median),
                  format_half_width(time), format_time(time.p99), format_metric(*record, "algbw"),
-                 format_metric(*record, "busbw"), fmt::format("{}", time.count),
-                 format_checks(*record), remarks.marks(*record)});
+                 format_metric(*record, "busbw"), isolated_time(*record),
+                 fmt::format("{}", time.count), format_checks(*record), remarks.marks(*record)});
     }
     out += fmt::format("{}\n{}{}\n", fit(name, kTableWidth), table.text(), remarks.legend());
   }
   return out;
+}
+
+// What the peaks measured in the same run allow.
+std::string floor_time(const Record& record) {
+  const Metric* metric = record.metric("floor");
+  return metric != nullptr && metric->value ? format_time(*metric->value) : kNotAvailable;
 }
 
 std::string kernels(const Run& run) {
@@ -161,7 +80,7 @@ std::string kernels(const Run& run) {
   TextTable table({{"kernel", Align::left},
                    {"time"},
                    {"±95 %"},
-                   {"p99"},
+                   {"floor"},
                    {"GFLOP/s"},
                    {"GB/s"},
                    {"roofline"},
@@ -172,7 +91,7 @@ std::string kernels(const Run& run) {
     const auto* roofline = record->metric("roofline");
     const auto title = record->text("title");
     table.add({title.empty() ? record->case_id : title, format_time(time.median),
-               format_half_width(time), format_time(time.p99), format_metric(*record, "gflops"),
+               format_half_width(time), floor_time(*record), format_metric(*record, "gflops"),
                format_metric(*record, "gbps"),
                format_percent(roofline == nullptr ? std::nullopt : roofline->value),
                format_checks(*record), remarks.marks(*record)});
@@ -221,6 +140,11 @@ std::string steps(const Run& run) {
                format_percent(hfu == nullptr ? std::nullopt : hfu->value), format_checks(*record)});
     if (!record->split.empty()) {
       below += wrapped(fmt::format("  {}: {}", name, step_split(*record)), 4);
+    }
+    if (const auto* gap = record->metric("gap"); gap != nullptr && gap->value) {
+      below += wrapped(fmt::format("  {}: no stream at work in {} of the step", name,
+                                   format_percent(gap->value)),
+                       4);
     }
     if (mfu != nullptr && !mfu->value) {
       below += wrapped(fmt::format("  {}: MFU N/A: {}", name, mfu->note), 4);
@@ -298,8 +222,8 @@ std::string closing(const Run& run) {
 }  // namespace
 
 std::string run_table(const Run& run) {
-  return collectives(run) + kernels(run) + steps(run) + failed_checks(run) + without_result(run) +
-         closing(run);
+  return collectives(run) + groups_table(run) + overlap_table(run) + kernels(run) + steps(run) +
+         device_table(run) + failed_checks(run) + without_result(run) + closing(run);
 }
 
 }  // namespace stepmark

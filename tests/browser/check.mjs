@@ -35,7 +35,13 @@ const expected = {
   "four.html": ["busbw", "latency", "roofline", "split", "timeline"],
   "hostile.html": ["busbw", "latency", "roofline", "split", "timeline"],
   "kernels-only.html": ["roofline"],
+  "concurrent.html": ["roofline"],
   "nothing.html": [],
+};
+
+// Texts that a page must show.
+const texts = {
+  "concurrent.html": ["At the same time", "tp all_reduce", "50 %", "not performance: single-gpu-timesliced", "Devices while sampled", "sw power cap"],
 };
 
 const problems = [];
@@ -81,6 +87,9 @@ async function check(browser, name, width, scheme) {
   if (seen.overflow > 0) fail(`the body is ${seen.overflow} px wider than the window`);
   if (!/\d+ of \d+ cases measured/.test(seen.text)) fail("no verdict line");
   if (name === "hostile.html" && !seen.text.includes("</script>")) fail("the hostile text is not shown");
+  for (const text of texts[name] ?? []) {
+    if (!seen.text.includes(text)) fail(`'${text}' is not shown`);
+  }
   for (const chart of seen.charts) {
     if (chart.width < 200 || chart.height < 60 || chart.marks === 0) {
       fail(`chart ${chart.kind} is not drawn (${chart.width} x ${chart.height}, ${chart.marks} marks)`);

@@ -38,6 +38,18 @@ int main(int argc, char** argv) {
                         synthetic::run({.seed = 6, .name = "b", .hostile = true})});
   page("kernels-only.html",
        {synthetic::run({.seed = 7, .name = "k", .collectives = false, .steps = false})});
+  auto concurrent = synthetic::run({.seed = 9, .name = "c", .collectives = false, .steps = false});
+  auto watched = synthetic::overlap(20);
+  watched.numbers.emplace_back("telemetry_samples", 50);
+  watched.numbers.emplace_back("gpu_power_w", 612.5);
+  watched.texts.emplace_back("throttle_reasons", "sw power cap");
+  auto shared = synthetic::groups(20);
+  shared.case_id += "/shared";
+  shared.perf_valid = false;
+  shared.texts.emplace_back("topology", "single-gpu-timesliced");
+  derive(shared);
+  concurrent.records.insert(concurrent.records.end(), {synthetic::groups(20), watched, shared});
+  page("concurrent.html", {concurrent});
   page("nothing.html", {synthetic::run({.seed = 8, .name = "none", .nothing_measured = true})});
   return 0;
 }

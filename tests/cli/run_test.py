@@ -29,6 +29,17 @@ class Alone(tool.ToolTest):
         self.assertEqual({r["family"] for r in records}, {"step", "collective", "kernel"})
         self.assertEqual(tool.read_lines(journal)[-1]["exit_code"], tool.NOT_MEASURED)
 
+    def test_stand_in_for_a_collective(self):
+        suite = self.write("concurrent.yaml", tool.CONCURRENT_SUITE)
+        journal = self.path("run.smk")
+        result = stepmark("run", "--suite", suite, "--out", journal)
+        self.expect(result, tool.NOT_MEASURED)  # groups need ranks
+        groups, overlap = tool.records(journal)
+        self.assertEqual(groups["outcome"], "skipped")
+        self.assertEqual(overlap["outcome"], "ok", overlap["reason"])
+        self.assertEqual(overlap["texts"]["beside"], "occupy")
+        self.assertIn("occupy 2 CTAs", result.out)
+
     def test_only_json_and_default_name(self):
         result = stepmark("run", "--suite", self.suite, "--only", "kernel/", "--budget", "1s",
                           "--json", cwd=self.folder)
@@ -147,6 +158,26 @@ class Together(tool.ToolTest):
             self.assertTrue(all(check["passed"] for check in record["checks"]))
         self.assertEqual(len(os.listdir(self.path("t"))), 1)
         self.assertIn("cases measured", result.out)
+
+    def test_work_at_the_same_time(self):
+        suite = self.write("concurrent.yaml", tool.CONCURRENT_SUITE)
+        journal = self.path("run.smk")
+        result = stepmark("run", "--suite", suite, "--out", journal, ranks=4)
+        self.expect(result, tool.NOT_MEASURED)
+        groups, overlap, limited = tool.records(journal)
+        for record in (groups, overlap):
+            self.assertEqual(record["outcome"], "ok", record["reason"])
+            self.assertTrue(all(check["passed"] for check in record["checks"]))
+        metrics = {m["name"]: m["value"] for m in groups["metrics"]}
+        for axis in ("tp", "dp"):
+            self.assertGreater(metrics[axis + "_slowdown"], 0)
+            self.assertGreater(metrics[axis + "_busbw_together"], 0)
+        self.assertIn("overlap_efficiency", {m["name"] for m in overlap["metrics"]})
+        self.assertEqual(limited["outcome"], "skipped")
+        self.assertIn("CTA limit 4 requested, not applied", limited["reason"])
+        self.assertIn("tp all_red", result.out)
+        self.assertIn("Overlap with products fp32 64x64x64", result.out)
+        self.expect(stepmark("report", journal, "--html", self.path("r.html")), tool.OK)
 
     def test_one_voice(self):
         for arguments, text in (

@@ -41,6 +41,26 @@ cases:
     max_bytes: 4MiB
 """
 
+# Collectives at the same time, and products beside one.
+CONCURRENT_SUITE = """\
+suite: concurrent
+description: work at the same time
+budget: 4s
+precision: 20%
+cases:
+  - family: groups
+    plan: ["tp=2,dp=2", "tp=2", "tp=1"]
+    traffic:
+      tp: {op: all_reduce, bytes: 64KiB}
+      dp: {op: reduce_scatter, bytes: 256KiB}
+  - family: overlap
+    gemm: {m: 64, n: 64, k: 64}
+    collectives: [all_gather]
+    bytes: 64KiB
+    max_ctas: [0, 4]
+    occupy_ctas: [2]
+"""
+
 
 def environment():
     env = dict(os.environ)

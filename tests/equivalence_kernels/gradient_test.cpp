@@ -225,5 +225,29 @@ TEST(Gradient, LinearLayerFromThreeGemms) {
   expect_gradient(dbias, bias, loss);
 }
 
+// Up projection with GELU, and its three gradients, by the fused forms.
+TEST(Gradient, GeluLayerFromFusedGemms) {
+  constexpr std::int64_t kTokens = 4, kIn = 5, kOut = 3, kNext = 6;
+  Vector x = random_vector(kTokens * kIn, 0), w = random_vector(kOut * kIn, 1);
+  Vector bias = random_vector(kOut, 2), next = random_vector(kNext * kOut, 3);
+  const Vector upstream = random_vector(kTokens * kNext, 4);
+  Vector pre = zeros(kTokens * kOut), active = zeros(kTokens * kOut), y = zeros(kTokens * kNext);
+  Vector absent;
+  const auto loss = [&] {
+    reference(GemmGeluShape{.m = kTokens, .n = kOut, .k = kIn, .trans_b = 1, .bias = 1}, x, w, bias,
+              pre, active);
+    reference(GemmShape{.m = kTokens, .n = kNext, .k = kOut, .trans_b = 1}, active, next, absent,
+              y);
+    return dot(y, upstream);
+  };
+  loss();
+  Vector dy = upstream, dpre = zeros(kTokens * kOut);
+  reference(GemmDgeluShape{.m = kTokens, .n = kOut, .k = kNext}, dy, next, pre, dpre);
+  Vector dw = zeros(kOut * kIn), dbias = zeros(kOut);
+  reference(GemmBiasGradShape{.m = kOut, .n = kIn, .k = kTokens}, dpre, x, dw, dbias);
+  expect_gradient(dw, w, loss);
+  expect_gradient(dbias, bias, loss);
+}
+
 }  // namespace
 }  // namespace stepmark::test

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // kernels_dump DIR: runs every op's fp32 test shapes on the host and writes, per operand, its
-// values before and after as raw little-endian fp32 (indices int32), with DIR/index.json describing
-// them. scripts/reference/torch_ops.py recomputes them with PyTorch.
+// values before and after as raw little-endian fp32 (indices int32; fp8, which the PyTorch at hand
+// has not, widened to fp32), with DIR/index.json describing them. scripts/reference/torch_ops.py
+// recomputes them with PyTorch.
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -40,7 +41,8 @@ nlohmann::json dump(const std::string& dir, const OpShape& shape, const std::str
   const auto after = stepmark::test::run_host(shape, before).values;
   for (std::size_t i = 0; i < before.size(); ++i) {
     const std::string name(info.operands[i].name);
-    const stepmark::DType dtype = stepmark::dtype_of(shape, i);
+    const stepmark::DType stored = stepmark::dtype_of(shape, i);
+    const stepmark::DType dtype = stepmark::size_of(stored) == 1 ? stepmark::DType::f32 : stored;
     entry["operands"].push_back(
         {{"name", name},
          {"dtype", stepmark::name_of(dtype)},

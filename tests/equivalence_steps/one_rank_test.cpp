@@ -56,6 +56,35 @@ TEST_P(OneRank, RepeatsBitForBit) {
   EXPECT_EQ(a.state().loss(), b.state().loss());
 }
 
+TEST_P(OneRank, JoinedKernelsComputeWhatTheyDoApart) {
+  for (const char* text :
+       {"micro_batch=2,seq=16,accumulation=2", "micro_batch=4,seq=16,precision=bf16"}) {
+    SCOPED_TRACE(text);
+    const Plan plan = resolve(parse_plan(text), model_, 1);
+    const Program apart = unfused_step_program(model_, plan, 0);
+    ASSERT_GT(apart.ops.size(), step_program(model_, plan, 0).ops.size());
+    StepRun one(*self_, model_, plan, 0);
+    StepRun other(*self_, model_, plan, apart);
+    for (int i = 0; i < 3; ++i) {
+      one.step();
+      other.step();
+      EXPECT_NEAR(one.state().loss() / other.state().loss(), 1.0, 1e-5);
+      for (const Param& param : one.state().layout().params()) {
+        const std::vector<float> got = one.state().grad_values(param);
+        const std::vector<float> want = other.state().grad_values(param);
+        double difference = 0;
+        double norm = 0;
+        for (std::size_t k = 0; k < want.size(); ++k) {
+          difference += std::pow(double{got[k]} - double{want[k]}, 2);
+          norm += std::pow(double{want[k]}, 2);
+        }
+        EXPECT_GT(norm, 0.0) << param.name;
+        EXPECT_LE(std::sqrt(difference / norm), 1e-5) << param.name << " in step " << i;
+      }
+    }
+  }
+}
+
 TEST_P(OneRank, ClipScalesTheUpdateAndNotTheReportedNorm) {
   StepRun free = run("micro_batch=2,seq=16,clip=0");
   StepRun clipped = run("micro_batch=2,seq=16,clip=0.001");

@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include <memory>
+#include <utility>
 
 #include "collectives/comm.h"
 #include "harness/exec/executor.h"
@@ -35,9 +36,12 @@ inline Model equivalence_model(ModelFamily family, bool tied) {
 class StepRun {
  public:
   StepRun(Comm& world, const Model& model, const Plan& plan, std::int32_t rank)
+      : StepRun(world, model, plan, step_program(model, plan, rank)) {}
+  // Another program of the same step.
+  StepRun(Comm& world, const Model& model, const Plan& plan, Program program)
       : device_(make_host_device(1)),
         executor_(make_host_executor(*device_)),
-        program_(step_program(model, plan, rank)),
+        program_(std::move(program)),
         comms_(make_comm_set(world, program_)),
         runnable_(executor_->prepare(program_, *comms_)),
         state_(*runnable_, *device_, model, plan, kSeed) {

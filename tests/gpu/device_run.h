@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/cuda/check.h"
@@ -35,9 +37,15 @@ class DeviceCopy {
   std::size_t bytes_, offset_;
 };
 
+// An operand that lies in the memory of another one.
+struct InPlace {
+  std::size_t operand, memory_of;
+};
+
 // What the CUDA kernel leaves in the operands, each with its guard zones on the device; misaligned:
 // operands are aligned to their element size only.
-inline HostResult run_cuda(const OpShape& shape, const Values& before, bool misaligned) {
+inline HostResult run_cuda(const OpShape& shape, const Values& before, bool misaligned,
+                           std::optional<InPlace> in_place = std::nullopt) {
   cuda::KernelContext context;
   return run_with(shape, before, [&](std::vector<GuardedBuffer>& buffers) {
     std::vector<std::unique_ptr<DeviceCopy>> copies;
@@ -49,8 +57,10 @@ inline HostResult run_cuda(const OpShape& shape, const Values& before, bool misa
           static_cast<std::byte*>(copies.back()->begin()) + GuardedBuffer::kGuardBytes;
       operands.push_back(before[i].empty() ? nullptr : guard);
     }
+    if (in_place) operands[in_place->operand] = operands[in_place->memory_of];
     cuda::prepare(shape, operands.data(), context)(nullptr);
     STEPMARK_CUDA_CHECK(cudaDeviceSynchronize());
+    if (in_place) std::swap(copies[in_place->operand], copies[in_place->memory_of]);
     for (std::size_t i = 0; i < buffers.size(); ++i) copies[i]->copy_back(buffers[i]);
   });
 }

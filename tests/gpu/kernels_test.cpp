@@ -3,6 +3,9 @@
 // shape, with operands aligned to 256 bytes and to their element size only.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "tests/gpu/device_run.h"
 
 namespace stepmark::test {
@@ -42,6 +45,32 @@ TEST_P(CudaKernels, RepeatBitForBit) {
     SCOPED_TRACE(to_text(shape));
     const Values before = random_operands(shape, 7);
     EXPECT_EQ(run_cuda(shape, before, false).bytes, run_cuda(shape, before, false).bytes);
+  }
+}
+
+TEST_P(CudaKernels, LetsNanThrough) {
+  const OpShape shape = shapes().back();
+  // As in the host's test: a maximum has no place for it, gathers may not read the element.
+  for (const OpId id :
+       {OpId::ce_max, OpId::embedding_fwd, OpId::embedding_bwd, OpId::position_fwd}) {
+    if (shape.id == id) return;
+  }
+  for (const bool misaligned : {false, true}) {
+    Values values = random_operands(shape, 3);
+    const OpInfo& info = info_of(shape.id);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (access_of(shape, i) == Access::out || dtype_of(shape, i) == DType::i32) continue;
+      values[i][0] = std::numeric_limits<double>::quiet_NaN();
+      const HostResult got = run_cuda(shape, values, misaligned);
+      bool found = false;
+      for (std::size_t o = 0; o < values.size(); ++o) {
+        for (const double v : got.values[o]) {
+          found = found || (is_written(shape, o) && std::isnan(v));
+        }
+      }
+      EXPECT_TRUE(found) << to_text(shape) << ": NaN in " << info.operands[i].name << " was lost";
+      break;
+    }
   }
 }
 

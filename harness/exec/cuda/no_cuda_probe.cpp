@@ -6,4 +6,6 @@ namespace stepmark {
 
 CudaProbe probe_cuda() { return {}; }
 
+std::vector<GpuLibrary> probe_gpu_libraries(int) { return {}; }
+
 }  // namespace stepmark

@@ -12,6 +12,7 @@
 #include "harness/exec/arena.h"
 #include "harness/exec/bind_comm.h"
 #include "harness/exec/executor.h"
+#include "harness/exec/failure.h"
 #include "harness/exec/host/host_event.h"
 #include "harness/exec/recording_stream.h"
 #include "harness/exec/schedule.h"
@@ -62,7 +63,7 @@ class HostRunnable final : public Runnable {
 
   void run() override {
     step_begin_ns_ = walk_all(/*bodies=*/true, spans_);
-    if (failure_) rethrow();
+    if (failure_) rethrow_from(place_of(program_, failed_op_), failure_);
   }
 
   double run_empty() override {
@@ -173,22 +174,6 @@ class HostRunnable final : public Runnable {
         failed_op_ = op;
       }
       failed_.store(true, std::memory_order_relaxed);
-    }
-  }
-
-  [[noreturn]] void rethrow() const {
-    const Op& op = program_.ops[static_cast<std::size_t>(failed_op_)];
-    const std::string place =
-        fmt::format("rank {}: op {} \"{}\" on stream {}", program_.rank, failed_op_, op.label,
-                    program_.streams[static_cast<std::size_t>(op.stream)]);
-    try {
-      std::rethrow_exception(failure_);
-    } catch (const Error& error) {
-      throw Error(error.code(), fmt::format("{}: {}", place, error.message()), error.expression());
-    } catch (const std::exception& error) {
-      throw Error(ExitCode::kEnvironment, fmt::format("{}: {}", place, error.what()));
-    } catch (...) {
-      throw Error(ExitCode::kEnvironment, fmt::format("{}: an exception of unknown type", place));
     }
   }
 

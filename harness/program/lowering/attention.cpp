@@ -44,12 +44,17 @@ void Lowering::attention_forward(std::int64_t layer) {
 void Lowering::attention_backward(std::int64_t layer, std::int64_t micro) {
   const std::string name = fmt::format("layer{}.", layer);
   const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
-  bias_gradient(name + "attn.out", dx, share_tokens_, model_.hidden, micro);
+  if (plan_.sequence_parallel) {  // of this rank's tokens, while the others' are on their way
+    bias_gradient(name + "attn.out", dx, share_tokens_, model_.hidden, micro);
+  }
   const BufferSlice dy = gather_tokens(name + "attn.out.bwd", dx, "gathered_dy");
   const BufferSlice attended = activation(name + "attended", tokens_ * q_width_);
   const BufferSlice dattended = workspace("dattended", tokens_ * q_width_);
   linear_input_gradient(name + "attn.out", dy, dattended, tokens_, model_.hidden, q_width_);
   linear_weight_gradient(name + "attn.out", dy, attended, tokens_, model_.hidden, q_width_, micro);
+  if (!plan_.sequence_parallel) {
+    bias_gradient(name + "attn.out", dy, tokens_, model_.hidden, micro);
+  }
   const BufferSlice qkv = activation(name + "qkv", tokens_ * qkv_width_);
   const BufferSlice dqkv = workspace("dqkv", tokens_ * qkv_width_);
   compute(name + "attention.bwd",

@@ -30,18 +30,23 @@ void Lowering::mlp_forward(std::int64_t layer) {
 void Lowering::mlp_backward(std::int64_t layer, std::int64_t micro) {
   const std::string name = fmt::format("layer{}.", layer);
   const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
-  bias_gradient(name + "mlp.down", dx, share_tokens_, model_.hidden, micro);
+  if (plan_.sequence_parallel) {  // of this rank's tokens, while the others' are on their way
+    bias_gradient(name + "mlp.down", dx, share_tokens_, model_.hidden, micro);
+  }
   const BufferSlice dy = gather_tokens(name + "mlp.down.bwd", dx, "gathered_dy");
   const BufferSlice active = activation(name + "active", tokens_ * ffn_);
   const BufferSlice dactive = workspace("dactive", tokens_ * ffn_);
   linear_input_gradient(name + "mlp.down", dy, dactive, tokens_, model_.hidden, ffn_);
-  linear_weight_gradient(name + "mlp.down", dy, active, tokens_, model_.hidden, ffn_, micro);
   const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);
   const BufferSlice dup = workspace("dup", tokens_ * mlp_in_);
   if (model_.family == ModelFamily::llama) {
     compute(name + "swiglu.bwd", SwigluBwdShape{.rows = tokens_, .cols = ffn_}, {dactive, up, dup});
   } else {
     compute(name + "gelu.bwd", GeluBwdShape{.elements = tokens_ * ffn_}, {dactive, up, dup});
+  }
+  linear_weight_gradient(name + "mlp.down", dy, active, tokens_, model_.hidden, ffn_, micro);
+  if (!plan_.sequence_parallel) {
+    bias_gradient(name + "mlp.down", dy, tokens_, model_.hidden, micro);
   }
   const BufferSlice normed = activation(name + "mlp_norm.out", share_tokens_ * model_.hidden);
   const BufferSlice whole = gather_tokens(name + "mlp.bwd", normed, "gathered");

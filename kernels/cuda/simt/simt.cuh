@@ -58,6 +58,19 @@ __device__ inline std::byte* block_shared() {
   return reinterpret_cast<std::byte*>(stepmark_block_shared);
 }
 
+// *to = value in global memory, in one access: left alone, the compiler may store a struct member
+// by member, whatever its alignment.
+template <class T>
+__device__ inline void store_whole(T* to, const T& value) {
+  if constexpr (sizeof(T) == sizeof(uint4) && alignof(T) == sizeof(T)) {
+    __stwb(reinterpret_cast<uint4*>(to), *reinterpret_cast<const uint4*>(&value));
+  } else if constexpr (sizeof(T) == sizeof(uint2) && alignof(T) == sizeof(T)) {
+    __stwb(reinterpret_cast<uint2*>(to), *reinterpret_cast<const uint2*>(&value));
+  } else {
+    *to = value;
+  }
+}
+
 // Nanoseconds of a clock that all SMs share.
 __device__ inline std::uint64_t global_timer_ns() {
   std::uint64_t ns;

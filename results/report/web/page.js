@@ -74,7 +74,7 @@
     const out = el("span", {}, many ? swatch(index) : null, title(record));
     if (many) out.title = run.label;
     if (record.provenance !== "measured") out.append(el("span", { class: "tag warn" }, record.provenance));
-    if (!record.perf_valid) out.append(el("span", { class: "tag bad" }, "timing not valid"));
+    if (!record.perf_valid) out.append(el("span", { class: "tag bad" }, ["not performance", record.texts.topology].filter(Boolean).join(": ")));
     for (const label of record.labels.filter((l) => !run.common.includes(l))) out.append(el("span", { class: "tag soft" }, label));
     return out;
   }
@@ -289,6 +289,80 @@
     figure?.draw();
   }
 
+  // Work at the same time: what each side costs the other.
+  function concurrent() {
+    const seconds = (record, name) => (value(record, name) === null ? "N/A" : charts.seconds(value(record, name)));
+    const groups = runs.flatMap((run, index) =>
+      ok(run, "groups").flatMap((record) =>
+        (record.texts.axes ?? "").split(",").map((axis) => [
+          named(record, run, index),
+          ...runCell(run),
+          `${axis} ${record.texts[`${axis}_op`]} ${charts.bytes(record.numbers[`${axis}_size_bytes`] ?? 0)}`,
+          seconds(record, `${axis}_alone`),
+          seconds(record, `${axis}_together`),
+          charts.number(value(record, `${axis}_slowdown`)),
+          charts.number(value(record, `${axis}_busbw_alone`)),
+          charts.number(value(record, `${axis}_busbw_together`)),
+          checks(record),
+        ]),
+      ),
+    );
+    const overlaps = runs.flatMap((run, index) =>
+      ok(run, "overlap").map((record) => [
+        named(record, run, index),
+        ...runCell(run),
+        record.texts.product ?? "",
+        seconds(record, "compute_alone"),
+        seconds(record, "comm_alone"),
+        seconds(record, "together"),
+        charts.percent(value(record, "overlap_efficiency")),
+        charts.number(value(record, "compute_slowdown")),
+        charts.number(value(record, "comm_slowdown")),
+        seconds(record, "exposed_comm"),
+        checks(record),
+      ]),
+    );
+    if (groups.length === 0 && overlaps.length === 0) return;
+    section(
+      "concurrent",
+      "At the same time",
+      "Groups: collectives of all axes of a plan together, against each alone. Overlap: products beside a collective; efficiency is the share of the shorter side that was hidden, exposed is the time together less the product's alone.",
+      groups.length
+        ? table([["groups", true], ...runColumn, ["axis", true], ["alone"], ["together"], ["slowdown"], ["busbw GB/s"], ["busbw together"], ["checks"]], groups)
+        : null,
+      overlaps.length
+        ? table([["overlap", true], ...runColumn, ["product", true], ["alone"], ["other"], ["together"], ["efficiency"], ["product slowdown"], ["other slowdown"], ["exposed"], ["checks"]], overlaps)
+        : null,
+    );
+  }
+
+  // What the devices said of themselves while cases were sampled.
+  function devices() {
+    const fact = (record, name) => charts.number(record.numbers[name] ?? null);
+    const rows = runs.flatMap((run) =>
+      run.records
+        .filter((record) => record.outcome === "ok" && record.numbers.telemetry_samples > 0)
+        .map((record) => [
+          record.case_id,
+          ...runCell(run),
+          fact(record, "gpu_power_w"),
+          fact(record, "gpu_power_w_max"),
+          fact(record, "gpu_sm_clock_mhz"),
+          fact(record, "gpu_sm_clock_mhz_min"),
+          fact(record, "gpu_temperature_c_max"),
+          fact(record, "joules_per_sample"),
+          record.texts.throttle_reasons ?? "no",
+        ]),
+    );
+    if (rows.length === 0) return;
+    section(
+      "devices",
+      "Devices while sampled",
+      "The worst of all ranks; energy is of all devices together, per sample, waiting between samples included. N/A where the device did not tell or the window was too short.",
+      table([["case", true], ...runColumn, ["power W"], ["most"], ["SM MHz"], ["least"], ["°C"], ["J per sample"], ["throttled", true]], rows),
+    );
+  }
+
   function environment() {
     const facts = new Map();
     runs.forEach((run, index) => {
@@ -371,7 +445,9 @@
   steps();
   timeline();
   collectives();
+  concurrent();
   kernels();
+  devices();
   environment();
   missing();
   tables();

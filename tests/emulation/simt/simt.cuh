@@ -75,6 +75,14 @@ T __shfl_up_sync(unsigned, T value, unsigned delta, int = 32) {
                                    stepmark::simt::lane() - static_cast<int>(delta));
 }
 
+inline unsigned __ballot_sync(unsigned, int predicate) {
+  const auto all = stepmark::simt::all_lanes("ballot", predicate);
+  unsigned bits = 0;
+  for (std::size_t lane = 0; lane < 32; ++lane) bits |= (all[lane] != 0 ? 1U : 0U) << lane;
+  return bits;
+}
+inline int __ffs(unsigned bits) { return bits == 0 ? 0 : std::countr_zero(bits) + 1; }
+
 // One GPU thread runs at a time: plain operations are atomic.
 template <class T>
 T atomicAdd(T* to, std::type_identity_t<T> value) {
@@ -136,6 +144,11 @@ void launch(void (*kernel)(P...), const Launch& l, cudaStream_t stream,
 }
 
 inline std::byte* block_shared() { return simt::self().shared; }
+
+template <class T>
+void store_whole(T* to, const T& value) {
+  *to = value;
+}
 
 inline std::uint64_t global_timer_ns() { return simt::timer_ns(); }
 

@@ -103,5 +103,44 @@ TEST(ExpandTest, KernelsAreLimitedByBytesAndWork) {
   EXPECT_EQ(expand(suite_of(entry), 1, {}).size(), 0U);
 }
 
+TEST(ExpandTest, GroupsTakeTheFirstPlanThatFits) {
+  const GroupsEntry entry{
+      .plans = {"tp=2,dp=2", "tp=2", "tp=1"},
+      .traffic = {{.axis = "tp", .bytes = 4096}, {.axis = "dp", .bytes = 8192}}};
+  for (const auto& [ranks, id] :
+       {std::pair{4, "groups/tp2.dp2/tp.all_reduce.4KiB+dp.all_reduce.8KiB/fp32"},
+        {2, "groups/tp2.dp1/tp.all_reduce.4KiB/fp32"},
+        {3, "groups/tp1.dp3/dp.all_reduce.8KiB/fp32"}}) {
+    const auto cases = expand(suite_of(entry), ranks, {});
+    ASSERT_EQ(cases.size(), 1U);
+    EXPECT_EQ(cases[0]->id(), id);
+    EXPECT_GT(cases[0]->weight(), 0.0);
+  }
+  EXPECT_EQ(expand(suite_of(entry), 1, {})[0]->weight(), 0.0);
+  GroupsEntry only_tp = entry;
+  only_tp.plans = {"tp=1"};
+  only_tp.traffic = {{.axis = "tp", .bytes = 4096}};
+  EXPECT_EQ(expand(suite_of(only_tp), 4, {})[0]->weight(), 0.0);  // tp has one rank
+}
+
+TEST(ExpandTest, OverlapSweepsItsLists) {
+  const OverlapEntry entry{.m = 8,
+                           .n = 8,
+                           .k = 8,
+                           .kinds = {CollectiveKind::all_reduce, CollectiveKind::all_gather},
+                           .bytes = {1024, 4096},
+                           .max_ctas = {0, 4, 16},
+                           .occupy_ctas = {1, 8},
+                           .priorities = {"normal", "high"}};
+  std::set<std::string> ids;
+  for (const auto& one : expand(suite_of(entry), 4, {})) ids.insert(one->id());
+  EXPECT_EQ(ids.size(), 2U * 2U * 3U * 2U);
+  EXPECT_TRUE(ids.contains("overlap/all_gather/4KiB/gemm8x8x8/fp32/ctas16/high/world4"));
+  ids.clear();
+  for (const auto& one : expand(suite_of(entry), 1, {})) ids.insert(one->id());
+  EXPECT_EQ(ids.size(), 2U * 2U);
+  EXPECT_TRUE(ids.contains("overlap/occupy/gemm8x8x8/fp32/ctas8/normal/world1"));
+}
+
 }  // namespace
 }  // namespace stepmark

@@ -92,5 +92,17 @@ TEST(StepSplitTest, HiddenCommunicationCostsNothing) {
   EXPECT_EQ(parts.at("overhead"), 0);
 }
 
+// Streams overlap in [50, 80) and nothing runs in [100, 120).
+TEST(BusySecondsTest, CountsTimeInWhichAnyStreamIsAtWork) {
+  Timeline timeline;
+  timeline.step_ns = 150;
+  timeline.spans = {{.op = 0, .begin_ns = 120, .end_ns = 150, .wait_ns = 0},
+                    {.op = 1, .begin_ns = 0, .end_ns = 80, .wait_ns = 0},
+                    {.op = 2, .begin_ns = 50, .end_ns = 100, .wait_ns = 0},
+                    {.op = 3, .begin_ns = 60, .end_ns = 70, .wait_ns = 0}};
+  EXPECT_NEAR(busy_seconds(timeline), 130e-9, 1e-15);
+  EXPECT_EQ(busy_seconds({}), 0.0);
+}
+
 }  // namespace
 }  // namespace stepmark

@@ -37,6 +37,11 @@ class FakeComm final : public Comm {
                   Stream& stream) override {
     note("all_reduce count={} {} {}", count, name_of(dtype), name_of(op));
     if (hook_) stream.submit([this, send, recv, count] { hook_(send, recv, count); });
+    if (native_hook) {
+      stream.submit([this, send, recv, count, native = stream.native()] {
+        native_hook(send, recv, count, native);
+      });
+    }
   }
   void all_gather(const void*, void*, std::size_t count, DType, Stream&) override {
     note("all_gather count={}", count);
@@ -78,6 +83,8 @@ class FakeComm final : public Comm {
   void barrier(Stream&) override { note("barrier"); }
 
   std::vector<std::string> calls;
+  // Of an all_reduce as well, with Stream::native().
+  std::function<void(const void* send, void* recv, std::size_t count, void* native)> native_hook;
   int split_size = 1;
 
  private:

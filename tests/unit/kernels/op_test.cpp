@@ -13,6 +13,7 @@
 #include "kernels/ops/attention.h"
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/embedding.h"
+#include "kernels/ops/fp8.h"
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/memory.h"
 #include "kernels/ops/norm.h"
@@ -116,6 +117,60 @@ TEST(OpCosts, CopyTriadAndCast) {
   EXPECT_EQ(dtype_of(widen, 1), DType::f32);
 }
 
+TEST(OpCosts, FusedGemms) {
+  const GemmGeluShape gelu{.m = 2, .n = 3, .k = 5, .bias = 1};
+  EXPECT_EQ(flops_of(pack(gelu, DType::bf16)), 60 + 9 * 6);
+  EXPECT_EQ(bytes_of(pack(gelu, DType::bf16)), 2 * (10 + 15 + 3 + 6 + 6));
+  const GemmBiasGradShape both{.m = 2, .n = 3, .k = 5, .accumulate = 1};
+  EXPECT_EQ(bytes_of(pack(both, DType::bf16)), 2 * (10 + 15) + 2 * 4 * (6 + 2));
+}
+
+TEST(OpCosts, BucketsLeaveTheGapsOut) {
+  EXPECT_EQ(bytes_of(pack(BucketPackShape{.tensors = 3, .elements = 5, .stride = 100}, DType::f32)),
+            2 * 3 * 5 * 4);
+  EXPECT_EQ(
+      bytes_of(pack(BucketUnpackShape{.tensors = 3, .elements = 5, .stride = 100}, DType::bf16)),
+      2 * 3 * 5 * 2);
+}
+
+TEST(OpCosts, Fp8OperandsAreOneByte) {
+  const OpShape cast = pack(Fp8CastShape{.rows = 3, .cols = 5, .transpose = 1}, DType::bf16);
+  EXPECT_EQ(bytes_of(cast), 3 * 5 * (2 + 1 + 1) + 4 + 2 * 4);
+  const OpShape product =
+      pack(Fp8GemmShape{.m = 3, .n = 16, .k = 144, .b_e5m2 = 1, .blockwise = 1}, DType::bf16);
+  EXPECT_EQ(dtype_of(product, 0), DType::f8e4m3);
+  EXPECT_EQ(dtype_of(product, 1), DType::f8e5m2);
+  EXPECT_EQ(elements_of(product, 2), 3 * 2);
+  EXPECT_EQ(elements_of(product, 3), 1 * 2);
+  EXPECT_EQ(bytes_of(product), 19 * 144 + 4 * (6 + 2) + 2 * 3 * 16);
+}
+
+TEST(OpMath, IsWhatThePeakIsLookedUpFor) {
+  EXPECT_EQ(math_dtype_of(pack(Fp8GemmShape{.a_e5m2 = 1}, DType::bf16)), DType::f8e5m2);
+  EXPECT_EQ(math_dtype_of(pack(GemmBiasGradShape{}, DType::bf16)), DType::bf16);
+  EXPECT_EQ(math_dtype_of(pack(AttentionBwdShape{}, DType::bf16)), DType::bf16);
+  EXPECT_EQ(math_dtype_of(pack(GeluFwdShape{}, DType::bf16)), DType::f32);
+  for (const OpInfo* info : all_ops()) {
+    const bool product = info->name.find("gemm") != std::string_view::npos ||
+                         info->name.find("attention") != std::string_view::npos;
+    EXPECT_EQ(info->unit == MathUnit::matrix, product) << info->name;
+  }
+}
+
+TEST(OpPrepare, LargeAttentionIsNotComputed) {
+  const AttentionBwdShape s{.batch = 1, .seq = 20000, .heads = 1, .kv_heads = 1, .head_dim = 64};
+  const OpShape shape = pack(s, DType::f32);
+  std::vector<std::vector<double>> values;
+  for (std::size_t i = 0; i < info_of(shape.id).operands.size(); ++i) {
+    values.emplace_back(static_cast<std::size_t>(elements_of(shape, i)), 0.25);
+  }
+  const std::vector<std::span<double>> spans(values.begin(), values.end());
+  info_of(shape.id).prepare(shape, spans);
+  EXPECT_EQ(values[2].front(), 0.25);
+  EXPECT_EQ(values[3].front(), 0.5);                  // one visible key
+  EXPECT_NEAR(values[3].back(), 9.9035 + 0.5, 1e-3);  // ln 20000
+}
+
 TEST(OpAccess, FollowsTheFlags) {
   LayerNormBwdShape s{.rows = 2, .cols = 3};
   EXPECT_EQ(access_of(pack(s, DType::f32), 5), Access::inout);
@@ -165,6 +220,15 @@ TEST(OpValidate, RejectsImpossibleShapes) {
   EXPECT_THAT(message(CeMaxShape{.rows = 1}), HasSubstr("cols=0"));
   EXPECT_THAT(message(AdamWShape{.elements = 1, .beta2 = 1.0}), HasSubstr("beta2=1"));
   EXPECT_THAT(message(CopyShape{.elements = std::int64_t{1} << 50}), HasSubstr("elements="));
+  EXPECT_THAT(message(Fp8GemmShape{.m = 1, .n = 16, .k = 8}), HasSubstr("k=8"));
+  EXPECT_THAT(message(Fp8GemmShape{.m = 1, .n = 16, .k = 16, .a_e5m2 = 1, .b_e5m2 = 1}),
+              HasSubstr("both be e5m2"));
+  EXPECT_THAT(message(Fp8BlockCastShape{.rows = 1, .cols = 1, .block_rows = 64}),
+              HasSubstr("block_rows=64"));
+  EXPECT_THAT(message(Fp8ScaleShape{}), HasSubstr("history=0"));
+  EXPECT_THAT(message(OccupyShape{.ctas = 1, .threads = 2048}), HasSubstr("threads=2048"));
+  EXPECT_THAT(message(BucketPackShape{.tensors = 1, .elements = 5, .stride = 4}),
+              HasSubstr("stride=4"));
   EXPECT_EQ(message(CopyShape{.elements = 0}), "no error");
 }
 

@@ -93,7 +93,7 @@ TEST(StepProgram, GradientBucketsOverlapBackward) {
     if (program.ops[i].comm) first_bucket = std::min(first_bucket, i);
     if (program.ops[i].phase == Phase::backward) last_backward = i;
   }
-  EXPECT_LT(first_bucket + 20, last_backward);
+  EXPECT_LT(first_bucket + 15, last_backward);
   // And none of the backward ops in between waits for it.
   for (std::size_t i = first_bucket; i <= last_backward; ++i) {
     if (!program.ops[i].kernel) continue;
@@ -106,12 +106,14 @@ TEST(StepProgram, FlopsFollowTheModel) {
     const Plan plan = resolve(parse_plan("micro_batch=2,accumulation=2"), model, 1);
     double gemm_flops = 0;
     for (const Op& op : step_program(model, plan, 0).ops) {
-      if (op.kernel->id == OpId::gemm) gemm_flops += flops_of(*op.kernel);
+      // Alone or with a neighbour: the product's own FLOPs.
+      if (!info_of(op.kernel->id).name.starts_with("gemm")) continue;
+      gemm_flops += 2.0 * static_cast<double>(dim_of(*op.kernel, "m") * dim_of(*op.kernel, "n") *
+                                              dim_of(*op.kernel, "k"));
     }
     const double tokens = static_cast<double>(plan.tokens_per_step());
-    // A fused bias adds one operation per output element.
     EXPECT_NEAR(gemm_flops / (6.0 * static_cast<double>(model.matmul_parameters()) * tokens), 1.0,
-                0.02);
+                1e-12);
   }
 }
 

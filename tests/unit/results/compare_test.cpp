@@ -108,7 +108,8 @@ TEST(Compare, WhatIsNotTheSameMeasurementIsNotCompared) {
   };
   EXPECT_THAT(reason([](Record& r) { r.provenance = Provenance::simulated; }),
               HasSubstr("provenance measured and simulated"));
-  EXPECT_THAT(reason([](Record& r) { r.perf_valid = false; }), HasSubstr("candidate: timing"));
+  EXPECT_THAT(reason([](Record& r) { r.perf_valid = false; }),
+              HasSubstr("candidate: not performance"));
   EXPECT_THAT(reason([](Record& r) { r.numbers[0].second = 1; }),
               HasSubstr("tokens_per_step is 2048 and 1"));
   EXPECT_THAT(reason([](Record& r) { r.texts[1].second = "dp=4"; }), HasSubstr("plan is"));

@@ -121,6 +121,46 @@ Record step(std::string_view workload, std::vector<double> times, bool timeline)
 
 namespace {
 
+Series constant(const char* name, std::size_t count, double seconds) {
+  return {.name = name, .unit = "s", .values = std::vector<double>(count, seconds)};
+}
+
+}  // namespace
+
+Record groups(std::size_t count) {
+  Record out{.case_id = "groups/tp2.dp2/tp.all_reduce+dp.reduce_scatter/bf16", .family = "groups"};
+  out.numbers = {{"ranks", 4},    {"tp_ranks", 2},        {"dp_ranks", 2},       {"tp_calls", 4},
+                 {"dp_calls", 2}, {"tp_size_bytes", 1e6}, {"dp_size_bytes", 8e6}};
+  out.texts = {{"axes", "tp,dp"},
+               {"tp_op", "all_reduce"},
+               {"dp_op", "reduce_scatter"},
+               {"title", "tp=2 dp=2 bf16"}};
+  out.series = {constant("time_s", count, 5e-3), constant("tp_together_s", count, 3e-3),
+                constant("dp_together_s", count, 5e-3), constant("tp_alone_s", count, 2e-3),
+                constant("dp_alone_s", count, 4e-3)};
+  out.checks = {{"tp: every element exact", true, "all 2 elements exact"}};
+  derive(out);
+  return out;
+}
+
+Record overlap(std::size_t count) {
+  Record out{.case_id = "overlap/all_reduce/10MB/world4", .family = "overlap"};
+  out.numbers = {
+      {"ranks", 4}, {"flops", 1e9}, {"gemm_calls", 5}, {"comm_calls", 1}, {"size_bytes", 10e6}};
+  out.texts = {{"collective", "all_reduce"},
+               {"product", "bf16 512x512x512"},
+               {"title", "all_reduce 10 MB 4 CTAs high"}};
+  out.series = {constant("time_s", count, 4e-3), constant("compute_alone_s", count, 3e-3),
+                constant("comm_alone_s", count, 2e-3),
+                constant("compute_together_s", count, 3.6e-3),
+                constant("comm_together_s", count, 4e-3)};
+  out.checks = {{"every element exact", true, "all 2 elements exact"}};
+  derive(out);
+  return out;
+}
+
+namespace {
+
 constexpr const char* kHostile =
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
     "\"'`${7*7},\r\n\x1b[31m\xe2\x80\xa8 caf\xc3\xa9";

@@ -57,5 +57,8 @@ void write(const Run& run, const std::string& path);  // as a journal with an en
 [[nodiscard]] Record kernel(std::string_view name, double flops, double bytes,
                             std::vector<double> times);
 [[nodiscard]] Record step(std::string_view workload, std::vector<double> times, bool timeline);
+// Constant times, `count` of each series.
+[[nodiscard]] Record groups(std::size_t count);
+[[nodiscard]] Record overlap(std::size_t count);
 
 }  // namespace stepmark::synthetic

@@ -26,12 +26,34 @@ Run small_run() {
   auto invalid = synthetic::collective("all_reduce", 1 << 20, "in-place", quarter);
   invalid.perf_valid = false;
   invalid.labels = {"oversubscribed"};
+  invalid.texts.emplace_back("topology", "single-gpu-timesliced");
+  derive(invalid);
+  auto single = synthetic::collective("all_reduce", 1 << 14, "out-of-place", quarter);
+  single.numbers.emplace_back("calls_per_sample", 1);
+  derive(single);
+  auto watched = synthetic::overlap(8);
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, double>>{{"telemetry_samples", 50},
+                                                   {"gpu_power_w", 612.5},
+                                                   {"gpu_power_w_max", 700},
+                                                   {"gpu_sm_clock_mhz", 1755},
+                                                   {"gpu_sm_clock_mhz_min", 1410},
+                                                   {"gpu_temperature_c_max", 71},
+                                                   {"joules_per_sample", 2.5}}) {
+    watched.numbers.emplace_back(name, value);
+  }
+  watched.texts.emplace_back("throttle_reasons", "sw power cap");
+  watched.labels = {"throttled: sw power cap"};
+  derive(watched);
   auto wrong = synthetic::collective("all_gather", 1 << 20, "in-place", quarter);
   wrong.checks = {{"all elements exact", false, "17 of 1024 wrong, first at 3"}};
   run.records = {synthetic::collective("all_reduce", 1 << 12, "out-of-place", quarter),
+                 single,
                  synthetic::collective("all_reduce", 1 << 20, "out-of-place", quarter),
                  invalid,
                  wrong,
+                 synthetic::groups(8),
+                 watched,
                  synthetic::kernel("gemm, \"big\"", 6.4e9, 1e9, quarter),
                  synthetic::step("tiny", quarter, true),
                  {.case_id = "kernel/rope",
@@ -63,7 +85,7 @@ TEST(RunTable, CsvGolden) { expect_golden("run.csv", runs_csv(std::vector{small_
 TEST(RunTable, JsonGolden) { expect_golden("run.json", run_json(small_run()).dump(1) + "\n"); }
 
 TEST(Journal, LineGolden) {
-  auto record = small_run().records.at(5);
+  auto record = small_run().records.at(8);
   record.timeline.resize(2);
   expect_golden("journal.jsonl", journal_line(header_json(synthetic::header({}), "run")) +
                                      journal_line(record_line_json(record)));
@@ -86,7 +108,7 @@ TEST(RunTable, SaysWhatWasNotMeasured) {
   EXPECT_THAT(text, HasSubstr("step/gpt2-124m: not-measured"));
   EXPECT_THAT(text, HasSubstr("kernel/rope: failed: max relative error"));
   EXPECT_THAT(text, HasSubstr("17 of 1024 wrong"));
-  EXPECT_THAT(text, HasSubstr("a timing not valid\nb oversubscribed"));
+  EXPECT_THAT(text, HasSubstr("a not performance: single-gpu-timesliced\nb oversubscribed"));
 }
 
 TEST(RunJson, HasNoRawSamples) {

@@ -43,6 +43,7 @@ class CheckLayers(unittest.TestCase):
         self.accepts("tests/unit/core/a.cpp", '#include "fixture.h"\n#include "core/rng.h"\n')
         self.accepts("collectives/mpi/a.cpp", "#include <mpi.h>\n")
         self.accepts("kernels/cuda/a.cu", "#include <cuda_runtime.h>\n")
+        self.accepts("kernels/bench/a.cpp", "#include <cuda_runtime_api.h>\n")
         self.accepts("build/junk.cpp", '#include "anything.h"\n')
 
     def test_upward_and_sideways_includes(self):

@@ -148,6 +148,38 @@ TEST_F(Mistakes, UnknownKeysAndNamesOfASuite) {
   EXPECT_THAT(error_of("suite: s\ndescription: d\nbudget: soon\n", read_suite), HasSubstr(":3:1:"));
 }
 
+TEST_F(Mistakes, GroupsAndOverlapsOfASuite) {
+  const std::string groups =
+      "suite: s\ndescription: d\ncases:\n  - family: groups\n    plan: [\"tp=2\"]\n    traffic:\n"
+      "      tp: {op: all_reduce, bytes: 4MiB}\n";
+  EXPECT_EQ(error_of(groups, read_suite), "no error");
+  EXPECT_THAT(error_of(groups + "      pp: {op: send_recv, bytes: 1}\n", read_suite),
+              AllOf(HasSubstr(":8:7:"), HasSubstr("'pp'")));
+  EXPECT_THAT(error_of(groups + "      dp: {op: barrier, bytes: 1}\n", read_suite),
+              AllOf(HasSubstr(":8:"), HasSubstr("reduce_scatter")));
+  EXPECT_THAT(error_of(groups + "      dp: {op: broadcast, bytes: 0}\n", read_suite),
+              AllOf(HasSubstr(":8:"), HasSubstr("positive")));
+  EXPECT_THAT(error_of(groups + "      dp: {op: broadcast, byte: 1}\n", read_suite),
+              HasSubstr(":8:"));
+  EXPECT_THAT(error_of(groups + "    dtype: fp16\n", read_suite),
+              AllOf(HasSubstr(":8:5:"), HasSubstr("bf16")));
+  EXPECT_THAT(error_of(groups + "    cals: 2\n", read_suite),
+              AllOf(HasSubstr(":8:5:"), HasSubstr("'calls'")));
+  const std::string overlap =
+      "suite: s\ndescription: d\ncases:\n  - family: overlap\n    gemm: {m: 1, n: 2, k: 3}\n"
+      "    collectives: [all_reduce]\n    bytes: 1MiB\n";
+  EXPECT_EQ(error_of(overlap, read_suite), "no error");
+  EXPECT_EQ(error_of(overlap + "    max_ctas: [0, 4]\n    priority: [normal, high]\n", read_suite),
+            "no error");
+  EXPECT_THAT(error_of(overlap + "    priority: [normal, highest]\n", read_suite),
+              AllOf(HasSubstr(":8:5:"), HasSubstr("'highest'")));
+  EXPECT_THAT(error_of(overlap + "    max_ctas: [-1]\n", read_suite), HasSubstr(":8:"));
+  EXPECT_THAT(error_of(overlap + "    occupy_ctas: [0]\n", read_suite), HasSubstr(":8:"));
+  EXPECT_THAT(error_of("suite: s\ndescription: d\ncases:\n  - family: overlap\n    gemm: {m: 0}\n",
+                       read_suite),
+              HasSubstr(":5:"));
+}
+
 TEST_F(Mistakes, FilesThatCannotBeRead) {
   EXPECT_THROW((void)read_workload((folder_ / "absent.yaml").string()), ConfigError);
   EXPECT_NE(error_of("workload: [", read_workload), "no error");

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collectives/nccl/nccl_environment.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace stepmark {
+namespace {
+
+void set(const char* name, const std::string& value, bool overwrite) {
+  STEPMARK_CHECK(::setenv(name, value.c_str(), overwrite ? 1 : 0) == 0, "{}: {}", name,
+                 std::strerror(errno));
+}
+
+}  // namespace
+
+void pose_as_own_host(const std::string& host_id, bool one_host) {
+  set("NCCL_HOSTID", host_id, true);
+  set("NCCL_NET", "Socket", false);
+  set("NCCL_IB_DISABLE", "1", false);
+  set("NCCL_SOCKET_FAMILY", "AF_INET", false);
+  if (one_host) set("NCCL_SOCKET_IFNAME", "=lo", false);
+  // Were the identity lost, these make NCCL fail at once and not take another way.
+  set("NCCL_P2P_DISABLE", "1", false);
+  set("NCCL_SHM_DISABLE", "1", false);
+  set("NCCL_NVLS_ENABLE", "0", false);
+  // NCCL_MAX_CTAS stays unset: it would override CommOptions::max_ctas.
+}
+
+void log_tuning_to(const std::string& path) {
+  set("NCCL_DEBUG", "INFO", true);
+  set("NCCL_DEBUG_SUBSYS", "TUNING", true);
+  set("NCCL_DEBUG_FILE", path, true);
+}
+
+}  // namespace stepmark

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the cases share in which several streams are at work at the same time: `groups` and
+// `overlap`. Internal to harness/cases.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collectives/collective.h"
+#include "collectives/verify.h"
+#include "core/control.h"
+#include "harness/exec/executor.h"
+#include "harness/program/builder.h"
+
+namespace stepmark {
+
+// A collective of a program, out of place, whose data is known element by element.
+struct Traffic {
+  Group group;
+  const Collective* collective = nullptr;
+  CollectiveSetup setup;
+  CollectiveSizes sizes;
+  CommShape shape;
+  CommAccess access;  // elements of this rank's buffers
+};
+// `bytes` as nccl-tests counts. Kinds whose counts follow from one size: all_reduce, all_gather,
+// reduce_scatter, all_to_all, broadcast, send_recv (a ring).
+[[nodiscard]] Traffic make_traffic(Group group, CollectiveKind kind, DType dtype,
+                                   std::int64_t bytes, std::uint64_t seed);
+// Inputs, and poison in all that is to be received.
+void fill(Device& device, const Traffic& traffic, void* send, void* recv);
+[[nodiscard]] Verification verify(Device& device, const Traffic& traffic, const void* send,
+                                  const void* recv);
+
+// The ops of one stream: `calls` times what `add` adds to the program.
+struct Lane {
+  std::string stream;
+  std::int64_t calls = 1;
+  std::function<void(ProgramBuilder&)> add;
+};
+// Lanes take turns in proportion to their calls, so that none is issued late.
+void interleave(ProgramBuilder& builder, const std::vector<Lane>& lanes);
+
+// Seconds from the begin of the first op to the end of the last, of one stream or of all (empty).
+[[nodiscard]] double extent_s(const Program& program, const Timeline& timeline,
+                              std::string_view stream = {});
+
+// How often something is repeated, decided on rank 0: the power of two nearest to `wanted`, at most
+// `most` (a power of two). Coarse, so that two runs decide alike and can be compared. Collective.
+[[nodiscard]] std::int64_t decided_count(Control& control, double wanted, std::int64_t most);
+
+// Seconds of one run of `runnable`, the middle of a few, the slowest rank's. Collective.
+[[nodiscard]] double typical_seconds(Control& control, Runnable& runnable);
+
+}  // namespace stepmark

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// Family `groups`: the groups along every axis of a plan active at the same time, each with its own
+// collective and size, as in a real step; beside it every axis alone, with the same calls. Each
+// axis has a stream and calls back to back for about the same time, so that they meet throughout.
+// Times are those between the events around an axis' calls.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "core/error.h"
+#include "core/units.h"
+#include "harness/cases/common.h"
+#include "harness/cases/concurrent.h"
+#include "harness/program/step.h"
+
+namespace stepmark {
+namespace {
+
+constexpr double kSampleSeconds = 1e-3;
+constexpr std::int64_t kMaxCalls = 512;
+constexpr double kTogetherShare = 0.5;  // of the budget; the axes alone share the rest
+
+std::string size_name(std::int64_t bytes) {
+  std::string text = format_bytes(static_cast<double>(bytes));
+  std::erase(text, ' ');
+  return text;
+}
+
+std::string traffic_name(const GroupsEntry& entry) {
+  std::string what;
+  for (const AxisTraffic& axis : entry.traffic) {
+    what += fmt::format("{}{}.{}.{}", what.empty() ? "" : "+", axis.axis, name_of(axis.kind),
+                        size_name(axis.bytes));
+  }
+  return fmt::format("{}/{}", what, name_of(entry.dtype));
+}
+
+// An axis' program, prepared and filled.
+struct Prepared {
+  std::unique_ptr<Runnable> runnable;
+  std::vector<Traffic> traffic;
+
+  void fill_all(Device& device) {
+    for (std::size_t i = 0; i < traffic.size(); ++i) {
+      fill(device, traffic[i], buffer(2 * i), buffer(2 * i + 1));
+    }
+  }
+  [[nodiscard]] Verification verify_one(Device& device, std::size_t i) {
+    return verify(device, traffic[i], buffer(2 * i), buffer(2 * i + 1));
+  }
+
+ private:
+  void* buffer(std::size_t i) { return runnable->buffer(static_cast<std::int32_t>(i)); }
+};
+
+class GroupsCase final : public Case {
+ public:
+  GroupsCase(GroupsEntry entry, const Plan& plan)
+      : entry_(std::move(entry)), mesh_(step_mesh(plan)) {
+    std::erase_if(entry_.traffic,
+                  [&](const AxisTraffic& axis) { return mesh_.degree(axis.axis) < 2; });
+    id_ = fmt::format("groups/tp{}.dp{}/{}", plan.tp, plan.dp, traffic_name(entry_));
+  }
+
+  [[nodiscard]] const std::string& id() const override { return id_; }
+  [[nodiscard]] std::string_view family() const override { return "groups"; }
+  [[nodiscard]] double weight() const override { return 3.0; }
+  [[nodiscard]] bool empty() const { return entry_.traffic.empty(); }
+
+  [[nodiscard]] Record run(CaseContext& context) override {
+    Record record;
+    std::vector<std::int64_t> calls(entry_.traffic.size(), 1);
+    const std::vector<std::size_t> every = all_axes();
+    const auto comms = make_comm_set(context.world, program_of(context, every, calls));
+    describe(record, context);
+    add_comm_facts(record, comms->of(entry_.traffic.front().axis).facts());
+    calls = calls_for_equal_time(context, *comms);
+
+    Prepared together = prepare(context, *comms, every, calls);
+    if (!check(record, context, together, "together before timing", /*fresh=*/true)) return record;
+    const StopRule rule = context.rule;
+    context.rule = share_of(rule, kTogetherShare);
+    sample_together(record, context, together);
+    context.rule = rule;
+    if (!check(record, context, together, "together after timing", /*fresh=*/false)) return record;
+    together = {};
+
+    for (const std::size_t axis : every) {
+      const std::string name = entry_.traffic[axis].axis;
+      Prepared alone = prepare(context, *comms, {axis}, calls);
+      alone.fill_all(context.executor.device());
+      sample_series(record, context, name + "_alone_s",
+                    share_of(rule, (1.0 - kTogetherShare) / static_cast<double>(every.size())),
+                    [&] {
+                      alone.runnable->run_traced();
+                      return extent_s(alone.runnable->program(), alone.runnable->timeline());
+                    });
+      record.numbers.emplace_back(name + "_calls", static_cast<double>(calls[axis]));
+      record.numbers.emplace_back(name + "_size_bytes",
+                                  static_cast<double>(alone.traffic[0].sizes.size_bytes));
+      if (!check(record, context, alone, "alone after timing", /*fresh=*/false)) return record;
+    }
+    return record;
+  }
+
+ private:
+  [[nodiscard]] std::vector<std::size_t> all_axes() const {
+    std::vector<std::size_t> axes(entry_.traffic.size());
+    for (std::size_t i = 0; i < axes.size(); ++i) axes[i] = i;
+    return axes;
+  }
+
+  [[nodiscard]] Traffic traffic_of(const CaseContext& context, std::size_t axis) const {
+    const AxisTraffic& what = entry_.traffic[axis];
+    const std::int32_t rank = context.control.rank();
+    // Another axis, other data: what arrives over the wrong group is wrong.
+    return make_traffic({.axis = what.axis,
+                         .ranks = mesh_.group(rank, what.axis),
+                         .index = mesh_.coordinate(rank, what.axis)},
+                        what.kind, entry_.dtype, what.bytes, context.seed + axis);
+  }
+
+  [[nodiscard]] Program program_of(const CaseContext& context, const std::vector<std::size_t>& axes,
+                                   const std::vector<std::int64_t>& calls) const {
+    ProgramBuilder builder("groups", context.control.rank(), context.control.size());
+    std::vector<Lane> lanes;
+    for (const std::size_t axis : axes) {
+      const Traffic traffic = traffic_of(context, axis);
+      const std::string& name = traffic.group.axis;
+      builder.add_group(traffic.group);
+      const BufferSlice send = builder.add_buffer(name + ".send", BufferKind::workspace,
+                                                  entry_.dtype, traffic.access.send);
+      const BufferSlice recv = builder.add_buffer(name + ".recv", BufferKind::workspace,
+                                                  entry_.dtype, traffic.access.recv);
+      lanes.push_back({.stream = name,
+                       .calls = calls[axis],
+                       .add = [name, send, recv, shape = traffic.shape](ProgramBuilder& program) {
+                         program.comm(name, name, shape, send, recv);
+                       }});
+    }
+    interleave(builder, lanes);
+    return std::move(builder).take();
+  }
+
+  [[nodiscard]] Prepared prepare(CaseContext& context, CommSet& comms,
+                                 const std::vector<std::size_t>& axes,
+                                 const std::vector<std::int64_t>& calls) const {
+    Prepared prepared{.runnable = context.executor.prepare(program_of(context, axes, calls), comms),
+                      .traffic = {}};
+    for (const std::size_t axis : axes) prepared.traffic.push_back(traffic_of(context, axis));
+    return prepared;
+  }
+
+  // Rank 0 decides, from what one call of each axis takes alone.
+  [[nodiscard]] std::vector<std::int64_t> calls_for_equal_time(CaseContext& context,
+                                                               CommSet& comms) const {
+    const std::vector<std::int64_t> once(entry_.traffic.size(), 1);
+    std::vector<double> seconds;
+    for (const std::size_t axis : all_axes()) {
+      Prepared alone = prepare(context, comms, {axis}, once);
+      alone.fill_all(context.executor.device());
+      seconds.push_back(typical_seconds(context.control, *alone.runnable));
+    }
+    const double longest = *std::max_element(seconds.begin(), seconds.end());
+    const double target = std::max(kSampleSeconds, static_cast<double>(entry_.calls) * longest);
+    std::vector<std::int64_t> calls;
+    for (const double one : seconds) {
+      calls.push_back(
+          std::max(entry_.calls, decided_count(context.control, target / one, kMaxCalls)));
+    }
+    return calls;
+  }
+
+  void sample_together(Record& record, CaseContext& context, Prepared& together) const {
+    std::map<std::string, std::vector<double>> by_axis;
+    const Program& program = together.runnable->program();
+    const int skipped = sample_into(record, context, [&] {
+      together.runnable->run_traced();
+      const Timeline timeline = together.runnable->timeline();
+      for (const AxisTraffic& axis : entry_.traffic) {
+        by_axis[axis.axis].push_back(extent_s(program, timeline, axis.axis));
+      }
+      return extent_s(program, timeline);
+    });
+    for (const AxisTraffic& axis : entry_.traffic) {
+      add_side_series(record, context, axis.axis + "_together_s", std::move(by_axis[axis.axis]),
+                      skipped);
+    }
+  }
+
+  // fresh: on poisoned buffers after one run; else what the timed runs left.
+  bool check(Record& record, CaseContext& context, Prepared& prepared, const std::string& when,
+             bool fresh) const {
+    Device& device = context.executor.device();
+    if (fresh) {
+      prepared.fill_all(device);
+      context.control.barrier();
+      prepared.runnable->run_traced();
+    }
+    for (std::size_t i = 0; i < prepared.traffic.size(); ++i) {
+      const std::string name =
+          fmt::format("{}: every element exact {}", prepared.traffic[i].group.axis, when);
+      if (!add_verification(record, context.control, name, prepared.verify_one(device, i))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  void describe(Record& record, const CaseContext& context) const {
+    std::vector<std::string> axes;
+    for (const AxisTraffic& axis : entry_.traffic) {
+      axes.push_back(axis.axis);
+      record.texts.emplace_back(axis.axis + "_op", std::string(name_of(axis.kind)));
+      record.numbers.emplace_back(axis.axis + "_ranks", mesh_.degree(axis.axis));
+    }
+    record.texts.emplace_back("title", fmt::format("tp={} dp={} {}", mesh_.degree("tp"),
+                                                   mesh_.degree("dp"), name_of(entry_.dtype)));
+    record.texts.emplace_back("axes", fmt::format("{}", fmt::join(axes, ",")));
+    record.texts.emplace_back("dtype", std::string(name_of(entry_.dtype)));
+    record.texts.emplace_back("mode", "back-to-back");
+    record.texts.emplace_back("library", std::string(context.world.backend()));
+    record.numbers.emplace_back("ranks", context.control.size());
+    if (axes.size() < 2) {
+      record.labels.emplace_back("one axis only: nothing else is at work beside it");
+    }
+  }
+
+  GroupsEntry entry_;
+  Mesh mesh_;
+  std::string id_;
+};
+
+}  // namespace
+
+std::unique_ptr<Case> make_groups_case(const GroupsEntry& entry, int world_size) {
+  const std::string skipped_id =
+      fmt::format("groups/{}/{}", entry.plans.front(), traffic_name(entry));
+  if (world_size == 1) return make_skipped_case(skipped_id, "groups", "needs at least 2 ranks");
+  std::string reasons;
+  for (const std::string& text : entry.plans) {
+    Plan plan = parse_plan(text);
+    if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world_size / plan.tp);
+    std::string reason;
+    if (plan.dp * plan.tp != world_size) {
+      reason = fmt::format("needs {} ranks", plan.dp * plan.tp);
+    } else if (auto one = std::make_unique<GroupsCase>(entry, plan); !one->empty()) {
+      return one;
+    } else {
+      reason = "no axis with traffic has more than one rank";
+    }
+    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", text, reason);
+  }
+  return make_skipped_case(skipped_id, "groups", "no plan of the suite fits: " + reasons);
+}
+
+}  // namespace stepmark

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cases/overlap_programs.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "harness/cases/kernel_check.h"
+#include "kernels/ops/memory.h"
+
+namespace stepmark {
+namespace {
+
+// What a block of a communication kernel holds, roughly: NCCL's ring kernels have 512 to 640
+// threads and some 80 KiB of shared memory.
+constexpr std::int64_t kOccupyThreads = 512;
+constexpr std::int64_t kOccupySharedBytes = 80 * 1024;
+
+constexpr std::array<const char*, 4> kGemmBuffers{"a", "b", "bias", "c"};
+
+}  // namespace
+
+OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& spec,
+                       const OverlapWork& work, const Group& world, std::uint64_t seed)
+    : executor_(executor), spec_(spec) {
+  const auto ranks = static_cast<std::int32_t>(world.ranks.size());
+  ProgramBuilder builder("overlap", world.index, ranks);
+  std::vector<Lane> lanes;
+  if (work.gemms > 0) {
+    std::vector<BufferSlice> operands;
+    for (std::size_t i = 0; i < kGemmBuffers.size(); ++i) {
+      const std::int64_t elements = elements_of(spec.gemm, i);
+      operands.push_back(elements == 0 ? BufferSlice{}
+                                       : builder.add_buffer(kGemmBuffers[i], BufferKind::activation,
+                                                            dtype_of(spec.gemm, i), elements));
+    }
+    lanes.push_back({.stream = kOverlapComputeStream,
+                     .calls = work.gemms,
+                     .add = [operands, shape = spec.gemm](ProgramBuilder& program) {
+                       program.kernel("gemm", kOverlapComputeStream, shape, operands);
+                     }});
+  }
+  if (work.comms > 0 && spec.kind) {
+    traffic_ = make_traffic(world, *spec.kind, spec.gemm.dtype, spec.bytes, seed);
+    builder.add_group(world);
+    const auto add = [&](const char* name, std::int64_t elements) {
+      return builder.add_buffer(name, BufferKind::workspace, spec.gemm.dtype, elements);
+    };
+    const BufferSlice send = add("send", traffic_->access.send);
+    const BufferSlice recv = add("recv", traffic_->access.recv);
+    lanes.push_back({.stream = spec.comm_stream(),
+                     .calls = work.comms,
+                     .add = [send, recv, shape = traffic_->shape,
+                             stream = spec.comm_stream()](ProgramBuilder& program) {
+                       program.comm("collective", stream, shape, send, recv);
+                     }});
+  } else if (work.comms > 0) {
+    const OpShape occupy = pack(OccupyShape{.ctas = spec.ctas,
+                                            .threads = kOccupyThreads,
+                                            .shared_bytes = kOccupySharedBytes,
+                                            .nanoseconds = work.occupy_ns},
+                                DType::f32);
+    const BufferSlice done =
+        builder.add_buffer("done", BufferKind::workspace, DType::f32, spec.ctas);
+    lanes.push_back({.stream = spec.comm_stream(),
+                     .calls = work.comms,
+                     .add = [done, occupy, stream = spec.comm_stream()](ProgramBuilder& program) {
+                       program.kernel("occupy", stream, occupy, {done});
+                     }});
+  }
+  interleave(builder, lanes);
+  runnable_ = executor.prepare(std::move(builder).take(), comms);
+  for (std::size_t i = 0; work.gemms > 0 && i + 1 < kGemmBuffers.size(); ++i) {
+    const std::int64_t elements = elements_of(spec.gemm, i);
+    if (elements == 0) continue;
+    fill_with_noise(executor.device(), buffer(kGemmBuffers[i]), dtype_of(spec.gemm, i), elements,
+                    seed, i);
+  }
+  refill();
+}
+
+void* OverlapRun::buffer(const char* name) {
+  return runnable_->buffer(runnable_->program().buffer_index(name));
+}
+
+void OverlapRun::refill() {
+  Device& device = executor_.device();
+  if (traffic_) return fill(device, *traffic_, buffer("send"), buffer("recv"));
+  if (runnable_->program().buffer_index("done") < 0) return;
+  const std::vector<float> zeros(static_cast<std::size_t>(spec_.ctas), 0.0F);
+  device.copy_to_device(buffer("done"), zeros.data(), zeros.size() * sizeof(float));
+}
+
+std::optional<Verification> OverlapRun::verify_comm() {
+  if (!traffic_) return std::nullopt;
+  return verify(executor_.device(), *traffic_, buffer("send"), buffer("recv"));
+}
+
+bool OverlapRun::all_done() {
+  if (runnable_->program().buffer_index("done") < 0) return true;
+  std::vector<float> done(static_cast<std::size_t>(spec_.ctas));
+  executor_.device().copy_to_host(done.data(), buffer("done"), done.size() * sizeof(float));
+  return std::all_of(done.begin(), done.end(), [](float value) { return value == 1.0F; });
+}
+
+std::vector<std::byte> OverlapRun::product() {
+  const std::size_t last = kGemmBuffers.size() - 1;
+  std::vector<std::byte> bytes(static_cast<std::size_t>(elements_of(spec_.gemm, last)) *
+                               size_of(dtype_of(spec_.gemm, last)));
+  executor_.device().copy_to_host(bytes.data(), buffer(kGemmBuffers[last]), bytes.size());
+  return bytes;
+}
+
+}  // namespace stepmark

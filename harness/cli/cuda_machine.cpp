@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CUDA backend of a run: one GPU per rank, NCCL between them.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iterator>
+#include <utility>
+
+#include "collectives/nccl/cuda_self_comm.h"
+#include "collectives/nccl/nccl_world.h"
+#include "core/error.h"
+#include "harness/cases/common.h"
+#include "harness/cli/backends.h"
+#include "harness/cli/together.h"
+#include "harness/exec/cuda/cuda_device.h"
+#include "harness/exec/cuda/cuda_executor.h"
+#include "harness/exec/cuda/cuda_facts.h"
+#include "harness/exec/cuda/cuda_probe.h"
+#include "harness/measure/nvml_telemetry.h"
+
+namespace stepmark {
+namespace {
+
+constexpr double kMemoryReserve = 0.1;  // for library workspaces and NCCL's buffers
+
+class CudaMachine final : public Machine {
+ public:
+  CudaMachine(Job& job, const MachineOptions& options)
+      : choice_(choose_device(job.control(), options.share_gpu)) {
+    together(job.control(), [&] {
+      device_ = make_cuda_device(choice_.ordinal);
+      facts_ = cuda_facts();
+    });
+    world_ = job.control().size() == 1
+                 ? make_cuda_self_comm()
+                 : make_nccl_world(job.control(), {.deadline_s = options.deadline_s,
+                                                   .shared_gpu = choice_.shared});
+    // A collective whose peer died would be waited for without end.
+    device_->set_health_check([world = world_.get()] { world->check(); });
+    executor_ = make_cuda_executor(*device_);
+    telemetry_ = make_nvml_telemetry({.pci_bus_id = facts_.pci_bus_id});
+    // All ranks have telemetry, or none.
+    if (!all_ranks(job.control(), telemetry_ != nullptr)) telemetry_.reset();
+    memory_bytes_ = shared_limit(job.control());
+  }
+
+  [[nodiscard]] Executor& executor() override { return *executor_; }
+  [[nodiscard]] Comm& world() override { return *world_; }
+  [[nodiscard]] Telemetry* telemetry() override { return telemetry_.get(); }
+  [[nodiscard]] std::int64_t memory_bytes() const override { return memory_bytes_; }
+  [[nodiscard]] double cache_bytes() const override { return static_cast<double>(facts_.l2_bytes); }
+  [[nodiscard]] bool exclusive() const override { return not_performance().empty(); }
+  [[nodiscard]] std::string not_performance() const override {
+    if (const std::string caveat = gpu_caveat(); !caveat.empty()) return caveat;
+    return choice_.shared ? "single-gpu-timesliced" : "";
+  }
+
+  [[nodiscard]] std::vector<EnvironmentFact> facts() const override {
+    std::vector<EnvironmentFact> facts{
+        {.group = "hardware", .name = "GPU", .value = facts_.name},
+        {.group = "hardware",
+         .name = "GPU compute capability",
+         .value =
+             fmt::format("{}.{}", facts_.compute_capability / 10, facts_.compute_capability % 10)},
+        {.group = "software",
+         .name = "CUDA runtime",
+         .value = cuda_version_text(facts_.runtime_version)},
+        {.group = "software",
+         .name = "CUDA of the driver",
+         .value = cuda_version_text(facts_.driver_version)}};
+    for (const auto& [name, value] : world_->facts()) {
+      if (name != "version" && name != "library") continue;
+      facts.push_back({.group = "software",
+                       .name = "NCCL " + name,
+                       .value = value,
+                       .fingerprint = name == "version"});
+    }
+    std::vector<EnvironmentFact> more = nvml_facts({.pci_bus_id = facts_.pci_bus_id});
+    std::move(more.begin(), more.end(), std::back_inserter(facts));
+    return facts;
+  }
+
+ private:
+  // Of the fullest GPU, times the ranks of a host that have one of their own.
+  [[nodiscard]] std::int64_t shared_limit(Control& control) const {
+    const double least = -max_over_ranks(control, -static_cast<double>(facts_.free_bytes));
+    const int ranks = choice_.shared ? 1 : control.local_size();
+    return static_cast<std::int64_t>(std::floor(least * (1.0 - kMemoryReserve))) * ranks;
+  }
+
+  DeviceChoice choice_;
+  CudaFacts facts_;
+  std::unique_ptr<CudaDevice> device_;
+  std::unique_ptr<Comm> world_;  // goes before the device
+  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Telemetry> telemetry_;
+  std::int64_t memory_bytes_ = 0;
+};
+
+std::string unusable_reason(const CudaProbe& probe) {
+  if (!probe.error.empty()) return probe.error + "; stepmark doctor says what to do";
+  if (probe.gpus.empty()) return "no GPU is visible; stepmark doctor says what to do";
+  return {};
+}
+
+}  // namespace
+
+std::optional<Backend> cuda_backend() {
+  prepare_cuda_environment();
+  const CudaProbe probe = probe_cuda();
+  Backend backend{.name = "cuda", .describes = "CUDA kernels and NCCL"};
+  backend.unusable = unusable_reason(probe);
+  if (!probe.gpus.empty()) {
+    backend.describes += fmt::format("; {} x {}", probe.gpus.size(), probe.gpus.front().name);
+  }
+  return backend;
+}
+
+std::unique_ptr<Machine> make_cuda_machine(Job& job, const MachineOptions& options) {
+  return std::make_unique<CudaMachine>(job, options);
+}
+
+}  // namespace stepmark

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/exec/cuda/cuda_executor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "core/cuda/check.h"
+#include "core/error.h"
+#include "harness/exec/cuda/cuda_device.h"
+#include "harness/exec/cuda/cuda_graph.h"
+#include "harness/exec/cuda/cuda_walk.h"
+#include "harness/exec/cuda/nvtx_range.h"
+#include "harness/exec/failure.h"
+
+namespace stepmark {
+namespace {
+
+// What is written ahead of a cold step, in caches: more than one, since their replacement is not
+// least-recently-used and halves may hold copies of each other.
+constexpr std::size_t kCachesToWrite = 4;
+
+class CudaRunnable final : public Runnable {
+ public:
+  CudaRunnable(CudaDevice& device, const Program& program, CommSet& comms,
+               const PrepareOptions& options)
+      : device_(device),
+        program_(program),
+        layout_(lay_out(program_.buffers)),
+        arena_(device.allocate(layout_.bytes)),
+        walk_(device, program_, layout_, arena_.data(), comms),
+        begin_(cuda::make_timing_event()),
+        end_(cuda::make_timing_event()) {
+    if (options.cold) reserve_cold();
+    if (arena_.bytes() > 0) {
+      STEPMARK_CUDA_CHECK(cudaMemsetAsync(arena_.data(), 0, arena_.bytes(), walk_.origin()));
+    }
+    if (options.capture) graph_ = capture(CudaWalk::Bodies::ops);
+    device_.wait().for_stream(walk_.origin());
+  }
+
+  void run() override {
+    step([this] { graph_ ? launch(graph_) : walk_.enqueue(CudaWalk::Bodies::ops); });
+    timeline_ = {.step_ns = step_ns()};
+  }
+
+  void run_traced() override {
+    if (!trace_) trace_ = std::make_unique<CudaTrace>(program_.ops.size());
+    step([this] { walk_.enqueue(CudaWalk::Bodies::ops, trace_.get()); });
+    timeline_ = {.step_ns = step_ns(), .spans = walk_.spans(*trace_, begin_.get())};
+    for (const Span& span : timeline_.spans) {
+      timeline_.step_ns = std::max(timeline_.step_ns, span.end_ns);
+    }
+  }
+
+  double run_empty() override {
+    device_.make_current();
+    if (graph_ && !empty_graph_) empty_graph_ = capture(CudaWalk::Bodies::markers);
+    const auto begin = std::chrono::steady_clock::now();
+    empty_graph_ ? launch(empty_graph_) : walk_.enqueue(CudaWalk::Bodies::none);
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+    device_.wait().for_stream(walk_.origin());
+    return spent.count();
+  }
+
+  [[nodiscard]] Timeline timeline() const override { return timeline_; }
+  [[nodiscard]] bool cold() const override { return cold_.bytes() > 0; }
+
+  [[nodiscard]] void* buffer(std::int32_t index) override {
+    STEPMARK_REQUIRE(index >= 0 && index < std::ssize(program_.buffers),
+                     "program {} has no buffer {}", program_.name, index);
+    return static_cast<std::byte*>(arena_.data()) +
+           layout_.offsets_bytes[static_cast<std::size_t>(index)];
+  }
+
+  [[nodiscard]] const Program& program() const override { return program_; }
+
+ private:
+  // Memory to spare decides whether cold() is true.
+  void reserve_cold() {
+    try {
+      cold_ = device_.allocate(kCachesToWrite * device_.l2_bytes());
+    } catch (const Error&) {
+      cold_ = {};
+    }
+  }
+
+  cuda::GraphExecOwner capture(CudaWalk::Bodies bodies) {
+    return capture_graph(walk_.origin(), [&] { walk_.enqueue(bodies); });
+  }
+
+  void launch(const cuda::GraphExecOwner& graph) const {
+    STEPMARK_CUDA_CHECK(cudaGraphLaunch(graph.get(), walk_.origin()));
+  }
+
+  template <class Enqueue>
+  void step(Enqueue enqueue) {
+    const cuda::NvtxRange range(program_.name.c_str());
+    device_.make_current();
+    try {
+      if (cold()) {
+        STEPMARK_CUDA_CHECK(cudaMemsetAsync(cold_.data(), 0, cold_.bytes(), walk_.origin()));
+      }
+      STEPMARK_CUDA_CHECK(cudaEventRecord(begin_.get(), walk_.origin()));
+      enqueue();
+      STEPMARK_CUDA_CHECK(cudaEventRecord(end_.get(), walk_.origin()));
+    } catch (...) {
+      walk_.settle();
+      throw;
+    }
+    try {
+      device_.wait().for_event(end_.get());
+    } catch (...) {
+      rethrow_from(fmt::format("rank {}: step of {}", program_.rank, program_.name),
+                   std::current_exception());
+    }
+  }
+
+  [[nodiscard]] std::int64_t step_ns() const {
+    return std::llround(cuda::elapsed_ns(begin_.get(), end_.get()));
+  }
+
+  // Members use what is above them: graphs go first, then events, then streams, and memory last.
+  CudaDevice& device_;
+  const Program program_;
+  const ArenaLayout layout_;
+  Memory arena_;
+  Memory cold_;  // empty: steps are not made cold
+  CudaWalk walk_;
+  cuda::EventOwner begin_, end_;  // of the step
+  std::unique_ptr<CudaTrace> trace_;
+  Timeline timeline_;
+  cuda::GraphExecOwner graph_, empty_graph_;  // null: launched op by op
+};
+
+class CudaExecutor final : public Executor {
+ public:
+  explicit CudaExecutor(Device& device) : device_(as_cuda_device(device)) {}
+  [[nodiscard]] Device& device() override { return device_; }
+  using Executor::prepare;
+  [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program, CommSet& comms,
+                                                  const PrepareOptions& options) override {
+    check_operands(program);
+    device_.make_current();
+    return std::make_unique<CudaRunnable>(device_, program, comms, options);
+  }
+
+ private:
+  CudaDevice& device_;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> make_cuda_executor(Device& cuda_device) {
+  return std::make_unique<CudaExecutor>(cuda_device);
+}
+
+}  // namespace stepmark

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// A program bound to the streams of a GPU: enqueues one step, in the program's order, with an event
+// wherever an op waits for another stream's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "harness/exec/arena.h"
+#include "harness/exec/cuda/cuda_device.h"
+#include "harness/exec/cuda/cuda_handles.h"
+#include "harness/exec/executor.h"
+#include "kernels/cuda/kernel_context.h"
+
+namespace stepmark {
+
+// Begin and end of each op on the GPU.
+class CudaTrace {
+ public:
+  explicit CudaTrace(std::size_t ops);
+  [[nodiscard]] cudaEvent_t begin(std::int32_t op) const;
+  [[nodiscard]] cudaEvent_t end(std::int32_t op) const;
+
+ private:
+  std::vector<cuda::EventOwner> begins_, ends_;
+};
+
+class CudaWalk {
+ public:
+  // The buffers lie at `base`. `program` and `comms` must outlive this object.
+  CudaWalk(CudaDevice& device, const Program& program, const ArenaLayout& layout, void* base,
+           CommSet& comms);
+  // Only a failure leaves work in flight.
+  ~CudaWalk() { settle(); }
+  CudaWalk(const CudaWalk&) = delete;
+  CudaWalk& operator=(const CudaWalk&) = delete;
+
+  // What stands for an op.
+  enum class Bodies : std::uint8_t {
+    ops,     // itself
+    none,    // nothing
+    markers  // a memset of one byte that nobody reads
+  };
+  // All streams begin after what is on the origin and end before what comes there next. Fails with
+  // the op's place; what was enqueued until then runs.
+  void enqueue(Bodies bodies, const CudaTrace* trace = nullptr);
+
+  [[nodiscard]] cudaStream_t origin() const { return streams_.front(); }
+  // Times of a traced step whose first event is `step_begin`; all events were reached.
+  [[nodiscard]] std::vector<Span> spans(const CudaTrace& trace, cudaEvent_t step_begin) const;
+  // After a failure: gives what is still on the streams a second to end.
+  void settle() const noexcept;
+
+ private:
+  struct BoundOp {
+    Task body;
+    std::size_t stream = 0;
+    std::vector<cudaEvent_t> waits;
+    cuda::EventOwner done;  // null: no other stream waits for this op
+  };
+  [[nodiscard]] Task body_of(const Op& op, const ArenaLayout& layout, void* base, CommSet& comms);
+  void enqueue_op(std::int32_t index, Bodies bodies, const CudaTrace* trace);
+
+  const Program& program_;
+  // In this order: bodies use contexts, and all that is enqueued goes through the streams.
+  std::vector<std::unique_ptr<Stream>> owned_streams_;
+  std::vector<cudaStream_t> streams_;  // of the program; at least one
+  Memory markers_;
+  std::vector<std::unique_ptr<cuda::KernelContext>> contexts_;  // per stream
+  std::vector<BoundOp> ops_;
+  std::vector<std::size_t> branches_;  // streams with ops, other than the origin
+  cuda::EventOwner fork_;
+  std::vector<cuda::EventOwner> joins_;  // per branch
+};
+
+}  // namespace stepmark

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/bench/cuda_bench.h"
+
+#include <algorithm>
+
+#include "core/cuda/check.h"
+#include "kernels/bench/bench_cases.h"
+#include "kernels/ops/memory.h"
+
+namespace stepmark::bench {
+namespace {
+
+std::size_t operand_bytes(const OpShape& shape, std::size_t operand) {
+  return static_cast<std::size_t>(elements_of(shape, operand)) * size_of(dtype_of(shape, operand));
+}
+
+// Doubles what is already there until all is filled.
+void fill(std::byte* to, std::size_t bytes, const std::vector<std::byte>& pattern) {
+  STEPMARK_CUDA_CHECK(cudaMemcpy(to, pattern.data(), pattern.size(), cudaMemcpyHostToDevice));
+  for (std::size_t done = pattern.size(); done < bytes;) {
+    const std::size_t more = std::min(done, bytes - done);
+    STEPMARK_CUDA_CHECK(cudaMemcpy(to + done, to, more, cudaMemcpyDeviceToDevice));
+    done += more;
+  }
+}
+
+}  // namespace
+
+std::string why_no_gpu() {
+  int devices = 0;
+  const cudaError_t status = cudaGetDeviceCount(&devices);
+  if (status != cudaSuccess) return cudaGetErrorString(status);
+  return devices == 0 ? "the driver shows none" : "";
+}
+
+std::string gpu_description() {
+  int device = 0, driver = 0;
+  cudaDeviceProp properties{};
+  STEPMARK_CUDA_CHECK(cudaGetDevice(&device));
+  STEPMARK_CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
+  STEPMARK_CUDA_CHECK(cudaDriverGetVersion(&driver));
+  return fmt::format("{}, compute capability {}.{}, driver for CUDA {}.{}", properties.name,
+                     properties.major, properties.minor, driver / 1000, driver % 1000 / 10);
+}
+
+bool take_flag(int& argc, char** argv, const std::string& flag) {
+  char** const end =
+      std::remove_if(argv + 1, argv + argc, [&](char* word) { return flag == word; });
+  const bool found = end != argv + argc;
+  argc = static_cast<int>(end - argv);
+  return found;
+}
+
+void CudaFree::operator()(void* data) const { cuda::log_cuda_error(cudaFree(data), "cudaFree"); }
+
+DeviceMemory allocate(std::size_t bytes) {
+  void* data = nullptr;
+  STEPMARK_CUDA_CHECK(cudaMalloc(&data, std::max<std::size_t>(1, bytes)));
+  return DeviceMemory(data);
+}
+
+Operands::Operands(const OpShape& shape) {
+  for (std::size_t i = 0; i < info_of(shape.id).operands.size(); ++i) {
+    const std::size_t bytes = operand_bytes(shape, i);
+    if (bytes == 0) {
+      pointers_.push_back(nullptr);
+      continue;
+    }
+    memory_.push_back(allocate(bytes));
+    pointers_.push_back(memory_.back().get());
+    fill(static_cast<std::byte*>(pointers_.back()), bytes, operand_pattern(shape, i));
+  }
+}
+
+std::size_t Operands::bytes_of(const OpShape& shape) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < info_of(shape.id).operands.size(); ++i) {
+    bytes += operand_bytes(shape, i);
+  }
+  return bytes;
+}
+
+ColdCache::ColdCache(const cuda::KernelContext& context)
+    : bytes_(2 * context.l2_bytes()), memory_(allocate(bytes_)) {}
+
+void ColdCache::enqueue(cudaStream_t stream) const {
+  STEPMARK_CUDA_CHECK(cudaMemsetAsync(memory_.get(), 1, bytes_, stream));
+}
+
+EventTimer::EventTimer() {
+  STEPMARK_CUDA_CHECK(cudaEventCreate(&begin_));
+  STEPMARK_CUDA_CHECK(cudaEventCreate(&end_));
+}
+
+EventTimer::~EventTimer() {
+  cuda::log_cuda_error(cudaEventDestroy(begin_), "cudaEventDestroy");
+  cuda::log_cuda_error(cudaEventDestroy(end_), "cudaEventDestroy");
+}
+
+double EventTimer::seconds(const cuda::Enqueue& work, const ColdCache& cold,
+                           cudaStream_t stream) const {
+  cold.enqueue(stream);
+  STEPMARK_CUDA_CHECK(cudaEventRecord(begin_, stream));
+  work(stream);
+  STEPMARK_CUDA_CHECK(cudaEventRecord(end_, stream));
+  STEPMARK_CUDA_CHECK(cudaEventSynchronize(end_));
+  float milliseconds = 0;
+  STEPMARK_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin_, end_));
+  return static_cast<double>(milliseconds) / 1e3;
+}
+
+double copy_bandwidth(std::int64_t elements) {
+  const OpShape shape = pack(CopyShape{.elements = elements}, DType::f32);
+  const Operands operands(shape);
+  cuda::KernelContext context;
+  const cuda::Enqueue work = cuda::prepare(shape, operands.data(), context);
+  const ColdCache cold(context);
+  const EventTimer timer;
+  std::vector<double> seconds;
+  for (int i = 0; i < 23; ++i) seconds.push_back(timer.seconds(work, cold, nullptr));
+  seconds.erase(seconds.begin(), seconds.begin() + 3);  // loading the kernel, raising the clocks
+  std::ranges::nth_element(seconds, seconds.begin() + 10);
+  return stepmark::bytes_of(shape) / seconds[10];
+}
+
+}  // namespace stepmark::bench

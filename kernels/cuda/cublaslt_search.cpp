@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cuda/cublaslt_search.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/cuda/check.h"
+
+namespace stepmark::cuda {
+namespace {
+
+constexpr int kTimedRuns = 3;
+// Another proposal than the first must be faster by this part: noise shall not decide.
+constexpr float kClearlyFaster = 0.97F;
+constexpr std::size_t kMostTrialBytes = std::size_t{1} << 30;
+
+class Stream {
+ public:
+  Stream() { STEPMARK_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+  ~Stream() { log_cuda_error(cudaStreamDestroy(stream_), "cudaStreamDestroy"); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  [[nodiscard]] cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+class Event {
+ public:
+  Event() { STEPMARK_CUDA_CHECK(cudaEventCreate(&event_)); }
+  ~Event() { log_cuda_error(cudaEventDestroy(event_), "cudaEventDestroy"); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  [[nodiscard]] cudaEvent_t get() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+// Memory that may not be there.
+class TrialMemory {
+ public:
+  explicit TrialMemory(std::size_t bytes) {
+    if (bytes > kMostTrialBytes || cudaMalloc(&data_, bytes) != cudaSuccess) {
+      data_ = nullptr;
+      // Too little memory is not an error here, and must not be taken for one of a later launch.
+      static_cast<void>(cudaGetLastError());
+    }
+  }
+  ~TrialMemory() { log_cuda_error(cudaFree(data_), "cudaFree"); }
+  TrialMemory(const TrialMemory&) = delete;
+  TrialMemory& operator=(const TrialMemory&) = delete;
+  [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(data_); }
+
+ private:
+  void* data_ = nullptr;
+};
+
+std::size_t rounded(std::int64_t elements, DType type) {
+  return (static_cast<std::size_t>(elements) * size_of(type) + 255) / 256 * 256;
+}
+
+cudaDataType_t cuda_type(DType type) {
+  switch (type) {
+    case DType::f32:
+      return CUDA_R_32F;
+    case DType::bf16:
+      return CUDA_R_16BF;
+    case DType::f8e4m3:
+      return CUDA_R_8F_E4M3;
+    case DType::f8e5m2:
+      return CUDA_R_8F_E5M2;
+    default:
+      fail("cuBLASLt is not used for this type");
+  }
+}
+
+bool writes_aux(cublasLtEpilogue_t epilogue) {
+  return epilogue == CUBLASLT_EPILOGUE_GELU_AUX || epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS;
+}
+bool writes_bias(cublasLtEpilogue_t epilogue) {
+  return epilogue == CUBLASLT_EPILOGUE_BGRADA || epilogue == CUBLASLT_EPILOGUE_BGRADB;
+}
+
+// Milliseconds of the best of some runs; infinite for a proposal that does not run.
+float time_of(const MatmulCall& call, const MatmulOperands& operands,
+              const cublasLtMatmulHeuristicResult_t& proposal, void* workspace, int device,
+              cudaStream_t stream) {
+  const Event begin, end;
+  float best = std::numeric_limits<float>::infinity();
+  for (int run = 0; run <= kTimedRuns; ++run) {
+    STEPMARK_CUDA_CHECK(cudaEventRecord(begin.get(), stream));
+    if (enqueue(call, operands, proposal.algo, workspace, proposal.workspaceSize, device, stream) !=
+        CUBLAS_STATUS_SUCCESS) {
+      return std::numeric_limits<float>::infinity();
+    }
+    STEPMARK_CUDA_CHECK(cudaEventRecord(end.get(), stream));
+    STEPMARK_CUDA_CHECK(cudaEventSynchronize(end.get()));
+    float milliseconds = 0;
+    STEPMARK_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
+    if (run > 0) best = std::min(best, milliseconds);  // the first loads the kernel
+  }
+  return best;
+}
+
+}  // namespace
+
+MatmulCall make_call(const Matmul& m) {
+  MatmulCall call{.matmul = m,
+                  .desc = make_matmul_desc(),
+                  .a = m.trans_a ? make_layout(cuda_type(m.a), m.k, m.m)
+                                 : make_layout(cuda_type(m.a), m.m, m.k),
+                  .b = m.trans_b ? make_layout(cuda_type(m.b), m.n, m.k)
+                                 : make_layout(cuda_type(m.b), m.k, m.n),
+                  .d = make_layout(cuda_type(m.d), m.m, m.n)};
+  set(call.desc, CUBLASLT_MATMUL_DESC_TRANSA, m.trans_a ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(call.desc, CUBLASLT_MATMUL_DESC_TRANSB, m.trans_b ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(call.desc, CUBLASLT_MATMUL_DESC_EPILOGUE, m.epilogue);
+  if (size_of(m.a) == 1) {
+    constexpr std::int8_t kOff = 0;  // sums would keep fewer bits than fp32's
+    set(call.desc, CUBLASLT_MATMUL_DESC_FAST_ACCUM, kOff);
+    set(call.desc, CUBLASLT_MATMUL_DESC_A_SCALE_MODE, m.a_scale);
+    set(call.desc, CUBLASLT_MATMUL_DESC_B_SCALE_MODE, m.b_scale);
+  }
+  return call;
+}
+
+void set_pointers(const MatmulCall& call, const MatmulOperands& x) {
+  if (x.bias != nullptr) set(call.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, x.bias);
+  if (x.aux != nullptr) {
+    set(call.desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, x.aux);
+    set(call.desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, call.matmul.m);
+  }
+  if (x.a_scale != nullptr) set(call.desc, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, x.a_scale);
+  if (x.b_scale != nullptr) set(call.desc, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, x.b_scale);
+}
+
+cublasStatus_t enqueue(const MatmulCall& call, const MatmulOperands& x,
+                       const cublasLtMatmulAlgo_t& algorithm, void* workspace,
+                       std::size_t workspace_bytes, int device, cudaStream_t stream) {
+  const float alpha = 1.0F, beta = call.matmul.accumulate ? 1.0F : 0.0F;
+  return cublaslt().cublasLtMatmul(cublaslt_handle(device), call.desc.get(), &alpha, x.a,
+                                   call.a.get(), x.b, call.b.get(), &beta, x.d, call.d.get(), x.d,
+                                   call.d.get(), &algorithm, workspace, workspace_bytes, stream);
+}
+
+std::size_t fastest(const Matmul& m, const MatmulOperands& operands,
+                    std::span<const cublasLtMatmulHeuristicResult_t> proposals, int device) {
+  std::size_t workspace_bytes = 0;
+  for (const auto& p : proposals) workspace_bytes = std::max(workspace_bytes, p.workspaceSize);
+  workspace_bytes = (workspace_bytes + 255) / 256 * 256;
+  const std::size_t d_bytes = rounded(m.m * m.n, m.d);
+  const std::size_t aux_bytes = writes_aux(m.epilogue) ? d_bytes : 0;
+  const std::size_t bias_bytes = writes_bias(m.epilogue) ? rounded(std::max(m.m, m.n), m.d) : 0;
+  const TrialMemory memory(workspace_bytes + d_bytes + aux_bytes + bias_bytes);
+  if (memory.data() == nullptr) return 0;
+
+  MatmulOperands trial = operands;
+  trial.d = memory.data() + workspace_bytes;
+  if (aux_bytes > 0) trial.aux = memory.data() + workspace_bytes + d_bytes;
+  if (bias_bytes > 0) trial.bias = memory.data() + workspace_bytes + d_bytes + aux_bytes;
+  const MatmulCall call = make_call(m);
+  set_pointers(call, trial);
+  const Stream stream;
+  std::size_t best = 0;
+  float best_time = std::numeric_limits<float>::infinity();
+  for (std::size_t i = 0; i < proposals.size(); ++i) {
+    const float time = time_of(call, trial, proposals[i], memory.data(), device, stream.get());
+    if (time < best_time * kClearlyFaster) {
+      best = i;
+      best_time = time;
+    }
+  }
+  STEPMARK_CUDA_CHECK(cudaStreamSynchronize(stream.get()));
+  return best;
+}
+
+}  // namespace stepmark::cuda

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tests of label gpu, one after another: they share one GPU."""
+import re
+
+from gpu_check.context import StageError
+from gpu_check.stage import Outcome
+
+SKIPPED = 77
+
+
+def run(context):
+    tests = context.site.gpu_tests()
+    if context.site.rehearsal:
+        tests = tests or [{"name": "version", "command": [str(context.site.stepmark[0]), "--version"],
+                           "environment": [], "timeout_s": 10}]
+    if not tests:
+        raise StageError("no test of label gpu was built")
+    results, passed = {}, 0
+    for test in tests:
+        if context.left_s() < 2:
+            results[test["name"]] = "not run: out of time"
+        elif not test["command"]:
+            results[test["name"]] = "not built"
+        else:
+            env = dict(item.split("=", 1) for item in test["environment"])
+            results[test["name"]] = verdict(context.run(test["command"], test["timeout_s"], env=env))
+        context.keep(**results)
+    passed = sum(words == "pass" for words in results.values())
+    wrong = [f"{name}: {words}" for name, words in results.items() if words != "pass"]
+    figure = f"{passed} of {len(results)}" + (f"; {wrong[0]}" if wrong else "")
+    return Outcome(not wrong, figure, results)
+
+
+def verdict(done):
+    if done.code == 0:
+        return "pass"
+    if done.code == -1:
+        return "no end within its time"
+    if done.code == SKIPPED:  # with a GPU there is nothing to skip for
+        return done.last_words()
+    failed = re.findall(r"^\[  FAILED  \] (\S+?),? ", done.out + "\n", re.MULTILINE)
+    names = ", ".join(list(dict.fromkeys(failed))[:3])
+    return f"exit code {done.code}" + (f": {names}" if names else f": {done.last_words()}")

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a binary linked with the emulated GPU says of it.
+#include "harness/cli/backends.h"
+
+namespace stepmark {
+
+std::string gpu_caveat() { return "emulated-gpu"; }
+
+}  // namespace stepmark

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// An NVML with one scripted GPU, for tests: a shared library that STEPMARK_NVML_LIBRARY names.
+// Every question for power makes one step of the script:
+//   power 300 W + 10 W a step up to 500 W; SM clock 1980 MHz, from step 3 on 1500 MHz with the
+//   throttle reason "sw power cap"; temperature 40 °C + 1 a step; energy + 5 J a question; one
+//   corrected memory error a question.
+// STEPMARK_EMULATED_NVML: words that take functions away: "no-init", "no-energy", "no-ecc",
+// "no-power", "no-reasons", "counter-reset".
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "harness/measure/nvml.h"
+
+namespace {
+
+using stepmark::nvml::Device;
+using stepmark::nvml::Return;
+namespace nvml = stepmark::nvml;
+
+std::atomic<int> step{0};
+std::atomic<unsigned long long> energy_mj{1'000'000};
+std::atomic<unsigned long long> corrected{7};
+int gpu = 0;  // its address is the handle
+
+bool without(const char* word) {
+  const char* words = std::getenv("STEPMARK_EMULATED_NVML");
+  return words != nullptr && std::string(words).find(word) != std::string::npos;
+}
+
+Device handle() { return reinterpret_cast<Device>(&gpu); }
+
+constexpr Return kInvalidArgument = 2;
+constexpr Return kNotFound = 6;
+
+template <class Value, class Result>
+Return give(Device device, Value value, Result* result) {
+  if (device != handle() || result == nullptr) return kInvalidArgument;
+  *result = static_cast<Result>(value);
+  return nvml::kSuccess;
+}
+
+Return give_text(const char* text, char* result, unsigned bytes) {
+  if (std::strlen(text) + 1 > bytes) return kInvalidArgument;
+  std::strcpy(result, text);
+  return nvml::kSuccess;
+}
+
+}  // namespace
+
+extern "C" {
+
+Return nvmlInit_v2() {
+  step = 0;
+  return without("no-init") ? 999 : nvml::kSuccess;
+}
+Return nvmlShutdown() { return nvml::kSuccess; }
+Return nvmlSystemGetDriverVersion(char* text, unsigned bytes) {
+  return give_text("999.99", text, bytes);
+}
+Return nvmlDeviceGetHandleByIndex_v2(unsigned index, Device* device) {
+  if (index != 0) return kInvalidArgument;
+  *device = handle();
+  return nvml::kSuccess;
+}
+Return nvmlDeviceGetHandleByPciBusId_v2(const char* id, Device* device) {
+  if (std::strcmp(id, "0000:1b:00.0") != 0) return kNotFound;
+  *device = handle();
+  return nvml::kSuccess;
+}
+Return nvmlDeviceGetName(Device, char* text, unsigned bytes) {
+  return give_text("Emulated GPU", text, bytes);
+}
+Return nvmlDeviceGetUUID(Device, char* text, unsigned bytes) {
+  return give_text("GPU-emulated", text, bytes);
+}
+Return nvmlDeviceGetPowerUsage(Device device, unsigned* mw) {
+  if (without("no-power")) return nvml::kNotSupported;
+  return give(device, std::min(500, 300 + 10 * step++) * 1000, mw);
+}
+Return nvmlDeviceGetEnforcedPowerLimit(Device device, unsigned* mw) {
+  return give(device, 700'000, mw);
+}
+Return nvmlDeviceGetTotalEnergyConsumption(Device device, unsigned long long* mj) {
+  if (without("no-energy")) return nvml::kNotSupported;
+  if (without("counter-reset")) return give(device, energy_mj -= 5000, mj);
+  return give(device, energy_mj += 5000, mj);
+}
+Return nvmlDeviceGetClockInfo(Device device, int clock, unsigned* mhz) {
+  const int sm = step >= 3 ? 1500 : 1980;
+  return give(device, clock == nvml::kClockSm ? sm : 2619, mhz);
+}
+Return nvmlDeviceGetMaxClockInfo(Device device, int clock, unsigned* mhz) {
+  return give(device, clock == nvml::kClockSm ? 1980 : 2619, mhz);
+}
+Return nvmlDeviceGetTemperature(Device device, int, unsigned* celsius) {
+  return give(device, 40 + step, celsius);
+}
+Return nvmlDeviceGetCurrentClocksThrottleReasons(Device device, unsigned long long* reasons) {
+  if (without("no-reasons")) return nvml::kNotSupported;
+  return give(device, step >= 3 ? nvml::kReasonSwPowerCap : nvml::kReasonIdle, reasons);
+}
+Return nvmlDeviceGetTotalEccErrors(Device device, int type, int, unsigned long long* count) {
+  if (without("no-ecc")) return nvml::kNotSupported;
+  return give(device, type == nvml::kEccCorrected ? ++corrected : 0ULL, count);
+}
+Return nvmlDeviceGetEccMode(Device device, int* current, int* pending) {
+  if (without("no-ecc")) return nvml::kNotSupported;
+  *pending = 1;
+  return give(device, 1, current);
+}
+Return nvmlDeviceGetPersistenceMode(Device device, int* mode) { return give(device, 1, mode); }
+Return nvmlDeviceGetMaxPcieLinkGeneration(Device device, unsigned* value) {
+  return give(device, 5, value);
+}
+Return nvmlDeviceGetMaxPcieLinkWidth(Device device, unsigned* value) {
+  return give(device, 16, value);
+}
+// nvmlDeviceGetCurrPcieLinkWidth is missing, as functions are in older libraries.
+Return nvmlDeviceGetNvLinkState(Device device, unsigned link, int* active) {
+  if (link >= 12) return kInvalidArgument;
+  return give(device, link < 10 ? 1 : 0, active);
+}
+}

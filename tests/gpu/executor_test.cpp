@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CUDA executor against the host's: captured, op by op and traced.
+#include "harness/exec/executor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "core/error.h"
+#include "harness/exec/cuda/cuda_device.h"
+#include "harness/exec/cuda/cuda_executor.h"
+#include "harness/exec/cuda/cuda_graph.h"
+#include "tests/gpu/executor_fixture.h"
+
+namespace stepmark::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr PrepareOptions kCaptured{.capture = true};
+constexpr PrepareOptions kEager{.capture = false};
+
+class CudaExecutorTest : public testing::Test {
+ protected:
+  [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program,
+                                                  const PrepareOptions& options) {
+    return executor_->prepare(program, comms_, options);
+  }
+
+  std::unique_ptr<CudaDevice> device_ = make_cuda_device(0);
+  std::unique_ptr<Executor> executor_ = make_cuda_executor(*device_);
+  FakeCommSet comms_ = copying_comms();
+};
+
+TEST_F(CudaExecutorTest, RandomProgramsLeaveWhatTheHostLeaves) {
+  for (unsigned seed = 1; seed <= 25; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 rng(seed);
+    const Program program = random_program(rng);
+    const Contents want = host_result(program);
+    const auto captured = prepare(program, kCaptured), eager = prepare(program, kEager);
+    for (int round = 0; round < 2; ++round) {
+      fill(*captured, *device_);
+      captured->run();
+      captured->run();
+      EXPECT_TRUE(read(*captured, *device_) == want) << "captured";
+      fill(*eager, *device_);
+      eager->run();
+      captured->run_empty();  // must disturb neither
+      eager->run_empty();
+      eager->run();
+      EXPECT_TRUE(read(*eager, *device_) == want) << "op by op";
+      for (Runnable* runnable : {captured.get(), eager.get()}) {
+        fill(*runnable, *device_);
+        runnable->run_traced();
+        runnable->run();
+        EXPECT_TRUE(read(*runnable, *device_) == want) << "traced";
+      }
+    }
+  }
+}
+
+TEST_F(CudaExecutorTest, PreparingRunsNothingAndBuffersAreZero) {
+  for (const PrepareOptions& options : {kCaptured, kEager}) {
+    Program program = program_of({"compute"}, {buffer("a", 4), buffer("b", 4)});
+    add_comm(program, "sync", 0, 0, 1);
+    int calls = 0;
+    comms_.comm.native_hook = [&](const void*, void* recv, std::size_t, void* native) {
+      ++calls;
+      STEPMARK_CUDA_CHECK(cudaMemsetAsync(recv, 1, 16, static_cast<cudaStream_t>(native)));
+    };
+    const auto runnable = prepare(program, options);
+    EXPECT_EQ(calls, options.capture ? 1 : 0);
+    for (const auto& bytes : read(*runnable, *device_)) {
+      EXPECT_THAT(bytes, testing::Each(std::byte{0}));
+    }
+    runnable->run();
+    runnable->run();
+    EXPECT_EQ(calls, options.capture ? 1 : 2);
+    EXPECT_THAT(read(*runnable, *device_)[1], testing::Each(std::byte{1}));
+  }
+}
+
+TEST_F(CudaExecutorTest, AFailureWhileEnqueueingNamesItsOp) {
+  Program program = ping_pong(4);
+  program.rank = 5;
+  add_comm(program, "layer3.sync", 1, 0, 1, {2});
+  bool fail = true;
+  comms_.comm.native_hook = [&](const void*, void*, std::size_t, void*) {
+    if (fail) throw std::runtime_error("link down");
+  };
+  const auto expect_place = [](const auto& call) {
+    try {
+      call();
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kEnvironment);
+      EXPECT_THAT(error.message(),
+                  HasSubstr("rank 5: op 4 \"layer3.sync\" on stream dp: link down"));
+    }
+  };
+  expect_place([&] { (void)prepare(program, kCaptured); });
+  const auto eager = prepare(program, kEager);
+  for (int i = 0; i < 3; ++i) expect_place([&] { eager->run(); });
+  fail = false;  // a later step starts afresh
+  const auto captured = prepare(program, kCaptured);
+  for (Runnable* runnable : {eager.get(), captured.get()}) {
+    fill(*runnable, *device_);
+    runnable->run();
+  }
+  EXPECT_TRUE(read(*eager, *device_) == read(*captured, *device_));
+}
+
+TEST_F(CudaExecutorTest, AnErrorKeepsItsCode) {
+  Program program = program_of({"compute"}, {buffer("a", 1)});
+  add_comm(program, "check", 0, 0, 0);
+  comms_.comm.native_hook = [](const void*, void*, std::size_t, void*) {
+    throw Error(ExitCode::kCheckFailed, "wrong data");
+  };
+  try {
+    prepare(program, kEager)->run();
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kCheckFailed);
+  }
+}
+
+TEST_F(CudaExecutorTest, TracedStepsHaveSpansThatKeepDependencies) {
+  constexpr std::int64_t kClockStepNs = 1000;
+  std::mt19937 rng(99);
+  const Program program = random_program(rng);
+  const auto runnable = prepare(program, kCaptured);
+  EXPECT_EQ(runnable->timeline().step_ns, 0);
+  for (int run = 0; run < 5; ++run) {
+    runnable->run();
+    EXPECT_GT(runnable->timeline().step_ns, 0);
+    EXPECT_TRUE(runnable->timeline().spans.empty());
+    runnable->run_traced();
+    const Timeline timeline = runnable->timeline();
+    ASSERT_EQ(timeline.spans.size(), program.ops.size());
+    std::vector<std::int64_t> stream_end(program.streams.size(), 0);
+    for (std::size_t i = 0; i < program.ops.size(); ++i) {
+      const Span& span = timeline.spans[i];
+      EXPECT_EQ(span.op, static_cast<std::int32_t>(i));
+      EXPECT_LE(span.begin_ns, span.end_ns);
+      EXPECT_GE(span.wait_ns, 0);
+      EXPECT_LE(span.end_ns, timeline.step_ns);
+      auto& end = stream_end[static_cast<std::size_t>(program.ops[i].stream)];
+      EXPECT_GE(span.begin_ns, end);
+      end = span.end_ns;
+      for (const std::int32_t dep : program.ops[i].deps) {
+        EXPECT_GE(span.begin_ns + kClockStepNs,
+                  timeline.spans[static_cast<std::size_t>(dep)].end_ns);
+      }
+    }
+  }
+}
+
+TEST_F(CudaExecutorTest, ColdStepsSaySoAndComputeTheSame) {
+  const Program program = ping_pong(6);
+  const Contents want = host_result(program);
+  for (const bool capture : {true, false}) {
+    const auto warm = prepare(program, {.capture = capture, .cold = false});
+    const auto cold = prepare(program, {.capture = capture, .cold = true});
+    EXPECT_FALSE(warm->cold());
+    EXPECT_TRUE(cold->cold());
+    fill(*cold, *device_);
+    cold->run();
+    cold->run();
+    EXPECT_TRUE(read(*cold, *device_) == want);
+  }
+}
+
+TEST_F(CudaExecutorTest, TheEmptyWalkCallsNoBodies) {
+  Program program = program_of({"compute"}, {buffer("a", 1)});
+  for (int i = 0; i < 200; ++i) add_comm(program, "op", 0, 0, 0);
+  int calls = 0;
+  comms_.comm.native_hook = [&](const void*, void*, std::size_t, void*) { ++calls; };
+  for (const PrepareOptions& options : {kCaptured, kEager}) {
+    const auto runnable = prepare(program, options);
+    calls = 0;
+    for (int i = 0; i < 3; ++i) EXPECT_GT(runnable->run_empty(), 0);
+    EXPECT_EQ(calls, 0);
+    std::cerr << (options.capture ? "captured" : "op by op") << ": "
+              << runnable->run_empty() * 1e9 / 200 << " ns per op\n";
+  }
+}
+
+TEST_F(CudaExecutorTest, GraphsKeepThePrioritiesOfStreams) {
+  const auto stream = device_->create_stream("compute");
+  const cuda::GraphExecOwner graph =
+      capture_graph(static_cast<cudaStream_t>(stream->native()), [] {});
+  unsigned long long flags = 0;
+  STEPMARK_CUDA_CHECK(cudaGraphExecGetFlags(graph.get(), &flags));
+  EXPECT_NE(flags & cudaGraphInstantiateFlagUseNodePriority, 0U);
+}
+
+TEST_F(CudaExecutorTest, ProgramsWithoutOpsOrStreamsRun) {
+  for (const PrepareOptions& options : {kCaptured, kEager}) {
+    for (const Program& program :
+         {program_of({}, {}), program_of({"compute", "dp"}, {buffer("a", 0)})}) {
+      const auto runnable = prepare(program, options);
+      EXPECT_NO_THROW(runnable->run());
+      EXPECT_NO_THROW(runnable->run_traced());
+      EXPECT_GE(runnable->run_empty(), 0);
+      EXPECT_THROW((void)runnable->buffer(1), Error);
+    }
+  }
+}
+
+TEST_F(CudaExecutorTest, ImpossibleProgramsAndOtherDevicesAreRefused) {
+  Program program = ping_pong(2);
+  program.ops[1].operands[0].elements = 5;
+  EXPECT_THROW((void)prepare(program, kCaptured), Error);
+  const auto host = make_host_device(1);
+  EXPECT_THROW((void)make_cuda_executor(*host), Error);
+}
+
+}  // namespace
+}  // namespace stepmark::test

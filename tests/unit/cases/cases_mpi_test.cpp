@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cases that need several ranks. Runs on 2 and on 4.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "case_fixture.h"
+#include "collectives/mpi/mpi_runtime.h"
+#include "wrapped_comm.h"
+
+namespace stepmark {
+namespace {
+
+using test::CaseBench;
+using test::completed;
+using test::has_label;
+using testing::HasSubstr;
+
+struct CasesMpiTest : testing::Test {
+  CaseBench bench;
+  std::unique_ptr<Control> control = make_mpi_control();
+  std::unique_ptr<Comm> mpi = make_mpi_comm();
+  std::shared_ptr<test::WrappedComm::Behaviour> behaviour =
+      std::make_shared<test::WrappedComm::Behaviour>();
+  test::WrappedComm world{nullptr, *mpi, behaviour};
+  CaseContext context = bench.context(*control, world);
+  [[nodiscard]] bool root() const { return control->rank() == 0; }
+  [[nodiscard]] bool both_axes() const { return control->size() == 4; }
+};
+
+GroupsEntry groups_entry(CollectiveKind tp, CollectiveKind dp) {
+  return {.plans = {"tp=2,dp=2", "tp=2"},
+          .traffic = {{.axis = "tp", .kind = tp, .bytes = 64 << 10},
+                      {.axis = "dp", .kind = dp, .bytes = 256 << 10}},
+          .dtype = DType::bf16,
+          .calls = 3};
+}
+
+TEST_F(CasesMpiTest, GroupsAtTheSameTimeAndAlone) {
+  for (const auto& [tp, dp] :
+       {std::pair{CollectiveKind::all_reduce, CollectiveKind::reduce_scatter},
+        {CollectiveKind::all_gather, CollectiveKind::broadcast},
+        {CollectiveKind::all_to_all, CollectiveKind::send_recv}}) {
+    const auto one = make_groups_case(groups_entry(tp, dp), control->size());
+    const Record record = completed(one->run(context), *one);
+    ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
+    EXPECT_EQ(record.text("axes"), both_axes() ? "tp,dp" : "tp");
+    EXPECT_EQ(has_label(record, "one axis only"), !both_axes());
+    EXPECT_TRUE(record.metric("tp_slowdown")->value);
+    EXPECT_EQ(record.metric("dp_slowdown") != nullptr, both_axes());
+    EXPECT_GE(record.number("tp_calls").value_or(0), 3);
+    EXPECT_EQ(record.checks.size(), both_axes() ? 6U : 3U);
+    EXPECT_EQ(record.series[1].name, "tp_together_s");
+    ASSERT_EQ(record.series[1].values.size(), record.series[0].values.size());
+    for (std::size_t i = 0; i < record.series[0].values.size(); ++i) {
+      EXPECT_GT(record.series[1].values[i], 0);
+    }
+  }
+}
+
+// A group whose data is spoiled is found and named; the other axis of the plan is of another op.
+TEST_F(CasesMpiTest, SpoiledGroupIsNamed) {
+  behaviour->spoil_groups_of = 2;
+  const auto one = make_groups_case(
+      groups_entry(CollectiveKind::all_gather, CollectiveKind::all_reduce), control->size());
+  const Record record = one->run(context);
+  if (both_axes()) {
+    EXPECT_EQ(record.outcome, Outcome::failed);
+    EXPECT_THAT(record.reason, HasSubstr("dp: every element exact together before timing"));
+    EXPECT_THAT(record.reason, HasSubstr("1 of "));
+    EXPECT_TRUE(record.series.empty());
+  } else {
+    EXPECT_EQ(record.outcome, Outcome::ok) << record.reason;  // only all_reduce is spoiled
+  }
+}
+
+OverlapEntry overlap_entry() {
+  return {.m = 96,
+          .n = 64,
+          .k = 64,
+          .kinds = {CollectiveKind::all_reduce},
+          .bytes = {64 << 10},
+          .max_ctas = {0},
+          .occupy_ctas = {1},
+          .priorities = {"normal"}};
+}
+
+TEST_F(CasesMpiTest, OverlapOfACollective) {
+  const auto cases = make_overlap_cases(overlap_entry(), control->size());
+  ASSERT_EQ(cases.size(), 1U);
+  const Record record = completed(cases[0]->run(context), *cases[0]);
+  ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
+  EXPECT_TRUE(record.metric("overlap_efficiency")->value);
+  EXPECT_TRUE(record.metric("busbw_together")->value);
+  EXPECT_EQ(record.checks.back().name, "product together as alone, bit for bit");
+  behaviour->spoil_groups_of = control->size();
+  const Record spoiled = cases[0]->run(context);
+  EXPECT_EQ(spoiled.outcome, Outcome::failed);
+  EXPECT_THAT(spoiled.reason, HasSubstr("every element exact alone before timing"));
+}
+
+TEST_F(CasesMpiTest, CollectivesHaveIsolatedAndFirstCalls) {
+  behaviour->facts = {{"topology", "single-gpu-timesliced"}, {"algorithm", "ring"}};
+  const auto cases = make_collective_cases({.kinds = {CollectiveKind::all_reduce},
+                                            .dtypes = {DType::f32},
+                                            .ops = {ReduceOp::sum},
+                                            .min_bytes = 64,
+                                            .max_bytes = 64,
+                                            .factor = 2,
+                                            .in_place = false},
+                                           control->size());
+  Record record = cases[0]->run(context);
+  ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
+  EXPECT_FALSE(record.perf_valid);
+  EXPECT_EQ(record.text("algorithm"), "ring");
+  EXPECT_GT(record.number("first_call_s").value_or(0), 0);
+  EXPECT_FALSE(completed(record, *cases[0]).metric("busbw")->value);
+  if (record.number("calls_per_sample") > 1.0) {
+    ASSERT_EQ(record.series.size(), 2U);
+    EXPECT_EQ(record.series[1].name, "isolated_s");
+  }
+}
+
+// Each rank's device is another; one of them tells nothing of itself.
+TEST_F(CasesMpiTest, TelemetryIsOfAllRanks) {
+  const int rank = control->rank();
+  const int last = control->size() - 1;
+  test::FixedTelemetry telemetry(
+      test::watts(fmt::format("GPU-{}", rank), 400 + rank, 10.0 * (rank + 1)));
+  context.telemetry = &telemetry;
+  const auto cases = make_overlap_cases(overlap_entry(), control->size());
+  const Record all = cases[0]->run(context);
+  if (root()) {
+    EXPECT_EQ(all.number("gpu_power_w"), 400.0 + last);
+    EXPECT_EQ(all.number("gpu_sm_clock_mhz_min"), 1600.0 - last);
+    EXPECT_EQ(all.number("energy_j"), 5.0 * control->size() * (control->size() + 1));
+  }
+  if (rank == last) context.telemetry = nullptr;
+  const Record some = cases[0]->run(context);
+  ASSERT_EQ(some.outcome, Outcome::ok) << some.reason;
+  if (root()) {
+    EXPECT_EQ(some.number("gpu_power_w"), 400.0 + last - 1);
+    EXPECT_FALSE(some.number("energy_j"));  // not that of the world
+  }
+}
+
+}  // namespace
+}  // namespace stepmark

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Comm that does what another does, says what a test wants of itself, remembers the wishes of its
+// groups, and can spoil what arrives.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "collectives/comm.h"
+
+namespace stepmark::test {
+
+class WrappedComm final : public Comm {
+ public:
+  struct Behaviour {
+    CommFacts facts;
+    bool has_cta_limit = false;
+    // Groups of this many ranks have a bit of their first received byte flipped in all_reduce.
+    int spoil_groups_of = 0;
+    std::vector<CommOptions> splits;  // seen
+  };
+  WrappedComm(std::unique_ptr<Comm> owned, Comm& comm, std::shared_ptr<Behaviour> behaviour,
+              int max_ctas = 0)
+      : owned_(std::move(owned)),
+        comm_(comm),
+        behaviour_(std::move(behaviour)),
+        max_ctas_(max_ctas) {}
+
+  int rank() const override { return comm_.rank(); }
+  int size() const override { return comm_.size(); }
+  std::string_view backend() const override { return "wrapped"; }
+  using Comm::split;
+  std::unique_ptr<Comm> split(int color, int key, const CommOptions& options) override {
+    behaviour_->splits.push_back(options);
+    std::unique_ptr<Comm> part = comm_.split(color, key);
+    if (part == nullptr) return nullptr;
+    Comm& inner = *part;
+    return std::make_unique<WrappedComm>(std::move(part), inner, behaviour_, options.max_ctas);
+  }
+  CommFacts facts() const override {
+    CommFacts facts = behaviour_->facts;
+    if (behaviour_->has_cta_limit && max_ctas_ > 0) {
+      facts.emplace_back("max_ctas", std::to_string(max_ctas_));
+    }
+    return facts;
+  }
+
+  void all_reduce(const void* send, void* recv, std::size_t count, DType dtype, ReduceOp op,
+                  Stream& stream) override {
+    comm_.all_reduce(send, recv, count, dtype, op, stream);
+    if (behaviour_->spoil_groups_of != size()) return;
+    stream.submit([recv] { *static_cast<unsigned char*>(recv) ^= 1U; });
+  }
+  void all_gather(const void* send, void* recv, std::size_t count, DType dtype,
+                  Stream& stream) override {
+    comm_.all_gather(send, recv, count, dtype, stream);
+  }
+  void reduce_scatter(const void* send, void* recv, std::size_t count, DType dtype, ReduceOp op,
+                      Stream& stream) override {
+    comm_.reduce_scatter(send, recv, count, dtype, op, stream);
+  }
+  void all_to_all(const void* send, void* recv, std::size_t count, DType dtype,
+                  Stream& stream) override {
+    comm_.all_to_all(send, recv, count, dtype, stream);
+  }
+  void all_to_all_v(const void* send, std::span<const std::size_t> send_counts,
+                    std::span<const std::size_t> send_displs, void* recv,
+                    std::span<const std::size_t> recv_counts,
+                    std::span<const std::size_t> recv_displs, DType dtype,
+                    Stream& stream) override {
+    comm_.all_to_all_v(send, send_counts, send_displs, recv, recv_counts, recv_displs, dtype,
+                       stream);
+  }
+  void broadcast(const void* send, void* recv, std::size_t count, DType dtype, int root,
+                 Stream& stream) override {
+    comm_.broadcast(send, recv, count, dtype, root, stream);
+  }
+  void reduce(const void* send, void* recv, std::size_t count, DType dtype, ReduceOp op, int root,
+              Stream& stream) override {
+    comm_.reduce(send, recv, count, dtype, op, root, stream);
+  }
+  void gather(const void* send, void* recv, std::size_t count, DType dtype, int root,
+              Stream& stream) override {
+    comm_.gather(send, recv, count, dtype, root, stream);
+  }
+  void scatter(const void* send, void* recv, std::size_t count, DType dtype, int root,
+               Stream& stream) override {
+    comm_.scatter(send, recv, count, dtype, root, stream);
+  }
+  void send(const void* data, std::size_t count, DType dtype, int peer, Stream& stream) override {
+    comm_.send(data, count, dtype, peer, stream);
+  }
+  void recv(void* data, std::size_t count, DType dtype, int peer, Stream& stream) override {
+    comm_.recv(data, count, dtype, peer, stream);
+  }
+  void group_begin() override { comm_.group_begin(); }
+  void group_end(Stream& stream) override { comm_.group_end(stream); }
+  void barrier(Stream& stream) override { comm_.barrier(stream); }
+
+ private:
+  std::unique_ptr<Comm> owned_;
+  Comm& comm_;
+  std::shared_ptr<Behaviour> behaviour_;
+  int max_ctas_;
+};
+
+}  // namespace stepmark::test
