@@ -10,7 +10,6 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "kernels/cuda/cudnn_api.h"
 #include "kernels/cuda/cudnn_attention.h"
 
 namespace stepmark::cuda {
@@ -70,7 +69,7 @@ std::optional<Enqueue> try_cudnn_attention(const OpShape& shape, void* const* op
   std::string reason;
   std::optional<Enqueue> enqueue = CudnnAttention::try_prepare(shape, operands, context, &reason);
   if (enqueue) {
-    note_attention_engine(shape, "cudnn " + cudnn().version);
+    note_attention_engine(shape, CudnnAttention::name());
   } else {
     tell_once(reason, asked);
   }

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/cuda/cudnn_graph.h"
+#include "kernels/cuda/cudnn_plan.h"
 #include "kernels/ops/attention.h"
 
 namespace stepmark::cuda {
@@ -164,6 +164,8 @@ bool CudnnAttention::takes(const OpShape& shape, void* const* operands) {
   }
   return dim_of(shape, "batch") > 0 && dim_of(shape, "seq") > 1;
 }
+
+std::string CudnnAttention::name() { return "cudnn " + cudnn().version; }
 
 std::optional<Enqueue> CudnnAttention::try_prepare(const OpShape& shape, void* const* operands,
                                                    KernelContext& context, std::string* reason) {

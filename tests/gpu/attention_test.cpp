@@ -6,11 +6,24 @@
 
 #include <cmath>
 
+#include <cstdlib>
+
+#include "kernels/cuda/attention_engine.h"
 #include "kernels/ops/attention.h"
 #include "tests/gpu/device_run.h"
 
 namespace stepmark::test {
 namespace {
+
+// STEPMARK_ATTENTION, for as long as it lives.
+class Engine {
+ public:
+  explicit Engine(const char* name) { setenv("STEPMARK_ATTENTION", name, 1); }
+  ~Engine() { setenv("STEPMARK_ATTENTION", "own", 1); }
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+};
+[[maybe_unused]] const int kOwnByDefault = setenv("STEPMARK_ATTENTION", "own", 1);
 
 void expect_reference(const OpShape& shape, bool misaligned) {
   SCOPED_TRACE(to_text(shape) + (misaligned ? " misaligned" : ""));
@@ -35,14 +48,17 @@ struct Case {
 };
 
 template <class S>
+OpShape shape_of(const Case& c, DType dtype = DType::bf16) {
+  return pack(S{.batch = c.batch,
+                .seq = c.seq,
+                .heads = c.heads,
+                .kv_heads = c.kv_heads,
+                .head_dim = c.head_dim},
+              dtype);
+}
+template <class S>
 void expect_reference(const Case& c, DType dtype = DType::bf16) {
-  expect_reference(pack(S{.batch = c.batch,
-                          .seq = c.seq,
-                          .heads = c.heads,
-                          .kv_heads = c.kv_heads,
-                          .head_dim = c.head_dim},
-                        dtype),
-                   c.misaligned);
+  expect_reference(shape_of<S>(c, dtype), c.misaligned);
 }
 
 std::string name_of_case(const testing::TestParamInfo<Case>& info) {
@@ -51,10 +67,17 @@ std::string name_of_case(const testing::TestParamInfo<Case>& info) {
                      c.misaligned ? "_misaligned" : "");
 }
 
+template <class S>
+void expect_own(const Case& c) {
+  expect_reference<S>(c);
+  const bool tensor_cores = !c.misaligned && (c.head_dim == 64 || c.head_dim == 128);
+  EXPECT_EQ(cuda::attention_engine(shape_of<S>(c)), tensor_cores ? "flash" : "plain");
+}
+
 class Attention : public testing::TestWithParam<Case> {};
 
-TEST_P(Attention, ForwardMatchesTheReference) { expect_reference<AttentionFwdShape>(GetParam()); }
-TEST_P(Attention, BackwardMatchesTheReference) { expect_reference<AttentionBwdShape>(GetParam()); }
+TEST_P(Attention, ForwardMatchesTheReference) { expect_own<AttentionFwdShape>(GetParam()); }
+TEST_P(Attention, BackwardMatchesTheReference) { expect_own<AttentionBwdShape>(GetParam()); }
 
 // Tiles are 64 keys and 64 or 128 queries.
 INSTANTIATE_TEST_SUITE_P(TensorCores, Attention,
@@ -70,6 +93,77 @@ INSTANTIATE_TEST_SUITE_P(Plain, Attention,
                                          Case{1, 33, 3, 3, 256}, Case{1, 65, 4, 2, 64, true},
                                          Case{1, 65, 2, 1, 128, true}),
                          name_of_case);
+
+bool library_is_chosen() {
+  const char* path = std::getenv("STEPMARK_CUDNN_LIBRARY");
+  return path != nullptr && *path != 0;
+}
+
+// The graphs that cuDNN is given. Where a library is named (the emulated one), it must take them.
+class CudnnAttention : public testing::TestWithParam<Case> {
+ protected:
+  template <class S>
+  void expect_cudnn() {
+    const Engine engine("cudnn");
+    expect_reference<S>(GetParam());
+    const std::string taken = cuda::attention_engine(shape_of<S>(GetParam()));
+    if (taken.starts_with("cudnn")) return;
+    if (!library_is_chosen()) GTEST_SKIP() << "cuDNN does not take it here: " << taken;
+    FAIL() << taken;
+  }
+};
+
+TEST_P(CudnnAttention, ForwardMatchesTheReference) { expect_cudnn<AttentionFwdShape>(); }
+TEST_P(CudnnAttention, BackwardMatchesTheReference) { expect_cudnn<AttentionBwdShape>(); }
+
+INSTANTIATE_TEST_SUITE_P(Graphs, CudnnAttention,
+                         testing::Values(Case{2, 65, 4, 2, 64}, Case{1, 130, 3, 3, 128},
+                                         Case{3, 2, 4, 1, 32}, Case{1, 33, 2, 1, 80}),
+                         name_of_case);
+
+class AttentionEngine : public testing::Test {
+ protected:
+  // Prepares, without running, on operands that are aligned memory.
+  static std::string engine_for(const Case& c) {
+    alignas(256) static std::byte memory[1 << 20];
+    void* operands[5] = {memory, memory, memory, memory, memory};
+    cuda::KernelContext context;
+    (void)cuda::prepare(shape_of<AttentionFwdShape>(c), operands, context);
+    (void)cuda::prepare(shape_of<AttentionBwdShape>(c), operands, context);
+    const std::string engine = cuda::attention_engine(shape_of<AttentionFwdShape>(c));
+    EXPECT_EQ(engine, cuda::attention_engine(shape_of<AttentionBwdShape>(c)));
+    return engine;
+  }
+};
+
+// Whatever the library that is found can do, or none: attention can be prepared.
+TEST_F(AttentionEngine, FallsBackWhereCudnnCannot) {
+  for (const char* name : {"cudnn", "auto"}) {
+    const Engine engine(name);
+    const std::string taken = engine_for({1, 128, 4, 2, 64});
+    EXPECT_TRUE(taken == "flash" || taken.starts_with("cudnn")) << taken;
+    const char* path = std::getenv("STEPMARK_CUDNN_LIBRARY");
+    if (path != nullptr && std::string_view(path).starts_with("/nonexistent")) {
+      EXPECT_EQ(taken, "flash");
+    }
+    EXPECT_EQ(engine_for({1, 1, 4, 2, 64}), "flash") << "sequences of one token are not cuDNN's";
+  }
+}
+
+TEST_F(AttentionEngine, OwnMeansOwn) {
+  const Engine engine("own");
+  EXPECT_EQ(engine_for({1, 128, 4, 2, 64}), "flash");
+  EXPECT_EQ(engine_for({1, 128, 4, 2, 80}), "plain");
+}
+
+TEST_F(AttentionEngine, RefusesAnUnknownChoice) {
+  const Engine engine("fastest");
+  EXPECT_THROW((void)engine_for({1, 128, 4, 2, 64}), std::exception);
+}
+
+TEST_F(AttentionEngine, KnowsNothingOfShapesThatWereNotPrepared) {
+  EXPECT_EQ(cuda::attention_engine(shape_of<AttentionFwdShape>({1, 7, 1, 1, 64})), "");
+}
 
 TEST(AttentionFp32, MatchesTheReference) {
   for (const Case& c : {Case{1, 130, 4, 2, 64}, Case{2, 65, 3, 3, 80}, Case{1, 17, 4, 1, 256}}) {

@@ -106,6 +106,7 @@ class CudnnPlan {
  private:
   CudnnGraph graph_;
   CudnnHandle& handle_;
+  std::vector<CudnnDescriptor> made_of_;  // what the plan was made from, kept as long as it
   std::unique_ptr<CudnnDescriptor> plan_;
   std::size_t workspace_bytes_ = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/cuda/cudnn_graph.h"
+#include "kernels/cuda/cudnn_plan.h"
 
 #include <utility>
 
@@ -185,6 +185,8 @@ CudnnPlan::CudnnPlan(CudnnGraph graph, CudnnHandle& handle)
                                                     CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
                                                     CUDNN_TYPE_INT64, 1, &one, &bytes));
       plan_ = std::move(plan);
+      made_of_.push_back(std::move(configs[static_cast<std::size_t>(i)]));
+      made_of_.push_back(std::move(whole));
       workspace_bytes_ = static_cast<std::size_t>(bytes);
       return;
     } catch (const CudnnRefusal& refusal) {
