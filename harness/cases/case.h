@@ -50,6 +50,7 @@ struct CaseContext {
   std::uint64_t seed = 1;
   std::int64_t memory_limit_bytes = 0;  // of the host, for all its ranks together; 0: unknown
   std::string trace_dir;                // where steps write Chrome traces on rank 0; empty: nowhere
+  bool capture = true;                  // see PrepareOptions
   Telemetry* telemetry = nullptr;       // of this rank's device; null: none
 };
 

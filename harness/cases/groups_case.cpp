@@ -148,7 +148,8 @@ class GroupsCase final : public Case {
   [[nodiscard]] Prepared prepare(CaseContext& context, CommSet& comms,
                                  const std::vector<std::size_t>& axes,
                                  const std::vector<std::int64_t>& calls) const {
-    Prepared prepared{.runnable = context.executor.prepare(program_of(context, axes, calls), comms),
+    Prepared prepared{.runnable = context.executor.prepare(program_of(context, axes, calls), comms,
+                                                           {.capture = context.capture}),
                       .traffic = {}};
     for (const std::size_t axis : axes) prepared.traffic.push_back(traffic_of(context, axis));
     return prepared;

@@ -44,6 +44,8 @@ class KernelCase final : public Case {
     if (!check_against_reference(record, context, shape_.id, shape_.dtype)) return record;
     KernelRun kernel(context.executor, shape_, context.seed, KernelData::timed, {.cold = true});
     record.texts.emplace_back("mode", kernel.cold() ? "cold caches" : "warm caches");
+    const std::string engine = context.executor.engine_of(shape_);
+    if (!engine.empty()) record.texts.emplace_back("engine", engine);
     add_floors(record, context.peaks, kernel.cold());
     sample_into(record, context, [&] { return kernel.run(); });
     return record;

@@ -53,7 +53,7 @@ class StepCase final : public Case {
       return record;
     }
     const auto comms = make_comm_set(context.world, program);
-    const auto runnable = context.executor.prepare(program, *comms);
+    const auto runnable = context.executor.prepare(program, *comms, {.capture = context.capture});
     StepState state(*runnable, context.executor.device(), model_, plan_, context.seed);
     state.initialise();
     if (!check_first_step(record, context, *runnable, state, needed)) return record;

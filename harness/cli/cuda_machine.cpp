@@ -44,6 +44,11 @@ class CudaMachine final : public Machine {
     memory_bytes_ = shared_limit(job.control());
   }
 
+  // Nothing waits for a world that is being taken down.
+  ~CudaMachine() override { device_->set_health_check(nullptr); }
+  CudaMachine(const CudaMachine&) = delete;
+  CudaMachine& operator=(const CudaMachine&) = delete;
+
   [[nodiscard]] Executor& executor() override { return *executor_; }
   [[nodiscard]] Comm& world() override { return *world_; }
   [[nodiscard]] Telemetry* telemetry() override { return telemetry_.get(); }

@@ -16,6 +16,7 @@ struct RunOptions {
   std::string cluster;   // YAML file or shipped name
   std::string backend = "auto";
   bool share_gpu = false;
+  bool eager = false;
   std::string budget;     // empty: the suite's
   std::string precision;  // empty: the suite's
   std::string out;        // empty: made from suite and time

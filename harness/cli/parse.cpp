@@ -85,6 +85,8 @@ struct Parser {
     cmd->add_option("--plan", run.plan, "How the workload is spread: dp=2,tp=2,sp=on,...");
     cmd->add_option("--cluster", run.cluster, "Shipped cluster or .yaml file: peaks for MFU");
     cmd->add_option("--backend", run.backend, "auto, host or cuda")->capture_default_str();
+    cmd->add_flag("--eager", run.eager,
+                  "cuda: launch a step op by op instead of as one captured graph");
     cmd->add_flag("--share-gpu", run.share_gpu,
                   "let ranks of a host share GPUs: checks correctness, is never performance");
     cmd->add_option("--budget", run.budget, "Time for all cases, e.g. 90s or 10m")

@@ -205,6 +205,7 @@ class RunSession {
                         .seed = kSeed,
                         .memory_limit_bytes = machine_->memory_bytes(),
                         .trace_dir = options_.trace_dir,
+                        .capture = !options_.eager,
                         .telemetry = machine_->telemetry()};
     context.progress = [&](int samples, double half_width) {
       progress.update(samples, half_width,

@@ -75,6 +75,9 @@ class Executor {
   [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program, CommSet& comms) {
     return prepare(program, comms, {});
   }
+  // Which implementation computes ops of this shape, where there is a choice ("cudnn 9.19.0"), as
+  // prepared last; empty when there is none. For records.
+  [[nodiscard]] virtual std::string engine_of(const OpShape&) const { return {}; }
 };
 
 // Streams are worker threads. Kernels get `compute_threads` OpenMP threads on streams whose name

@@ -7,6 +7,7 @@
 #include <cuda_runtime_api.h>
 
 #include <functional>
+#include <string>
 
 #include "kernels/cuda/kernel_context.h"
 #include "kernels/op.h"
@@ -20,6 +21,10 @@ using Enqueue = std::function<void(cudaStream_t)>;
 // results do not depend on timing (no floating-point atomics) unless a family's source says so.
 // Throws Error for what the device or its libraries cannot do.
 [[nodiscard]] Enqueue prepare(const OpShape& shape, void* const* operands, KernelContext& context);
+
+// Which library or kernel of ours computes ops of this shape, as prepared last in this process, for
+// the ops that have several; empty for all others.
+[[nodiscard]] std::string engine_of(const OpShape& shape);
 
 // One function per op, defined in kernels/cuda/<family>.cu.
 #define STEPMARK_CUDA_KERNEL(name) \

@@ -143,7 +143,8 @@ DeviceChoice choose_device(Control& control, bool allow_shared) {
   STEPMARK_CHECK(
       allow_shared || !choice.shared,
       "{}: this host has {} ranks and this process sees {} GPUs; {}; start no more ranks "
-      "per host than it has GPUs",
+      "per host than it has GPUs, or let them share one to check results, never speed "
+      "(--share-gpu)",
       verdict, control.local_size(), count, visible_devices());
   return choice;
 }

@@ -13,6 +13,7 @@
 #include "harness/exec/cuda/cuda_walk.h"
 #include "harness/exec/cuda/nvtx_range.h"
 #include "harness/exec/failure.h"
+#include "kernels/cuda/cuda_kernels.h"
 
 namespace stepmark {
 namespace {
@@ -144,6 +145,9 @@ class CudaExecutor final : public Executor {
     check_operands(program);
     device_.make_current();
     return std::make_unique<CudaRunnable>(device_, program, comms, options);
+  }
+  [[nodiscard]] std::string engine_of(const OpShape& shape) const override {
+    return cuda::engine_of(shape);
   }
 
  private:

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `run` on the CUDA backend, as its users meet it, on the emulated GPU and the emulated
+NCCL: every family of cases, parallel steps against one rank, ranks that share a GPU, wrong data, a
+killed rank, missing libraries. No figure of these runs is performance, and each record must say so.
+"""
+
+import os
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+import stepmark_tool as tool  # noqa: E402
+
+KILLED = 128 + signal.SIGKILL
+
+NANO = """\
+workload: nano
+description: for an emulated GPU
+source: this project
+model: {family: llama, layers: 2, hidden: 64, heads: 4, kv_heads: 2, ffn: 96, vocab: 128, max_seq: 32}
+plan: {micro_batch: 2, seq: 16, precision: bf16}
+"""
+
+COLLECTIVES = """\
+  - family: collective
+    collectives: [all_reduce, all_to_all_v]
+    min: 4KiB
+    max: 4KiB
+    placement: out-of-place
+"""
+
+KERNELS = """\
+  - family: kernel
+    ops: [clip_scale, ce_max]
+    max_gflop: 0.001
+    max_bytes: 4MiB
+  - family: overlap
+    gemm: {m: 32, n: 32, k: 32}
+    collectives: [all_gather]
+    occupy_ctas: [2]
+"""
+
+GROUPS = """\
+  - family: groups
+    plan: ["tp=2,dp=2", "tp=2"]
+    traffic:
+      tp: {op: all_reduce, bytes: 4KiB}
+      dp: {op: reduce_scatter, bytes: 16KiB}
+"""
+
+
+class RunOnEmulatedGpu(tool.ToolTest):
+    def setUp(self):
+        super().setUp()
+        self.journal = self.path("run.smk")
+
+    def run_cuda(self, *what, ranks=0, variables=None):
+        prefix = ["env", *(f"{name}={value}" for name, value in (variables or {}).items())]
+        return tool.stepmark("run", "--backend", "cuda", "--out", self.journal, *what, ranks=ranks,
+                             cwd=self.folder, prefix=prefix)
+
+    def run_cases(self, cases, *more, **options):
+        suite = self.write("suite.yaml", "suite: emulated\ndescription: test\nbudget: 2s\n"
+                           f"precision: 20%\ncases:\n{cases}")
+        return self.run_cuda("--suite", suite, *more, **options)
+
+    def step(self, plan):
+        return ["--workload", self.write("nano.yaml", NANO), "--plan", plan]
+
+    def run_step(self, plan, *more, **options):
+        return self.run_cuda(*self.step(plan), "--budget", "2s", *more, **options)
+
+    def measured(self, result, count):
+        self.expect(result, tool.OK)
+        records = tool.records(self.journal)
+        self.assertEqual(len(records), count, str(result))
+        for record in records:
+            self.assertEqual(record["outcome"], "ok", str(result))
+            self.assertTrue(all(check["passed"] for check in record["checks"]))
+            self.assertFalse(record["perf_valid"])
+            self.assertIn("emulated-gpu", record["labels"])
+            self.assertTrue(all(metric["value"] is None for metric in record["metrics"]))
+        return records
+
+    def checks(self, record):
+        return {check["name"] for check in record["checks"]}
+
+    def test_one_rank_has_kernels_and_contention(self):
+        records = self.measured(self.run_cases(KERNELS), 3)
+        self.assertEqual({r["family"] for r in records}, {"kernel", "overlap"})
+        self.assertEqual(tool.read_lines(self.journal)[0]["backend"], "cuda")
+
+    def test_a_captured_step_does_what_single_launches_do(self):
+        losses = []
+        for more in ([], ["--eager"]):
+            result = self.run_step("tp=1,accumulation=2", *more)
+            numbers = dict(self.measured(result, 1)[0]["numbers"])
+            losses.append((numbers["first_loss"], numbers["gradient_norm"]))
+            os.remove(self.journal)
+        self.assertEqual(losses[0], losses[1])
+
+    def test_parallel_steps_equal_one_rank(self):
+        for plan, ranks in (("tp=2,sp=on", 2), ("dp=2", 2), ("tp=2,dp=2", 4)):
+            with self.subTest(plan=plan):
+                step = self.measured(self.run_step(plan, ranks=ranks), 1)[0]
+                self.assertIn("loss and gradients against one rank", self.checks(step))
+                os.remove(self.journal)
+
+    def test_collectives_and_groups_are_exact(self):
+        records = self.measured(self.run_cases(COLLECTIVES + GROUPS, ranks=4), 3)
+        for record in records:
+            self.assertTrue(any("exact" in name for name in self.checks(record)), record["checks"])
+
+    def test_ranks_share_a_gpu_only_when_told(self):
+        one_gpu = {"STEPMARK_EMULATED_DEVICES": "1"}
+        refused = self.run_cases(COLLECTIVES, ranks=2, variables=one_gpu)
+        self.assertNotEqual(refused.code, tool.OK, str(refused))
+        self.assertIn("--share-gpu", refused.err)
+        result = self.run_cases(COLLECTIVES, "--share-gpu", ranks=2, variables=one_gpu)
+        for record in self.measured(result, 2):
+            self.assertIn("single-gpu-timesliced", record["labels"])
+
+    def test_a_flipped_bit_is_found_and_named(self):
+        result = self.run_cases(COLLECTIVES, ranks=2, variables={"NCCL_EMULATED_FLIP": "1:0"})
+        self.assertEqual(result.code, tool.CHECK_FAILED, str(result))
+        failed = [r for r in tool.records(self.journal) if r["outcome"] == "failed"]
+        self.assertEqual(len(failed), 1)
+        self.assertIn("rank 1", failed[0]["reason"])
+        self.assertIn("expected", failed[0]["reason"])
+
+    def test_a_killed_rank_ends_the_run_and_loses_nothing(self):
+        suite = self.write("suite.yaml", "suite: s\ndescription: test\nbudget: 20s\nprecision: 0.0001%\n"
+                           f"cases:\n{COLLECTIVES}")
+        job = tool.Job(2, "run", "--backend", "cuda", "--suite", suite, "--out", self.journal,
+                       cwd=self.folder)
+        self.addCleanup(job.kill)
+        job.wait_for_records(self.journal, 1)
+        os.kill(job.rank_pid(1), signal.SIGKILL)
+        result = job.end(45)
+        self.assertEqual(result.code, KILLED, str(result))
+        self.assertIn("rank 1", result.err)
+        self.assertEqual(tool.records(self.journal)[0]["outcome"], "ok")
+
+    def test_a_missing_library_is_named_with_the_fix(self):
+        missing = {"STEPMARK_NCCL_LIBRARY": "/nonexistent/libnccl.so.2"}
+        result = self.run_cases(COLLECTIVES, ranks=2, variables=missing)
+        self.assertNotEqual(result.code, tool.OK)
+        self.assertIn("/nonexistent/libnccl.so.2", result.err)
+        missing = {"STEPMARK_CUBLASLT_LIBRARY": "/nonexistent/libcublasLt.so"}
+        result = self.run_step("tp=1", variables=missing)
+        self.assertNotEqual(result.code, tool.OK)
+        self.assertIn("/nonexistent/libcublasLt.so", result.err + str(tool.records(self.journal)))
+
+
+if __name__ == "__main__":
+    if not tool.MPIEXEC:
+        print("skipped: built without MPI")
+        sys.exit(77)
+    unittest.main(verbosity=2)
