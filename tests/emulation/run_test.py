@@ -32,12 +32,13 @@ COLLECTIVES = """\
 
 KERNELS = """\
   - family: kernel
-    ops: [clip_scale, ce_max]
+    ops: [clip_scale, step_count]
     max_gflop: 0.001
     max_bytes: 4MiB
   - family: overlap
     gemm: {m: 32, n: 32, k: 32}
     collectives: [all_gather]
+    bytes: 4KiB
     occupy_ctas: [2]
 """
 
