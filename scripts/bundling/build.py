@@ -35,6 +35,13 @@ def targets(build):
     return sorted(name for name in names if PROGRAMS.match(name))
 
 
+def instruction_set(build):
+    """What host kernels were compiled for (STEPMARK_MARCH)."""
+    cache = (build / "CMakeCache.txt").read_text(encoding="utf-8")
+    found = re.search(r"^STEPMARK_MARCH:STRING=(.*)$", cache, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
 def programs(build):
     """Name -> path of every built program of the bundle."""
     found = {}

@@ -60,7 +60,22 @@ def newest_glibc(files):
     return newest
 
 
-def slim_openblas(library, programs, target):
+# Processors with the instructions of x86-64-v3, as OpenBLAS names its sets of kernels.
+V3_KERNELS = {"HASWELL", "ZEN", "SKYLAKEX", "COOPERLAKE", "SAPPHIRERAPIDS"}
+
+
+def kernels_left_out(static, instruction_set):
+    """Linker options that keep out the kernels of processors on which the programs do not start
+    anyway. What would choose one of them gets Haswell's."""
+    if instruction_set not in ("x86-64-v3", "x86-64-v4"):
+        return []
+    tables = set(re.findall(r" [DBR] gotoblas_([A-Z][A-Z0-9_]*)$", output_of("nm", static), re.MULTILINE))
+    if "HASWELL" not in tables:
+        return []
+    return [f"-Wl,--defsym=gotoblas_{name}=gotoblas_HASWELL" for name in sorted(tables - V3_KERNELS)]
+
+
+def slim_openblas(library, programs, target, instruction_set):
     """Links the functions of OpenBLAS that the programs call into a library of the same name: the
     whole one is half of the bundle. False where the distribution has no static OpenBLAS."""
     static = library.parent / "libopenblas.a"
@@ -75,5 +90,5 @@ def slim_openblas(library, programs, target):
     keep = [f"-Wl,-u,{name}" for name in sorted(called)]
     done = subprocess.run(
         ["gcc", "-shared", "-o", target, f"-Wl,-soname,{library.name}", "-Wl,--gc-sections", *keep,
-         static, "-fopenmp", "-lm", "-Wl,-z,defs"], capture_output=True, check=False)
+         *kernels_left_out(static, instruction_set), static, "-fopenmp", "-lm", "-Wl,-z,defs"], capture_output=True, check=False)
     return done.returncode == 0
