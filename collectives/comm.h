@@ -19,6 +19,7 @@
 
 #include "core/device.h"
 #include "core/dtype.h"
+#include "core/metrics.h"
 
 namespace stepmark {
 
@@ -49,6 +50,11 @@ class Comm {
   // A group of this rank alone, for memory of the same device.
   [[nodiscard]] virtual std::unique_ptr<Comm> alone() const;
   [[nodiscard]] virtual CommFacts facts() const { return {}; }
+  // What the library chose for the latest collective of that size ("algorithm", "protocol",
+  // "channels"), on the ranks that know; empty where it does not tell.
+  [[nodiscard]] virtual CommFacts choice(CollectiveKind, std::int64_t /*size_bytes*/) const {
+    return {};
+  }
   // Throws Error when this group, or one split from it, is known to have failed (a rank that died).
   // Any thread; does not wait.
   virtual void check() {}

@@ -12,6 +12,8 @@ namespace stepmark {
 namespace {
 
 std::string variable(const std::string& name) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment while libraries are
+  // opened
   const char* value = std::getenv(name.c_str());
   return value == nullptr ? std::string() : std::string(value);
 }
@@ -64,7 +66,7 @@ SharedLibrary SharedLibrary::open(const LibraryQuery& query) {
       library.error_.clear();
       return library;
     }
-    const char* reason = dlerror();
+    const char* reason = dlerror();  // NOLINT(concurrency-mt-unsafe): of this thread, in glibc
     if (library.error_.empty()) library.error_ = reason != nullptr ? reason : candidate;
   }
   return library;

@@ -114,8 +114,8 @@ class MpiComm final : public Comm {
     const bool in_place = recv == at(send, own_first(count), dtype);
     const std::size_t bytes = count * size_of(dtype);
     auto beside = std::make_shared<std::vector<std::byte>>(in_place ? bytes : 0);
-    stream.submit([=, pieces = pieces_of(count), type = mpi_type(dtype), rank = rank_,
-                   ranks = size_, one_call = count * static_cast<std::size_t>(size_) <= max_count_,
+    stream.submit([=, pieces = pieces_of(count), type = mpi_type(dtype), ranks = size_,
+                   one_call = count * static_cast<std::size_t>(size_) <= max_count_,
                    mpi_op = ops_->get(dtype, op), comm = comm_.get()] {
       void* result = in_place ? beside->data() : recv;
       if (one_call) {

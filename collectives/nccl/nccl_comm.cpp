@@ -118,6 +118,14 @@ std::optional<CollectiveChoice> NcclComm::choice_of(CollectiveKind kind,
   return stepmark::choice_of(parse_tuning_log(text.str()), kind, size_bytes);
 }
 
+CommFacts NcclComm::choice(CollectiveKind kind, std::int64_t size_bytes) const {
+  const std::optional<CollectiveChoice> chosen = choice_of(kind, size_bytes);
+  if (!chosen) return {};
+  return {{"algorithm", chosen->algorithm},
+          {"protocol", chosen->protocol},
+          {"channels", fmt::to_string(chosen->channels)}};
+}
+
 std::unique_ptr<NcclRegistration> NcclComm::register_buffer(void* data, std::size_t bytes,
                                                             NcclRegistrationKind kind) {
   return std::make_unique<NcclRegistration>(handle_, data, bytes, kind);

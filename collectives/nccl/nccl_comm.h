@@ -34,6 +34,7 @@ class NcclComm final : public Comm {
   // "version", "header_version" where it differs, "library", "ranks", "init_s" (of making this
   // communicator), and where they apply "max_ctas", "cta_policy" (asked for), "topology".
   CommFacts facts() const override;
+  CommFacts choice(CollectiveKind kind, std::int64_t size_bytes) const override;
   // Of the whole family: the world and all groups split from it.
   void check() override { handle_->family()->check(); }
   bool averages_once() const override { return false; }

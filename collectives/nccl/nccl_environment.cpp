@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collectives/nccl/nccl_environment.h"
 
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 
 #include "core/error.h"
 
 namespace stepmark {
 namespace {
 
+// Before NCCL's first call, and so before its threads.
 void set(const char* name, const std::string& value, bool overwrite) {
-  STEPMARK_CHECK(::setenv(name, value.c_str(), overwrite ? 1 : 0) == 0, "{}: {}", name,
-                 std::strerror(errno));
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): see above
+  STEPMARK_CHECK(::setenv(name, value.c_str(), overwrite ? 1 : 0) == 0, "{} cannot be set", name);
 }
 
 }  // namespace

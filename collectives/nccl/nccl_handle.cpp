@@ -41,8 +41,9 @@ void NcclFamily::check() {
 }
 
 std::shared_ptr<NcclHandle> NcclHandle::make(std::shared_ptr<const NcclLibrary> library,
-                                             std::shared_ptr<NcclFamily> family, std::string name,
-                                             std::string_view call, Create create) {
+                                             const std::shared_ptr<NcclFamily>& family,
+                                             std::string name, std::string_view call,
+                                             Create create) {
   // NCCL offers two ways to bound this. A communicator with blocking=0 returns at once and is
   // polled, but then every later launch is made by a thread of its own and returns before it has
   // been issued: events recorded behind it mean nothing and its cost on the host is a thread's. So

@@ -44,7 +44,7 @@ class NcclHandle {
   // communicator.
   using Create = std::function<ncclResult_t(const NcclFunctions&, ncclComm_t*)>;
   [[nodiscard]] static std::shared_ptr<NcclHandle> make(std::shared_ptr<const NcclLibrary> library,
-                                                        std::shared_ptr<NcclFamily> family,
+                                                        const std::shared_ptr<NcclFamily>& family,
                                                         std::string name, std::string_view call,
                                                         Create create);
   NcclHandle(std::shared_ptr<const NcclLibrary> library, std::shared_ptr<NcclFamily> family,

@@ -54,6 +54,7 @@ namespace stepmark {
   X(ncclGroupSimulateEnd)
 
 struct NcclFunctions {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): declares a member of that name
 #define STEPMARK_DECLARE(name) decltype(&::name) name = nullptr;
   STEPMARK_NCCL_REQUIRED(STEPMARK_DECLARE)
   STEPMARK_NCCL_OPTIONAL(STEPMARK_DECLARE)

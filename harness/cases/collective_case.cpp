@@ -40,6 +40,7 @@ class CollectiveCase final : public Case {
     double first_s = 0;
     if (!verify_fresh(record, context, buffers, *stream, "before timing", &first_s)) return record;
     record.numbers.emplace_back("first_call_s", max_over_ranks(context.control, first_s));
+    add_choice(record, context, buffers.sizes().size_bytes);
 
     RecordingStream recording(stream->native());
     buffers.submit(context.world, recording);
@@ -89,11 +90,16 @@ class CollectiveCase final : public Case {
     record.texts.emplace_back("mode", "back-to-back");
     record.texts.emplace_back("library", std::string(context.world.backend()));
     add_comm_facts(record, context.world.facts());
-    if (record.text("algorithm").empty()) {
-      record.texts.emplace_back("algorithm", "not reported by the library");
-    }
     record.numbers.emplace_back("size_bytes", static_cast<double>(buffers.sizes().size_bytes));
     record.numbers.emplace_back("ranks", context.world.size());
+  }
+
+  // Rank 0 writes the record, and is the rank that NCCL's log is complete on.
+  void add_choice(Record& record, const CaseContext& context, std::size_t size_bytes) const {
+    const CommFacts chosen =
+        context.world.choice(sweep_.collective->kind, static_cast<std::int64_t>(size_bytes));
+    for (const auto& [name, value] : chosen) record.texts.emplace_back(name, value);
+    if (chosen.empty()) record.texts.emplace_back("algorithm", "not reported by the library");
   }
 
   // One call decides on rank 0's clock how many make up a sample; the same on every rank.

@@ -50,6 +50,7 @@ class Machine {
 struct MachineOptions {
   Resources resources;
   bool share_gpu = false;     // several ranks may use one GPU
+  bool nccl_choices = false;  // let NCCL log what it chooses
   double deadline_s = 120.0;  // for the ranks to find each other
 };
 

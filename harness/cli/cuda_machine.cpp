@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA backend of a run: one GPU per rank, NCCL between them.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <filesystem>
 #include <iterator>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include "collectives/nccl/cuda_self_comm.h"
@@ -23,6 +27,18 @@ namespace {
 
 constexpr double kMemoryReserve = 0.1;  // for library workspaces and NCCL's buffers
 
+// NCCL's log of this process.
+struct TuningLog {
+  TuningLog() = default;
+  ~TuningLog() { std::filesystem::remove(path, ignored); }
+  TuningLog(const TuningLog&) = delete;
+  TuningLog& operator=(const TuningLog&) = delete;
+  std::string path =
+      (std::filesystem::temp_directory_path() / fmt::format("stepmark-nccl-{}.log", ::getpid()))
+          .string();
+  std::error_code ignored;
+};
+
 class CudaMachine final : public Machine {
  public:
   CudaMachine(Job& job, const MachineOptions& options)
@@ -31,10 +47,12 @@ class CudaMachine final : public Machine {
       device_ = make_cuda_device(choice_.ordinal);
       facts_ = cuda_facts();
     });
+    if (options.nccl_choices) log_.emplace();
     world_ = job.control().size() == 1
                  ? make_cuda_self_comm()
                  : make_nccl_world(job.control(), {.deadline_s = options.deadline_s,
-                                                   .shared_gpu = choice_.shared});
+                                                   .shared_gpu = choice_.shared,
+                                                   .tuning_log = log_ ? log_->path : ""});
     // A collective whose peer died would be waited for without end.
     device_->set_health_check([world = world_.get()] { world->check(); });
     executor_ = make_cuda_executor(*device_);
@@ -94,6 +112,7 @@ class CudaMachine final : public Machine {
   }
 
   DeviceChoice choice_;
+  std::optional<TuningLog> log_;
   CudaFacts facts_;
   std::unique_ptr<CudaDevice> device_;
   std::unique_ptr<Comm> world_;  // goes before the device
@@ -103,6 +122,9 @@ class CudaMachine final : public Machine {
 };
 
 std::string unusable_reason(const CudaProbe& probe) {
+  if (probe.driver_version == 0) {
+    return "no NVIDIA driver is loaded here; stepmark doctor says what to do";
+  }
   if (!probe.error.empty()) return probe.error + "; stepmark doctor says what to do";
   if (probe.gpus.empty()) return "no GPU is visible; stepmark doctor says what to do";
   return {};

@@ -17,6 +17,7 @@ struct RunOptions {
   std::string backend = "auto";
   bool share_gpu = false;
   bool eager = false;
+  bool nccl_choices = false;
   std::string budget;     // empty: the suite's
   std::string precision;  // empty: the suite's
   std::string out;        // empty: made from suite and time

@@ -87,6 +87,10 @@ struct Parser {
     cmd->add_option("--backend", run.backend, "auto, host or cuda")->capture_default_str();
     cmd->add_flag("--eager", run.eager,
                   "cuda: launch a step op by op instead of as one captured graph");
+    cmd->add_flag(
+        "--nccl-choices", run.nccl_choices,
+        "record which algorithm, protocol and channels NCCL chose; its log costs time, so "
+        "these runs are labelled and no headline");
     cmd->add_flag("--share-gpu", run.share_gpu,
                   "let ranks of a host share GPUs: checks correctness, is never performance");
     cmd->add_option("--budget", run.budget, "Time for all cases, e.g. 90s or 10m")

@@ -85,6 +85,7 @@ class RunSession {
     machine_ = open_machine(options_.backend, *job_,
                             {.resources = resources_,
                              .share_gpu = options_.share_gpu,
+                             .nccl_choices = options_.nccl_choices,
                              .deadline_s = options_.start_deadline_s});
     const bool exclusive = all_ranks(control(), machine_->exclusive());
     open_journal();
@@ -232,6 +233,7 @@ class RunSession {
     record.started_unix_s = started;
     record.wall_s = steady_clock_seconds() - begin;
     if (oversubscribed_) record.labels.emplace_back("oversubscribed");
+    if (options_.nccl_choices) record.labels.emplace_back("NCCL log on");
     if (const std::string why = machine_->not_performance(); !why.empty()) {
       withhold(record, why);
     }

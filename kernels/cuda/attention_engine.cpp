@@ -28,6 +28,7 @@ Engines& engines() {
 enum class Choice { own, cudnn, automatic };
 
 Choice choice() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment meanwhile
   const char* value = std::getenv("STEPMARK_ATTENTION");
   const std::string_view name = value != nullptr ? value : "auto";
   if (name == "own") return Choice::own;

@@ -30,6 +30,7 @@ namespace stepmark::cuda {
   X(cublasLtMatmulPreferenceSetAttribute)
 
 struct CublasLt {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): declares a member of that name
 #define STEPMARK_CUBLASLT_MEMBER(name) decltype(&::name) name = nullptr;
   STEPMARK_CUBLASLT_FUNCTIONS(STEPMARK_CUBLASLT_MEMBER)
 #undef STEPMARK_CUBLASLT_MEMBER

@@ -90,6 +90,7 @@ std::string describe(const Choice& choice, std::size_t index, std::size_t timed)
 }
 
 bool search_wanted() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment meanwhile
   const char* value = std::getenv("STEPMARK_GEMM_SEARCH");
   return value == nullptr || std::string_view(value) != "0";
 }

@@ -24,6 +24,7 @@ namespace stepmark::cuda {
   X(cudnnBackendExecute)
 
 struct CudnnApi {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): declares a member of that name
 #define STEPMARK_CUDNN_MEMBER(name) decltype(&::name) name = nullptr;
   STEPMARK_CUDNN_FUNCTIONS(STEPMARK_CUDNN_MEMBER)
 #undef STEPMARK_CUDNN_MEMBER

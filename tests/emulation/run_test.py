@@ -113,6 +113,15 @@ class RunOnEmulatedGpu(tool.ToolTest):
         for record in records:
             self.assertTrue(any("exact" in name for name in self.checks(record)), record["checks"])
 
+    def test_nccl_says_what_it_chose_when_asked(self):
+        for more in ([], ["--nccl-choices"]):
+            result = self.run_cases(COLLECTIVES, *more, ranks=2)
+            record = next(r for r in self.measured(result, 2) if "all_reduce" in r["case_id"])
+            texts = dict(record["texts"])
+            self.assertEqual("NCCL log on" in record["labels"], bool(more))
+            self.assertEqual("protocol" in texts, bool(more), texts)
+            os.remove(self.journal)
+
     def test_ranks_share_a_gpu_only_when_told(self):
         one_gpu = {"STEPMARK_EMULATED_DEVICES": "1"}
         refused = self.run_cases(COLLECTIVES, ranks=2, variables=one_gpu)

@@ -12,6 +12,7 @@ namespace stepmark {
 namespace {
 
 std::string visible_devices() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment meanwhile
   const char* text = std::getenv("CUDA_VISIBLE_DEVICES");
   return text != nullptr ? fmt::format("CUDA_VISIBLE_DEVICES is \"{}\"", text)
                          : "CUDA_VISIBLE_DEVICES is not set";
@@ -72,7 +73,10 @@ std::string first_shared(const std::vector<std::string>& uuids) {
 
 }  // namespace
 
-void prepare_cuda_environment() { setenv("CUDA_MODULE_LOADING", "EAGER", /*overwrite=*/0); }
+void prepare_cuda_environment() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): before threads exist
+  setenv("CUDA_MODULE_LOADING", "EAGER", /*overwrite=*/0);
+}
 
 CudaDevice::CudaDevice(int ordinal)
     : ordinal_(checked(ordinal)),
