@@ -13,7 +13,7 @@ namespace {
 // What a block of a communication kernel holds, roughly: NCCL's ring kernels have 512 to 640
 // threads and some 80 KiB of shared memory.
 constexpr std::int64_t kOccupyThreads = 512;
-constexpr std::int64_t kOccupySharedBytes = 80 * 1024;
+constexpr std::int64_t kOccupySharedBytes = std::int64_t{80} * 1024;
 
 constexpr std::array<const char*, 4> kGemmBuffers{"a", "b", "bias", "c"};
 

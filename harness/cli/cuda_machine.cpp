@@ -74,7 +74,7 @@ class CudaMachine final : public Machine {
   [[nodiscard]] double cache_bytes() const override { return static_cast<double>(facts_.l2_bytes); }
   [[nodiscard]] bool exclusive() const override { return not_performance().empty(); }
   [[nodiscard]] std::string not_performance() const override {
-    if (const std::string caveat = gpu_caveat(); !caveat.empty()) return caveat;
+    if (std::string caveat = gpu_caveat(); !caveat.empty()) return caveat;
     return choice_.shared ? "single-gpu-timesliced" : "";
   }
 

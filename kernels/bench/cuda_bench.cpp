@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/bench/cuda_bench.h"
 
+#include <benchmark/benchmark.h>
+
 #include <algorithm>
+#include <cstdio>
 
 #include "core/cuda/check.h"
+#include "core/error.h"
 #include "kernels/bench/bench_cases.h"
 #include "kernels/ops/memory.h"
 
@@ -22,6 +26,15 @@ void fill(std::byte* to, std::size_t bytes, const std::vector<std::byte>& patter
     STEPMARK_CUDA_CHECK(cudaMemcpy(to + done, to, more, cudaMemcpyDeviceToDevice));
     done += more;
   }
+}
+
+// Removes `flag` from the arguments; whether it was there.
+bool take_flag(int& argc, char** argv, const std::string& flag) {
+  char** const end =
+      std::remove_if(argv + 1, argv + argc, [&](char* word) { return flag == word; });
+  const bool found = end != argv + argc;
+  argc = static_cast<int>(end - argv);
+  return found;
 }
 
 }  // namespace
@@ -43,12 +56,25 @@ std::string gpu_description() {
                      properties.major, properties.minor, driver / 1000, driver % 1000 / 10);
 }
 
-bool take_flag(int& argc, char** argv, const std::string& flag) {
-  char** const end =
-      std::remove_if(argv + 1, argv + argc, [&](char* word) { return flag == word; });
-  const bool found = end != argv + argc;
-  argc = static_cast<int>(end - argv);
-  return found;
+int run_program(const char* name, int argc, char** argv,
+                const std::function<void(bool test_shapes)>& register_all) {
+  try {
+    const bool test_shapes = take_flag(argc, argv, "--test-shapes");
+    if (const std::string reason = why_no_gpu(); !reason.empty()) {
+      std::printf("skipped: no GPU: %s\n", reason.c_str());
+      return kSkipped;
+    }
+    benchmark::Initialize(&argc, argv);
+    benchmark::AddCustomContext("gpu", gpu_description());
+    register_all(test_shapes);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    return 0;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s: %s\n", name, error.message().c_str());
+    return 4;
+  }
 }
 
 void CudaFree::operator()(void* data) const { cuda::log_cuda_error(cudaFree(data), "cudaFree"); }

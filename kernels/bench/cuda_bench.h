@@ -5,6 +5,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,8 +21,10 @@ inline constexpr int kSkipped = 77;  // exit code where there is no GPU
 [[nodiscard]] std::string why_no_gpu();
 // "NVIDIA H200, compute capability 9.0, driver for CUDA 13.0" of the current device.
 [[nodiscard]] std::string gpu_description();
-// Removes `flag` from the arguments; whether it was there.
-[[nodiscard]] bool take_flag(int& argc, char** argv, const std::string& flag);
+// A whole program: registers what `register_all` registers (with --test-shapes, over the small
+// shapes of the tests) and runs it. Returns the exit code.
+[[nodiscard]] int run_program(const char* name, int argc, char** argv,
+                              const std::function<void(bool test_shapes)>& register_all);
 
 struct CudaFree {
   void operator()(void* data) const;

@@ -65,31 +65,14 @@ void register_all(bool test_shapes, double copy_bytes_per_s) {
   }
 }
 
-int main_of(int argc, char** argv) {
-  const bool test_shapes = bench::take_flag(argc, argv, "--test-shapes");
-  if (const std::string reason = bench::why_no_gpu(); !reason.empty()) {
-    std::printf("skipped: no GPU: %s\n", reason.c_str());
-    return bench::kSkipped;
-  }
-  benchmark::Initialize(&argc, argv);
-  const double copy = bench::copy_bandwidth(test_shapes ? kSmallCopyElements : kCopyElements);
-  benchmark::AddCustomContext("gpu", bench::gpu_description());
-  benchmark::AddCustomContext("copy_gbps", fmt::format("{:.1f}", copy / 1e9));
-  register_all(test_shapes, copy);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
-}
-
 }  // namespace
 }  // namespace stepmark
 
 int main(int argc, char** argv) {
-  try {
-    return stepmark::main_of(argc, argv);
-  } catch (const stepmark::Error& error) {
-    std::fprintf(stderr, "stepmark_bench_cuda_kernels: %s\n", error.message().c_str());
-    return 4;
-  }
+  using namespace stepmark;
+  return bench::run_program("stepmark_bench_cuda_kernels", argc, argv, [](bool test_shapes) {
+    const double copy = bench::copy_bandwidth(test_shapes ? kSmallCopyElements : kCopyElements);
+    benchmark::AddCustomContext("copy_gbps", fmt::format("{:.1f}", copy / 1e9));
+    register_all(test_shapes, copy);
+  });
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -81,19 +82,6 @@ void rmsnorm_bwd_reference(const RmsNormBwdShape& s, Operands x) {
   }
 }
 
-template <class S>
-std::int64_t all(const OpShape& shape) {
-  const auto s = unpack<S>(shape);
-  return s.rows * s.cols;
-}
-template <class S>
-std::int64_t rows(const OpShape& shape) {
-  return unpack<S>(shape).rows;
-}
-template <class S>
-std::int64_t cols(const OpShape& shape) {
-  return unpack<S>(shape).cols;
-}
 template <class S>
 std::vector<OpShape> fwd_test_shapes(DType dtype) {
   return pack_all<S>(dtype,

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "kernels/ops/bench_sizes.h"
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/norm.h"
 #include "kernels/ops/registry.h"
 
@@ -47,19 +48,6 @@ void residual_layernorm_reference(const OpShape& shape, Operands x) {
                  Operands(norm));
 }
 
-template <class S>
-std::int64_t all(const OpShape& shape) {
-  const auto s = unpack<S>(shape);
-  return s.rows * s.cols;
-}
-template <class S>
-std::int64_t rows(const OpShape& shape) {
-  return unpack<S>(shape).rows;
-}
-template <class S>
-std::int64_t cols(const OpShape& shape) {
-  return unpack<S>(shape).cols;
-}
 template <class S>
 std::int64_t bias(const OpShape& shape) {
   const auto s = unpack<S>(shape);
