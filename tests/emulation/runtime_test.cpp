@@ -272,8 +272,8 @@ TEST_F(EmulatedRuntime, WorkThatThrowsBreaksTheDeviceForGood) {
 }
 
 TEST_F(EmulatedRuntime, DestroyedAndForeignHandlesAreRefused) {
-  const cudaStream_t stream = a_.get();
-  const cudaEvent_t event = event_.get();
+  cudaStream_t stream = a_.get();
+  cudaEvent_t event = event_.get();
   a_ = nullptr;
   event_ = nullptr;
   EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorInvalidResourceHandle);

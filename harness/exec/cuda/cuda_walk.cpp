@@ -118,9 +118,9 @@ void CudaWalk::enqueue(Bodies bodies, const CudaTrace* trace) {
 void CudaWalk::enqueue_op(std::int32_t index, Bodies bodies, const CudaTrace* trace) {
   const auto at = static_cast<std::size_t>(index);
   const BoundOp& op = ops_[at];
-  const cudaStream_t stream = streams_[op.stream];
+  cudaStream_t stream = streams_[op.stream];
   const cuda::NvtxRange range(program_.ops[at].label.c_str());
-  for (const cudaEvent_t event : op.waits) wait_for(event, stream);
+  for (cudaEvent_t event : op.waits) wait_for(event, stream);
   if (trace != nullptr) record(trace->begin(index), stream);
   if (bodies == Bodies::ops) {
     op.body();
@@ -153,7 +153,7 @@ std::vector<Span> CudaWalk::spans(const CudaTrace& trace, cudaEvent_t step_begin
 
 void CudaWalk::settle() const noexcept {
   const auto begin = std::chrono::steady_clock::now();
-  for (const cudaStream_t stream : streams_) {
+  for (cudaStream_t stream : streams_) {
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
     (void)CudaWait::briefly(stream, std::max(0.0, kSettleSeconds - spent.count()));
   }
