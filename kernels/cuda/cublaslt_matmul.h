@@ -26,6 +26,7 @@ struct Matmul {
   // How the scales of fp8 operands are laid out (cublasLtMatmulMatrixScale_t).
   cublasLtMatmulMatrixScale_t a_scale = CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F;
   cublasLtMatmulMatrixScale_t b_scale = CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F;
+  // NOLINTNEXTLINE(modernize-use-nullptr): of the generated code
   auto operator<=>(const Matmul&) const = default;
 };
 
