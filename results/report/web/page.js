@@ -254,6 +254,11 @@
         pair.append(el("div", {}, el("p", { class: "chart-title" }, label), figure.element));
         drawings.push(figure);
       }
+      if (pair.childElementCount === 0) {
+        const record = [...lines.values()][0].records[0];
+        const why = record.perf_valid ? "no figure" : ["not performance", record.texts.topology].filter(Boolean).join(": ");
+        pair.append(el("p", {}, `Nothing to draw: ${why}. Checks and times are in the tables below.`));
+      }
       children.push(el("h3", {}, heading), pair);
     }
     section("collectives", "Collectives", "Against message size, both axes logarithmic; bands are 95 % intervals of the median. Sizes and bus bandwidth as nccl-tests defines them; values are per direction.", ...children);
