@@ -14,7 +14,6 @@ namespace stepmark {
 namespace {
 
 using host::load;
-using host::store;
 
 void narrow(f8e4m3& to, float x) { to = to_f8e4m3(x); }
 void narrow(f8e5m2& to, float x) { to = to_f8e5m2(x); }
