@@ -32,17 +32,14 @@ struct Entry {
   Flag* done = nullptr;  // null: no other stream waits for this op
 };
 
-// Blocks until all flags show `epoch`; false when they already did.
-bool wait_for(const std::vector<const Flag*>& flags, std::uint32_t epoch) {
-  bool blocked = false;
+// Blocks until all flags show `epoch`.
+void wait_for(const std::vector<const Flag*>& flags, std::uint32_t epoch) {
   for (const Flag* flag : flags) {
     for (std::uint32_t seen = flag->epoch.load(std::memory_order_acquire); seen != epoch;
          seen = flag->epoch.load(std::memory_order_acquire)) {
-      blocked = true;
       flag->epoch.wait(seen, std::memory_order_acquire);
     }
   }
-  return blocked;
 }
 
 class HostRunnable final : public Runnable {
@@ -150,7 +147,9 @@ class HostRunnable final : public Runnable {
     for (const Entry& entry : entries) {
       Span& span = spans[static_cast<std::size_t>(entry.op)];
       span = {.op = entry.op, .begin_ns = now_ns};
-      if (!entry.waits.empty() && wait_for(entry.waits, epoch_)) {
+      if (!entry.waits.empty()) {
+        wait_for(entry.waits, epoch_);
+        // Read also where nothing blocked: what was waited for may have ended after now_ns.
         span.begin_ns = steady_ns();
         span.wait_ns = span.begin_ns - now_ns;
       }
