@@ -13,22 +13,37 @@ function(stepmark_add_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
 endfunction()
 
+# stepmark_add_missing_test(NAME REASON): a test that this machine cannot run for lack of a tool. It is
+# there and skipped, so that it is counted: a test that vanished would look like one that passed.
+function(stepmark_add_missing_test name reason)
+  add_test(NAME ${name} COMMAND ${CMAKE_COMMAND} -E echo "skipped: ${reason}")
+  set_tests_properties(${name} PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: ")
+endfunction()
+
 # Open MPI never frees what its plugins allocate, and unloads the plugins, so that no suppression could
 # name them: processes that start MPI run without leak detection. All other tests have it.
 set(STEPMARK_MPI_TEST_ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")
 
-# stepmark_add_mpi_test(NAME RANKS n... LABELS ... SOURCES ... LIBS ...): a program that has its own main
-# and runs under mpirun once per rank count.
+# stepmark_add_mpi_test(NAME RANKS n... LABELS ... SOURCES ... LIBS ... [WITHOUT n:Suite.Test...]): a program
+# that has its own main and runs under mpirun once per rank count; WITHOUT names tests that mean nothing
+# on so many ranks, and that another rank count runs.
 function(stepmark_add_mpi_test name)
-  cmake_parse_arguments(T "" "TIMEOUT" "RANKS;LABELS;SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(T "" "TIMEOUT" "RANKS;LABELS;SOURCES;LIBS;WITHOUT" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE stepmark_options ${T_LIBS} GTest::gtest GTest::gmock)
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 180)
   endif()
   foreach(ranks IN LISTS T_RANKS)
+    set(without ${T_WITHOUT})
+    list(FILTER without INCLUDE REGEX "^${ranks}:")
+    list(TRANSFORM without REPLACE "^${ranks}:" "")
+    if(without)
+      list(JOIN without ":" without)
+      set(without "--gtest_filter=-${without}")
+    endif()
     add_test(NAME ${name}_np${ranks}
-      COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none -np ${ranks} $<TARGET_FILE:${name}>)
+      COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none -np ${ranks} $<TARGET_FILE:${name}> ${without})
     set_tests_properties(${name}_np${ranks} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT} PROCESSORS 2
       ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1;${STEPMARK_MPI_TEST_ENVIRONMENT}")
   endforeach()

@@ -12,7 +12,7 @@ import tempfile
 try:
     import jsonschema
 except ImportError:
-    print("python3-jsonschema is missing")
+    print("skipped: no python3-jsonschema")
     sys.exit(77)
 
 
