@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/units.h"
 #include "harness/cli/commands.h"
+#include "results/compare/outcome.h"
 #include "results/report/report.h"
 
 namespace stepmark {
@@ -17,6 +18,7 @@ ExitCode compare_command(const CompareOptionsCli& options) {
   for (const std::string& file : options.files) groups.push_back(read_run_group(file));
   CompareOptions how;
   how.margin = parse_fraction(options.margin);
+  how.allow_missing = options.allow_missing;
   const Comparison comparison = compare(groups, how);
   const std::string text =
       options.json ? to_json(comparison).dump(2) + "\n" : comparison_table(comparison);
@@ -29,7 +31,7 @@ ExitCode compare_command(const CompareOptionsCli& options) {
     write_report(runs, options.html);
     log_info("report: {}", options.html);
   }
-  return comparison.has_regression() ? ExitCode::kCheckFailed : ExitCode::kOk;
+  return exit_code(comparison);
 }
 
 }  // namespace stepmark

@@ -42,6 +42,7 @@ struct PlanOptions {
 struct CompareOptionsCli {
   std::vector<std::string> files;
   std::string margin = "2%";
+  bool allow_missing = false;
   std::string html;
   bool json = false;
 };

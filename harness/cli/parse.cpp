@@ -142,12 +142,16 @@ struct Parser {
         "Examples:\n"
         "  stepmark compare monday.smk tuesday.smk\n"
         "  stepmark compare a1.smk,a2.smk,a3.smk b1.smk,b2.smk,b3.smk --html compare.html\n\n"
-        "Exit code 1 when a case is slower by more than the margin.");
+        "Exit code 1 when a case of a candidate failed or is slower by more than the margin, 3 "
+        "when\n"
+        "one is missing or cannot be compared.");
     cmd->add_option("files", compare.files, "FILE.smk[,FILE.smk...], the first is the baseline")
         ->required();
     cmd->add_option("--margin", compare.margin, "Differences up to this are 'same'")
         ->check(parsed_by(parse_fraction, "FRACTION"))
         ->capture_default_str();
+    cmd->add_flag("--allow-missing", compare.allow_missing,
+                  "Missing cases and cases that cannot be compared are listed, but no error");
     cmd->add_option("--html", compare.html, "Write the report page of all runs too");
     cmd->add_flag("--json", compare.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return compare_command(compare); }; });

@@ -10,6 +10,8 @@
 
 #include "core/error.h"
 #include "results/compare/case_compare.h"
+#include "results/compare/outcome.h"
+#include "results/compare/run_identity.h"
 #include "results/record/summary.h"
 
 namespace stepmark {
@@ -244,6 +246,7 @@ SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate
   estimate(cases, options);
   decide(cases, options);
   for (auto& c : cases) {
+    refine(c.verdict, baseline, candidate);
     out.cases.push_back(std::move(c.verdict));
   }
   for (const auto* group : {&baseline, &candidate}) {
@@ -288,8 +291,8 @@ void check_group(const RunGroup& group) {
 }  // namespace
 
 std::string_view name_of(Verdict verdict) {
-  constexpr std::array<std::string_view, 5> kNames = {"same", "faster", "undecided",
-                                                      "not comparable", "slower"};
+  constexpr std::array<std::string_view, 8> kNames = {
+      "same", "faster", "skipped", "undecided", "not comparable", "missing", "slower", "failed"};
   return kNames.at(static_cast<std::size_t>(verdict));
 }
 
@@ -333,6 +336,7 @@ Comparison compare(std::span<const RunGroup> groups, const CompareOptions& optio
   for (const auto& group : groups) {
     check_group(group);
   }
+  require_distinct_runs(groups);
   Comparison out{.options = options};
   for (const auto& candidate : groups.subspan(1)) {
     out.sides.push_back(compare_sides(groups.front(), candidate, options));

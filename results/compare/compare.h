@@ -29,10 +29,21 @@ struct CompareOptions {
   double confidence = 0.95;      // of intervals, and 1 - alpha of verdicts (after Holm, per side)
   std::size_t replicates = 500;  // of the block bootstrap
   std::uint64_t seed = 1;
+  bool allow_missing = false;  // missing and incomparable cases do not change the exit code
 };
 
-// From harmless to worst. `slower` means: slower by more than the margin.
-enum class Verdict : std::uint8_t { same, faster, undecided, not_comparable, slower };
+// From harmless to worst. `slower` means: slower by more than the margin. The cases of `skipped`,
+// `not_comparable`, `missing` and `failed` were not compared: results/compare/outcome.h.
+enum class Verdict : std::uint8_t {
+  same,
+  faster,
+  skipped,
+  undecided,
+  not_comparable,
+  missing,
+  slower,
+  failed
+};
 [[nodiscard]] std::string_view name_of(Verdict verdict);
 
 struct CaseVerdict {
@@ -64,11 +75,11 @@ struct Comparison {
   CompareOptions options;
   std::vector<SideComparison> sides;
   [[nodiscard]] Verdict worst() const;  // `same` when there is no case
-  [[nodiscard]] bool has_regression() const { return worst() == Verdict::slower; }
+  [[nodiscard]] bool has_regression() const { return worst() >= Verdict::slower; }
 };
 
-// Error(kUsage) for fewer than two sides, a side without runs, or a side whose repetitions are of
-// different configurations.
+// Error(kUsage) for fewer than two sides, a side without runs, a side whose repetitions are of
+// different configurations, and the same run given twice.
 [[nodiscard]] Comparison compare(std::span<const RunGroup> groups,
                                  const CompareOptions& options = {});
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "results/compare/compare.h"
+#include "results/compare/outcome.h"
 #include "results/record/json_reader.h"
 #include "results/table/format.h"
 #include "results/table/text_table.h"
@@ -15,8 +16,9 @@ namespace stepmark {
 
 namespace {
 
-constexpr std::array kVerdicts = {Verdict::slower, Verdict::faster, Verdict::same,
-                                  Verdict::undecided, Verdict::not_comparable};
+constexpr std::array kVerdicts = {Verdict::slower,         Verdict::faster, Verdict::same,
+                                  Verdict::undecided,      Verdict::failed, Verdict::missing,
+                                  Verdict::not_comparable, Verdict::skipped};
 
 std::string ratio_text(const CaseVerdict& c) {
   if (!std::isfinite(c.ratio)) {
@@ -139,12 +141,13 @@ std::string side_text(const SideComparison& side, const CompareOptions& options)
   std::string reasons;
   for (const auto& c : side.cases) {
     if (!c.reason.empty()) {
-      reasons += wrapped(
-          fmt::format("  {}: {}{}", c.case_id,
-                      c.verdict == Verdict::not_comparable ? "not comparable: " : "", c.reason),
-          4);
+      reasons +=
+          wrapped(fmt::format("  {}: {}{}", c.case_id,
+                              is_compared(c.verdict) ? "" : fmt::format("{}: ", name_of(c.verdict)),
+                              c.reason),
+                  4);
     }
-    if (c.verdict != Verdict::not_comparable) {
+    if (is_compared(c.verdict)) {
       auto& cases = compared[c.family];
       if (cases.empty()) {
         families.push_back(c.family);
@@ -158,12 +161,7 @@ std::string side_text(const SideComparison& side, const CompareOptions& options)
   if (!reasons.empty()) {
     out += fmt::format("Remarks\n{}\n", reasons);
   }
-  std::string counts;
-  for (const auto verdict : kVerdicts) {
-    counts +=
-        fmt::format("{}{} {}", counts.empty() ? "" : ", ", side.count(verdict), name_of(verdict));
-  }
-  out += fmt::format("{}\n", counts);
+  out += wrapped(counts_text(side), 2);
   for (const auto& note : side.notes) {
     out += wrapped(fmt::format("Note: {}", note), 2);
   }
@@ -186,6 +184,8 @@ nlohmann::json to_json(const Comparison& comparison) {
           {"margin", comparison.options.margin},
           {"confidence", comparison.options.confidence},
           {"worst", name_of(comparison.worst())},
+          {"allow_missing", comparison.options.allow_missing},
+          {"exit_code", static_cast<int>(exit_code(comparison))},
           {"sides", std::move(sides)}};
 }
 
@@ -194,7 +194,7 @@ std::string comparison_table(const Comparison& comparison) {
   for (const auto& side : comparison.sides) {
     out += fmt::format("{}{}", out.empty() ? "" : "\n", side_text(side, comparison.options));
   }
-  return out;
+  return out + wrapped(closing_text(comparison), 2);
 }
 
 }  // namespace stepmark

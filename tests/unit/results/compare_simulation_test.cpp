@@ -105,6 +105,7 @@ TEST(FivePercentDelay, OfACopyIsFoundInTheStep) {
     const Scenario s{.name = "", .noise = 0.01};
     const auto original = made(s, seed, 1);
     auto copy = original;
+    copy.header.run_id += "-delayed";
     for (auto& record : copy.records) {
       for (auto& series : record.series) {
         for (double& value : series.values) {

@@ -34,13 +34,23 @@ const CaseVerdict& verdict_of(const Comparison& c, const std::string& id) {
   throw std::out_of_range(id);
 }
 
-TEST(Compare, ARunIsTheSameAsItself) {
+// What another run would give that measured exactly the same.
+stepmark::Run twin_of(stepmark::Run run) {
+  run.header.run_id += "-twin";
+  run.path = "twin.smk";
+  for (auto& record : run.records) {
+    record.started_unix_s += 1;
+  }
+  return run;
+}
+
+TEST(Compare, ARunIsTheSameAsItsTwin) {
   const auto run = synthetic::run({.seed = 1, .noise = 0.002});
-  const auto c = compare_two(run, run);
-  EXPECT_EQ(c.worst(), Verdict::not_comparable);  // the cases without a result
-  EXPECT_EQ(c.sides[0].count(Verdict::same) + c.sides[0].count(Verdict::not_comparable),
-            static_cast<int>(c.sides[0].cases.size()));
-  EXPECT_EQ(c.sides[0].count(Verdict::not_comparable), 2);
+  const auto c = compare_two(run, twin_of(run));
+  EXPECT_EQ(c.worst(), Verdict::missing);  // the case without a record
+  EXPECT_EQ(c.sides[0].count(Verdict::same) + 2, static_cast<int>(c.sides[0].cases.size()));
+  EXPECT_EQ(c.sides[0].count(Verdict::skipped), 1);
+  EXPECT_EQ(c.sides[0].count(Verdict::missing), 1);
   EXPECT_TRUE(c.sides[0].differences.empty());
   EXPECT_FALSE(c.has_regression());
 }
@@ -95,15 +105,16 @@ TEST(Compare, ADriftingRunPromisesLess) {
 TEST(Compare, WhatIsNotTheSameMeasurementIsNotCompared) {
   const auto a = synthetic::run({.seed = 1});
   const auto* id = "step/tiny/dp2.tp2";
+  auto wanted = Verdict::not_comparable;
   const auto reason = [&](const std::function<void(Record&)>& change) {
-    auto b = a;
+    auto b = twin_of(a);
     for (auto& record : b.records) {
       if (record.case_id == id) {
         change(record);
       }
     }
     const auto v = verdict_of(compare_two(a, b), id);
-    EXPECT_EQ(v.verdict, Verdict::not_comparable);
+    EXPECT_EQ(v.verdict, wanted);
     return v.reason;
   };
   EXPECT_THAT(reason([](Record& r) { r.provenance = Provenance::simulated; }),
@@ -113,14 +124,22 @@ TEST(Compare, WhatIsNotTheSameMeasurementIsNotCompared) {
   EXPECT_THAT(reason([](Record& r) { r.numbers[0].second = 1; }),
               HasSubstr("tokens_per_step is 2048 and 1"));
   EXPECT_THAT(reason([](Record& r) { r.texts[1].second = "dp=4"; }), HasSubstr("plan is"));
-  EXPECT_THAT(reason([](Record& r) { r.outcome = Outcome::failed; }), HasSubstr("failed"));
+  wanted = Verdict::failed;
+  EXPECT_THAT(reason([](Record& r) {
+                r.outcome = Outcome::failed;
+                r.checks.clear();
+                r.reason = "rank 1 died";
+              }),
+              HasSubstr("twin.smk: rank 1 died"));
   EXPECT_THAT(reason([](Record& r) { r.checks[0].passed = false; }), HasSubstr("check failed"));
+  wanted = Verdict::missing;
   EXPECT_THAT(reason([](Record& r) { r.case_id = "other"; }), HasSubstr("no such case"));
 }
 
 TEST(Compare, TooFewSamplesAreUndecided) {
   const auto a = synthetic::run({.seed = 1, .count = 3});
-  EXPECT_EQ(verdict_of(compare_two(a, a), "step/tiny/dp2.tp2").verdict, Verdict::undecided);
+  EXPECT_EQ(verdict_of(compare_two(a, twin_of(a)), "step/tiny/dp2.tp2").verdict,
+            Verdict::undecided);
 }
 
 TEST(Compare, DifferencesAreShownFingerprintFirst) {
