@@ -4,21 +4,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <initializer_list>
-
 #include "core/error.h"
-#include "harness/cli/environment_variable.h"
 
 namespace stepmark {
 namespace {
-
-// Of the environment variables that are set.
-int first_number(std::initializer_list<const char*> names, int otherwise) {
-  for (const char* name : names) {
-    if (const auto number = environment_number(name)) return *number;
-  }
-  return otherwise;
-}
 
 class HostMachine final : public Machine {
  public:
@@ -54,11 +43,6 @@ std::string resolve_backend(const std::string& backend) {
                                             backend, fmt::join(names, " ")));
 }
 
-std::unique_ptr<Job> start_job(const std::string& backend) {
-  (void)resolve_backend(backend);
-  return make_job();
-}
-
 std::unique_ptr<Machine> open_machine(const std::string& backend, Job& job,
                                       const MachineOptions& options) {
   if (resolve_backend(backend) == "cuda") return make_cuda_machine(job, options);
@@ -74,13 +58,5 @@ std::vector<Backend> built_backends() {
 }
 
 std::vector<EnvironmentFact> backend_facts() { return job_facts(); }
-
-int launched_ranks() {
-  return first_number({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1);
-}
-
-int launched_rank() {
-  return first_number({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
-}
 
 }  // namespace stepmark

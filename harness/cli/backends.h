@@ -61,13 +61,10 @@ struct Backend {
 };
 
 [[nodiscard]] std::vector<Backend> built_backends();
-// Starts the job of `backend` ("auto": the best usable). Error(kUsage) for an unknown or unusable
-// one.
-[[nodiscard]] std::unique_ptr<Job> start_job(const std::string& backend);
 // Collective. Error when a rank has no device of its own, or ranks do not find each other.
 [[nodiscard]] std::unique_ptr<Machine> open_machine(const std::string& backend, Job& job,
                                                     const MachineOptions& options);
-// The backend that "auto" means.
+// The backend that "auto" means: the best usable. Error(kUsage) for an unknown or unusable one.
 [[nodiscard]] std::string resolve_backend(const std::string& backend);
 // Library versions for the environment.
 [[nodiscard]] std::vector<EnvironmentFact> backend_facts();
@@ -83,11 +80,4 @@ struct Backend {
 // With the CUDA backend one of these is linked, by the executable: for real GPUs (nothing to say),
 // or the emulated one of the tests, whose times mean nothing.
 [[nodiscard]] std::string gpu_caveat();
-
-// Whether mpirun or srun started this process as one of several although the binary has no MPI.
-[[nodiscard]] int launched_ranks();
-// Which of them this one is, as the launcher's environment says before the job has started; 0 when
-// there is no launcher.
-[[nodiscard]] int launched_rank();
-
 }  // namespace stepmark

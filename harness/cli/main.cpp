@@ -4,8 +4,9 @@
 #include <exception>
 #include <thread>
 
+#include "core/error.h"
 #include "core/log.h"
-#include "harness/cli/backends.h"
+#include "harness/cli/launch.h"
 #include "harness/cli/parse.h"
 #include "harness/cli/together.h"
 
@@ -16,7 +17,7 @@ namespace {
 void speak(const stepmark::Error& error) {
   using namespace stepmark;
   const bool job_started = identity().rank >= 0;
-  if (error.code() == ExitCode::kUsage && !job_started && launched_rank() > 0) {
+  if (error.code() == ExitCode::kUsage && !job_started && own_launch().rank > 0) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
     return;
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace stepmark {
@@ -27,7 +28,12 @@ struct RunOptions {
   double start_deadline_s = 120;
   bool resume = false;
   bool json = false;
+  bool single = false;               // believe MPI when the launcher speaks of more processes
   std::vector<std::string> command;  // argv, for the record
+  // Name and value of every option whose words must be the same on all ranks; files are compared by
+  // their content.
+  std::vector<std::pair<std::string, std::string>> words;
+  std::string mistake;  // in the command line of this rank; the ranks say so together
 };
 
 struct PlanOptions {

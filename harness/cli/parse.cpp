@@ -2,6 +2,7 @@
 #include "harness/cli/parse.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -11,6 +12,7 @@
 #include "core/yaml.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
+#include "harness/cli/launch.h"
 
 namespace stepmark {
 namespace {
@@ -42,6 +44,19 @@ CLI::Validator at_least(double least, const std::string& expected) {
         return good ? std::string() : fmt::format("'{}': expected {}", text, expected);
       },
       "");
+}
+
+// What was given for each option, or its default, except for files that may have other names.
+std::vector<std::pair<std::string, std::string>> words_of(const CLI::App& command) {
+  std::vector<std::pair<std::string, std::string>> words;
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_name();
+    if (name == "--suite" || name == "--workload" || name == "--cluster") continue;
+    words.emplace_back(name, option->count() > 0
+                                 ? fmt::format("{}", fmt::join(option->results(), " "))
+                                 : option->get_default_str());
+  }
+  return words;
 }
 
 struct Parser {
@@ -112,8 +127,12 @@ struct Parser {
         ->check(at_least(1e-9, "a positive number"))
         ->capture_default_str();
     cmd->add_flag("--json", run.json, "Print JSON instead of tables");
+    cmd->add_flag(
+        "--single", run.single,
+        "Measure with the ranks that MPI knows, even if the launcher says there are more");
     cmd->callback([this, cmd] {
       run.suite_given = cmd->count("--suite") > 0;
+      run.words = words_of(*cmd);
       chosen = [this] { return run_command(run); };
     });
   }
@@ -258,9 +277,15 @@ ExitCode parse_and_run(int argc, char** argv) {
     }
     const std::vector<std::string> words(argv + 1, argv + argc);
     const std::string unknown = parser.unknown_command(words);
-    throw Error(ExitCode::kUsage,
-                fmt::format("{}{} (stepmark --help shows all)",
-                            unknown.empty() ? error.what() : unknown, parser.suggestion(words)));
+    const std::string mistake =
+        fmt::format("{}{} (stepmark --help shows all)", unknown.empty() ? error.what() : unknown,
+                    parser.suggestion(words));
+    // Other ranks may have understood their words and wait for this one.
+    if (words.empty() || words.front() != "run" || !own_launch().several()) {
+      throw Error(ExitCode::kUsage, mistake);
+    }
+    parser.run.mistake = mistake;
+    return run_command(parser.run);
   }
   return parser.chosen();
 }

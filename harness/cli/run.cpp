@@ -9,13 +9,14 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/build_info.h"
 #include "core/log.h"
 #include "core/rng.h"
 #include "core/units.h"
 #include "harness/cases/common.h"
+#include "harness/cli/agreement.h"
 #include "harness/cli/backends.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/launch.h"
 #include "harness/cli/ledger.h"
 #include "harness/cli/peers.h"
 #include "harness/cli/progress.h"
@@ -40,9 +41,11 @@ class RunSession {
   explicit RunSession(const RunOptions& options) : options_(options) {}
 
   ExitCode execute() {
+    const Launch& launch = own_launch();
     guard_.expect("start of the job (MPI_Init)", options_.start_deadline_s);
-    job_ = start_job(options_.backend);
+    job_ = make_job();
     try {
+      check_launch(launch);
       const ExitCode code = measure();
       guard_.release();
       return code;
@@ -75,12 +78,49 @@ class RunSession {
   Control& control() { return job_->control(); }
   [[nodiscard]] bool is_root() { return control().rank() == 0; }
 
+  void check_launch(const Launch& launch) {
+    if (options_.single || !options_.mistake.empty()) return;
+    const std::string mpi = job_facts().front().value;
+    const std::string wrong = launch_disagreement(launch, control().size(), control().rank(),
+                                                  mpi.substr(0, mpi.find(',')));
+    if (!wrong.empty()) throw Error(ExitCode::kEnvironment, wrong);
+  }
+
+  // Reads the configuration and compares it, and everything else that must be equal, between ranks.
+  void agree() {
+    FlatConfig notes = program_notes();
+    std::exception_ptr mistake;
+    try {
+      if (!options_.mistake.empty()) throw Error(ExitCode::kUsage, options_.mistake);
+      (void)resolve_backend(options_.backend);
+      config_ = make_run_config(options_, control().size());
+    } catch (const Error& error) {
+      mistake = std::current_exception();
+      notes.emplace_back(kReady, error.what());
+    }
+    if (!mistake) append_notes(notes);
+    compare_notes(control(), notes);
+    // The same mistake on all ranks.
+    together(control(), [&] {
+      if (mistake) std::rethrow_exception(mistake);
+    });
+  }
+
+  void append_notes(FlatConfig& notes) const {
+    notes.emplace_back(kReady, "yes");
+    for (const auto& [name, value] : options_.words) notes.emplace_back("option " + name, value);
+    for (auto& one : flatten_config(config_.echo)) notes.push_back(std::move(one));
+    for (std::size_t i = 0; i < config_.cases.size(); ++i) {
+      notes.emplace_back(fmt::format("case {}", i + 1), config_.cases[i]->id());
+    }
+  }
+
   ExitCode measure() {
+    agree();
     peers_.emplace(control());
     guard_.watch(&*peers_, nullptr);
     resources_ = share_resources(control());
     oversubscribed_ = !all_ranks(control(), !resources_.oversubscribed);
-    together(control(), [&] { config_ = make_run_config(options_, control().size()); });
     guard_.expect("opening the devices of the ranks", options_.start_deadline_s);
     machine_ = open_machine(options_.backend, *job_,
                             {.resources = resources_,

@@ -14,6 +14,7 @@
 
 #include "core/build_info.h"
 #include "core/error.h"
+#include "harness/cli/flat_config.h"
 #include "harness/measure/environment_capture.h"
 
 namespace stepmark {
@@ -51,6 +52,23 @@ std::string host_list(const std::vector<std::string>& hosts) {
     text += fmt::format("{}{} x{}", text.empty() ? "" : ", ", host, count);
   }
   return text;
+}
+
+// What of a configuration makes it another run: how long and how precisely it is measured, and how
+// it is described, do not.
+FlatConfig identity_of(const nlohmann::json& config) {
+  FlatConfig flat = flatten_config(config);
+  std::erase_if(flat, [](const auto& entry) {
+    const std::string& key = entry.first;
+    for (const char* name : {"budget_s", "precision", "case_deadline_s", "start_deadline_s"}) {
+      if (key == name) return true;
+    }
+    for (const char* name : {": budget", ": precision", ": description"}) {
+      if (key.ends_with(name)) return true;
+    }
+    return false;
+  });
+  return flat;
 }
 
 }  // namespace
@@ -107,10 +125,20 @@ std::set<std::string> cases_to_keep(const Run& run, const RunHeader& header) {
   same("ranks", std::to_string(run.header.ranks), std::to_string(header.ranks));
   same("backend", run.header.backend, header.backend);
   same("revision", run.header.git_revision, header.git_revision);
-  STEPMARK_REQUIRE(run.header.cases == header.cases && run.header.config == header.config,
-                   "--resume: '{}' was measured with other files or options of the same names; "
-                   "give another --out to start a new run",
-                   run.path);
+  const auto difference =
+      first_difference(identity_of(run.header.config), identity_of(header.config));
+  STEPMARK_REQUIRE(!difference,
+                   "--resume: '{}' was measured with {} = {}, now it is {}; give another --out to "
+                   "start a new run",
+                   run.path, difference->key, shown_value(difference->a),
+                   shown_value(difference->b));
+  const auto [old_case, new_case] = std::mismatch(run.header.cases.begin(), run.header.cases.end(),
+                                                  header.cases.begin(), header.cases.end());
+  STEPMARK_REQUIRE(old_case == run.header.cases.end() && new_case == header.cases.end(),
+                   "--resume: '{}' has other cases: there is {} where now it is {}; give another "
+                   "--out to start a new run",
+                   run.path, old_case == run.header.cases.end() ? "nothing" : *old_case,
+                   new_case == header.cases.end() ? "nothing" : *new_case);
   std::set<std::string> keep;
   for (const Record& record : run.records) {
     if (record.outcome == Outcome::ok) keep.insert(record.case_id);

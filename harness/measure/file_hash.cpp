@@ -30,4 +30,12 @@ std::string sha256_of_file(const std::string& path) {
   return fmt::format("{:02x}", fmt::join(digest, ""));
 }
 
+std::string sha256_of_text(std::string_view text) {
+  STEPMARK_CHECK(sodium_init() >= 0, "libsodium cannot start");
+  const std::vector<unsigned char> bytes(text.begin(), text.end());
+  std::array<unsigned char, crypto_hash_sha256_BYTES> digest{};
+  crypto_hash_sha256(digest.data(), bytes.data(), bytes.size());
+  return fmt::format("{:02x}", fmt::join(digest, ""));
+}
+
 }  // namespace stepmark

@@ -145,9 +145,18 @@ class Journals(tool.ToolTest):
     def test_resume_refuses_another_run(self):
         journal = self.write("run.smk", self.text)
         other = [word.replace("seq=16", "seq=32") for word in self.options]
-        self.expect(stepmark(*other, journal, "--resume"), tool.USAGE, "other files or options")
+        self.expect(stepmark(*other, journal, "--resume"), tool.USAGE,
+                    "plan = 'layers=1,seq=16,micro_batch=1', now it is 'layers=1,seq=32,micro_batch=1'")
         with open(journal, encoding="utf-8") as file:
             self.assertEqual(file.read(), self.text)
+
+    def test_resume_with_more_time(self):
+        lines = self.text.splitlines(keepends=True)
+        journal = self.write("run.smk", lines[0])
+        more = [{"1s": "2s"}.get(word, word) for word in self.options]
+        self.expect(stepmark(*more, journal, "--resume", "--precision", "3%", "--case-deadline", "99"),
+                    tool.OK)
+        self.assertEqual(len(tool.records(journal)), 1)
 
     def test_truncated_last_line(self):
         lines = self.text.splitlines(keepends=True)

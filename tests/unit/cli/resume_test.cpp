@@ -9,6 +9,11 @@
 namespace stepmark {
 namespace {
 
+std::string suite_text(const std::string& max, const std::string& budget) {
+  return "suite: quick\ndescription: " + budget + "\nbudget: " + budget +
+         "\ncases:\n  - {family: collective, max: " + max + "}\n";
+}
+
 RunHeader some_header() {
   RunHeader header;
   header.suite = "quick";
@@ -16,7 +21,7 @@ RunHeader some_header() {
   header.backend = "host";
   header.git_revision = "abc";
   header.cases = {"a", "b", "c", "d"};
-  header.config = {{"budget_s", 60}};
+  header.config = {{"budget_s", 60}, {"suite_file", suite_text("4KiB", "1m")}};
   return header;
 }
 
@@ -48,6 +53,14 @@ TEST(ResumeTest, KeepsWhatWasMeasuredAndNothingElse) {
   EXPECT_THAT(cases_to_keep(some_run(), some_header()), testing::ElementsAre("a"));
 }
 
+TEST(ResumeTest, BudgetPrecisionAndDescriptionAreNoIdentity) {
+  RunHeader header = some_header();
+  header.config["budget_s"] = 61;
+  header.config["precision"] = 0.05;
+  header.config["suite_file"] = suite_text("4KiB", "7m") + "# and a comment\n";
+  EXPECT_THAT(cases_to_keep(some_run(), header), testing::ElementsAre("a"));
+}
+
 TEST(ResumeTest, RefusesToMixRuns) {
   const auto changed = [](auto change) {
     RunHeader header = some_header();
@@ -59,8 +72,12 @@ TEST(ResumeTest, RefusesToMixRuns) {
   EXPECT_THAT(changed([](RunHeader& h) { h.ranks = 2; }), HasSubstr("ranks '4', now it is '2'"));
   EXPECT_THAT(changed([](RunHeader& h) { h.backend = "cuda"; }), HasSubstr("backend"));
   EXPECT_THAT(changed([](RunHeader& h) { h.git_revision = "def"; }), HasSubstr("revision 'abc'"));
-  EXPECT_THAT(changed([](RunHeader& h) { h.cases.pop_back(); }), HasSubstr("other files"));
-  EXPECT_THAT(changed([](RunHeader& h) { h.config["budget_s"] = 61; }), HasSubstr("other files"));
+  EXPECT_THAT(changed([](RunHeader& h) { h.cases.pop_back(); }),
+              HasSubstr("there is d where now it is nothing"));
+  EXPECT_THAT(changed([](RunHeader& h) { h.config["only"] = {"4KiB"}; }),
+              HasSubstr("only = nothing, now it is '[\"4KiB\"]'"));
+  EXPECT_THAT(changed([](RunHeader& h) { h.config["suite_file"] = suite_text("8KiB", "1m"); }),
+              HasSubstr("suite file: cases[0].max = '4KiB', now it is '8KiB'"));
   EXPECT_THAT(changed([](RunHeader& h) { h.suite = "x"; }), HasSubstr("'old.smk'"));
 }
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/flat_config.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "core/yaml_leaves.h"
+
+namespace stepmark {
+namespace {
+
+constexpr const char* kFile = "_file";
+
+void add_file(const std::string& name, const std::string& text, FlatConfig& flat) {
+  for (auto& [path, value] : yaml_leaves(text)) {
+    flat.emplace_back(path.empty() ? name : fmt::format("{}: {}", name, path), std::move(value));
+  }
+}
+
+void add(const std::string& key, const nlohmann::json& value, FlatConfig& flat) {
+  if (key.ends_with(kFile) && value.is_string()) {
+    const std::string name = key.substr(0, key.size() - std::string(kFile).size());
+    add_file(name + " file", value.get<std::string>(), flat);
+  } else if (key == "workloads" && value.is_object()) {
+    for (const auto& [name, text] : value.items()) {
+      if (text.is_string()) add_file("workload " + name, text.get<std::string>(), flat);
+    }
+  } else {
+    flat.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+}
+
+std::map<std::string, std::string> by_key(const FlatConfig& flat) {
+  return {flat.begin(), flat.end()};
+}
+
+std::optional<std::string> find(const std::map<std::string, std::string>& map,
+                                const std::string& key) {
+  const auto at = map.find(key);
+  return at == map.end() ? std::nullopt : std::optional(at->second);
+}
+
+}  // namespace
+
+FlatConfig flatten_config(const nlohmann::json& echo) {
+  FlatConfig flat;
+  for (const auto& [key, value] : echo.items()) add(key, value, flat);
+  return flat;
+}
+
+std::optional<Difference> first_difference(const FlatConfig& a, const FlatConfig& b) {
+  const auto in_a = by_key(a);
+  const auto in_b = by_key(b);
+  for (const FlatConfig* flat : {&a, &b}) {
+    for (const auto& [key, value] : *flat) {
+      Difference difference{.key = key, .a = find(in_a, key), .b = find(in_b, key)};
+      if (difference.a != difference.b) return difference;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string shown_value(const std::optional<std::string>& value) {
+  constexpr std::size_t kLongest = 200;
+  if (!value) return "nothing";
+  if (value->size() <= kLongest) return fmt::format("'{}'", *value);
+  return fmt::format("'{}...'", value->substr(0, kLongest));
+}
+
+}  // namespace stepmark
