@@ -2,7 +2,8 @@
 // The journal of a run (FILE.smk): append-only JSON Lines, one line per fact, each written with one
 // write() and followed by fsync(), so that whatever was measured survives a crash of anything.
 // Lines: {"type":"run",...} first; {"type":"record",...}; {"type":"resume",...} when a later
-// invocation continues; {"type":"end",...} when an invocation finished by itself.
+// invocation continues or a later repetition begins; {"type":"end",...} when an invocation finished
+// by itself.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -26,6 +27,8 @@ struct RunHeader {
   nlohmann::json config;  // echo of suite, workload, plan, cluster as read
   Environment environment;
   std::vector<std::string> cases;  // ids of all that was asked, in order
+  int repetitions = 1;             // how often each case was asked to be measured
+  int repetition = 0;  // of a resume line: the repetition that begins; 0: a later invocation
 };
 
 class JournalWriter {
@@ -54,12 +57,19 @@ class JournalWriter {
 struct Run {
   std::string path;
   RunHeader header;
-  std::vector<Record> records;  // the last record per case wins; order of header.cases
-  bool ended = false;           // an end line was found
+  // One per case, in the order of header.cases: its record, or what its repetitions say together
+  // (merge.h). The last record per case and repetition wins.
+  std::vector<Record> records;
+  // Of the cases that have several: every repetition's record, by case and repetition.
+  std::vector<Record> parts;
+  bool ended = false;  // an end line was found
   int exit_code = -1;
   std::vector<std::string> warnings;  // "line 17: incomplete last line ignored"
   [[nodiscard]] const Record* find(std::string_view case_id) const;
-  // Cases asked for without a record of outcome ok or skipped.
+  // Records of a case by repetition, whatever their outcome; those never begun are not among them.
+  // Pointers into this run.
+  [[nodiscard]] std::vector<const Record*> repetitions(std::string_view case_id) const;
+  // Cases asked for without a record of outcome ok or skipped from every repetition asked for.
   [[nodiscard]] std::vector<std::string> missing() const;
 };
 

@@ -7,22 +7,44 @@
 namespace stepmark {
 
 nlohmann::json header_json(const RunHeader& h, std::string_view type) {
-  return {{"type", type},
-          {"schema_version", h.schema_version},
-          {"run_id", h.run_id},
-          {"started", h.started},
-          {"tool_version", h.tool_version},
-          {"git_revision", h.git_revision},
-          {"build_type", h.build_type},
-          {"dirty", h.dirty},
-          {"command", h.command},
-          {"suite", h.suite},
-          {"backend", h.backend},
-          {"ranks", h.ranks},
-          {"config", h.config},
-          {"environment", to_json(h.environment)},
-          {"cases", h.cases}};
+  nlohmann::json out = {{"type", type},
+                        {"schema_version", h.schema_version},
+                        {"run_id", h.run_id},
+                        {"started", h.started},
+                        {"tool_version", h.tool_version},
+                        {"git_revision", h.git_revision},
+                        {"build_type", h.build_type},
+                        {"dirty", h.dirty},
+                        {"command", h.command},
+                        {"suite", h.suite},
+                        {"backend", h.backend},
+                        {"ranks", h.ranks},
+                        {"config", h.config},
+                        {"environment", to_json(h.environment)},
+                        {"cases", h.cases}};
+  if (h.repetitions != 1) {
+    out["repetitions"] = h.repetitions;
+  }
+  if (h.repetition != 0) {
+    out["repetition"] = h.repetition;
+  }
+  return out;
 }
+
+namespace {
+
+// A count that is absent from a line has a default.
+int count_or(JsonReader& in, std::string_view key, int otherwise) {
+  if (!in.has(key)) {
+    return otherwise;
+  }
+  const int value = in.small_integer(key);
+  STEPMARK_REQUIRE(value >= 1 && value <= kMaxRepetitions, "{}: found {}, expected 1 to {}",
+                   in.place(key), value, kMaxRepetitions);
+  return value;
+}
+
+}  // namespace
 
 RunHeader header_from_json(const nlohmann::json& json) {
   JsonReader in(json, "run");
@@ -45,6 +67,8 @@ RunHeader header_from_json(const nlohmann::json& json) {
   h.config = in.any("config");
   h.environment = environment_from_json(in.array("environment"));
   h.cases = in.texts("cases");
+  h.repetitions = count_or(in, "repetitions", 1);
+  h.repetition = count_or(in, "repetition", 0);
   in.finish();
   return h;
 }

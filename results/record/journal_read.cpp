@@ -2,13 +2,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <iterator>
 #include <set>
+#include <span>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 #include "core/error.h"
 #include "results/record/journal_lines.h"
 #include "results/record/json_reader.h"
+#include "results/record/merge.h"
 
 namespace stepmark {
 
@@ -19,8 +23,10 @@ void note_changes(const RunHeader& first, const RunHeader& later, int line, Run&
   for (const auto& fact : later.environment.facts) {
     const auto before = first.environment.get(fact.group, fact.name);
     if (fact.fingerprint && before != fact.value) {
+      const auto what = later.repetition == 0 ? std::string("resumed")
+                                              : fmt::format("repetition {}", later.repetition);
       run.warnings.push_back(
-          fmt::format("line {}: resumed in another environment: {} {} was '{}', is '{}'", line,
+          fmt::format("line {}: {} in another environment: {} {} was '{}', is '{}'", line, what,
                       fact.group, fact.name, before, fact.value));
     }
   }
@@ -65,14 +71,16 @@ class JournalParser {
         run_.header.cases.push_back(id);
       }
     }
+    run_.header.repetitions = header.repetitions;
     run_.ended = false;
     run_.exit_code = -1;
   }
 
   void add(Record record) {
     const auto same =
-        std::find_if(run_.records.begin(), run_.records.end(),
-                     [&](const Record& existing) { return existing.case_id == record.case_id; });
+        std::find_if(run_.records.begin(), run_.records.end(), [&](const Record& existing) {
+          return existing.case_id == record.case_id && existing.repetition == record.repetition;
+        });
     if (same == run_.records.end()) {
       run_.records.push_back(std::move(record));
     } else {
@@ -97,8 +105,25 @@ void order_by_header(Run& run) {
   const auto place = [&](const Record& record) {
     return std::find(cases.begin(), cases.end(), record.case_id) - cases.begin();
   };
-  std::stable_sort(run.records.begin(), run.records.end(),
-                   [&](const Record& a, const Record& b) { return place(a) < place(b); });
+  std::stable_sort(run.records.begin(), run.records.end(), [&](const Record& a, const Record& b) {
+    return std::pair(place(a), a.repetition) < std::pair(place(b), b.repetition);
+  });
+}
+
+// One record per case; what it was made of goes to the run's parts.
+void merge_by_case(Run& run) {
+  std::vector<Record> lines = std::exchange(run.records, {});
+  for (auto first = lines.begin(); first != lines.end();) {
+    const auto last = std::find_if(
+        first, lines.end(), [&](const Record& record) { return record.case_id != first->case_id; });
+    if (last - first == 1) {
+      run.records.push_back(std::move(*first));
+    } else {
+      run.records.push_back(merge_repetitions(std::span(first, last)));
+      std::move(first, last, std::back_inserter(run.parts));
+    }
+    first = last;
+  }
 }
 
 }  // namespace
@@ -109,12 +134,28 @@ const Record* Run::find(std::string_view case_id) const {
   return found == records.end() ? nullptr : &*found;
 }
 
+std::vector<const Record*> Run::repetitions(std::string_view case_id) const {
+  std::vector<const Record*> out;
+  for (const auto& part : parts) {
+    if (part.case_id == case_id) {
+      out.push_back(&part);
+    }
+  }
+  if (const auto* only = find(case_id); out.empty() && only != nullptr) {
+    out.push_back(only);
+  }
+  return out;
+}
+
 std::vector<std::string> Run::missing() const {
   std::vector<std::string> out;
   for (const auto& id : header.cases) {
-    const auto* record = find(id);
-    if (record == nullptr ||
-        (record->outcome != Outcome::ok && record->outcome != Outcome::skipped)) {
+    const auto measured = repetitions(id);
+    const auto done = std::count_if(measured.begin(), measured.end(), [&](const Record* r) {
+      return r->repetition <= header.repetitions &&
+             (r->outcome == Outcome::ok || r->outcome == Outcome::skipped);
+    });
+    if (done < header.repetitions) {
       out.push_back(id);
     }
   }
@@ -143,6 +184,7 @@ Run parse_journal(std::string_view content, const std::string& path) {
   STEPMARK_REQUIRE(number > 0, "{}: empty file, expected a journal (FILE.smk of stepmark run)",
                    path);
   order_by_header(run);
+  merge_by_case(run);
   return run;
 }
 

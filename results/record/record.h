@@ -64,6 +64,8 @@ struct Check {
   std::string detail;  // "0 of 4,194,304 wrong", "max relative error 3.1e-7 (limit 1e-5)"
 };
 
+inline constexpr int kMaxRepetitions = 100;  // of one run
+
 struct Record {
   std::string case_id;  // "collective/all_reduce/fp32/sum/4KiB/out-of-place/world4"
   std::string family;   // kernel | collective | groups | overlap | step
@@ -85,6 +87,13 @@ struct Record {
   std::vector<Check> checks;
   double started_unix_s = 0;
   double wall_s = 0;  // of the whole case, warm-up and checks included
+  // Which repetition of the run measured this, from 1: every repetition is a restart of everything
+  // the run consists of.
+  int repetition = 1;
+  // Only of a record that stands for several repetitions (merge.h), never in a journal: how many
+  // were measured, and the relative standard deviation of their median times (NaN: unknown).
+  int repetitions = 1;
+  double spread = 0;
 
   [[nodiscard]] std::optional<double> number(std::string_view name) const;
   [[nodiscard]] std::string text(std::string_view name) const;  // empty when absent

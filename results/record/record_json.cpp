@@ -173,7 +173,7 @@ json to_json(const Record& r) {
   for (const auto& [name, value] : r.texts) {
     texts[name] = value;
   }
-  return {
+  json out = {
       {"case_id", r.case_id},
       {"family", r.family},
       {"provenance", name_of(r.provenance)},
@@ -198,6 +198,10 @@ json to_json(const Record& r) {
                  })},
       {"started_unix_s", number_or_null(r.started_unix_s)},
       {"wall_s", number_or_null(r.wall_s)}};
+  if (r.repetition != 1) {
+    out["repetition"] = r.repetition;
+  }
+  return out;
 }
 
 Record record_from_json(const json& j) {
@@ -234,6 +238,12 @@ Record record_from_json(const json& j) {
   r.checks = list_from<Check>(in, "checks", check_from);
   r.started_unix_s = in.number("started_unix_s");
   r.wall_s = in.number("wall_s");
+  if (in.has("repetition")) {
+    r.repetition = in.small_integer("repetition");
+    STEPMARK_REQUIRE(r.repetition >= 1 && r.repetition <= kMaxRepetitions,
+                     "record.repetition: found {}, expected 1 to {}", r.repetition,
+                     kMaxRepetitions);
+  }
   in.finish();
   return r;
 }
