@@ -34,11 +34,15 @@ def main():
     lines = []
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([writer, folder], check=True)
-        for name in ("plain.smk", "hostile.smk", "resumed.smk"):
+        for name in ("plain.smk", "hostile.smk", "repeated.smk", "resumed.smk"):
             with open(f"{folder}/{name}", encoding="utf-8") as file:
                 lines += [json.loads(text) for text in file]
     for line in lines:
         validator.validate(line)
+        if "repetition" in line:
+            for wrong in (0, 101, 1.5, "2"):
+                assert not validator.is_valid({**line, "repetition": wrong}), wrong
+    assert any("repetition" in line for line in lines if line["type"] == "record")
     kinds = {line["type"]: line for line in lines}
     assert set(kinds) == {"run", "resume", "record", "end"}, kinds.keys()
     for kind, line in kinds.items():

@@ -19,5 +19,14 @@ int main(int argc, char** argv) {
   for (const auto& record : synthetic::run({.seed = 3}).records) {
     writer.write(record);
   }
+  auto repeated = synthetic::run({.seed = 4, .timeline = false});
+  repeated.header.repetitions = 2;
+  synthetic::write(repeated, folder + "/repeated.smk");
+  repeated.header.repetition = 2;
+  auto second = JournalWriter::append(folder + "/repeated.smk", repeated.header);
+  for (auto record : repeated.records) {
+    record.repetition = 2;
+    second.write(record);
+  }
   return 0;
 }
