@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <thread>
@@ -22,6 +21,7 @@
 #include "collectives/mpi/mpi_check.h"
 #include "collectives/mpi/mpi_runtime.h"
 #include "core/error.h"
+#include "core/output.h"
 #include "core/units.h"
 
 namespace stepmark {
@@ -155,9 +155,7 @@ void write_json(const std::string& path, const std::vector<Row>& rows, int ranks
                                  {"comm_s", row.comm_s},
                                  {"ratio", row.ratio()}});
   }
-  std::ofstream file(path);
-  file << document.dump(2) << "\n";
-  STEPMARK_REQUIRE(file.good(), "cannot write {}", path);
+  write_output_file(path, document.dump(2) + "\n");
 }
 
 int run(int argc, char** argv) {

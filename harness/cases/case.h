@@ -38,6 +38,9 @@ struct DevicePeaks {
   }
 };
 
+// Label of a step whose Chrome trace could not be written; the measurement stands.
+inline constexpr std::string_view kTraceNotWritten = "trace not written";
+
 // What a case may use. `rule.budget_s` is the case's share.
 struct CaseContext {
   Control& control;

@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/log.h"
+#include "core/output.h"
 #include "core/stats.h"
 #include "core/units.h"
 #include "harness/cases/common.h"
@@ -253,10 +254,12 @@ class StepCase final : public Case {
     std::string name = id_;
     std::replace(name.begin(), name.end(), '/', '_');
     const std::string path = fmt::format("{}/{}.json", context.trace_dir, name);
-    std::ofstream file(path);
-    file << chrome_trace_document(traces);
-    file.close();
-    STEPMARK_REQUIRE(file.good(), "cannot write the trace '{}'", path);
+    try {
+      write_output_file(path, chrome_trace_document(traces));
+    } catch (const Error& error) {  // the step is measured all the same
+      log_error("{}: {}", id_, error.message());
+      record.labels.emplace_back(kTraceNotWritten);
+    }
   }
 
   std::string workload_;

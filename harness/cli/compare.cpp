@@ -2,10 +2,10 @@
 // The command `compare`: two or more sides against the first.
 #include "results/compare/compare.h"
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/log.h"
+#include "core/output.h"
 #include "core/units.h"
 #include "harness/cli/commands.h"
 #include "results/compare/outcome.h"
@@ -22,7 +22,7 @@ ExitCode compare_command(const CompareOptionsCli& options) {
   const Comparison comparison = compare(groups, how);
   const std::string text =
       options.json ? to_json(comparison).dump(2) + "\n" : comparison_table(comparison);
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  write_stdout(text);
   if (!options.html.empty()) {
     std::vector<Run> runs;
     for (const RunGroup& group : groups) {

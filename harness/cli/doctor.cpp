@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/build_info.h"
+#include "core/output.h"
 #include "core/units.h"
 #include "harness/cli/backends.h"
 #include "harness/cli/commands.h"
@@ -151,7 +151,7 @@ ExitCode doctor_command(const DoctorOptions& options) {
       text += std::string(21, ' ') + "-> " + wrapped(finding.advice, 24, 79);
   }
   if (options.json) text = json.dump(2) + "\n";
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  write_stdout(text);
   return broken ? ExitCode::kEnvironment : ExitCode::kOk;
 }
 

@@ -2,9 +2,9 @@
 // The command `list`: what can be named elsewhere.
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "core/output.h"
 #include "core/units.h"
 #include "harness/cli/backends.h"
 #include "harness/cli/commands.h"
@@ -102,7 +102,7 @@ ExitCode list_command(const ListOptions& options) {
   if (options.what == "cases") rows = case_rows(options);
   if (options.what == "backends") rows = backend_rows();
   const std::string text = options.json ? as_json(rows) : as_table(rows);
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  write_stdout(text);
   return ExitCode::kOk;
 }
 

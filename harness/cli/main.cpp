@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/output.h"
 #include "harness/cli/launch.h"
 #include "harness/cli/parse.h"
 #include "harness/cli/together.h"
@@ -32,6 +33,8 @@ int main(int argc, char** argv) {
     return static_cast<int>(parse_and_run(argc, argv));
   } catch (const QuietStop& stop) {  // another rank has the message
     return static_cast<int>(stop.code);
+  } catch (const OutputClosed&) {
+    return kClosedOutputCode;
   } catch (const Error& error) {
     speak(error);
     return static_cast<int>(error.code());

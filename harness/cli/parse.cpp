@@ -5,9 +5,10 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
+#include <sstream>
 
 #include "core/build_info.h"
+#include "core/output.h"
 #include "core/units.h"
 #include "core/yaml.h"
 #include "harness/cli/commands.h"
@@ -226,7 +227,7 @@ struct Parser {
           }
           commands.push_back(std::move(words));
         }
-        std::cout << completion_script(shell, commands) << std::flush;
+        write_stdout(completion_script(shell, commands));
         return ExitCode::kOk;
       };
     });
@@ -273,7 +274,10 @@ ExitCode parse_and_run(int argc, char** argv) {
     parser.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-      return static_cast<ExitCode>(parser.app.exit(error));  // --help, --version
+      std::ostringstream text;  // --help, --version
+      static_cast<void>(parser.app.exit(error, text));
+      write_stdout(text.str());
+      return ExitCode::kOk;
     }
     const std::vector<std::string> words(argv + 1, argv + argc);
     const std::string unknown = parser.unknown_command(words);

@@ -4,11 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/output.h"
 #include "core/units.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/data_files.h"
@@ -157,7 +157,7 @@ ExitCode plan_command(const PlanOptions& options) {
                    options.program_of, options.ranks - 1);
   if (options.program_of >= 0) {
     const std::string text = to_text(step_program(facts.model, facts.plan, options.program_of));
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    write_stdout(text);
     return ExitCode::kOk;
   }
   facts.program = step_program(facts.model, facts.plan, 0);
@@ -170,7 +170,7 @@ ExitCode plan_command(const PlanOptions& options) {
     facts.validated = true;
   }
   const std::string text = options.json ? to_json(facts).dump(2) + "\n" : to_table(facts);
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  write_stdout(text);
   return ExitCode::kOk;
 }
 

@@ -2,13 +2,10 @@
 // The command `report`: runs as tables, CSV, JSON or one HTML page.
 #include "results/report/report.h"
 
-#include <cerrno>
-#include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <system_error>
 
 #include "core/log.h"
+#include "core/output.h"
 #include "harness/cli/commands.h"
 #include "results/table/table.h"
 
@@ -25,11 +22,7 @@ ExitCode report_command(const ReportOptions& options) {
     log_info("report: {}", options.html);
   }
   if (!options.csv.empty()) {
-    std::ofstream file(options.csv);
-    file << runs_csv(runs);
-    file.close();
-    STEPMARK_REQUIRE(file.good(), "cannot write '{}': {}", options.csv,
-                     std::generic_category().message(errno));
+    write_output_file(options.csv, runs_csv(runs));
     log_info("CSV: {}", options.csv);
   }
   std::string text;
@@ -40,7 +33,7 @@ ExitCode report_command(const ReportOptions& options) {
   } else if (options.html.empty() && options.csv.empty()) {
     for (const Run& run : runs) text += run_table(run);
   }
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  write_stdout(text);
   return ExitCode::kOk;
 }
 

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/log.h"
+#include "core/output.h"
 #include "core/rng.h"
 #include "core/units.h"
 #include "harness/cases/common.h"
@@ -140,7 +140,7 @@ class RunSession {
       if (is_root()) finish(code);
     });
     guard_.disarm();
-    return code;
+    return results_written_ ? code : ExitCode::kEnvironment;
   }
 
   // Rank 0 creates or continues the journal and tells the others what is to be measured.
@@ -306,9 +306,33 @@ class RunSession {
     ledger_->close(code);
     const Run run = read_journal(path_);
     const std::string text = options_.json ? run_json(run).dump(2) + "\n" : run_table(run);
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    const auto traceless = std::count_if(
+        todo_.begin(), todo_.end(), [&](const Case* one) { return lacks_trace(run, one->id()); });
+    if (traceless > 0) {
+      results_written_ = false;
+      log_error("traces of {} cases could not be written; their times are in the journal",
+                traceless);
+    }
+    print(text);
     log_info("journal: {}", path_);
+  }
+
+  static bool lacks_trace(const Run& run, const std::string& id) {
+    return std::any_of(run.records.begin(), run.records.end(), [&](const Record& record) {
+      return record.case_id == id && std::find(record.labels.begin(), record.labels.end(),
+                                               kTraceNotWritten) != record.labels.end();
+    });
+  }
+
+  // The run is over and kept: what becomes of its table costs no measurement.
+  void print(const std::string& text) {
+    try {
+      write_stdout(text);
+    } catch (const OutputClosed&) {  // `run | head`: the reader has seen what it wanted
+    } catch (const Error& error) {
+      results_written_ = false;
+      log_error("{}; the journal is whole: stepmark report {}", error.message(), path_);
+    }
   }
 
   const RunOptions& options_;
@@ -320,6 +344,7 @@ class RunSession {
   bool oversubscribed_ = false;  // on any host
   RunConfig config_;
   std::string path_;
+  bool results_written_ = true;
   std::vector<Case*> todo_;
   std::unique_ptr<Machine> machine_;
   DevicePeaks peaks_;

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/report/report.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <system_error>
 
 #include "core/error.h"
+#include "core/output.h"
 #include "results/report/report_data.h"
 #include "results/report/web_assets.h"
 
@@ -65,17 +60,7 @@ std::string report_html(std::span<const Run> runs) {
 }
 
 void write_report(std::span<const Run> runs, const std::string& path) {
-  const auto html = report_html(runs);
-  const auto temporary = fmt::format("{}.{}.tmp", path, ::getpid());
-  errno = 0;
-  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-  out << html;
-  out.close();
-  if (!out.good() || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    const std::string why = std::generic_category().message(errno);
-    std::remove(temporary.c_str());
-    throw Error(ExitCode::kEnvironment, fmt::format("{}: cannot write: {}", path, why));
-  }
+  write_output_file(path, report_html(runs));
 }
 
 }  // namespace stepmark

@@ -12,8 +12,8 @@ namespace stepmark {
 // The page as text. `runs` in the order of the page; Error(kUsage) when empty.
 [[nodiscard]] std::string report_html(std::span<const Run> runs);
 
-// Writes to a temporary file beside `path` and renames it, so that `path` is whole or untouched.
-// Error(kEnvironment) with errno text.
+// Writes it as write_output_file() does: a file is whole or untouched. Error(kEnvironment) with
+// errno text.
 void write_report(std::span<const Run> runs, const std::string& path);
 
 }  // namespace stepmark
