@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace stepmark {
@@ -23,15 +24,17 @@ enum class CollectiveKind : std::uint8_t {
 };
 [[nodiscard]] std::string_view name_of(CollectiveKind kind);          // "all_reduce", ...
 [[nodiscard]] CollectiveKind collective_from(std::string_view name);  // Error(kUsage)
+[[nodiscard]] std::optional<CollectiveKind> find_collective(std::string_view name);  // no error
 
 // busbw = algbw * bus_factor(kind, n). S (bytes of algbw) is nccl-tests' size: bytes per rank for
 // all-reduce, broadcast, reduce, send/recv; total (n chunks) for the others. 0 for n = 1 where the
 // factor is (n-1)/n or 2(n-1)/n.
 [[nodiscard]] double bus_factor(CollectiveKind kind, int ranks);
 
-// MFU (PaLM, arXiv 2204.02311 App. B): model FLOP/s over the dense peak. NaN when the peak is
-// unknown (<= 0); throws Error(kCheckFailed) when the result exceeds 1.
-[[nodiscard]] double model_flops_utilization(double model_flops_per_step, double step_seconds,
-                                             double peak_flops_per_second);
+// FLOP/s over the dense peak: MFU of model FLOPs (PaLM, arXiv 2204.02311 App. B), HFU of those
+// done. NaN when an argument is unknown (not positive, not finite). Above 1 the peak or the count
+// is wrong: the value is then no utilisation, and whoever asked says so.
+[[nodiscard]] double flops_utilization(double flops_per_step, double step_seconds,
+                                       double peak_flops_per_second);
 
 }  // namespace stepmark

@@ -90,6 +90,7 @@ class StepCase final : public Case {
     add("gpus", ranks);
     add("tokens_per_step", tokens);
     add("model_flops_per_step", tokens * model_.model_flops_per_token(plan_.seq));
+    add("model_flops_causal_per_step", tokens * model_.causal_model_flops_per_token(plan_.seq));
     add("hardware_flops_per_step", flops * ranks);
     add("parameters", static_cast<double>(model_.parameters()));
     add("memory_bytes_per_rank", static_cast<double>(memory_bytes(program)));

@@ -58,6 +58,16 @@ struct Facts {
   bool validated = false;
 };
 
+double model_flops(const Facts& facts) {
+  return static_cast<double>(facts.plan.tokens_per_step()) *
+         facts.model.model_flops_per_token(facts.plan.seq);
+}
+
+double causal_model_flops(const Facts& facts) {
+  return static_cast<double>(facts.plan.tokens_per_step()) *
+         facts.model.causal_model_flops_per_token(facts.plan.seq);
+}
+
 constexpr std::array kKinds{BufferKind::param,      BufferKind::grad,      BufferKind::optimizer,
                             BufferKind::activation, BufferKind::workspace, BufferKind::input,
                             BufferKind::scalar};
@@ -76,8 +86,8 @@ nlohmann::json to_json(const Facts& facts) {
           {"plan", to_text(facts.plan)},
           {"parameters", facts.model.parameters()},
           {"tokens_per_step", facts.plan.tokens_per_step()},
-          {"model_flops_per_step", static_cast<double>(facts.plan.tokens_per_step()) *
-                                       facts.model.model_flops_per_token(facts.plan.seq)},
+          {"model_flops_per_step", model_flops(facts)},
+          {"model_flops_causal_per_step", causal_model_flops(facts)},
           {"kernel_flops_per_rank", kernel_flops(facts.program)},
           {"memory_bytes_per_rank", memory},
           {"communication", traffic},
@@ -87,18 +97,17 @@ nlohmann::json to_json(const Facts& facts) {
 
 std::string to_table(const Facts& facts) {
   const Mesh mesh = step_mesh(facts.plan);
-  const double model_flops = static_cast<double>(facts.plan.tokens_per_step()) *
-                             facts.model.model_flops_per_token(facts.plan.seq);
   std::string text = fmt::format("{}: {}\nplan: {}\n", facts.workload.name,
                                  facts.workload.description, to_text(facts.plan));
   if (facts.plan.layers > 0) {
     text += fmt::format("slice: {} of {} layers, same shapes per rank\n", facts.plan.layers,
                         facts.workload.model.layers);
   }
-  text +=
-      fmt::format("{} parameters, {} tokens per step, {}FLOP of the model per step (6N + 12LHQT)\n",
-                  format_count(static_cast<double>(facts.model.parameters())),
-                  facts.plan.tokens_per_step(), format_count(model_flops));
+  text += fmt::format(
+      "{} parameters, {} tokens per step\n{}FLOP of the model per step (6N + 12LHQT), {}FLOP with "
+      "attention counted causally\n",
+      format_count(static_cast<double>(facts.model.parameters())), facts.plan.tokens_per_step(),
+      format_count(model_flops(facts)), format_count(causal_model_flops(facts)));
   text += fmt::format("mesh: {} ranks", mesh.size());
   for (const MeshAxis& axis : mesh.axes()) text += fmt::format(", {} {}", axis.name, axis.degree);
   text += " (first axis: neighbouring ranks)\n\n";

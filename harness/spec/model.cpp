@@ -5,6 +5,15 @@
 #include <array>
 
 namespace stepmark {
+namespace {
+
+// L H Q T: multiply-adds of one token's scores against the whole sequence.
+double attention_products(const Model& model, std::int64_t seq) {
+  return static_cast<double>(model.layers) * static_cast<double>(model.q_width()) *
+         static_cast<double>(seq);
+}
+
+}  // namespace
 
 std::int64_t Model::layer_parameters() const {
   const std::int64_t matrices =
@@ -28,9 +37,11 @@ std::int64_t Model::matmul_parameters() const {
 }
 
 double Model::model_flops_per_token(std::int64_t seq) const {
-  return 6.0 * static_cast<double>(matmul_parameters()) + 12.0 * static_cast<double>(layers) *
-                                                              static_cast<double>(q_width()) *
-                                                              static_cast<double>(seq);
+  return 6.0 * static_cast<double>(matmul_parameters()) + 12.0 * attention_products(*this, seq);
+}
+
+double Model::causal_model_flops_per_token(std::int64_t seq) const {
+  return 6.0 * static_cast<double>(matmul_parameters()) + 6.0 * attention_products(*this, seq);
 }
 
 namespace {

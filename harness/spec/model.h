@@ -46,6 +46,9 @@ struct Model {
   // 6 N + 12 L H Q T (PaLM, arXiv 2204.02311 appendix B), forward and backward, attention without
   // causal halving, no recompute.
   [[nodiscard]] double model_flops_per_token(std::int64_t seq) const;
+  // The same with attention counted causally: 6 N + 6 L H Q T. A token sees half of the sequence on
+  // average, and a causal kernel computes no more.
+  [[nodiscard]] double causal_model_flops_per_token(std::int64_t seq) const;
 };
 
 // Reads the `model:` map of a workload file.

@@ -75,7 +75,8 @@ struct Record {
   bool perf_valid = true;           // false: timings say nothing about performance
   std::vector<std::string> labels;  // "slice", "stopped: budget", "oversubscribed"
   // Facts that results needs to derive metrics and to decide comparability: numbers and texts by
-  // name (ranks, size_bytes, bus_factor, model_flops_per_step, peak_flops, tokens_per_step, plan,
+  // name (ranks, size_bytes, bus_factor, model_flops_per_step, peak_flops_per_s, tokens_per_step,
+  // plan,
   // ...).
   std::vector<std::pair<std::string, double>> numbers;
   std::vector<std::pair<std::string, std::string>> texts;
@@ -110,10 +111,15 @@ struct Record {
 
 // Fills `summaries` (one per series) and `metrics` (by family, from numbers and the time summary):
 //   collective: algbw, busbw (GB/s), latency (us); kernel: gflops, gbps; step: step_time,
-//   tokens_per_s, tokens_per_s_per_gpu, tflops_per_gpu, mfu (N/A without a dense peak); groups and
-//   overlap: slowdowns, bandwidths, efficiency. docs/file-formats.md has all.
-// Without perf_valid every metric is N/A: the times stay, in the summaries.
-// Pure: `verify` recomputes and compares. Only for outcome ok.
+//   tokens_per_s, tokens_per_s_per_gpu, tflops_per_gpu, mfu, the last two also with attention
+//   counted causally; groups and overlap: slowdowns, bandwidths, efficiency. docs/file-formats.md
+//   has all.
+// Never throws and never touches the samples: a metric that cannot be has no value, its reason as
+// note, and a label "NAME is N/A: REASON" on the record; where nothing can be derived (no samples,
+// a median of 0 s, an unknown family) the label is "no figures: REASON". Labels of an earlier
+// derivation are replaced. Without perf_valid every metric is N/A: the times stay, in the
+// summaries. Pure: `verify` recomputes and compares. A record of another outcome than ok gets
+// neither.
 void derive(Record& record);
 // What stands where a figure of performance would: "not performance", with what was not of its own.
 [[nodiscard]] std::string not_performance(const Record& record);

@@ -122,6 +122,7 @@ std::string steps(const Run& run) {
                    {"per GPU"},
                    {"TFLOP/s/GPU"},
                    {"MFU"},
+                   {"causal"},
                    {"HFU"},
                    {"check", Align::left}});
   const Remarks remarks(common_labels(run));
@@ -129,15 +130,17 @@ std::string steps(const Run& run) {
   for (const auto* record : measured(run, "step")) {
     const auto& time = time_of(*record);
     const auto* mfu = record->metric("mfu");
-    const auto* hfu = record->metric("hfu");
+    const auto share = [&](std::string_view name) {
+      const auto* metric = record->metric(name);
+      return format_percent(metric == nullptr ? std::nullopt : metric->value);
+    };
     const auto title = record->text("title");
     const auto name = title.empty() ? record->case_id : title;
     table.add({name, format_time(time.median), format_half_width(time),
                format_metric(*record, "tokens_per_s"),
                format_metric(*record, "tokens_per_s_per_gpu"),
-               format_metric(*record, "tflops_per_gpu"),
-               format_percent(mfu == nullptr ? std::nullopt : mfu->value),
-               format_percent(hfu == nullptr ? std::nullopt : hfu->value), format_checks(*record)});
+               format_metric(*record, "tflops_per_gpu"), share("mfu"), share("mfu_causal"),
+               share("hfu"), format_checks(*record)});
     if (!record->split.empty()) {
       below += wrapped(fmt::format("  {}: {}", name, step_split(*record)), 4);
     }
@@ -146,14 +149,22 @@ std::string steps(const Run& run) {
                                    format_percent(gap->value)),
                        4);
     }
-    if (mfu != nullptr && !mfu->value) {
+    const std::vector<std::string> remarked = remarks.texts(*record);
+    const auto is_remarked = [&](const std::string& why) {
+      return std::any_of(remarked.begin(), remarked.end(),
+                         [&](const std::string& text) { return text.ends_with(why); });
+    };
+    if (mfu != nullptr && !mfu->value && !is_remarked(mfu->note)) {
       below += wrapped(fmt::format("  {}: MFU N/A: {}", name, mfu->note), 4);
     }
-    for (const auto& text : remarks.texts(*record)) {
+    for (const auto& text : remarked) {
       below += wrapped(fmt::format("  {}: {}", name, text), 4);
     }
   }
-  return table.empty() ? std::string{} : fmt::format("Steps\n{}{}\n", table.text(), below);
+  if (table.empty()) return {};
+  return fmt::format(
+      "Steps\n{}{}  MFU counts attention in full (PaLM), causal the half that is computed.\n\n",
+      table.text(), below);
 }
 
 std::string failed_checks(const Run& run) {

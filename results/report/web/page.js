@@ -141,7 +141,9 @@
           charts.number(value(record, "tokens_per_s")),
           charts.number(value(record, "tokens_per_s_per_gpu")),
           charts.number(value(record, "tflops_per_gpu")),
+          charts.number(value(record, "tflops_per_gpu_causal")),
           utilisation(record, "mfu"),
+          utilisation(record, "mfu_causal"),
           utilisation(record, "hfu"),
           checks(record),
         ]);
@@ -160,8 +162,8 @@
     section(
       "steps",
       "Training steps",
-      "Time of one whole step: median of the steady state with the half-width of its 95 % interval; a sample is the maximum over ranks. MFU counts forward and backward without recomputation, HFU the work really done; N/A where the dense peak is unknown.",
-      table([["step", true], ...runColumn, ["time"], ["±95 %"], ["tokens/s"], ["tokens/s/GPU"], ["TFLOP/s/GPU"], ["MFU"], ["HFU"], ["checks"]], rows),
+      "Time of one whole step: median of the steady state with the half-width of its 95 % interval; a sample is the maximum over ranks. MFU counts forward and backward without recomputation, attention of every token with the whole sequence; “causal” counts only the half of it that a causal model computes. HFU counts the work really done. N/A where the dense peak is unknown, or where the figure would exceed 100 %.",
+      table([["step", true], ...runColumn, ["time"], ["±95 %"], ["tokens/s"], ["tokens/s/GPU"], ["TFLOP/s/GPU"], ["TFLOP/s/GPU causal"], ["MFU"], ["MFU causal"], ["HFU"], ["checks"]], rows),
       figures.length ? el("h3", {}, "Where the time of a step goes (slowest rank)") : null,
       figures.length ? key(parts.map((part, i) => [`var(--part${(i % 8) + 1})`, part])) : null,
       ...figures.flatMap(([name, figure]) => [el("p", { class: "chart-title" }, name), figure.element]),
@@ -413,7 +415,7 @@
     const families = [
       ["collective", [["algbw GB/s", "algbw"], ["busbw GB/s", "busbw"]], (r) => charts.bytes(r.numbers.size_bytes ?? 0), "size"],
       ["kernel", [["GFLOP/s", "gflops"], ["GB/s", "gbps"], ["roofline", "roofline"]], null, ""],
-      ["step", [["tokens/s", "tokens_per_s"], ["MFU", "mfu"]], null, ""],
+      ["step", [["tokens/s", "tokens_per_s"], ["MFU", "mfu"], ["MFU causal", "mfu_causal"]], null, ""],
     ];
     const children = families.flatMap(([family, metrics, extra, extraTitle]) => {
       const rows = runs.flatMap((run, index) =>
@@ -426,7 +428,7 @@
             charts.seconds(t?.median),
             halfWidth(t),
             charts.seconds(t?.p99),
-            ...metrics.map(([, name]) => (name === "roofline" || name === "mfu" ? charts.percent(value(record, name)) : charts.number(value(record, name)))),
+            ...metrics.map(([, name]) => (name === "roofline" || name.startsWith("mfu") ? charts.percent(value(record, name)) : charts.number(value(record, name)))),
             t ? `${t.count} (${charts.number(t.effective_count)})` : "N/A",
             checks(record),
           ];

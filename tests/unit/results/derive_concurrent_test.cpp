@@ -11,6 +11,7 @@
 namespace stepmark {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 TEST(DeriveGroups, SlowdownAndBandwidthOfEachAxis) {
@@ -26,13 +27,34 @@ TEST(DeriveGroups, SlowdownAndBandwidthOfEachAxis) {
   EXPECT_FALSE(r.metric("tp_slowdown")->higher_is_better);
 }
 
-TEST(DeriveGroups, NeedsEverySeries) {
+TEST(DeriveGroups, AMissingSeriesCostsItsFiguresOnly) {
   Record r = synthetic::groups(20);
-  r.series.erase(r.series.begin() + 1);
-  EXPECT_THROW(derive(r), Error);
-  r = synthetic::groups(20);
+  std::erase_if(r.series, [](const Series& s) { return s.name == "tp_alone_s"; });
+  derive(r);
+  for (const char* name : {"tp_slowdown", "tp_busbw_alone", "against_sequential"}) {
+    EXPECT_FALSE(r.metric(name)->value) << name;
+    EXPECT_EQ(r.metric(name)->note, "no samples in series 'tp_alone_s'") << name;
+  }
+  EXPECT_TRUE(r.metric("dp_slowdown")->value);
+  EXPECT_THAT(r.labels, Contains("against_sequential is N/A: no samples in series 'tp_alone_s'"));
+  EXPECT_EQ(r.series.size(), 4U);
+}
+
+TEST(DeriveGroups, WithoutAxesThereIsTheWholeTimeStill) {
+  Record r = synthetic::groups(20);
   r.texts.clear();
-  EXPECT_THROW(derive(r), Error);
+  derive(r);
+  EXPECT_TRUE(r.metric("together")->value);
+  EXPECT_FALSE(r.metric("against_sequential")->value);
+}
+
+TEST(DeriveOverlap, AMissingSeriesIsNamed) {
+  Record r = synthetic::overlap(20);
+  std::erase_if(r.series, [](const Series& s) { return s.name == "comm_alone_s"; });
+  derive(r);
+  EXPECT_TRUE(r.metric("together")->value);
+  EXPECT_EQ(r.metric("overlap_efficiency")->note, "no samples in series 'comm_alone_s'");
+  EXPECT_EQ(r.metric("gflops_alone")->note, "no samples in series 'comm_alone_s'");
 }
 
 // Tc = 3 ms, Tm = 2 ms, To = 4 ms: half of the shorter side was hidden, 1 ms is exposed.

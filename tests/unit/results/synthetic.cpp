@@ -99,6 +99,7 @@ Record step(std::string_view workload, std::vector<double> times, bool timeline)
                  {"gpus", 4},
                  {"ranks", 4},
                  {"model_flops_per_step", 1.6e9},
+                 {"model_flops_causal_per_step", 1.2e9},
                  {"hardware_flops_per_step", 2e9},
                  {"peak_flops_per_s", 60e9}};
   out.texts = {{"workload", std::string(workload)},

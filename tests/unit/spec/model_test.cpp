@@ -59,6 +59,8 @@ TEST(Model, FlopsPerTokenFollowPalm) {
   // Per layer 8*24 + 8*8 + 8*32 + 32*8 = 768, head 11*8 = 88; attention 12 L H Q T.
   EXPECT_EQ(model.matmul_parameters(), 3 * 768 + 88);
   EXPECT_DOUBLE_EQ(model.model_flops_per_token(16), 6.0 * (3 * 768 + 88) + 12.0 * 3 * 2 * 4 * 16);
+  EXPECT_DOUBLE_EQ(model.causal_model_flops_per_token(16),
+                   6.0 * (3 * 768 + 88) + 6.0 * 3 * 2 * 4 * 16);
 }
 
 TEST(Model, CountsBiasesNormsAndPositionsOfGpt2ByHand) {

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/record/derive_parts.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/metrics.h"
+#include "core/units.h"
+
+namespace stepmark {
+namespace {
+
+constexpr std::string_view kBroken = " is N/A: ";
+constexpr std::string_view kNoFigures = "no figures: ";
+
+// An end of an interval that is no positive time bounds nothing.
+std::optional<double> bound(double work, double time) {
+  return time > 0 ? if_finite(work / time) : std::nullopt;
+}
+
+}  // namespace
+
+Fact fact(const Record& record, std::string_view name) {
+  const auto value = record.number(name);
+  if (!value) return {.value = {}, .why = fmt::format("number '{}' is missing", name)};
+  if (!std::isfinite(*value) || *value < 0) {
+    return {.value = {}, .why = fmt::format("number '{}' is {}", name, *value)};
+  }
+  return {.value = *value, .why = {}};
+}
+
+std::optional<double> positive(const Record& record, std::string_view name) {
+  const Fact found = fact(record, name);
+  return found.value && *found.value > 0 ? found.value : std::nullopt;
+}
+
+const Summary* usable_summary(const Record& record, std::string_view series) {
+  const Summary* summary = record.summary(series);
+  return summary != nullptr && summary->count > 0 ? summary : nullptr;
+}
+
+std::optional<double> if_finite(double value) {
+  return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
+}
+
+Metric not_available(std::string name, std::string unit, std::string why) {
+  return {.name = std::move(name), .unit = std::move(unit), .note = std::move(why)};
+}
+
+Metric rate(std::string name, std::string unit, double work, const Summary& time) {
+  return {.name = std::move(name),
+          .unit = std::move(unit),
+          .value = bound(work, time.median),
+          .lower = bound(work, time.upper),
+          .upper = bound(work, time.lower)};
+}
+
+Metric duration(std::string name, std::string unit, double scale, const Summary& time) {
+  return {.name = std::move(name),
+          .unit = std::move(unit),
+          .value = if_finite(time.median / scale),
+          .lower = if_finite(time.lower / scale),
+          .upper = if_finite(time.upper / scale),
+          .higher_is_better = false};
+}
+
+Metric figure(std::string name, std::string unit, double value, std::string note,
+              bool higher_is_better) {
+  const auto finite = if_finite(value);
+  return {.name = std::move(name),
+          .unit = std::move(unit),
+          .value = finite,
+          .note = finite ? std::move(note) : std::string(),
+          .higher_is_better = higher_is_better};
+}
+
+void add(Record& record, Metric metric) {
+  if (metric.value || !metric.note.empty()) {
+    record.metrics.push_back(std::move(metric));
+    return;
+  }
+  add_broken(record, std::move(metric.name), std::move(metric.unit),
+             "what it is computed from gives no finite number");
+  record.metrics.back().higher_is_better = metric.higher_is_better;
+}
+
+void add_broken(Record& record, std::string name, std::string unit, const std::string& why) {
+  record.labels.push_back(fmt::format("{}{}{}", name, kBroken, why));
+  record.metrics.push_back(not_available(std::move(name), std::move(unit), why));
+}
+
+void add_rate(Record& record, std::string name, std::string unit, const Fact& work, double scale,
+              const Summary& time, std::string none) {
+  if (!work.value) {
+    add_broken(record, std::move(name), std::move(unit), work.why);
+  } else if (*work.value > 0) {
+    add(record, rate(std::move(name), std::move(unit), *work.value * scale, time));
+  } else {
+    add(record, not_available(std::move(name), std::move(unit), std::move(none)));
+  }
+}
+
+void add_bus_bandwidth(Record& record, std::string name, std::string_view op,
+                       std::string_view ranks, const Fact& bytes, const Summary& time) {
+  const Fact count = fact(record, ranks);
+  const auto kind = find_collective(record.text(op));
+  if (!kind) {
+    add_broken(record, std::move(name), "GB/s",
+               fmt::format("text '{}' is '{}', no collective", op, record.text(op)));
+  } else if (!count.value) {
+    add_broken(record, std::move(name), "GB/s", count.why);
+  } else if (*count.value < 1 || *count.value > std::numeric_limits<int>::max()) {
+    add_broken(record, std::move(name), "GB/s",
+               fmt::format("number '{}' is {}", ranks, *count.value));
+  } else if (bytes.value && *bytes.value > 0 &&
+             !(bus_factor(*kind, static_cast<int>(*count.value)) > 0)) {
+    add(record, not_available(std::move(name), "GB/s", "one rank: nothing crosses a link"));
+  } else {
+    add_rate(record, std::move(name), "GB/s", bytes,
+             bus_factor(*kind, static_cast<int>(*count.value)) / kGB, time, "moves no data");
+  }
+}
+
+void drop_remarks(Record& record) {
+  std::erase_if(record.labels, [](const std::string& label) {
+    return label.find(kBroken) != std::string::npos || label.starts_with(kNoFigures);
+  });
+}
+
+void derive_guarded(Record& record, const std::function<void(Record&)>& figures) {
+  try {
+    figures(record);
+  } catch (const std::exception& error) {
+    record.metrics.clear();
+    drop_remarks(record);
+    record.labels.push_back(fmt::format("{}{}", kNoFigures, error.what()));
+  }
+}
+
+}  // namespace stepmark
