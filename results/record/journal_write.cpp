@@ -59,6 +59,13 @@ int open_locked(const std::string& path, int flags) {
     ::close(fd);
     throw Error(ExitCode::kUsage, fmt::format("{}: another process is writing this journal", path));
   }
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(fd);
+    throw Error(
+        ExitCode::kUsage,
+        fmt::format("{}: cannot write: no regular file, and a journal is read again", path));
+  }
   return fd;
 }
 

@@ -83,6 +83,11 @@ class Output(tool.ToolTest):
         self.assertEqual(tool.read_lines(journal)[-1]["exit_code"], tool.OK)
         self.assertEqual([record["outcome"] for record in tool.records(journal)], ["ok"])
 
+    def test_a_journal_is_a_file(self):
+        os.mkfifo(self.path("fifo"))
+        for path in ("/dev/null", self.path("fifo")):
+            self.expect(stepmark(*RUN, path), tool.USAGE, f"{path}: cannot write: no regular file")
+
     def test_a_trace_that_cannot_be_written_costs_no_measurement(self):
         self.expect(stepmark(*RUN, self.path("first.smk"), "--trace", self.path("traces")), tool.OK)
         (name,) = os.listdir(self.path("traces"))
