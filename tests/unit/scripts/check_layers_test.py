@@ -71,6 +71,13 @@ class CheckLayers(unittest.TestCase):
         self.rejects("kernels/host/a.cpp", f"{SPDX}#include <cublasLt.h>\n", "CUDA header")
         self.rejects("collectives/mpi/a.cpp", f"{SPDX}#include <nccl.h>\n", "CUDA header")
 
+    def test_output(self):
+        for line in ("std::cout << 1;", "std::ofstream file(path);", "std::fwrite(t, 1, n, stdout);", 'fmt::print("a");',
+                     'std::printf("a");'):
+            self.rejects("harness/cli/a.cpp", f"{SPDX}{line}\n", "results leave through core/output.h only")
+            self.accepts("tests/unit/cli/a.cpp", line + "\n")
+        self.accepts("harness/cli/a.cpp", 'fmt::print(stderr, "a");  // not to stdout\nstd::fflush(stderr);\n')
+
     def test_house_rules(self):
         self.rejects("core/a.cpp", "int x;\n", "no SPDX")
         self.rejects("core/a.cpp", f"{SPDX}#ifdef NDEBUG\n#endif\n", "conditional compilation")
