@@ -72,6 +72,9 @@ struct Backend {
 // One of these is linked, by the build (CMakeLists.txt): jobs with MPI, or without.
 [[nodiscard]] std::unique_ptr<Job> make_job();
 [[nodiscard]] std::vector<EnvironmentFact> job_facts();
+// Name and value of environment variables without which MPI does not start a second time in the
+// place that a launcher made for a process.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> restart_variables();
 
 // One of these is linked, by the build: with the CUDA backend, or without (none, Error).
 [[nodiscard]] std::optional<Backend> cuda_backend();

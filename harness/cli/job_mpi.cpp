@@ -2,6 +2,7 @@
 // Jobs of a binary built with MPI.
 #include "collectives/mpi/mpi_runtime.h"
 #include "harness/cli/backends.h"
+#include "harness/cli/environment_variable.h"
 
 namespace stepmark {
 namespace {
@@ -25,6 +26,14 @@ std::unique_ptr<Job> make_job() { return std::make_unique<MpiJob>(); }
 
 std::vector<EnvironmentFact> job_facts() {
   return {{.group = "software", .name = "mpi", .value = mpi_library_version()}};
+}
+
+// A PMIx server removes a process from its shared-memory store ("ds21", "ds12") when the process
+// leaves, and a second start then fails with "getting local rank failed". What the process asks the
+// server for ("hash") is still there. Seen with Open MPI 4.1.4 and PMIx 4.2.2.
+std::vector<std::pair<std::string, std::string>> restart_variables() {
+  if (!environment_variable("PMIX_GDS_MODULE")) return {};
+  return {{"PMIX_GDS_MODULE", "hash"}};
 }
 
 }  // namespace stepmark

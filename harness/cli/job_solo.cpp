@@ -26,4 +26,6 @@ std::vector<EnvironmentFact> job_facts() {
   return {{.group = "software", .name = "mpi", .value = "none"}};
 }
 
+std::vector<std::pair<std::string, std::string>> restart_variables() { return {}; }
+
 }  // namespace stepmark

@@ -47,6 +47,7 @@ std::string Ledger::give_up(const std::string& reason, ExitCode code) noexcept {
         Record record;
         record.case_id = todo_[i].id;
         record.family = todo_[i].family;
+        record.repetition = todo_[i].repetition;
         record.outcome = Outcome::not_measured;
         record.reason = todo_[i].id == current_ ? reason : fmt::format("not reached: {}", reason);
         journal_.write(record);

@@ -20,6 +20,7 @@ class Ledger {
   // `todo`: ids and families of the cases to measure, in order.
   struct Item {
     std::string id, family;
+    int repetition = 1;  // the same of all
   };
   Ledger(JournalWriter journal, std::vector<Item> todo);
 

@@ -19,7 +19,8 @@ struct RunOptions {
   bool share_gpu = false;
   bool eager = false;
   bool nccl_choices = false;
-  std::string budget;     // empty: the suite's
+  int repeat = 0;         // whole restarts of everything; 0: as often as the suite says
+  std::string budget;     // for all repetitions; empty: the suite's
   std::string precision;  // empty: the suite's
   std::string out;        // empty: made from suite and time
   std::string trace_dir;

@@ -14,6 +14,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
 #include "harness/cli/launch.h"
+#include "results/record/record.h"
 
 namespace stepmark {
 namespace {
@@ -91,7 +92,7 @@ struct Parser {
     CLI::App* cmd = app.add_subcommand("run", "Measure; runs as one rank, or under mpirun or srun");
     cmd->footer(
         "Examples:\n"
-        "  mpirun -np 4 stepmark run --suite quick --out quick.smk\n"
+        "  mpirun -np 4 stepmark run --suite quick --repeat 3 --out quick.smk\n"
         "  stepmark run --workload gpt2-124m --plan seq=64,micro_batch=4 --budget 1m\n"
         "  mpirun -np 8 stepmark run --workload llama3-8b --plan tp=8,layers=2 --cluster aws-p5\n"
         "  mpirun -np 4 stepmark run --suite quick --out quick.smk --resume\n\n" +
@@ -109,7 +110,12 @@ struct Parser {
         "these runs are labelled and no headline");
     cmd->add_flag("--share-gpu", run.share_gpu,
                   "let ranks of a host share GPUs: checks correctness, is never performance");
-    cmd->add_option("--budget", run.budget, "Time for all cases, e.g. 90s or 10m")
+    cmd->add_option("--repeat", run.repeat,
+                    fmt::format("Measure everything this often (1 to {}), each after a restart of "
+                                "the whole job, within the same budget (default: the suite's)",
+                                kMaxRepetitions))
+        ->check(CLI::Range(1, kMaxRepetitions));
+    cmd->add_option("--budget", run.budget, "Time for all cases and repetitions, e.g. 90s or 10m")
         ->check(parsed_by(parse_seconds, "DURATION"));
     cmd->add_option("--precision", run.precision,
                     "Stop a case when the 95 % interval of its median is this narrow, e.g. 1%")

@@ -30,25 +30,30 @@ std::string result_of(const Record& record) {
 
 }  // namespace
 
-ProgressLine::ProgressLine(bool active, std::size_t cases)
-    : active_(active), terminal_(isatty(STDERR_FILENO) == 1), cases_(cases) {}
+ProgressLine::ProgressLine(bool active, std::size_t cases, const std::string& prefix)
+    : active_(active),
+      terminal_(isatty(STDERR_FILENO) == 1),
+      prefix_(prefix.empty() ? "" : prefix + " "),
+      cases_(cases) {}
 
 void ProgressLine::begin(const std::string& case_id) {
   ++at_;
   case_id_ = case_id;
-  if (active_ && terminal_) write_text(fmt::format("\r\x1b[K[{}/{}] {}", at_, cases_, case_id_));
+  if (active_ && terminal_)
+    write_text(fmt::format("\r\x1b[K{}[{}/{}] {}", prefix_, at_, cases_, case_id_));
 }
 
 void ProgressLine::update(int samples, double half_width, double seconds_left) {
   if (!active_ || !terminal_) return;
   write_text(fmt::format(
-      "\r\x1b[K[{}/{}] {}  {} samples{}  about {:.0f} s left", at_, cases_, case_id_, samples,
-      std::isfinite(half_width) ? fmt::format(" ±{:.1f} %", 100 * half_width) : "", seconds_left));
+      "\r\x1b[K{}[{}/{}] {}  {} samples{}  about {:.0f} s left", prefix_, at_, cases_, case_id_,
+      samples, std::isfinite(half_width) ? fmt::format(" ±{:.1f} %", 100 * half_width) : "",
+      seconds_left));
 }
 
 void ProgressLine::end(const Record& record) {
   if (!active_) return;
-  write_text(fmt::format("{}[{}/{}] {}  {}\n", terminal_ ? "\r\x1b[K" : "", at_, cases_,
+  write_text(fmt::format("{}{}[{}/{}] {}  {}\n", terminal_ ? "\r\x1b[K" : "", prefix_, at_, cases_,
                          record.case_id, result_of(record)));
 }
 

@@ -12,8 +12,8 @@ namespace stepmark {
 
 class ProgressLine {
  public:
-  // `active`: rank 0 only. `cases`: how many there are.
-  ProgressLine(bool active, std::size_t cases);
+  // `active`: rank 0 only. `cases`: how many there are. `prefix`: in front of each line, or empty.
+  ProgressLine(bool active, std::size_t cases, const std::string& prefix = {});
   void begin(const std::string& case_id);
   void update(int samples, double half_width, double seconds_left);
   void end(const Record& record);
@@ -21,6 +21,7 @@ class ProgressLine {
  private:
   bool active_;
   bool terminal_;
+  std::string prefix_;
   std::size_t cases_;
   std::size_t at_ = 0;
   std::string case_id_;

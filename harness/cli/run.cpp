@@ -20,6 +20,7 @@
 #include "harness/cli/ledger.h"
 #include "harness/cli/peers.h"
 #include "harness/cli/progress.h"
+#include "harness/cli/repeat.h"
 #include "harness/cli/resources.h"
 #include "harness/cli/run_config.h"
 #include "harness/cli/run_guard.h"
@@ -38,12 +39,16 @@ constexpr std::uint64_t kSeed = 20240229;  // of all synthetic data
 
 class RunSession {
  public:
-  explicit RunSession(const RunOptions& options) : options_(options) {}
+  // `repeat` outlives the session and may start the next one.
+  RunSession(const RunOptions& options, Repeat& repeat) : options_(options), repeat_(repeat) {}
 
   ExitCode execute() {
     const Launch& launch = own_launch();
     guard_.expect("start of the job (MPI_Init)", options_.start_deadline_s);
-    job_ = make_job();
+    {
+      const StartWatch watch(repeat_);
+      job_ = make_job();
+    }
     try {
       check_launch(launch);
       const ExitCode code = measure();
@@ -134,8 +139,12 @@ class RunSession {
     // Ranks that take turns on a core or a GPU have no peaks of their own: rooflines are then N/A.
     if (!todo_.empty() && exclusive) peaks_ = probe_peaks(control(), machine_->executor());
     peaks_.cache_bytes = machine_->cache_bytes();
-    const ExitCode code = run_cases();
+    const ExitCode code = repeat_.worst(run_cases());
     guard_.expect("end of the run", kDeadlineBase);
+    if (!repeat_.is_last()) {
+      repeat_.prepare_next(control(), path_, code);
+      return code;
+    }
     together(control(), [&] {
       if (is_root()) finish(code);
     });
@@ -145,31 +154,48 @@ class RunSession {
 
   // Rank 0 creates or continues the journal and tells the others what is to be measured.
   void open_journal() {
-    const RunHeader header =
+    RunHeader header =
         make_run_header(options_, config_, *job_, *machine_, *peers_, resources_);  // collective
     std::string list;
     together(control(), [&] {
       if (!is_root()) return;
-      path_ = options_.out.empty() ? default_journal_name(config_.suite.name) : options_.out;
+      path_ = repeat_.continued()    ? repeat_.state().journal
+              : options_.out.empty() ? default_journal_name(config_.suite.name)
+                                     : options_.out;
       std::set<std::string> done;
       const bool exists =
           std::filesystem::is_regular_file(path_) && std::filesystem::file_size(path_) > 0;
-      if (options_.resume && exists) {
-        done = cases_to_keep(read_journal(path_), header);
-      } else if (options_.resume) {
-        log_warning("--resume: there is no journal '{}' yet; starting a new one", path_);
+      const bool goes_on = (options_.resume || repeat_.continued()) && exists;
+      if (goes_on) {
+        const Run before = read_journal(path_);
+        repeat_.plan(&before,
+                     options_.repeat > 0 ? config_.suite.repeat : before.header.repetitions);
+        done = cases_to_keep(before, header, repeat_.current());
+        if (repeat_.continued()) header.run_id = before.header.run_id;
+      } else {
+        if (options_.resume) {
+          log_warning("--resume: there is no journal '{}' yet; starting a new one", path_);
+        }
+        repeat_.plan(nullptr, config_.suite.repeat);
       }
+      header.repetitions = repeat_.asked();
+      if (repeat_.continued()) header.repetition = repeat_.current();
       std::vector<Ledger::Item> items;
       for (const auto& one : config_.cases) {
         if (done.contains(one->id())) continue;
         list += one->id() + "\n";
-        items.push_back({.id = one->id(), .family = std::string(one->family())});
+        items.push_back({.id = one->id(),
+                         .family = std::string(one->family()),
+                         .repetition = repeat_.current()});
       }
-      JournalWriter journal = options_.resume && exists ? JournalWriter::append(path_, header)
-                                                        : JournalWriter::create(path_, header);
+      JournalWriter journal =
+          goes_on ? JournalWriter::append(path_, header) : JournalWriter::create(path_, header);
       ledger_.emplace(std::move(journal), std::move(items));
-      if (!options_.trace_dir.empty()) std::filesystem::create_directories(options_.trace_dir);
+      if (!options_.trace_dir.empty()) {
+        std::filesystem::create_directories(repeat_.trace_dir(options_.trace_dir));
+      }
     });
+    repeat_.share(control());
     if (ledger_) guard_.watch(&*peers_, &*ledger_);
     list = control().broadcast(list);
     for (const auto& one : config_.cases) {
@@ -180,24 +206,28 @@ class RunSession {
   }
 
   void announce() const {
-    log_info("suite {}: {} cases on {} ranks, {} compute threads per rank, budget {}",
-             config_.suite.name, todo_.size(), job_->control().size(), resources_.compute_threads,
-             format_seconds(config_.suite.budget_s));
-    if (resources_.oversubscribed) {
+    const std::string name = repeat_.name();
+    log_info("{}suite {}: {} cases on {} ranks, {} compute threads per rank, budget {}{}",
+             name.empty() ? "" : name + ": ", config_.suite.name, todo_.size(),
+             job_->control().size(), resources_.compute_threads,
+             format_seconds(config_.suite.budget_s),
+             repeat_.asked() > 1 ? " for all repetitions" : "");
+    if (resources_.oversubscribed && !repeat_.continued()) {
       log_warning("more ranks than the {} cores of this host: timings include scheduling",
                   resources_.cores);
     }
   }
 
   ExitCode run_cases() {
-    ProgressLine progress(is_root(), todo_.size());
+    ProgressLine progress(is_root(), todo_.size(), repeat_.name());
     double weight_left = 0;
     for (const Case* one : todo_) weight_left += one->weight();
     const double run_start = steady_clock_seconds();
+    budget_s_ = repeat_.budget_s(config_.suite.budget_s);
     bool check_failed = false;
     bool missing = false;
     for (Case* one : todo_) {
-      const double left = config_.suite.budget_s - (steady_clock_seconds() - run_start);
+      const double left = budget_s_ - (steady_clock_seconds() - run_start);
       const double share =
           std::max(kMinCaseBudget, left * one->weight() / std::max(1e-9, weight_left));
       weight_left -= one->weight();
@@ -245,12 +275,11 @@ class RunSession {
                         .progress = {},
                         .seed = kSeed,
                         .memory_limit_bytes = machine_->memory_bytes(),
-                        .trace_dir = options_.trace_dir,
+                        .trace_dir = repeat_.trace_dir(options_.trace_dir),
                         .capture = !options_.eager,
                         .telemetry = machine_->telemetry()};
     context.progress = [&](int samples, double half_width) {
-      progress.update(samples, half_width,
-                      config_.suite.budget_s - (steady_clock_seconds() - run_start));
+      progress.update(samples, half_width, budget_s_ - (steady_clock_seconds() - run_start));
     };
     Record record;
     const double started =
@@ -269,6 +298,7 @@ class RunSession {
     }
     share_failure(record);
     record.case_id = one.id();
+    record.repetition = repeat_.current();
     record.family = std::string(one.family());
     record.started_unix_s = started;
     record.wall_s = steady_clock_seconds() - begin;
@@ -315,6 +345,11 @@ class RunSession {
     }
     print(text);
     log_info("journal: {}", path_);
+    if (repeat_.asked() == 1 && code != ExitCode::kCheckFailed) {
+      log_info(
+          "one repetition says nothing about how much runs differ: --repeat 3 measures it, and "
+          "compare needs it");
+    }
   }
 
   static bool lacks_trace(const Run& run, const std::string& id) {
@@ -336,6 +371,8 @@ class RunSession {
   }
 
   const RunOptions& options_;
+  Repeat& repeat_;
+  double budget_s_ = 0;  // of this repetition
   std::optional<Peers> peers_;
   std::optional<Ledger> ledger_;
   RunGuard guard_;
@@ -352,6 +389,11 @@ class RunSession {
 
 }  // namespace
 
-ExitCode run_command(const RunOptions& options) { return RunSession(options).execute(); }
+ExitCode run_command(const RunOptions& options) {
+  Repeat repeat;
+  const ExitCode code = RunSession(options, repeat).execute();  // MPI has ended behind it
+  if (repeat.prepared()) repeat.start_next();
+  return code;
+}
 
 }  // namespace stepmark

@@ -68,6 +68,7 @@ RunConfig make_run_config(const RunOptions& options, int world_size) {
     config.suite = single_step_suite(resolved);
   }
   if (!options.budget.empty()) config.suite.budget_s = parse_seconds(options.budget);
+  if (options.repeat > 0) config.suite.repeat = options.repeat;
   if (!options.precision.empty()) config.suite.precision = parse_fraction(options.precision);
   STEPMARK_REQUIRE(config.suite.budget_s > 0, "--budget must be positive");
   STEPMARK_REQUIRE(config.suite.precision > 0, "--precision must be positive");

@@ -63,7 +63,7 @@ FlatConfig identity_of(const nlohmann::json& config) {
     for (const char* name : {"budget_s", "precision", "case_deadline_s", "start_deadline_s"}) {
       if (key == name) return true;
     }
-    for (const char* name : {": budget", ": precision", ": description"}) {
+    for (const char* name : {": budget", ": precision", ": description", ": repeat"}) {
       if (key.ends_with(name)) return true;
     }
     return false;
@@ -113,7 +113,7 @@ std::string default_journal_name(const std::string& suite) {
   return fmt::format("stepmark-{}-{}.smk", name, utc_now("%Y%m%d-%H%M%S"));
 }
 
-std::set<std::string> cases_to_keep(const Run& run, const RunHeader& header) {
+std::set<std::string> cases_to_keep(const Run& run, const RunHeader& header, int repetition) {
   const auto same = [&](const char* what, const std::string& old_value,
                         const std::string& new_value) {
     STEPMARK_REQUIRE(old_value == new_value,
@@ -141,7 +141,10 @@ std::set<std::string> cases_to_keep(const Run& run, const RunHeader& header) {
                    new_case == header.cases.end() ? "nothing" : *new_case);
   std::set<std::string> keep;
   for (const Record& record : run.records) {
-    if (record.outcome == Outcome::ok) keep.insert(record.case_id);
+    for (const Record* one : run.repetitions(record.case_id)) {
+      const bool counts = one->repetition == repetition && one->outcome == Outcome::ok;
+      if (counts) keep.insert(record.case_id);
+    }
   }
   return keep;
 }

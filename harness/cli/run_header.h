@@ -23,9 +23,10 @@ namespace stepmark {
 // "stepmark-quick-20260131-142501.smk", in the current folder.
 [[nodiscard]] std::string default_journal_name(const std::string& suite);
 
-// Ids of the cases that were measured. Error(kUsage), naming what differs, when the journal is of
-// another configuration, another world size or another build: resuming would mix two runs in one
-// file. Budget, precision and descriptions may change.
-[[nodiscard]] std::set<std::string> cases_to_keep(const Run& run, const RunHeader& header);
+// Ids of the cases that were measured in a repetition. Error(kUsage), naming what differs, when the
+// journal is of another configuration, another world size or another build: resuming would mix two
+// runs in one file. Budget, precision and descriptions may change.
+[[nodiscard]] std::set<std::string> cases_to_keep(const Run& run, const RunHeader& header,
+                                                  int repetition = 1);
 
 }  // namespace stepmark

@@ -199,6 +199,7 @@ Suite read_suite(const std::string& path) {
   suite.description = map.required_string("description");
   suite.budget_s = value_at(map, "budget", "2m", parse_seconds);
   suite.precision = value_at(map, "precision", "1%", parse_fraction);
+  suite.repeat = static_cast<int>(map.optional_int("repeat", 1, {.min = 1, .max = 100}));
   for (YamlMap& item : map.optional_maps("cases")) {
     const std::string family = item.required_choice("family", kFamilies);
     if (family == "kernel") {

@@ -73,6 +73,7 @@ struct Suite {
   std::string description;
   double budget_s = 120;
   double precision = 0.01;
+  int repeat = 1;  // whole restarts, all within the budget
   std::vector<SuiteEntry> entries;
 };
 

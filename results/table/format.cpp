@@ -41,7 +41,8 @@ std::string format_percent(const std::optional<double>& fraction) {
 
 std::string format_half_width(const Summary& summary) {
   const double half = (summary.upper - summary.lower) / 2.0 / summary.median;
-  return std::isfinite(half) ? fmt::format("±{:.1f} %", 100.0 * half) : "±?";
+  if (!std::isfinite(half)) return "±?";
+  return half < 10 ? fmt::format("±{:.1f} %", 100.0 * half) : "±>999 %";
 }
 
 std::string format_time(double seconds) {

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/repeat.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "core/log.h"
+#include "harness/cases/common.h"
+#include "harness/cli/backends.h"
+#include "harness/cli/environment_variable.h"
+#include "harness/cli/together.h"
+
+namespace stepmark {
+namespace {
+
+// Not with the prefix of variables that are recorded with a run: it says nothing about it.
+constexpr const char* kVariable = "_STEPMARK_REPETITION";
+constexpr double kMeetingTime = 60.0;
+// For the launcher's server to notice that all connections of the last repetition are closed.
+constexpr std::chrono::milliseconds kServerSettles{200};
+
+std::optional<RepeatState> own_state() {
+  const auto text = environment_variable(kVariable);
+  return text ? repeat_state_from(*text, ::getpid()) : std::nullopt;
+}
+
+std::string kept(int repetition, const std::string& journal) {
+  return fmt::format(
+      "{} of the run are {}; go on with --resume and the same options, or measure repetitions as "
+      "runs of their own: compare takes A1.smk,A2.smk,A3.smk as one side",
+      repetition == 2 ? "repetition 1" : fmt::format("repetitions 1 to {}", repetition - 1),
+      journal.empty() ? "kept" : fmt::format("kept in '{}'", journal));
+}
+
+bool start_is_watched = false;  // one per process, and MPI starts on the main thread
+std::string start_message;      // what to say when it fails
+
+void on_exit_during_start() {
+  if (!start_is_watched) return;
+  log_error("{}", start_message);
+  _exit(static_cast<int>(ExitCode::kEnvironment));
+}
+
+}  // namespace
+
+std::string to_text(const RepeatState& state, long process) {
+  return nlohmann::json({{"process", process},
+                         {"repetition", state.repetition},
+                         {"journal", state.journal},
+                         {"began_s", state.began_s},
+                         {"code", static_cast<int>(state.code)}})
+      .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+std::optional<RepeatState> repeat_state_from(const std::string& text, long process) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    if (json.at("process").get<long>() != process) return std::nullopt;
+    RepeatState state;
+    state.repetition = json.at("repetition").get<int>();
+    state.journal = json.at("journal").get<std::string>();
+    state.began_s = json.at("began_s").get<double>();
+    state.code = static_cast<ExitCode>(json.at("code").get<int>());
+    if (state.repetition < 2 || state.repetition > kMaxRepetitions) return std::nullopt;
+    return state;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;  // nobody's that this program knows of
+  }
+}
+
+ExitCode worse(ExitCode a, ExitCode b) {
+  const auto rank = [](ExitCode code) {
+    return code == ExitCode::kOk ? 0 : code == ExitCode::kNotMeasured ? 1 : 2;
+  };
+  return rank(b) > rank(a) ? b : a;
+}
+
+std::vector<int> unfinished_repetitions(const Run& run, int first, int asked) {
+  std::vector<int> out;
+  for (int k = first; k <= asked; ++k) {
+    const auto has_result = [&](const std::string& id) {
+      const auto all = run.repetitions(id);
+      return std::any_of(all.begin(), all.end(), [&](const Record* record) {
+        return record->repetition == k &&
+               (record->outcome == Outcome::ok || record->outcome == Outcome::skipped);
+      });
+    };
+    const auto& cases = run.header.cases;
+    if (!std::all_of(cases.begin(), cases.end(), has_result)) out.push_back(k);
+  }
+  return out;
+}
+
+Repeat::Repeat() : state_(own_state()) {
+  if (state_) began_s_ = state_->began_s;
+}
+
+void Repeat::plan(const Run* before, int asked) {
+  asked_ = asked;
+  const int first = state_ ? state_->repetition : 1;
+  todo_.clear();
+  if (before != nullptr) {
+    todo_ = unfinished_repetitions(*before, first, asked);
+  } else {
+    for (int k = first; k <= asked; ++k) todo_.push_back(k);
+  }
+  if (todo_.empty()) todo_.push_back(first);  // nothing to measure: the tables are wanted
+}
+
+void Repeat::share(Control& control) {
+  std::istringstream text(control.broadcast(fmt::format("{} {}", asked_, fmt::join(todo_, " "))));
+  text >> asked_;
+  todo_.clear();
+  for (int k = 0; text >> k;) todo_.push_back(k);
+}
+
+double Repeat::budget_s(double whole_s) {
+  const double now = steady_clock_seconds();
+  if (!began_s_) began_s_ = now;
+  return std::max(0.0, whole_s - (now - *began_s_)) / static_cast<double>(todo_.size());
+}
+
+std::string Repeat::trace_dir(const std::string& folder) const {
+  return folder.empty() || asked_ == 1 ? folder : fmt::format("{}/repetition{}", folder, current());
+}
+
+std::string Repeat::name() const {
+  return asked_ == 1 ? "" : fmt::format("repetition {} of {}", current(), asked_);
+}
+
+ExitCode Repeat::worst(ExitCode own) const { return state_ ? worse(state_->code, own) : own; }
+
+void Repeat::prepare_next(Control& control, const std::string& journal, ExitCode code) {
+  together(control, [&] {
+    try {
+      image_.require_restartable();
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("repetition {} of {} cannot start: {}", todo_.at(1),
+                                            asked_, error.what()));
+    }
+  });
+  next_ = {.repetition = todo_.at(1),
+           .journal = journal,
+           .began_s = began_s_.value_or(steady_clock_seconds()),
+           .code = code};
+  rendezvous_.emplace(control);
+  if (!rendezvous_->connected() && control.rank() == 0) {
+    log_warning(
+        "not all ranks can connect to rank 0 by TCP: they wait a few seconds between "
+        "repetitions instead");
+  }
+}
+
+void Repeat::start_next() {
+  try {
+    rendezvous_->meet(kMeetingTime);
+    rendezvous_.reset();
+    std::this_thread::sleep_for(kServerSettles);
+    Variables variables = restart_variables();
+    variables.emplace_back(kVariable, to_text(next_, ::getpid()));
+    image_.start_again(variables);
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                fmt::format("repetition {} of {} did not start: {}; {}", next_.repetition, asked_,
+                            error.message(), kept(next_.repetition, next_.journal)));
+  }
+}
+
+StartWatch::StartWatch(const Repeat& repeat) {
+  static const bool registered = std::atexit(on_exit_during_start) == 0;
+  start_message = "MPI did not start: it ended the process in MPI_Init, and says above why";
+  if (repeat.continued()) {
+    start_message = fmt::format("repetition {}: {}; {}", repeat.state().repetition, start_message,
+                                kept(repeat.state().repetition, repeat.state().journal));
+  }
+  start_is_watched = registered;
+}
+
+StartWatch::~StartWatch() { start_is_watched = false; }
+
+}  // namespace stepmark
