@@ -9,6 +9,7 @@
 #include <set>
 
 #include "results/record/journal_lines.h"
+#include "results/table/table.h"
 
 namespace stepmark {
 
@@ -53,6 +54,21 @@ nlohmann::json counts_of(const Run& run) {
       {"asked", asked.size()}, {"ok", ok}, {"skipped", skipped}, {"failed_checks", failed_checks}};
 }
 
+// Of each value of a joined series; empty where all are of one repetition.
+std::vector<int> repetition_of_samples(const Run& run, const Record& record,
+                                       const std::string& series) {
+  std::vector<int> out;
+  const auto parts = run.repetitions(record.case_id);
+  if (parts.size() < 2) return out;
+  for (const Record* part : parts) {
+    if (part->outcome != Outcome::ok) continue;
+    for (const Series& own : part->series) {
+      if (own.name == series) out.insert(out.end(), own.values.size(), part->repetition);
+    }
+  }
+  return out;
+}
+
 nlohmann::json run_data(const Run& run, const std::string& label) {
   auto header = header_json(run.header, "run");
   auto facts = header["environment"];
@@ -80,6 +96,11 @@ nlohmann::json run_data(const Run& run, const std::string& label) {
   std::set<std::string_view> provenances;
   for (const auto& record : run.records) {
     records.push_back(to_json(record));
+    add_repetitions(run, record, records.back());
+    for (auto& series : records.back()["series"]) {
+      auto of = repetition_of_samples(run, record, series["name"]);
+      if (!of.empty()) series["repetition"] = std::move(of);
+    }
     if (record.outcome == Outcome::ok) {
       provenances.insert(name_of(record.provenance));
     }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kHeader =
     "run_id,case_id,family,provenance,outcome,reason,perf_valid,labels,metric,unit,value,lower,"
-    "upper,note,median_s,samples,effective_samples,checks_passed\r\n";
+    "upper,note,median_s,samples,effective_samples,checks_passed,repetition,repetitions,spread\r\n";
 
 std::string quoted(std::string_view field) {
   if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
@@ -57,7 +57,9 @@ std::string checks_passed(const Record& record) {
   return record.checks.empty() ? "" : all ? "true" : "false";
 }
 
-std::string record_row(const std::string& run_id, const Record& record, const Metric& metric) {
+// `repetition`: "all" for what a run says of a case, else the number of the one repetition.
+std::string record_row(const std::string& run_id, const Record& record, const Metric& metric,
+                       std::string_view repetition) {
   std::string labels;
   for (const auto& label : record.labels) {
     labels += fmt::format("{}{}", labels.empty() ? "" : ";", label);
@@ -69,8 +71,22 @@ std::string record_row(const std::string& run_id, const Record& record, const Me
       << labels << metric.name << metric.unit << exact(metric.value) << exact(metric.lower)
       << exact(metric.upper) << metric.note << (time == nullptr ? "" : exact(time->median))
       << (time == nullptr ? "" : fmt::format("{}", time->count))
-      << (time == nullptr ? "" : exact(time->effective_count)) << checks_passed(record);
+      << (time == nullptr ? "" : exact(time->effective_count)) << checks_passed(record)
+      << repetition << fmt::format("{}", record.repetitions)
+      << (record.repetitions > 1 ? exact(record.spread) : "");
   return row.line();
+}
+
+std::string record_rows(const std::string& run_id, const Record& record,
+                        std::string_view repetition) {
+  if (record.metrics.empty()) {
+    return record_row(run_id, record, Metric{}, repetition);
+  }
+  std::string out;
+  for (const auto& metric : record.metrics) {
+    out += record_row(run_id, record, metric, repetition);
+  }
+  return out;
 }
 
 }  // namespace
@@ -80,12 +96,10 @@ std::string runs_csv(std::span<const Run> runs) {
   for (const auto& run : runs) {
     const auto& id = run.header.run_id;
     for (const auto& record : run.records) {
-      for (const auto& metric : record.metrics) {
-        out += record_row(id, record, metric);
-      }
-      if (record.metrics.empty()) {
-        out += record_row(id, record, Metric{});
-      }
+      out += record_rows(id, record, "all");
+    }
+    for (const auto& part : run.parts) {
+      out += record_rows(id, part, fmt::format("{}", part.repetition));
     }
     for (const auto& missing : run.missing()) {
       if (run.find(missing) == nullptr) {
@@ -93,7 +107,7 @@ std::string runs_csv(std::span<const Run> runs) {
                           Record{.case_id = missing,
                                  .outcome = Outcome::not_measured,
                                  .reason = "the run ended before this case"},
-                          Metric{});
+                          Metric{}, "all");
       }
     }
   }

@@ -45,6 +45,10 @@ std::string format_half_width(const Summary& summary) {
   return half < 10 ? fmt::format("±{:.1f} %", 100.0 * half) : "±>999 %";
 }
 
+std::string format_spread(const Record& record) {
+  return record.repetitions > 1 ? format_percent(record.spread) : kNotAvailable;
+}
+
 std::string format_time(double seconds) {
   return std::isfinite(seconds) ? format_seconds(seconds) : kNotAvailable;
 }

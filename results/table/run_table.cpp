@@ -9,6 +9,7 @@
 #include "results/table/concurrent_table.h"
 #include "results/table/format.h"
 #include "results/table/remarks.h"
+#include "results/table/repetitions_table.h"
 #include "results/table/table.h"
 #include "results/table/text_table.h"
 
@@ -234,7 +235,8 @@ std::string closing(const Run& run) {
 
 std::string run_table(const Run& run) {
   return collectives(run) + groups_table(run) + overlap_table(run) + kernels(run) + steps(run) +
-         device_table(run) + failed_checks(run) + without_result(run) + closing(run);
+         device_table(run) + repetitions_table(run) + failed_checks(run) + without_result(run) +
+         closing(run);
 }
 
 }  // namespace stepmark

@@ -15,6 +15,9 @@ namespace stepmark {
 // cases not measured with reasons, warnings, environment.
 [[nodiscard]] std::string run_table(const Run& run);
 
+// Adds "spread" and "repetitions", each repetition's outcome and time, to the JSON of a record that
+// stands for several.
+void add_repetitions(const Run& run, const Record& record, nlohmann::json& json);
 // {"run": header, "records": [...], "missing": [...], "warnings": [...]}; records are without raw
 // samples and timelines, which stay in the journal.
 [[nodiscard]] nlohmann::json run_json(const Run& run);

@@ -112,6 +112,24 @@ class Faults(tool.ToolTest):
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
         self.expect_resume_completes(measured)
 
+    def test_killed_in_the_second_repetition(self):
+        job = tool.Job(RANKS, *self.command("--repeat", "2", "--budget", "16s"), cwd=self.folder)
+        self.addCleanup(job.kill)
+        job.wait_for_records(self.journal, CASES + 2)
+        pid = job.rank_pid(2)
+        os.kill(pid, signal.SIGKILL)
+        result, measured = self.end(job, KILLED)
+        self.assertIn(f"rank 2 (pid {pid})", result.err)
+        first = [record for record in measured if "repetition" not in record]
+        self.assertEqual(len(first), CASES)
+        done = tool.stepmark(*self.command("--resume", "--budget", "16s"), ranks=RANKS, cwd=self.folder)
+        self.expect(done, tool.OK, "repetition 2 of 2")
+        last = {(r["case_id"], r.get("repetition", 1)): r for r in tool.records(self.journal)}
+        self.assertEqual(len(last), 2 * CASES)
+        self.assertEqual({record["outcome"] for record in last.values()}, {"ok"}, str(done))
+        for record in measured:  # kept, not measured again
+            self.assertEqual(last[record["case_id"], record.get("repetition", 1)], record)
+
     def test_killed_rank_zero(self):
         # Who writes the journal is gone: no line for the rest, and the message is the launcher's.
         job = self.run_until_long_case()

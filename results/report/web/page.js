@@ -75,6 +75,10 @@
     if (many) out.title = run.label;
     if (record.provenance !== "measured") out.append(el("span", { class: "tag warn" }, record.provenance));
     if (!record.perf_valid) out.append(el("span", { class: "tag bad" }, ["not performance", record.texts.topology].filter(Boolean).join(": ")));
+    if (record.repetitions) {
+      const spread = record.spread === null ? "" : `, spread ${charts.percent(record.spread)}`;
+      out.append(el("span", { class: "tag soft" }, `${record.repetitions.filter((r) => r.outcome === "ok").length} repetitions${spread}`));
+    }
     for (const label of record.labels.filter((l) => !run.common.includes(l))) out.append(el("span", { class: "tag soft" }, label));
     return out;
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/table/table.h"
+#include "results/record/merge.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,6 +11,7 @@
 #include "core/error.h"
 #include "golden.h"
 #include "results/record/journal_lines.h"
+#include "results/record/merge.h"
 #include "results/table/text_table.h"
 #include "synthetic.h"
 
@@ -166,6 +168,53 @@ TEST(Csv, EveryRowHasEveryColumnAndTextsSurvive) {
   EXPECT_EQ(rows[1][0], run.header.run_id);
   EXPECT_EQ(rows[1][7], run.records[0].labels[0]);
   EXPECT_EQ(std::stod(rows[1][10]), *run.records[0].metrics[0].value);
+}
+
+// Two repetitions of a step that differ by 2 %, and of the second one nothing else.
+Run repeated_run() {
+  Run run;
+  run.header = synthetic::header({});
+  run.header.repetitions = 2;
+  for (const int repetition : {1, 2}) {
+    Record record =
+        synthetic::step("tiny", std::vector<double>(12, repetition == 1 ? 0.0100 : 0.0102), false);
+    record.repetition = repetition;
+    run.parts.push_back(std::move(record));
+  }
+  run.records = {merge_repetitions(run.parts)};
+  run.header.cases = {run.records[0].case_id};
+  return run;
+}
+
+TEST(RepeatedRun, TableShowsTheSpread) {
+  const auto text = run_table(repeated_run());
+  EXPECT_NE(text.find("Repetitions\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("2 of 2"), std::string::npos) << text;
+  EXPECT_NE(text.find("1.4 %"), std::string::npos) << text;  // ln(1.02) / sqrt(2)
+  EXPECT_NE(text.find("10.0 ms, 10.2 ms"), std::string::npos) << text;
+  EXPECT_EQ(run_table(synthetic::run({.seed = 1})).find("Repetitions"), std::string::npos);
+}
+
+TEST(RepeatedRun, CsvHasRowsOfAllAndOfEach) {
+  const auto run = repeated_run();
+  const auto rows = parse_csv(runs_csv(std::vector{run}));
+  ASSERT_EQ(rows.size(), 1 + 3 * run.records[0].metrics.size());
+  const auto last = rows.front().size();
+  EXPECT_EQ(rows.front()[last - 3], "repetition");
+  EXPECT_EQ(rows[1][last - 3], "all");
+  EXPECT_EQ(rows[1][last - 2], "2");
+  EXPECT_NEAR(std::stod(rows[1][last - 1]), 0.0140, 1e-4);
+  EXPECT_EQ(rows.back()[last - 3], "2");
+}
+
+TEST(RepeatedRun, JsonListsEachRepetition) {
+  const auto json = run_json(repeated_run());
+  const auto& record = json["records"][0];
+  ASSERT_EQ(record["repetitions"].size(), 2U);
+  EXPECT_EQ(record["repetitions"][1]["repetition"], 2);
+  EXPECT_EQ(record["repetitions"][1]["median_s"], 0.0102);
+  EXPECT_FALSE(record.contains("repetition"));
+  EXPECT_EQ(json["run"]["repetitions"], 2);
 }
 
 TEST(TextTable, WidthCountsCodePoints) {

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The measuring and judging part of a_a.sh: a_a.py STEPMARK WORK PAIRS RANKS REPEAT JSON."""
+
+import collections
+import hashlib
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+ADDED = 1.05
+WANTED = 0.8  # of the pairs in which 5 % was added
+
+
+def busy_seconds():
+    """CPU time of the machine since it was started, of all processes."""
+    with open("/proc/stat", encoding="utf-8") as file:
+        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def own_seconds():
+    """CPU time of the runs that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+class Load:
+    """What else the machine did while something was measured."""
+
+    def __init__(self):
+        self.at_start = os.getloadavg()
+        self.averages = []
+        self._begin = time.monotonic(), busy_seconds(), own_seconds()
+
+    def note(self):
+        self.averages.append(os.getloadavg()[0])
+
+    def figures(self):
+        wall, busy, own = (now - then for now, then in
+                           zip((time.monotonic(), busy_seconds(), own_seconds()), self._begin))
+        others = max(0.0, busy - own) / (wall * os.cpu_count())
+        return {"load_average_at_start": self.at_start, "load_average_1min_median": statistics.median(self.averages),
+                "load_average_1min_max": max(self.averages), "cpu_share_used_by_others": round(others, 4),
+                "cpus": os.cpu_count(), "wall_s": round(wall, 1)}
+
+
+def measure(stepmark, work, ranks, name):
+    path = f"{work}/{name}.smk"
+    done = subprocess.run(["mpirun", "--oversubscribe", "--bind-to", "none", "-np", str(ranks), stepmark, "run",
+                           "--suite", f"{work}/suite.yaml", "--out", path],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
+    if done.returncode != 0:
+        sys.exit(f"run {name} ended with exit code {done.returncode}:\n{done.stdout}")
+    return path
+
+
+def slower_step(path):
+    """A copy in which every sample of the step is 5 % longer, with hashes that fit where there are some."""
+    copy_path = path.replace(".smk", "-slow.smk")
+    previous = ""
+    with open(path, encoding="utf-8") as source, open(copy_path, "w", encoding="utf-8") as copy:
+        for line in source:
+            value = json.loads(line)
+            chained = value.pop("chain", None) is not None
+            if "run_id" in value:
+                value["run_id"] += "-slow"  # a run of its own
+            if value.get("family") == "step":
+                for series in value["series"]:
+                    series["values"] = [ADDED * sample for sample in series["values"]]
+            body = json.dumps(value, separators=(",", ":"))[:-1]
+            if chained:
+                previous = hashlib.blake2b((previous + body).encode(), digest_size=32).hexdigest()
+                body += f',"chain":"{previous}"'
+            copy.write(body + "}\n")
+    return copy_path
+
+
+def compare(stepmark, a, b):
+    done = subprocess.run([stepmark, "compare", a, b, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, check=False)
+    if not done.stdout:
+        sys.exit(f"compare {a} {b} ended with exit code {done.returncode}:\n{done.stderr}")
+    return json.loads(done.stdout)["sides"][0]["cases"]
+
+
+def brief(case):
+    return {key: case.get(key) for key in ("case_id", "verdict", "ratio", "lower", "upper", "minimum_detectable",
+                                           "reason")}
+
+
+def shown(value):
+    return "N/A" if value is None else f"{value:.3f}"
+
+
+def judge_pairs(stepmark, runs):
+    total = collections.Counter()
+    alarms = []
+    print("pair  verdicts")
+    for number, (a, b) in enumerate(runs, 1):
+        cases = compare(stepmark, a, b)
+        verdicts = collections.Counter(case["verdict"] for case in cases)
+        total += verdicts
+        wrong = [case for case in cases if case["verdict"] in ("faster", "slower")]
+        alarms += [{"pair": number, **brief(case)} for case in wrong]
+        print(f"{number:4}  " + ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items()))
+              + "".join(f"  [{case['verdict']}: {case['case_id']} {shown(case['ratio'])}]" for case in wrong))
+    return total, alarms
+
+
+def step_of(cases):
+    return next(case for case in cases if case["case_id"].startswith("step/"))
+
+
+def judge_slower(stepmark, runs):
+    found = {"in_the_other_run_of_the_pair": [], "in_a_copy_of_the_same_run": []}
+    for a, b in runs:
+        found["in_the_other_run_of_the_pair"].append(brief(step_of(compare(stepmark, a, slower_step(b)))))
+        found["in_a_copy_of_the_same_run"].append(brief(step_of(compare(stepmark, a, slower_step(a)))))
+    for where, verdicts in found.items():
+        print(f"5 % added to the step {where.replace('_', ' ')}:")
+        for verdict in verdicts:
+            print(f"  {verdict['verdict']:10} {shown(verdict['ratio'])}  detects "
+                  f"{shown(verdict['minimum_detectable'])}  {verdict['reason']}")
+    return found
+
+
+def count_slower(verdicts):
+    return sum(verdict["verdict"] == "slower" for verdict in verdicts)
+
+
+def header_facts(path):
+    with open(path, encoding="utf-8") as file:
+        header = json.loads(file.readline())
+    facts = {fact["name"]: fact["value"] for fact in header["environment"]}
+    kept = ["CPU model", "cores", "hardware threads", "virtual machine", "memory", "mpi", "kernel"]
+    return {"date": header["started"], "machine": {name: facts[name] for name in kept if name in facts},
+            "build": {key: header[key] for key in ("tool_version", "git_revision", "dirty", "build_type")}}
+
+
+def main():
+    stepmark, work = sys.argv[1:3]
+    pairs, ranks, repeat = map(int, sys.argv[3:6])
+    load = Load()
+    runs = []
+    for number in range(1, pairs + 1):
+        load.note()
+        runs.append(tuple(measure(stepmark, work, ranks, f"{number}{side}") for side in "ab"))
+        print(f"pair {number} of {pairs} measured", file=sys.stderr)
+    figures = load.figures()
+    total, alarms = judge_pairs(stepmark, runs)
+    calm = pairs - len({alarm["pair"] for alarm in alarms})
+    print(f"{calm} of {pairs} pairs without a false verdict: {'ok' if calm == pairs else 'FAILED'}")
+    slower = judge_slower(stepmark, runs[:10])
+    counts = {where: count_slower(verdicts) for where, verdicts in slower.items()}
+    tried = min(pairs, 10)
+    found = all(count >= WANTED * tried for count in counts.values())
+    print("5 % added is found in " + ", ".join(f"{count} of {tried} {where.replace('_', ' ')}"
+                                              for where, count in counts.items()) + f": {'ok' if found else 'FAILED'}")
+    print(f"load: {figures}")
+    with open(sys.argv[6], "w", encoding="utf-8") as file:
+        json.dump({"what": f"A/A: pairs of run --repeat {repeat} of one build on one machine, and 5 % added to the step",
+                   "script": "scripts/reference/a_a.sh", **header_facts(runs[0][0]), "load": figures, "ranks": ranks,
+                   "repetitions": repeat, "pairs": pairs, "pairs_without_false_verdict": calm,
+                   "verdicts": dict(total), "false_verdicts": alarms,
+                   "five_percent_added_to_the_step": {"pairs": tried, "found": counts, "verdicts": slower}},
+                  file, indent=1)
+        file.write("\n")
+    sys.exit(0 if calm == pairs and found else 1)
+
+
+if __name__ == "__main__":
+    main()
