@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Suggestions for misspelt names, by Levenshtein distance (single-row dynamic programme).
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -37,28 +38,44 @@ std::string nearest_name(std::string_view wrong, std::span<const std::string> va
   if (wrong.size() > kLongestCompared) return {};
   const std::string* best = nullptr;
   std::size_t best_distance = 0;
+  bool tied = false;
   for (const std::string& candidate : valid) {
     if (candidate.size() > kLongestCompared) continue;
     const std::size_t distance = edit_distance(wrong, candidate);
     if (best == nullptr || distance < best_distance) {
       best = &candidate;
       best_distance = distance;
+      tied = false;
+    } else if (distance == best_distance) {
+      tied = true;
     }
   }
   if (best == nullptr) return {};
   // Near: at most a third of the longer name differs, but always one edit and never everything.
   const std::size_t longest = std::max(wrong.size(), best->size());
   const std::size_t allowed = std::max<std::size_t>(1, (longest + 2) / 3);
-  return best_distance <= allowed && best_distance < longest ? *best : std::string{};
+  // "pp" is as near to "dp" as to "tp" and "sp": half of a name may only differ if the other half
+  // tells which one was meant.
+  const bool a_guess = tied && 2 * best_distance >= longest;
+  return best_distance <= allowed && best_distance < longest && !a_guess ? *best : std::string{};
 }
 
 std::string nearest_hint(std::string_view wrong, std::span<const std::string> valid) {
-  const std::string nearest = nearest_name(wrong, valid);
+  return nearest_hint(wrong, valid, valid);
+}
+
+std::string nearest_hint(std::string_view wrong, std::span<const std::string> free,
+                         std::span<const std::string> valid) {
+  const std::string nearest = nearest_name(wrong, free);
   if (!nearest.empty()) return fmt::format("; did you mean '{}'?", nearest);
   if (valid.empty()) return {};
-  std::string all;
-  for (const std::string& name : valid) all += (all.empty() ? "" : ", ") + name;
-  return fmt::format("; valid: {}", all);
+  return fmt::format("; valid: {}", fmt::join(valid, ", "));
+}
+
+std::string misspelling_of(std::string_view missing, std::span<const std::string> present) {
+  constexpr std::size_t kMostEdits = 2;
+  std::string nearest = nearest_name(missing, present);
+  return nearest.empty() || edit_distance(missing, nearest) > kMostEdits ? std::string{} : nearest;
 }
 
 }  // namespace stepmark

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "core/error.h"
 
@@ -38,6 +39,28 @@ double parse_with_suffix(std::string_view text, std::span<const Suffix> suffixes
               fmt::format("'{}' is not {}; expected for example {}", text, what, examples));
 }
 
+// "1GB": decimal by the letter, binary by the habit of most tools.
+void refuse_decimal_bytes(std::string_view text) {
+  constexpr std::string_view kPrefixes = "kmgt";
+  if (text.size() < 3 || (text.back() != 'B' && text.back() != 'b')) return;
+  const char prefix = text[text.size() - 2];
+  const std::size_t power = kPrefixes.find(static_cast<char>(prefix | 0x20));
+  if (power == std::string_view::npos) return;
+  const std::string_view number = text.substr(0, text.size() - 2);
+  double value = 0;
+  const auto [rest, status] = std::from_chars(number.data(), number.data() + number.size(), value);
+  if (status != std::errc{} || rest != number.data() + number.size()) return;
+  const char upper = static_cast<char>(prefix & ~0x20);
+  throw Error(
+      ExitCode::kUsage,
+      fmt::format("'{}' could be {:.0f} or {:.0f} bytes: write {}{}iB for the larger, or the bytes",
+                  text, value * std::pow(1000.0, static_cast<double>(power + 1)),
+                  value * std::pow(1024.0, static_cast<double>(power + 1)), number, upper));
+}
+
+// From here on a plain number may well have been meant in percent: nobody asks for 0.05 %.
+constexpr double kAmbiguousFraction = 0.1;
+
 // Three significant digits without an exponent, for 0 <= value < 1000 or so.
 std::string three_digits(double value) {
   const int decimals = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
@@ -64,21 +87,19 @@ std::string sign_of(double value) { return value < 0 ? "-" : ""; }
 }  // namespace
 
 std::int64_t parse_bytes(std::string_view text) {
-  constexpr std::array<Suffix, 14> kSuffixes{{{"", 1},
+  constexpr std::array<Suffix, 10> kSuffixes{{{"", 1},
                                               {"b", 1},
                                               {"k", 0x1p10},
-                                              {"kb", 0x1p10},
                                               {"kib", 0x1p10},
                                               {"m", 0x1p20},
-                                              {"mb", 0x1p20},
                                               {"mib", 0x1p20},
                                               {"g", 0x1p30},
-                                              {"gb", 0x1p30},
                                               {"gib", 0x1p30},
                                               {"t", 0x1p40},
-                                              {"tb", 0x1p40},
                                               {"tib", 0x1p40}}};
-  const double bytes = parse_with_suffix(text, kSuffixes, "a size in bytes", "8, 4K, 32M, 1.5G");
+  refuse_decimal_bytes(text);
+  const double bytes = parse_with_suffix(text, kSuffixes, "a size in bytes",
+                                         "8, 4K, 32M, 1.5G (binary: 32M is 32MiB)");
   STEPMARK_REQUIRE(bytes < 0x1p63, "'{}' is larger than any memory", text);
   STEPMARK_REQUIRE(bytes == std::floor(bytes), "'{}' is not a whole number of bytes", text);
   return static_cast<std::int64_t>(bytes);
@@ -98,7 +119,14 @@ double parse_seconds(std::string_view text) {
 
 double parse_fraction(std::string_view text) {
   constexpr std::array<Suffix, 2> kSuffixes{{{"", 1}, {"%", 0.01}}};
-  return parse_with_suffix(text, kSuffixes, "a fraction", "1% or 0.01");
+  const double fraction = parse_with_suffix(text, kSuffixes, "a fraction", "1% or 0.01");
+  const bool percent = text.ends_with('%');
+  STEPMARK_REQUIRE(percent || fraction < kAmbiguousFraction,
+                   "'{}' could be {:g} % or {:g} %: write {}", text, fraction, 100 * fraction,
+                   fraction <= 1 ? fmt::format("{:g}% or {:g}%", fraction, 100 * fraction)
+                                 : fmt::format("{:g}% or {:g}", fraction, fraction / 100));
+  STEPMARK_REQUIRE(fraction <= 1, "'{}' is more than the whole; expected at most 100%", text);
+  return fraction;
 }
 
 std::string format_bytes(double bytes) {
@@ -113,6 +141,13 @@ std::string format_bytes(double bytes) {
   std::string digits =
       value == std::floor(value) ? fmt::format("{:.0f}", value) : three_digits(value);
   return fmt::format("{}{} {}", sign_of(bytes), digits, kNames.at(unit));
+}
+
+std::string exact_bytes(std::int64_t bytes) {
+  for (const auto& [unit, name] : {std::pair{kGiB, "GiB"}, {kMiB, "MiB"}, {kKiB, "KiB"}}) {
+    if (bytes >= unit && bytes % unit == 0) return fmt::format("{}{}", bytes / unit, name);
+  }
+  return fmt::format("{}B", bytes);
 }
 
 std::string format_seconds(double seconds) {

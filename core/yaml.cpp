@@ -191,6 +191,15 @@ struct YamlMap::State {
     return std::nullopt;
   }
 
+  // A name that is already given cannot be what was meant.
+  [[nodiscard]] std::vector<std::string> free_names() const {
+    std::vector<std::string> names;
+    for (const std::string& name : known) {
+      if (!find(name)) names.push_back(name);
+    }
+    return names;
+  }
+
   [[nodiscard]] std::optional<Entry> take(std::string_view key) {
     remember(known, key);
     remember(read, key);
@@ -206,7 +215,7 @@ struct YamlMap::State {
       const std::string name = other.first.Scalar();
       if (std::find(read.begin(), read.end(), name) == read.end()) present.push_back(name);
     }
-    const std::string near = nearest_name(key, present);
+    const std::string near = misspelling_of(key, present);
     fail_at(file, node.Mark(),
             near.empty()
                 ? fmt::format("missing key '{}'", key)
@@ -373,13 +382,21 @@ void YamlMap::finish() const {
     const std::string key = entry.first.Scalar();
     if (std::find(read.begin(), read.end(), key) != read.end()) continue;
     fail_at(state_->file, entry.first.Mark(),
-            fmt::format("unknown key '{}'{}", shortened(key), nearest_hint(key, state_->known)));
+            fmt::format("unknown key '{}'{}", shortened(key),
+                        nearest_hint(key, state_->free_names(), state_->known)));
   }
 }
 
 void YamlMap::fail(std::string_view key, std::string_view message) const {
   const auto entry = state_->find(key);
   fail_at(state_->file, entry ? entry->key.Mark() : state_->node.Mark(), message);
+}
+
+YamlPlace YamlMap::place(std::string_view key) const {
+  const auto entry = state_->find(key);
+  const YAML::Mark mark = entry ? entry->mark() : state_->node.Mark();
+  if (mark.is_null()) return {.file = state_->file};
+  return {.file = state_->file, .line = mark.line + 1, .column = mark.column + 1};
 }
 
 YamlDocument YamlDocument::read_file(const std::string& path) {

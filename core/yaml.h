@@ -29,11 +29,26 @@ struct DoubleRange {
   double max = std::numeric_limits<double>::infinity();
 };
 
-// Candidate with the smallest edit distance (case-insensitive); empty if none is near.
+// Candidate with the smallest edit distance (case-insensitive); empty if none is near, or if half
+// of a short name differs and several candidates are as near.
 [[nodiscard]] std::string nearest_name(std::string_view wrong, std::span<const std::string> valid);
 // The same as the end of an error message: "; did you mean 'layers'?", or "; valid: a, b, c" when
 // none is near.
 [[nodiscard]] std::string nearest_hint(std::string_view wrong, std::span<const std::string> valid);
+// The nearest of `free`, the valid names that are not given yet; else all `valid` ones.
+[[nodiscard]] std::string nearest_hint(std::string_view wrong, std::span<const std::string> free,
+                                       std::span<const std::string> valid);
+// Which of the `present` names may have been meant to be `missing`: at most two edits away, so that
+// 'kv_heads' is no misspelling of a missing 'heads'. Empty if none.
+[[nodiscard]] std::string misspelling_of(std::string_view missing,
+                                         std::span<const std::string> present);
+
+// A place in a document, for errors that are found after reading.
+struct YamlPlace {
+  std::string file;
+  int line = 0;  // line and column count from 1; 0: not known
+  int column = 0;
+};
 
 // A map of the document. Cheap to copy: copies share what was asked for. has() makes a key known
 // to suggestions but does not count as reading it.
@@ -66,6 +81,8 @@ class YamlMap {
   void finish() const;
   // Throws ConfigError at the place of `key` (or of the map itself when absent).
   [[noreturn]] void fail(std::string_view key, std::string_view message) const;
+  // Where the value of `key` (or the map itself when absent) stands.
+  [[nodiscard]] YamlPlace place(std::string_view key) const;
 
  private:
   friend class YamlDocument;

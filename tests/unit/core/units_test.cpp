@@ -5,11 +5,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "core/error.h"
 
 namespace stepmark {
 namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
 
 TEST(ParseBytes, IsBinary) {
   EXPECT_EQ(parse_bytes("0"), 0);
@@ -18,6 +22,39 @@ TEST(ParseBytes, IsBinary) {
   EXPECT_EQ(parse_bytes("4KiB"), 4096);
   EXPECT_EQ(parse_bytes("32m"), 32 * kMiB);
   EXPECT_EQ(parse_bytes("1.5G"), 3 * kGiB / 2);
+}
+
+std::string refusal(const std::function<void()>& parse) {
+  try {
+    parse();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kUsage);
+    return error.message();
+  }
+  return "accepted";
+}
+
+TEST(ParseBytes, RefusesWhatCouldBeDecimal) {
+  const auto refused = [](const char* text) {
+    return refusal([&] { static_cast<void>(parse_bytes(text)); });
+  };
+  EXPECT_EQ(
+      refused("1GB"),
+      "'1GB' could be 1000000000 or 1073741824 bytes: write 1GiB for the larger, or the bytes");
+  EXPECT_THAT(refused("4kb"), AllOf(HasSubstr("4000 or 4096"), HasSubstr("4KiB")));
+  EXPECT_THAT(refused("1.5MB"), HasSubstr("1500000 or 1572864"));
+  EXPECT_THAT(refused("2Tb"), HasSubstr("2TiB"));
+  EXPECT_EQ(refused("16B"), "accepted");
+  EXPECT_THAT(refused("KB"), HasSubstr("not a size"));
+  EXPECT_THAT(refused("xMB"), HasSubstr("'xMB' is not a size"));
+}
+
+TEST(ExactBytes, ReadsBack) {
+  EXPECT_EQ(exact_bytes(4096), "4KiB");
+  EXPECT_EQ(exact_bytes(4097), "4097B");
+  for (const std::int64_t bytes : {std::int64_t{1}, 3 * kKiB / 2, 1536 * kKiB, 5 * kGiB}) {
+    EXPECT_EQ(parse_bytes(exact_bytes(bytes)), bytes);
+  }
 }
 
 TEST(ParseSeconds, KnowsItsUnits) {
@@ -31,6 +68,19 @@ TEST(ParseSeconds, KnowsItsUnits) {
 TEST(ParseFraction, TakesPercent) {
   EXPECT_DOUBLE_EQ(parse_fraction("1%"), 0.01);
   EXPECT_DOUBLE_EQ(parse_fraction("0.01"), 0.01);
+}
+
+TEST(ParseFraction, RefusesWhatCouldBePercent) {
+  const auto refused = [](const char* text) {
+    return refusal([&] { static_cast<void>(parse_fraction(text)); });
+  };
+  EXPECT_EQ(refused("5"), "'5' could be 5 % or 500 %: write 5% or 0.05");
+  EXPECT_EQ(refused("1"), "'1' could be 1 % or 100 %: write 1% or 100%");
+  EXPECT_EQ(refused("0.5"), "'0.5' could be 0.5 % or 50 %: write 0.5% or 50%");
+  EXPECT_EQ(refused("0.09"), "accepted");
+  EXPECT_EQ(refused("20%"), "accepted");
+  EXPECT_EQ(refused("100%"), "accepted");
+  EXPECT_THAT(refused("500%"), HasSubstr("at most 100%"));
 }
 
 TEST(Parse, RefusesEverythingElse) {

@@ -12,8 +12,10 @@
 namespace stepmark {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 YamlMap read(std::string_view text) { return YamlDocument::read_text(text, "t.yaml").map(); }
 
@@ -184,6 +186,40 @@ TEST(NearestName, FindsOnlyWhatIsNear) {
   EXPECT_EQ(nearest_name("optimizer", names), "");
   EXPECT_EQ(nearest_name("x", names), "");
   EXPECT_EQ(nearest_name("x", {}), "");
+}
+
+TEST(NearestName, DoesNotGuessBetweenShortNames) {
+  const std::vector<std::string> axes{"dp", "tp", "sp"};
+  EXPECT_EQ(nearest_name("pp", axes), "");
+  EXPECT_EQ(nearest_name("tq", axes), "tp");
+}
+
+TEST(NearestName, OffersOnlyWhatIsFree) {
+  const auto unknown = [](const char* text) {
+    YamlMap map = read(text);
+    static_cast<void>(map.optional_int("tp", 1));
+    static_cast<void>(map.optional_int("layers", 1));
+    return failure([&] { map.finish(); });
+  };
+  EXPECT_THAT(unknown("tpp: 2\n"), HasSubstr("did you mean 'tp'"));
+  EXPECT_THAT(unknown("tp: 1\ntpp: 2\n"),
+              AllOf(Not(HasSubstr("did you mean")), HasSubstr("valid: tp, layers")));
+}
+
+TEST(NearestName, AMissingKeyIsNotJustAnySimilarOne) {
+  const auto missing = [](const char* text, const char* key) {
+    YamlMap map = read(text);
+    return failure([&] { static_cast<void>(map.required_int(key)); });
+  };
+  EXPECT_THAT(missing("kv_heads: 2\n", "heads"), Not(HasSubstr("misspelling")));
+  EXPECT_THAT(missing("haeds: 2\n", "heads"), HasSubstr("'haeds' a misspelling"));
+}
+
+TEST(Yaml, KnowsThePlaceOfAValue) {
+  const YamlPlace place = read("a: 1\nlonger: x.yaml\n").place("longer");
+  EXPECT_EQ(place.file, "t.yaml");
+  EXPECT_EQ(place.line, 2);
+  EXPECT_EQ(place.column, 9);
 }
 
 }  // namespace
