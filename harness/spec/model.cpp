@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "harness/spec/forms.h"
+
 namespace stepmark {
 namespace {
 
@@ -87,6 +89,7 @@ Model read_model(YamlMap map, const std::string& name) {
     map.fail("head_dim", "rotary positions need an even head_dim");
   }
   if (!countable(model)) map.fail("layers", "the model is too large to be counted");
+  refuse_forms_not_built(map);
   map.finish();
   return model;
 }

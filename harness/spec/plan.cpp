@@ -2,16 +2,19 @@
 #include "harness/spec/plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <set>
 #include <vector>
 
 #include "core/error.h"
+#include "harness/spec/forms.h"
 
 namespace stepmark {
 namespace {
@@ -73,16 +76,35 @@ bool is_key(std::string_view key) {
   return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
-std::string nearest_key(std::string_view key) {
+// The keys of "tp=2,dp=4", wrong ones included.
+std::vector<std::string> keys_in(std::string_view text) {
+  std::vector<std::string> keys;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view item = text.substr(begin, end - begin);
+    keys.emplace_back(item.substr(0, item.find('=')));
+    begin = end + 1;
+  }
+  return keys;
+}
+
+// What to say of a key that is none, in a plan whose keys are `given`.
+std::string why_no_key(std::string_view key, const std::vector<std::string>& given) {
+  if (auto form = form_not_built(key)) return *form;
   const std::vector<std::string> keys(kKeys.begin(), kKeys.end());
-  const std::string nearest = nearest_name(key, keys);
-  return nearest.empty() ? fmt::format("valid keys: {}", fmt::join(kKeys, " "))
-                         : fmt::format("did you mean '{}'?", nearest);
+  std::vector<std::string> free;
+  std::copy_if(keys.begin(), keys.end(), std::back_inserter(free), [&](const std::string& name) {
+    return std::find(given.begin(), given.end(), name) == given.end();
+  });
+  const std::string nearest = nearest_name(key, free);
+  return fmt::format("unknown key '{}'; {}", key,
+                     nearest.empty() ? fmt::format("valid keys: {}", fmt::join(kKeys, " "))
+                                     : fmt::format("did you mean '{}'?", nearest));
 }
 
 }  // namespace
 
-Plan parse_plan(std::string_view text, Plan base) {
+Plan parse_plan(std::string_view text, Plan base, std::string_view source) {
   std::set<std::string_view> given;
   // A comma promises another item, so a text that ends in one has an empty item there.
   for (std::size_t begin = 0; !text.empty() && begin <= text.size();) {
@@ -91,14 +113,13 @@ Plan parse_plan(std::string_view text, Plan base) {
     const std::size_t column = begin + 1;
     const std::size_t equals = item.find('=');
     const std::string_view key = item.substr(0, equals);
-    STEPMARK_REQUIRE(is_key(key), "--plan:1:{}: unknown key '{}'; {}", column, key,
-                     nearest_key(key));
-    STEPMARK_REQUIRE(equals != std::string_view::npos,
-                     "--plan:1:{}: '{}' needs a value, as in {}=2", column, key, key);
-    STEPMARK_REQUIRE(given.insert(key).second, "--plan:1:{}: '{}' is given twice", column, key);
+    STEPMARK_REQUIRE(is_key(key), "{}:1:{}: {}", source, column, why_no_key(key, keys_in(text)));
+    STEPMARK_REQUIRE(equals != std::string_view::npos, "{}:1:{}: '{}' needs a value, as in {}=2",
+                     source, column, key, key);
+    STEPMARK_REQUIRE(given.insert(key).second, "{}:1:{}: '{}' is given twice", source, column, key);
     const std::string_view value = item.substr(equals + 1);
     if (const auto expected = set_key(base, key, value)) {
-      throw Error(ExitCode::kUsage, fmt::format("--plan:1:{}: {}='{}': expected {}",
+      throw Error(ExitCode::kUsage, fmt::format("{}:1:{}: {}='{}': expected {}", source,
                                                 column + equals + 1, key, value, *expected));
     }
     begin = end + 1;
@@ -114,6 +135,7 @@ Plan read_plan(YamlMap map, Plan base) {
       map.fail(key, fmt::format("'{}': expected {}", value, *expected));
     }
   }
+  refuse_forms_not_built(map);
   map.finish();
   return base;
 }

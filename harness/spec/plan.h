@@ -33,8 +33,10 @@ struct Plan {
 };
 
 // Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp sp micro_batch accumulation seq layers
-// precision bucket_mib lr weight_decay clip. Error(kUsage) names the column and the nearest key.
-[[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {});
+// precision bucket_mib lr weight_decay clip. Error(kUsage) names the column and the nearest key
+// that is still free; `source` is where the text comes from.
+[[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {},
+                              std::string_view source = "--plan");
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
 // Canonical text, every key in fixed order; parse_plan(to_text(p)) == p.

@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 Model small() {
@@ -76,6 +77,26 @@ TEST(PlanText, UnknownKeyGivesColumnAndNearest) {
   EXPECT_THAT(error_of("tp=2,microbatch=4"),
               AllOf(StartsWith("--plan:1:6:"), HasSubstr("did you mean 'micro_batch'")));
   EXPECT_THAT(error_of("zzzzzzzzzz=4"), HasSubstr("valid keys: dp tp"));
+}
+
+TEST(PlanText, FormsThatDoNotExistYetAreNamed) {
+  for (const char* form : {"pp", "vpp", "chunks", "cp", "ep", "etp", "zero", "fsdp", "recompute",
+                           "schedule", "PP", "virtual-stages", "offload"}) {
+    EXPECT_THAT(error_of(std::string("tp=2,") + form + "=2"),
+                AllOf(StartsWith("--plan:1:6: "), HasSubstr("is not built yet"),
+                      HasSubstr("docs/architecture.md"), Not(HasSubstr("did you mean"))))
+        << form;
+  }
+  EXPECT_THAT(error_of("pp=2"), HasSubstr("pp: pipeline parallelism is not built yet"));
+}
+
+TEST(PlanText, OffersOnlyKeysThatAreNearAndFree) {
+  EXPECT_THAT(error_of("tpp=4"), HasSubstr("did you mean 'tp'"));
+  EXPECT_THAT(error_of("tp=2,tpp=4"),
+              AllOf(Not(HasSubstr("did you mean")), HasSubstr("valid keys")));
+  EXPECT_THAT(error_of("tpp=4,tp=2"),
+              AllOf(Not(HasSubstr("did you mean")), HasSubstr("valid keys")));
+  EXPECT_THAT(error_of("xp=4"), HasSubstr("valid keys"));
 }
 
 TEST(PlanText, WrongValuesGiveColumnAndExpectation) {

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/spec/forms.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace stepmark {
+namespace {
+
+struct Form {
+  std::string_view name;
+  std::string_view what;
+};
+
+constexpr std::string_view kPipeline = "pipeline parallelism";
+constexpr std::string_view kSchedules =
+    "pipeline schedules (1F1B, GPipe, interleaved, zero-bubble)";
+constexpr std::string_view kInterleaving = "interleaved pipeline stages";
+constexpr std::string_view kContext = "context parallelism";
+constexpr std::string_view kExpert = "expert parallelism";
+constexpr std::string_view kExperts = "mixture of experts";
+constexpr std::string_view kZero = "sharding of optimizer, gradients and parameters (ZeRO, FSDP)";
+constexpr std::string_view kRecompute = "recomputation of activations";
+constexpr std::string_view kOffload = "offloading to the host";
+
+// The names that Megatron-LM, DeepSpeed, PyTorch and papers use.
+constexpr std::array<Form, 48> kForms{{{"pp", kPipeline},
+                                       {"pipeline", kPipeline},
+                                       {"pipeline_parallel", kPipeline},
+                                       {"pipeline_parallel_size", kPipeline},
+                                       {"stages", kPipeline},
+                                       {"schedule", kSchedules},
+                                       {"pp_schedule", kSchedules},
+                                       {"pipeline_schedule", kSchedules},
+                                       {"vpp", kInterleaving},
+                                       {"chunks", kInterleaving},
+                                       {"interleave", kInterleaving},
+                                       {"virtual_stages", kInterleaving},
+                                       {"virtual_pipeline", kInterleaving},
+                                       {"cp", kContext},
+                                       {"context", kContext},
+                                       {"context_parallel", kContext},
+                                       {"context_parallel_size", kContext},
+                                       {"ring", kContext},
+                                       {"ring_attention", kContext},
+                                       {"ulysses", kContext},
+                                       {"ep", kExpert},
+                                       {"etp", kExpert},
+                                       {"edp", kExpert},
+                                       {"expert_parallel", kExpert},
+                                       {"expert_parallel_size", kExpert},
+                                       {"expert_tensor_parallel", kExpert},
+                                       {"moe", kExperts},
+                                       {"experts", kExperts},
+                                       {"num_experts", kExperts},
+                                       {"n_experts", kExperts},
+                                       {"top_k", kExperts},
+                                       {"topk", kExperts},
+                                       {"zero", kZero},
+                                       {"zero1", kZero},
+                                       {"zero2", kZero},
+                                       {"zero3", kZero},
+                                       {"zero_stage", kZero},
+                                       {"fsdp", kZero},
+                                       {"hsdp", kZero},
+                                       {"shard", kZero},
+                                       {"distributed_optimizer", kZero},
+                                       {"recompute", kRecompute},
+                                       {"remat", kRecompute},
+                                       {"checkpointing", kRecompute},
+                                       {"activation_checkpointing", kRecompute},
+                                       {"gradient_checkpointing", kRecompute},
+                                       {"offload", kOffload},
+                                       {"cpu_offload", kOffload}}};
+
+}  // namespace
+
+std::optional<std::string> form_not_built(std::string_view name) {
+  std::string plain(name);
+  std::transform(plain.begin(), plain.end(), plain.begin(), [](char c) {
+    if (c == '-') return '_';
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
+  const auto* const form = std::find_if(kForms.begin(), kForms.end(),
+                                        [&](const Form& one) { return one.name == plain; });
+  if (form == kForms.end()) return std::nullopt;
+  return fmt::format("{}: {} is not built yet, see docs/architecture.md", name, form->what);
+}
+
+void refuse_forms_not_built(const YamlMap& map) {
+  for (const std::string& key : map.keys()) {
+    if (const auto form = form_not_built(key)) map.fail(key, *form);
+  }
+}
+
+}  // namespace stepmark
