@@ -160,6 +160,7 @@ void CollectiveBuffers::check_send(Verification& result) const {
 
 Verification CollectiveBuffers::verify() const {
   Verification result;
+  result.moves_data = collective_->kind != CollectiveKind::barrier;
   check_received(result);
   check_send(result);
   for (const auto& [memory, name] : {std::pair{&recv_, "receive"}, std::pair{&send_, "send"}}) {

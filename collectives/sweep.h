@@ -10,15 +10,16 @@
 
 namespace stepmark {
 
+// Nobody reads more rows, and a slip in a step must not make millions.
+inline constexpr std::size_t kMaxSweepCases = 10'000;
+
 struct SweepSpec {
   std::vector<CollectiveKind> kinds;
-  std::int64_t min_bytes = 8;
-  std::int64_t max_bytes = 16 << 20;
-  double factor = 2.0;  // from one size to the next, > 1
+  std::vector<std::int64_t> sizes;  // bytes, in any order
   std::vector<DType> dtypes{DType::f32};
   std::vector<ReduceOp> ops{ReduceOp::sum};
   bool out_of_place = true;
-  bool in_place = false;  // left out silently for collectives that have no such form
+  bool in_place = false;  // of collectives that have such a form
   int root = 0;
   std::uint64_t seed = 1;
 };
@@ -31,11 +32,23 @@ struct SweepCase {
   std::string name;
 };
 
-// min, min*factor, ... up to and including max where it is hit. Error(kUsage) on an empty range.
-[[nodiscard]] std::vector<std::int64_t> sweep_sizes(std::int64_t min_bytes, std::int64_t max_bytes,
-                                                    double factor);
-// In the order kind, dtype, operator, placement, size.
-[[nodiscard]] std::vector<SweepCase> sweep_cases(const SweepSpec& spec);
+struct Sweep {
+  std::vector<SweepCase> cases;  // in the order kind, dtype, operator, placement, size
+  // What was left out: sizes that leave no element or round to the same number of elements as a
+  // smaller one, and collectives without the one placement that was asked for.
+  std::vector<std::string> remarks;
+};
+
+// min, min*factor, ... up to and including max where it is hit. Error(kUsage) on an empty range, on
+// a factor that is not above 1, and on more than kMaxSweepCases sizes.
+[[nodiscard]] std::vector<std::int64_t> sizes_by_factor(std::int64_t min_bytes,
+                                                        std::int64_t max_bytes, double factor);
+// min, min+step, ... in the same way.
+[[nodiscard]] std::vector<std::int64_t> sizes_by_step(std::int64_t min_bytes,
+                                                      std::int64_t max_bytes, std::int64_t step);
+
+// For a group of `ranks` ranks. Error(kUsage) on more than kMaxSweepCases cases.
+[[nodiscard]] Sweep sweep_cases(const SweepSpec& spec, int ranks);
 [[nodiscard]] std::string case_name(const Collective& collective, const CollectiveSetup& setup);
 
 }  // namespace stepmark

@@ -17,6 +17,7 @@ std::string Verification::describe() const {
                     wrong, checked, first_bad, cause.empty() ? "" : " (" + cause + ")", want, got);
   }
   if (!damage.empty()) text += (text.empty() ? "" : "; ") + damage;
+  if (text.empty() && checked == 0 && moves_data) return "not one element was checked";
   if (text.empty()) text = fmt::format("all {} elements exact", checked);
   return text;
 }

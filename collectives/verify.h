@@ -15,6 +15,7 @@ namespace stepmark {
 
 struct Verification {
   std::int64_t checked = 0;  // elements of the receive buffer
+  bool moves_data = true;    // false for the barrier: there is nothing to look at
   std::int64_t wrong = 0;
   std::int64_t first_bad = -1;  // index in the receive buffer
   double expected = 0.0;        // at first_bad; NaN: the element should not have been written
@@ -24,7 +25,10 @@ struct Verification {
   bool send_intact = true;
   std::string damage;  // where a guard or the send buffer changed
 
-  [[nodiscard]] bool ok() const { return wrong == 0 && guards_intact && send_intact; }
+  // Never for a check that looked at nothing.
+  [[nodiscard]] bool ok() const {
+    return wrong == 0 && guards_intact && send_intact && (checked > 0 || !moves_data);
+  }
   // One line: "2 of 1024 elements wrong, the first at index 17 (chunk of rank 2): expected ...".
   [[nodiscard]] std::string describe() const;
 };

@@ -61,6 +61,9 @@ class Case {
  public:
   virtual ~Case() = default;
   [[nodiscard]] virtual const std::string& id() const = 0;
+  // All that decides what is measured; where ids round or leave out settings, this does not. Cases
+  // of one definition are one case, whatever led to them.
+  [[nodiscard]] virtual std::string definition() const { return id(); }
   [[nodiscard]] virtual std::string_view family() const = 0;
   // Share of the run's budget relative to other cases.
   [[nodiscard]] virtual double weight() const { return 1.0; }
@@ -70,18 +73,24 @@ class Case {
   [[nodiscard]] virtual Record run(CaseContext& context) = 0;
 };
 
+// What a suite comes to in a world, and what of it was left out or met, for the user to read.
+struct Expansion {
+  std::vector<std::unique_ptr<Case>> cases;
+  std::vector<std::string> remarks;
+};
+
 [[nodiscard]] std::unique_ptr<Case> make_kernel_case(const OpShape& shape);
-// Cases of one entry: every size, dtype, operator and placement.
-[[nodiscard]] std::vector<std::unique_ptr<Case>> make_collective_cases(const CollectiveEntry& entry,
-                                                                       int world_size);
 // `plan` must be resolved for the world.
 [[nodiscard]] std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan);
 
+// The following add the cases of one entry. Sizes that leave a rank without an element make no
+// case; a remark says so.
+// Every size, dtype, operator and placement.
+void add_collective_cases(const CollectiveEntry& entry, int world_size, Expansion& expansion);
 // The first plan of the entry that fits the world; skipped where none does or nobody talks.
-[[nodiscard]] std::unique_ptr<Case> make_groups_case(const GroupsEntry& entry, int world_size);
+void add_groups_case(const GroupsEntry& entry, int world_size, Expansion& expansion);
 // Every collective, size, CTA limit and priority; with one rank the stand-in for a collective.
-[[nodiscard]] std::vector<std::unique_ptr<Case>> make_overlap_cases(const OverlapEntry& entry,
-                                                                    int world_size);
+void add_overlap_cases(const OverlapEntry& entry, int world_size, Expansion& expansion);
 
 // A case that cannot run in this world, with its reason.
 [[nodiscard]] std::unique_ptr<Case> make_skipped_case(std::string id, std::string family,
@@ -89,9 +98,10 @@ class Case {
 
 // All cases of a suite for a world of `world_size` ranks. Workloads are looked up by name. A step
 // entry none of whose plans fits becomes a skipped case; an explicit single plan that does not fit
-// is Error(kUsage).
-[[nodiscard]] std::vector<std::unique_ptr<Case>> expand(const Suite& suite, int world_size,
-                                                        const std::vector<Workload>& workloads);
+// is Error(kUsage). Entries that come to the same case (fallback plans do) share it. Error(kUsage)
+// for two cases of one id that differ in what they measure, and for more than kMaxSweepCases.
+[[nodiscard]] Expansion expand(const Suite& suite, int world_size,
+                               const std::vector<Workload>& workloads);
 
 // Measures the peaks: collective, a second or two.
 [[nodiscard]] DevicePeaks probe_peaks(Control& control, Executor& executor);

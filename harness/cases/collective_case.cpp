@@ -7,7 +7,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <cmath>
+#include <set>
+#include <thread>
 
 #include "collectives/sweep.h"
 #include "collectives/verify.h"
@@ -20,14 +24,23 @@ namespace {
 constexpr double kSampleSeconds = 1e-3;
 constexpr int kMaxCallsPerSample = 200;
 constexpr double kIsolatedShare = 0.2;  // of the budget
+// How long one rank stays away while the others must wait for it in a barrier: a longer time if the
+// scheduler was in the way of a shorter one.
+constexpr std::array kLateSeconds{0.01, 0.04, 0.16};
 
 class CollectiveCase final : public Case {
  public:
   CollectiveCase(SweepCase sweep, int world_size)
       : sweep_(std::move(sweep)),
-        id_(fmt::format("collective/{}/world{}", sweep_.name, world_size)) {}
+        id_(fmt::format("collective/{}/world{}", sweep_.name, world_size)) {
+    CollectiveSetup whole = sweep_.setup;
+    whole.size_bytes = sweep_.collective->sizes(whole, world_size).size_bytes;
+    definition_ =
+        fmt::format("collective/{}/world{}", case_name(*sweep_.collective, whole), world_size);
+  }
 
   [[nodiscard]] const std::string& id() const override { return id_; }
+  [[nodiscard]] std::string definition() const override { return definition_; }
   [[nodiscard]] std::string_view family() const override { return "collective"; }
 
   [[nodiscard]] Record run(CaseContext& context) override {
@@ -67,7 +80,8 @@ class CollectiveCase final : public Case {
                     [&] { return time_calls(1); });
     }
 
-    if (buffers.repeatable()) {  // the timed buffers themselves
+    const bool moves_data = sweep_.collective->kind != CollectiveKind::barrier;
+    if (moves_data && buffers.repeatable()) {  // the timed buffers themselves
       if (!add_verification(record, context.control, "every element exact after timing",
                             buffers.verify()))
         return record;
@@ -113,6 +127,34 @@ class CollectiveCase final : public Case {
                       kMaxCallsPerSample);
   }
 
+  // Whether the others stood in the barrier for (half of) the time by which `late_rank` came late.
+  static bool holds_back(CaseContext& context, Stream& stream, int late_rank, double late_s) {
+    const bool late = context.control.rank() == late_rank;
+    context.control.barrier();
+    if (late) std::this_thread::sleep_for(std::chrono::duration<double>(late_s));
+    const double begin_s = steady_clock_seconds();
+    context.world.barrier(stream);
+    stream.synchronize();
+    const double waited_s = steady_clock_seconds() - begin_s;
+    return all_ranks(context.control, late || waited_s >= late_s / 2);
+  }
+
+  // A barrier moves nothing that could be looked at: what it must do is hold everybody back.
+  static bool check_barrier(Record& record, CaseContext& context, Stream& stream,
+                            const std::string& when) {
+    const int ranks = context.control.size();
+    std::string detail;
+    for (const int late_rank : std::set<int>{0, ranks / 2, ranks - 1}) {
+      const bool held = std::any_of(kLateSeconds.begin(), kLateSeconds.end(), [&](double late_s) {
+        return holds_back(context, stream, late_rank, late_s);
+      });
+      if (!held) detail = fmt::format("ranks left before rank {} came", late_rank);
+    }
+    const bool passed = detail.empty();
+    return add_check(record, "nobody leaves before everybody came " + when, passed,
+                     passed ? "held back by the first, middle and last rank" : detail);
+  }
+
   bool verify_fresh(Record& record, CaseContext& context, CollectiveBuffers& buffers,
                     Stream& stream, const std::string& when, double* seconds = nullptr) const {
     buffers.fill();
@@ -121,31 +163,37 @@ class CollectiveCase final : public Case {
     buffers.submit(context.world, stream);
     stream.synchronize();
     if (seconds != nullptr) *seconds = steady_clock_seconds() - begin_s;
+    if (sweep_.collective->kind == CollectiveKind::barrier) {
+      return check_barrier(record, context, stream, when);
+    }
     return add_verification(record, context.control, "every element exact " + when,
                             buffers.verify());
   }
 
   SweepCase sweep_;
-  std::string id_;
+  std::string id_, definition_;  // with the size as asked for, and in whole elements
 };
 
 }  // namespace
 
-std::vector<std::unique_ptr<Case>> make_collective_cases(const CollectiveEntry& entry,
-                                                         int world_size) {
+void add_collective_cases(const CollectiveEntry& entry, int world_size, Expansion& expansion) {
   const SweepSpec spec{.kinds = entry.kinds,
-                       .min_bytes = entry.min_bytes,
-                       .max_bytes = entry.max_bytes,
-                       .factor = static_cast<double>(entry.factor),
+                       .sizes = entry.sizes,
                        .dtypes = entry.dtypes,
                        .ops = entry.ops,
                        .out_of_place = entry.out_of_place,
                        .in_place = entry.in_place};
-  std::vector<std::unique_ptr<Case>> cases;
-  for (SweepCase& sweep : sweep_cases(spec)) {
-    cases.push_back(std::make_unique<CollectiveCase>(std::move(sweep), world_size));
+  Sweep sweep = sweep_cases(spec, world_size);
+  for (SweepCase& one : sweep.cases) {
+    auto made = std::make_unique<CollectiveCase>(std::move(one), world_size);
+    if (world_size == 1) {  // a copy is not a collective
+      expansion.cases.push_back(
+          make_skipped_case(made->id(), "collective", "needs at least 2 ranks"));
+    } else {
+      expansion.cases.push_back(std::move(made));
+    }
   }
-  return cases;
+  for (std::string& remark : sweep.remarks) expansion.remarks.push_back(std::move(remark));
 }
 
 }  // namespace stepmark

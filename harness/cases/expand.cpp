@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <map>
+
+#include "collectives/sweep.h"
 #include "core/error.h"
 #include "core/yaml.h"
 #include "harness/cases/case.h"
@@ -58,44 +62,87 @@ std::unique_ptr<Case> step_case(const StepEntry& entry, int world_size,
                            "no plan of the suite fits: " + reasons);
 }
 
+void add_step_case(const StepEntry& entry, int world_size, const std::vector<Workload>& workloads,
+                   Expansion& expansion) {
+  try {
+    expansion.cases.push_back(step_case(entry, world_size, workloads));
+  } catch (const Error& error) {
+    const YamlPlace& place = entry.place;
+    if (place.file.empty()) throw;
+    throw ConfigError(place.file, place.line, place.column, error.message());
+  }
+}
+
+// What of an op stays under the limits; a remark where nothing does.
+void add_kernel_cases(const KernelEntry& entry, Expansion& expansion) {
+  for (const OpId op : entry.ops) {
+    for (const DType dtype : entry.dtypes) {
+      const std::size_t before = expansion.cases.size();
+      for (const OpShape& shape : info_of(op).bench_shapes(dtype)) {
+        if (bytes_of(shape) > entry.max_bytes || flops_of(shape) > entry.max_gflop * 1e9) continue;
+        expansion.cases.push_back(make_kernel_case(shape));
+      }
+      if (expansion.cases.size() > before) continue;
+      expansion.remarks.push_back(
+          fmt::format("kernel {} {}: none of its shapes is within max_bytes and max_gflop: dropped",
+                      info_of(op).name, name_of(dtype)));
+    }
+  }
+}
+
+// Cases of one definition are one. Fallback plans meet in them, and sizes of several entries.
+void merge(Expansion& expansion) {
+  std::map<std::string, std::string> ids;          // by definition
+  std::map<std::string, std::string> definitions;  // by id
+  std::vector<std::string> met;
+  std::vector<std::unique_ptr<Case>> kept;
+  for (auto& one : expansion.cases) {
+    const auto [known, is_new] = ids.try_emplace(one->definition(), one->id());
+    if (!is_new) {
+      met.push_back(one->id() + (known->second == one->id() ? "" : " (as " + known->second + ")"));
+      continue;
+    }
+    const auto [other, id_is_new] = definitions.try_emplace(one->id(), one->definition());
+    STEPMARK_REQUIRE(id_is_new,
+                     "the suite asks twice for case '{}' with different settings, '{}' and '{}'; "
+                     "put them into two suites",
+                     one->id(), other->second, one->definition());
+    kept.push_back(std::move(one));
+  }
+  expansion.cases = std::move(kept);
+  if (met.empty()) return;
+  std::sort(met.begin(), met.end());
+  met.erase(std::unique(met.begin(), met.end()), met.end());
+  expansion.remarks.push_back(fmt::format(
+      "several entries come to the same case, measured once: {}", fmt::join(met, ", ")));
+}
+
 }  // namespace
 
 std::unique_ptr<Case> make_skipped_case(std::string id, std::string family, std::string reason) {
   return std::make_unique<SkippedCase>(std::move(id), std::move(family), std::move(reason));
 }
 
-std::vector<std::unique_ptr<Case>> expand(const Suite& suite, int world_size,
-                                          const std::vector<Workload>& workloads) {
-  std::vector<std::unique_ptr<Case>> cases;
+Expansion expand(const Suite& suite, int world_size, const std::vector<Workload>& workloads) {
+  Expansion expansion;
   for (const SuiteEntry& entry : suite.entries) {
     if (const auto* kernel = std::get_if<KernelEntry>(&entry)) {
-      for (const OpId op : kernel->ops) {
-        for (const DType dtype : kernel->dtypes) {
-          for (const OpShape& shape : info_of(op).bench_shapes(dtype)) {
-            if (bytes_of(shape) > kernel->max_bytes || flops_of(shape) > kernel->max_gflop * 1e9) {
-              continue;
-            }
-            cases.push_back(make_kernel_case(shape));
-          }
-        }
-      }
+      add_kernel_cases(*kernel, expansion);
     } else if (const auto* collective = std::get_if<CollectiveEntry>(&entry)) {
-      for (auto& one : make_collective_cases(*collective, world_size)) {
-        if (world_size == 1) {  // a copy is not a collective
-          cases.push_back(make_skipped_case(one->id(), "collective", "needs at least 2 ranks"));
-        } else {
-          cases.push_back(std::move(one));
-        }
-      }
+      add_collective_cases(*collective, world_size, expansion);
     } else if (const auto* groups = std::get_if<GroupsEntry>(&entry)) {
-      cases.push_back(make_groups_case(*groups, world_size));
+      add_groups_case(*groups, world_size, expansion);
     } else if (const auto* overlap = std::get_if<OverlapEntry>(&entry)) {
-      for (auto& one : make_overlap_cases(*overlap, world_size)) cases.push_back(std::move(one));
+      add_overlap_cases(*overlap, world_size, expansion);
     } else {
-      cases.push_back(step_case(std::get<StepEntry>(entry), world_size, workloads));
+      add_step_case(std::get<StepEntry>(entry), world_size, workloads, expansion);
     }
+    STEPMARK_REQUIRE(expansion.cases.size() <= kMaxSweepCases,
+                     "the suite comes to more than {} cases: take larger steps or shorter lists",
+                     kMaxSweepCases);
   }
-  return cases;
+  merge(expansion);
+  return expansion;
 }
 
 }  // namespace stepmark

@@ -23,17 +23,11 @@ constexpr double kSampleSeconds = 1e-3;
 constexpr std::int64_t kMaxCalls = 512;
 constexpr double kTogetherShare = 0.5;  // of the budget; the axes alone share the rest
 
-std::string size_name(std::int64_t bytes) {
-  std::string text = format_bytes(static_cast<double>(bytes));
-  std::erase(text, ' ');
-  return text;
-}
-
 std::string traffic_name(const GroupsEntry& entry) {
   std::string what;
   for (const AxisTraffic& axis : entry.traffic) {
     what += fmt::format("{}{}.{}.{}", what.empty() ? "" : "+", axis.axis, name_of(axis.kind),
-                        size_name(axis.bytes));
+                        exact_bytes(axis.bytes));
   }
   return fmt::format("{}/{}", what, name_of(entry.dtype));
 }
@@ -68,7 +62,18 @@ class GroupsCase final : public Case {
   [[nodiscard]] const std::string& id() const override { return id_; }
   [[nodiscard]] std::string_view family() const override { return "groups"; }
   [[nodiscard]] double weight() const override { return 3.0; }
+  [[nodiscard]] std::string definition() const override {
+    return fmt::format("{}/calls{}", id_, entry_.calls);
+  }
   [[nodiscard]] bool empty() const { return entry_.traffic.empty(); }
+  // An axis whose size leaves its ranks without an element.
+  [[nodiscard]] const AxisTraffic* without_elements() const {
+    for (const AxisTraffic& axis : entry_.traffic) {
+      const CollectiveSetup setup{.size_bytes = axis.bytes, .dtype = entry_.dtype};
+      if (collective(axis.kind).sizes(setup, mesh_.degree(axis.axis)).verb_count == 0) return &axis;
+    }
+    return nullptr;
+  }
 
   [[nodiscard]] Record run(CaseContext& context) override {
     Record record;
@@ -237,10 +242,13 @@ class GroupsCase final : public Case {
 
 }  // namespace
 
-std::unique_ptr<Case> make_groups_case(const GroupsEntry& entry, int world_size) {
+void add_groups_case(const GroupsEntry& entry, int world_size, Expansion& expansion) {
   const std::string skipped_id =
       fmt::format("groups/{}/{}", entry.plans.front(), traffic_name(entry));
-  if (world_size == 1) return make_skipped_case(skipped_id, "groups", "needs at least 2 ranks");
+  const auto skip = [&](const std::string& reason) {
+    expansion.cases.push_back(make_skipped_case(skipped_id, "groups", reason));
+  };
+  if (world_size == 1) return skip("needs at least 2 ranks");
   std::string reasons;
   for (const std::string& text : entry.plans) {
     Plan plan = parse_plan(text);
@@ -248,14 +256,19 @@ std::unique_ptr<Case> make_groups_case(const GroupsEntry& entry, int world_size)
     std::string reason;
     if (plan.dp * plan.tp != world_size) {
       reason = fmt::format("needs {} ranks", plan.dp * plan.tp);
-    } else if (auto one = std::make_unique<GroupsCase>(entry, plan); !one->empty()) {
-      return one;
-    } else {
+    } else if (auto one = std::make_unique<GroupsCase>(entry, plan); one->empty()) {
       reason = "no axis with traffic has more than one rank";
+    } else if (const AxisTraffic* axis = one->without_elements(); axis != nullptr) {
+      expansion.remarks.push_back(fmt::format("{}: no element in {} of {}: dropped", one->id(),
+                                              exact_bytes(axis->bytes), name_of(axis->kind)));
+      return;
+    } else {
+      expansion.cases.push_back(std::move(one));
+      return;
     }
     reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", text, reason);
   }
-  return make_skipped_case(skipped_id, "groups", "no plan of the suite fits: " + reasons);
+  skip("no plan of the suite fits: " + reasons);
 }
 
 }  // namespace stepmark

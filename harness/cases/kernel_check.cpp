@@ -154,6 +154,11 @@ bool check_against_reference(Record& record, CaseContext& context, OpId op, DTyp
   double worst = 0;
   std::string worst_shape;
   const std::vector<OpShape> shapes = info_of(op).test_shapes(dtype);
+  if (shapes.empty()) {
+    return add_check(
+        record, "against the double reference", false,
+        fmt::format("{} has no shape in {} to be checked with", info_of(op).name, name_of(dtype)));
+  }
   for (const OpShape& shape : shapes) {
     KernelRun kernel(context.executor, shape, context.seed);
     kernel.run();

@@ -48,15 +48,22 @@ class OverlapCase final : public Case {
     const auto gemm = unpack<GemmShape>(spec.gemm);
     std::string what = "occupy";
     if (spec.kind) {
-      what =
-          fmt::format("{}/{}", name_of(*spec.kind), format_bytes(static_cast<double>(spec.bytes)));
-      std::erase(what, ' ');
+      what = fmt::format("{}/{}", name_of(*spec.kind), exact_bytes(spec.bytes));
     }
-    id_ = fmt::format("overlap/{}/gemm{}x{}x{}/{}/ctas{}/{}/world{}", what, gemm.m, gemm.n, gemm.k,
-                      name_of(spec.gemm.dtype), spec.ctas, priority(), world_size);
+    const auto with = [&](const std::string& beside) {
+      return fmt::format("overlap/{}/gemm{}x{}x{}/{}/ctas{}/{}/world{}", beside, gemm.m, gemm.n,
+                         gemm.k, name_of(spec.gemm.dtype), spec.ctas, priority(), world_size);
+    };
+    id_ = with(what);
+    definition_ = id_;
+    if (!spec.kind) return;
+    const CollectiveSetup setup{.size_bytes = spec.bytes, .dtype = spec.gemm.dtype};
+    const std::int64_t whole = collective(*spec.kind).sizes(setup, world_size).size_bytes;
+    definition_ = with(fmt::format("{}/{}", name_of(*spec.kind), exact_bytes(whole)));
   }
 
   [[nodiscard]] const std::string& id() const override { return id_; }
+  [[nodiscard]] std::string definition() const override { return definition_; }
   [[nodiscard]] std::string_view family() const override { return "overlap"; }
   [[nodiscard]] double weight() const override { return 2.0; }
 
@@ -237,12 +244,12 @@ class OverlapCase final : public Case {
   }
 
   OverlapSpec spec_;
-  std::string id_;
+  std::string id_, definition_;  // with the size as asked for, and in whole elements
 };
 
 }  // namespace
 
-std::vector<std::unique_ptr<Case>> make_overlap_cases(const OverlapEntry& entry, int world_size) {
+void add_overlap_cases(const OverlapEntry& entry, int world_size, Expansion& expansion) {
   std::vector<OverlapSpec> specs;
   const OverlapSpec base{
       .gemm = pack(GemmShape{.m = entry.m, .n = entry.n, .k = entry.k}, entry.dtype), .kind = {}};
@@ -261,6 +268,13 @@ std::vector<std::unique_ptr<Case>> make_overlap_cases(const OverlapEntry& entry,
   } else {
     for (const CollectiveKind kind : entry.kinds) {
       for (const std::int64_t bytes : entry.bytes) {
+        const CollectiveSetup setup{.size_bytes = bytes, .dtype = entry.dtype};
+        if (collective(kind).sizes(setup, world_size).verb_count == 0) {
+          expansion.remarks.push_back(fmt::format("overlap with {} {}: no element in {}: dropped",
+                                                  name_of(kind), name_of(entry.dtype),
+                                                  exact_bytes(bytes)));
+          continue;
+        }
         for (const std::int64_t ctas : entry.max_ctas) {
           OverlapSpec spec = base;
           spec.kind = kind;
@@ -271,11 +285,9 @@ std::vector<std::unique_ptr<Case>> make_overlap_cases(const OverlapEntry& entry,
       }
     }
   }
-  std::vector<std::unique_ptr<Case>> cases;
   for (const OverlapSpec& spec : specs) {
-    cases.push_back(std::make_unique<OverlapCase>(spec, world_size));
+    expansion.cases.push_back(std::make_unique<OverlapCase>(spec, world_size));
   }
-  return cases;
 }
 
 }  // namespace stepmark

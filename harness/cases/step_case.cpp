@@ -35,6 +35,9 @@ class StepCase final : public Case {
         id_(fmt::format("step/{}/{}", workload.name, short_name(plan))) {}
 
   [[nodiscard]] const std::string& id() const override { return id_; }
+  [[nodiscard]] std::string definition() const override {
+    return fmt::format("step/{}/{}", workload_, to_text(plan_));
+  }
   [[nodiscard]] std::string_view family() const override { return "step"; }
   [[nodiscard]] double weight() const override { return 10.0; }
 

@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/yaml.h"
+#include "harness/spec/file_reference.h"
 
 namespace stepmark {
 namespace {
@@ -51,8 +52,7 @@ std::vector<std::string> shipped(const std::string& kind) {
 }
 
 std::string find_file(const std::string& kind, const std::string& name) {
-  const fs::path as_path(name);
-  if (as_path.extension() == ".yaml" || name.find('/') != std::string::npos) return name;
+  if (names_a_file(name)) return name;
   const fs::path file = fs::path(data_folder()) / kind / (name + ".yaml");
   if (fs::is_regular_file(file)) return file.string();
   const std::vector<std::string> names = shipped(kind);

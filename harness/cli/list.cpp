@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/log.h"
 #include "core/output.h"
 #include "core/units.h"
 #include "harness/cli/backends.h"
@@ -57,7 +58,9 @@ Rows case_rows(const ListOptions& options) {
   run.suite = options.suite;
   run.suite_given = true;
   Rows rows{{"case", "family"}};
-  for (const auto& one : make_run_config(run, options.ranks).cases) {
+  const RunConfig config = make_run_config(run, options.ranks);
+  for (const std::string& remark : config.remarks) log_warning("{}", remark);
+  for (const auto& one : config.cases) {
     rows.push_back({one->id(), std::string(one->family())});
   }
   return rows;

@@ -212,6 +212,9 @@ class RunSession {
              job_->control().size(), resources_.compute_threads,
              format_seconds(config_.suite.budget_s),
              repeat_.asked() > 1 ? " for all repetitions" : "");
+    for (const std::string& remark : config_.remarks) {
+      if (!repeat_.continued()) log_warning("{}", remark);
+    }
     if (resources_.oversubscribed && !repeat_.continued()) {
       log_warning("more ranks than the {} cores of this host: timings include scheduling",
                   resources_.cores);

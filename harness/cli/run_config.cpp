@@ -2,52 +2,53 @@
 #include "harness/cli/run_config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "core/units.h"
 #include "harness/cli/data_files.h"
+#include "harness/cli/workload_files.h"
 
 namespace stepmark {
 namespace {
 
 Suite single_step_suite(const RunOptions& options) {
   Suite suite;
-  suite.name = fmt::format("workload:{}", options.workload);
   suite.description = "one step";
   suite.budget_s = 60;
-  suite.entries.emplace_back(StepEntry{.workload = options.workload, .plans = {options.plan}});
+  suite.entries.emplace_back(
+      StepEntry{.workload = options.workload, .plans = {options.plan}, .place = {}});
   return suite;
 }
 
-// A workload given as a file joins the shipped ones under its own name.
-void load_workloads(const RunOptions& options, RunConfig& config, std::string& name) {
-  config.workloads = shipped_workloads();
-  if (options.workload.empty()) return;
-  const std::string path = find_file("workloads", options.workload);
-  Workload workload = read_workload(path);
-  name = workload.name;
-  std::erase_if(config.workloads, [&](const Workload& w) { return w.name == workload.name; });
-  config.workloads.push_back(std::move(workload));
+bool matches(const Case& one, const std::string& filter) {
+  return one.id().find(filter) != std::string::npos;
 }
 
-void keep_matching(std::vector<std::unique_ptr<Case>>& cases,
-                   const std::vector<std::string>& filters) {
+// A filter that finds nothing beside others that do is likely a slip: a remark.
+void keep_matching(const std::vector<std::string>& filters, Expansion& expansion) {
+  auto& cases = expansion.cases;
   if (filters.empty()) return;
+  for (const std::string& filter : filters) {
+    if (std::none_of(cases.begin(), cases.end(),
+                     [&](const auto& c) { return matches(*c, filter); })) {
+      expansion.remarks.push_back(fmt::format("--only '{}' matches no case", filter));
+    }
+  }
   std::erase_if(cases, [&](const std::unique_ptr<Case>& c) {
-    return std::none_of(filters.begin(), filters.end(), [&](const std::string& filter) {
-      return c->id().find(filter) != std::string::npos;
-    });
+    return std::none_of(filters.begin(), filters.end(),
+                        [&](const std::string& filter) { return matches(*c, filter); });
   });
 }
 
-void check_unique(const std::vector<std::unique_ptr<Case>>& cases) {
-  std::set<std::string> ids;
-  for (const auto& one : cases) {
-    STEPMARK_REQUIRE(ids.insert(one->id()).second, "the suite asks twice for case '{}'", one->id());
-  }
+void require_cases(const Expansion& expansion) {
+  STEPMARK_REQUIRE(!expansion.cases.empty(), "no case is left: {}",
+                   expansion.remarks.empty()
+                       ? "the suite asks for nothing"
+                       : fmt::format("{}", fmt::join(expansion.remarks, "; ")));
 }
 
 }  // namespace
@@ -58,14 +59,18 @@ RunConfig make_run_config(const RunOptions& options, int world_size) {
   STEPMARK_REQUIRE(options.plan.empty() || !options.workload.empty(),
                    "--plan needs --workload: a suite names its own plans");
   RunConfig config;
-  RunOptions resolved = options;
-  load_workloads(options, config, resolved.workload);
   if (options.workload.empty()) {
     const std::string path = find_file("suites", options.suite);
     config.suite = read_suite(path);
     config.echo["suite_file"] = read_text_file(path);
   } else {
-    config.suite = single_step_suite(resolved);
+    config.suite = single_step_suite(options);
+  }
+  WorkloadFiles files = read_workload_files(config.suite);
+  config.workloads = std::move(files.workloads);
+  if (!options.workload.empty()) {
+    config.suite.name =
+        fmt::format("workload:{}", std::get<StepEntry>(config.suite.entries.front()).workload);
   }
   if (!options.budget.empty()) config.suite.budget_s = parse_seconds(options.budget);
   if (options.repeat > 0) config.suite.repeat = options.repeat;
@@ -77,23 +82,22 @@ RunConfig make_run_config(const RunOptions& options, int world_size) {
     config.cluster = read_cluster(path);
     config.echo["cluster_file"] = read_text_file(path);
   }
-  config.cases = expand(config.suite, world_size, config.workloads);
-  keep_matching(config.cases, options.filters);
-  STEPMARK_REQUIRE(!config.cases.empty(), "no case is left: --only matches none of the suite's");
-  check_unique(config.cases);
+  Expansion expansion = expand(config.suite, world_size, config.workloads);
+  require_cases(expansion);
+  keep_matching(options.filters, expansion);
+  require_cases(expansion);
+  config.cases = std::move(expansion.cases);
+  config.remarks = std::move(expansion.remarks);
 
   config.echo["suite"] = config.suite.name;
   config.echo["budget_s"] = config.suite.budget_s;
   config.echo["precision"] = config.suite.precision;
   config.echo["plan"] = options.plan;
   config.echo["only"] = options.filters;
+  if (!config.remarks.empty()) config.echo["remarks"] = config.remarks;
   config.echo["workloads"] = nlohmann::json::object();
-  for (const SuiteEntry& entry : config.suite.entries) {
-    const auto* step = std::get_if<StepEntry>(&entry);
-    if (step == nullptr) continue;
-    const std::string source =
-        step->workload == resolved.workload ? options.workload : step->workload;
-    config.echo["workloads"][step->workload] = read_text_file(find_file("workloads", source));
+  for (const auto& [name, path] : files.paths) {
+    config.echo["workloads"][name] = read_text_file(path);
   }
   return config;
 }

@@ -17,6 +17,7 @@ struct RunConfig {
   std::vector<Workload> workloads;
   std::optional<Cluster> cluster;
   std::vector<std::unique_ptr<Case>> cases;
+  std::vector<std::string> remarks;  // what of the suite was left out or met in one case
   nlohmann::json echo;  // files as read and settings, for the journal: enough to repeat the run
 };
 

@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <optional>
 #include <utility>
 
+#include "collectives/sweep.h"
 #include "core/error.h"
 #include "core/units.h"
-#include "core/yaml.h"
+#include "harness/spec/file_reference.h"
+#include "harness/spec/forms.h"
 #include "harness/spec/plan.h"
 
 namespace stepmark {
@@ -30,9 +33,12 @@ std::vector<T> converted(YamlMap& map, std::string_view key, Convert convert) {
   return result;
 }
 
+// The text of a key, or the fallback, converted in the same way; without a fallback the key must be
+// there.
 template <class Convert>
 auto value_at(YamlMap& map, std::string_view key, std::string_view fallback, Convert convert) {
-  const std::string text = map.optional_string(key, fallback);
+  const std::string text =
+      fallback.empty() ? map.required_string(key) : map.optional_string(key, fallback);
   try {
     return convert(text);
   } catch (const Error& error) {
@@ -40,15 +46,35 @@ auto value_at(YamlMap& map, std::string_view key, std::string_view fallback, Con
   }
 }
 
-std::int64_t parse_positive_bytes(YamlMap& map) {
-  const std::string text = map.required_string("bytes");
-  try {
-    const std::int64_t bytes = parse_bytes(text);
-    STEPMARK_REQUIRE(bytes > 0, "'{}': a size must be positive", text);
-    return bytes;
-  } catch (const Error& error) {
-    map.fail("bytes", error.message());
+std::int64_t parse_positive_bytes(const std::string& text) {
+  const std::int64_t bytes = parse_bytes(text);
+  STEPMARK_REQUIRE(bytes > 0, "'{}': a size must be positive", text);
+  return bytes;
+}
+
+double parse_positive_seconds(const std::string& text) {
+  const double seconds = parse_seconds(text);
+  STEPMARK_REQUIRE(seconds > 0, "'{}': a time must be positive", text);
+  return seconds;
+}
+
+double parse_positive_fraction(const std::string& text) {
+  const double fraction = parse_fraction(text);
+  STEPMARK_REQUIRE(fraction > 0, "'{}': must be positive", text);
+  return fraction;
+}
+
+// Plans of a list, as they stand, once they are known to be some.
+std::vector<std::string> read_plans(YamlMap& map) {
+  std::vector<std::string> plans = map.optional_strings("plan");
+  for (const std::string& plan : plans) {
+    try {
+      (void)parse_plan(plan, {}, fmt::format("plan '{}'", plan));
+    } catch (const Error& error) {
+      map.fail("plan", error.message());
+    }
   }
+  return plans;
 }
 
 std::vector<DType> read_dtypes(YamlMap& map) {
@@ -65,44 +91,76 @@ KernelEntry read_kernel(YamlMap& map) {
   }
   entry.dtypes = read_dtypes(map);
   if (map.has("max_bytes")) {
-    entry.max_bytes = static_cast<double>(value_at(map, "max_bytes", "", parse_bytes));
+    entry.max_bytes = static_cast<double>(value_at(map, "max_bytes", "", parse_positive_bytes));
   }
   entry.max_gflop = map.optional_double("max_gflop", entry.max_gflop, {.min = 0.0});
   return entry;
 }
 
+// Sizes as a list, or from min to max by a factor or a step.
+std::vector<std::int64_t> read_sizes(YamlMap& map) {
+  constexpr std::array<std::string_view, 4> kRange{"min", "max", "factor", "step"};
+  if (map.has("sizes")) {
+    for (const std::string_view key : kRange) {
+      if (map.has(key)) map.fail(key, fmt::format("give either sizes or {}", key));
+    }
+    auto sizes = converted<std::int64_t>(map, "sizes", parse_positive_bytes);
+    if (sizes.empty()) map.fail("sizes", "name at least one size");
+    return sizes;
+  }
+  const std::int64_t min = value_at(map, "min", "4KiB", parse_positive_bytes);
+  const std::int64_t max = value_at(map, "max", "16MiB", parse_positive_bytes);
+  if (max < min) map.fail(map.has("max") ? "max" : "min", "max must not be below min");
+  if (map.has("factor") && map.has("step")) map.fail("step", "give either factor or step");
+  try {
+    if (map.has("step")) {
+      return sizes_by_step(min, max, value_at(map, "step", "", parse_positive_bytes));
+    }
+    return sizes_by_factor(min, max, map.optional_double("factor", 2.0));
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const Error& error) {
+    map.fail(map.has("step") ? "step" : "factor", error.message());
+  }
+}
+
+// Lists multiply; a slip in one must not make more cases than anybody reads.
+void require_few(YamlMap& map, std::string_view key, std::initializer_list<std::size_t> lengths) {
+  double cases = 1;
+  for (const std::size_t length : lengths) cases *= static_cast<double>(length);
+  if (cases <= static_cast<double>(kMaxSweepCases)) return;
+  map.fail(key, fmt::format("this entry asks for {:.0f} cases; at most {}: take larger steps or "
+                            "shorter lists",
+                            cases, kMaxSweepCases));
+}
+
 CollectiveEntry read_collective(YamlMap& map) {
-  static constexpr std::array<std::string_view, 2> kPlacements{"in-place", "out-of-place"};
+  static constexpr std::array<std::string_view, 3> kPlacements{"in-place", "out-of-place", "both"};
   CollectiveEntry entry;
   entry.kinds = converted<CollectiveKind>(map, "collectives", collective_from);
   if (entry.kinds.empty()) map.fail("collectives", "name at least one collective");
   entry.dtypes = read_dtypes(map);
   entry.ops = converted<ReduceOp>(map, "ops", reduce_op_from);
   if (entry.ops.empty()) entry.ops.push_back(ReduceOp::sum);
-  entry.min_bytes = value_at(map, "min", "4KiB", parse_bytes);
-  entry.max_bytes = value_at(map, "max", "16MiB", parse_bytes);
-  if (entry.max_bytes < entry.min_bytes) map.fail("max", "max must not be below min");
-  entry.factor = map.optional_int("factor", 2, {.min = 2});
-  if (map.has("placement")) {
-    const std::string placement = map.required_choice("placement", kPlacements);
-    entry.in_place = placement == "in-place";
-    entry.out_of_place = !entry.in_place;
-  }
+  entry.sizes = read_sizes(map);
+  const std::string placement = map.optional_choice("placement", "both", kPlacements);
+  entry.in_place = placement != "out-of-place";
+  entry.out_of_place = placement != "in-place";
+  require_few(map, "collectives",
+              {entry.kinds.size(), entry.dtypes.size(), entry.ops.size(), entry.sizes.size(),
+               entry.in_place && entry.out_of_place ? 2U : 1U});
   return entry;
 }
 
 StepEntry read_step(YamlMap& map) {
   StepEntry entry;
   entry.workload = map.required_string("workload");
-  entry.plans = map.optional_strings("plan");
-  if (entry.plans.empty()) entry.plans.emplace_back();
-  for (const std::string& plan : entry.plans) {
-    try {
-      (void)parse_plan(plan);
-    } catch (const Error& error) {
-      map.fail("plan", error.message());
-    }
+  entry.place = map.place("workload");
+  if (names_a_file(entry.workload)) {
+    entry.workload = relative_to_file(entry.place.file, entry.workload);
   }
+  entry.plans = read_plans(map);
+  if (entry.plans.empty()) entry.plans.emplace_back();
   return entry;
 }
 
@@ -122,24 +180,18 @@ DType read_dtype(YamlMap& map) {
 GroupsEntry read_groups(YamlMap& map) {
   static constexpr std::array<std::string_view, 2> kAxes{"tp", "dp"};
   GroupsEntry entry;
-  entry.plans = map.optional_strings("plan");
+  entry.plans = read_plans(map);
   if (entry.plans.empty()) map.fail("plan", "name at least one plan, as in [\"dp=2,tp=2\"]");
-  for (const std::string& plan : entry.plans) {
-    try {
-      (void)parse_plan(plan);
-    } catch (const Error& error) {
-      map.fail("plan", error.message());
-    }
-  }
   YamlMap traffic = map.required_map("traffic");
   for (const std::string_view axis : kAxes) {
     std::optional<YamlMap> one = traffic.optional_map(axis);
     if (!one) continue;
     entry.traffic.push_back({.axis = std::string(axis),
                              .kind = collective_from(one->required_choice("op", kProgramVerbs)),
-                             .bytes = parse_positive_bytes(*one)});
+                             .bytes = value_at(*one, "bytes", "", parse_positive_bytes)});
     one->finish();
   }
+  refuse_forms_not_built(traffic);
   traffic.finish();
   if (entry.traffic.empty()) map.fail("traffic", "name what at least one axis does (tp, dp)");
   entry.dtype = read_dtype(map);
@@ -165,14 +217,7 @@ OverlapEntry read_overlap(YamlMap& map) {
     return kind;
   });
   if (entry.kinds.empty()) map.fail("collectives", "name at least one collective");
-  for (const std::string& text : map.optional_strings("bytes")) {
-    try {
-      entry.bytes.push_back(parse_bytes(text));
-    } catch (const Error& error) {
-      map.fail("bytes", error.message());
-    }
-    if (entry.bytes.back() <= 0) map.fail("bytes", "a size must be positive");
-  }
+  entry.bytes = converted<std::int64_t>(map, "bytes", parse_positive_bytes);
   if (entry.bytes.empty()) map.fail("bytes", "name at least one size");
   entry.max_ctas = map.optional_ints("max_ctas", {.min = 0, .max = 1024});
   if (entry.max_ctas.empty()) entry.max_ctas = {0};
@@ -185,6 +230,10 @@ OverlapEntry read_overlap(YamlMap& map) {
     entry.priorities.push_back(text);
   }
   if (entry.priorities.empty()) entry.priorities = {"normal"};
+  require_few(
+      map, "collectives",
+      {entry.kinds.size(), entry.bytes.size(), entry.max_ctas.size(), entry.priorities.size()});
+  require_few(map, "occupy_ctas", {entry.occupy_ctas.size(), entry.priorities.size()});
   return entry;
 }
 
@@ -197,8 +246,8 @@ Suite read_suite(const std::string& path) {
   Suite suite;
   suite.name = map.required_string("suite");
   suite.description = map.required_string("description");
-  suite.budget_s = value_at(map, "budget", "2m", parse_seconds);
-  suite.precision = value_at(map, "precision", "1%", parse_fraction);
+  suite.budget_s = value_at(map, "budget", "2m", parse_positive_seconds);
+  suite.precision = value_at(map, "precision", "1%", parse_positive_fraction);
   suite.repeat = static_cast<int>(map.optional_int("repeat", 1, {.min = 1, .max = 100}));
   for (YamlMap& item : map.optional_maps("cases")) {
     const std::string family = item.required_choice("family", kFamilies);

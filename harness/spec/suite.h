@@ -12,6 +12,7 @@
 #include "collectives/comm.h"
 #include "core/dtype.h"
 #include "core/metrics.h"
+#include "core/yaml.h"
 #include "kernels/op.h"
 
 namespace stepmark {
@@ -28,15 +29,15 @@ struct CollectiveEntry {
   std::vector<CollectiveKind> kinds;
   std::vector<DType> dtypes;
   std::vector<ReduceOp> ops;
-  std::int64_t min_bytes = 0, max_bytes = 0;
-  std::int64_t factor = 2;
+  std::vector<std::int64_t> sizes;  // bytes; from a list, or from min, max and factor or step
   bool in_place = true, out_of_place = true;
 };
 
 struct StepEntry {
-  std::string workload;
+  std::string workload;  // a name, or the path of a file (names_a_file)
   // The first that is legal for the world is run, so that one suite serves several rank counts.
   std::vector<std::string> plans;
+  YamlPlace place = {};  // of `workload`; no file: from the command line
 };
 
 // What the groups along one axis of a plan do while those of the other axes are at it too.
@@ -77,6 +78,8 @@ struct Suite {
   std::vector<SuiteEntry> entries;
 };
 
+// Files that the suite names are relative to it; `workload` of a StepEntry is then a path that can
+// be opened from here. They are not read.
 [[nodiscard]] Suite read_suite(const std::string& path);
 
 }  // namespace stepmark

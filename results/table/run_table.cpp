@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "core/units.h"
 #include "results/record/journal.h"
@@ -220,6 +221,15 @@ std::string closing(const Run& run) {
   }
   for (const auto& label : common_labels(run)) {
     out += wrapped(fmt::format("All cases: {}", label), 2);
+  }
+  // What of the suite was left out, or came to the same case.
+  if (const auto remarks = header.config.find("remarks");
+      remarks != header.config.end() && remarks->is_array()) {
+    for (const auto& remark : *remarks) {
+      if (remark.is_string()) {
+        out += wrapped(fmt::format("Remark: {}", remark.get<std::string>()), 2);
+      }
+    }
   }
   for (const auto& warning : run.warnings) {
     out += wrapped(fmt::format("Warning: {}", warning), 2);

@@ -105,6 +105,9 @@ class Mistakes(tool.ToolTest):
         self.refuse(["run", "--budget", "soon"], "--budget", "'soon'", "10m")
         self.refuse(["run", "--budget", "0s"], "--budget must be positive")
         self.refuse(["run", "--precision", "0%"], "--precision must be positive")
+        self.refuse(["run", "--precision", "5"], "'5' could be 5 % or 500 %: write 5% or 0.05")
+        self.refuse(["compare", "a.smk", "b.smk", "--margin", "2"], "'2' could be 2 % or 200 %")
+        self.refuse(["run", "--precision", "500%"], "at most 100%")
         self.refuse(["run", "--case-deadline", "-1"], "'-1': expected a positive number")
         self.refuse(["run", "--backend", "hots"], "no 'hots'", "host")
         self.refuse(["run", "--only", "nothing-like-it"], "no case is left")
@@ -127,6 +130,8 @@ class Mistakes(tool.ToolTest):
         refuse("seq=4096", 1, "longer than the 128 positions")
         refuse("tp=2,sp=on,micro_batch=1,seq=3", 2, "divisible by tp=2")
         refuse("tq=2", 2, "--plan:1:1", "did you mean 'tp'")
+        refuse("pp=2", 2, "--plan:1:1: pp: pipeline parallelism is not built yet, see docs/architecture.md")
+        refuse("tp=2,tpp=2", 2, "--plan:1:6", "valid keys")
         refuse("tp=x", 1, "--plan:1:4", "expected a whole number")
         refuse("micro_batch=0", 1, "--plan:1:13")
         refuse("precision=fp8", 1, "expected fp32 or bf16")
@@ -147,6 +152,8 @@ class Mistakes(tool.ToolTest):
         refuse_suite("[all_reduce]", "[all_redcue]", "bad.yaml:10:", "'all_reduce'")
         refuse_suite("[gemm]", "[gem]", "bad.yaml:15:", "'gemm'")
         refuse_suite("min: 4KiB", "min: large", "bad.yaml:11:")
+        refuse_suite("min: 4KiB", "min: 1GB", "bad.yaml:11:", "1000000000 or 1073741824", "1GiB")
+        refuse_suite("min: 4KiB\n    max: 4KiB", "sizes: []", "bad.yaml:11:", "at least one size")
         refuse_suite("description: one of each family\n", "", "description")
         path = self.write("bad.yaml", WORKLOAD + "  micro_bacth: 4\n")
         self.refuse(["plan", "--workload", path], "bad.yaml:14:3", "'micro_bacth'", "'micro_batch'")
@@ -155,6 +162,38 @@ class Mistakes(tool.ToolTest):
         path = self.write("bad.yaml", "suite: [broken\n")
         self.refuse(["run", "--suite", path], "bad.yaml:")
         self.refuse(["run", "--suite", self.path("none.yaml")], "none.yaml")
+
+    def test_nothing_is_left(self):
+        path = self.write("bad.yaml", "suite: s\ndescription: d\ncases:\n  - family: collective\n"
+                          "    collectives: [all_reduce]\n    sizes: [1, 2]\n")
+        self.before = ["bad.yaml"]
+        self.refuse(["run", "--suite", path], "no case is left", "no element in 1B, 2B: dropped")
+
+    def test_workloads_of_a_suite(self):
+        os.makedirs(self.path("mine"))
+        suite = "suite: s\ndescription: d\ncases:\n  - family: step\n    workload: {}\n    plan: [tp=1]\n"
+        self.before = ["mine"]
+
+        def refuse(workload, text, *texts):
+            if text is not None:
+                self.write("mine/w.yaml", text)
+            self.write("mine/s.yaml", suite.format(workload))
+            self.refuse(["list", "cases", "--suite", "mine/s.yaml"], *texts)
+
+        refuse("w.yaml", None, "mine/w.yaml: cannot read", "mine/s.yaml:5:15")
+        refuse("w.yaml", WORKLOAD + "  micro_bacth: 4\n", "mine/w.yaml:14:3", "'micro_bacth'",
+               "(workload of mine/s.yaml:5:15)")
+        refuse("tinny", None, "mine/s.yaml:5:15", "did you mean 'tiny'")
+        # Results go by name: two files of one name cannot stand beside each other.
+        self.write("mine/v.yaml", WORKLOAD)
+        two = suite.format("w.yaml") + "  - family: step\n    workload: v.yaml\n"
+        self.write("mine/w.yaml", WORKLOAD)
+        self.write("mine/s.yaml", two)
+        self.refuse(["list", "cases", "--suite", "mine/s.yaml"], "mine/s.yaml:8:15: workload 'small'",
+                    "'mine/w.yaml'", "mine/s.yaml:5:15")
+        self.write("mine/t.yaml", WORKLOAD.replace("small", "tiny", 1))
+        self.write("mine/s.yaml", suite.format("tiny") + "  - family: step\n    workload: t.yaml\n")
+        self.refuse(["list", "cases", "--suite", "mine/s.yaml"], "mine/s.yaml:8:15: workload 'tiny'")
 
     def test_unwritable_output(self):
         self.write("file", "not a folder\n")
@@ -169,6 +208,42 @@ class Mistakes(tool.ToolTest):
         self.refuse(["run", "--workload", "tiny", "--out", path], "exists already", "--resume")
         with open(path, encoding="utf-8") as file:
             self.assertEqual(file.read(), "whatever is in here\n")
+
+
+class Suites(tool.ToolTest):
+    def cases(self, *arguments, cwd=None):
+        result = stepmark("list", "cases", "--json", *arguments, cwd=cwd)
+        self.expect(result, tool.OK)
+        return [case["case"] for case in json.loads(result.out)], result
+
+    def test_every_world_has_cases(self):
+        """Fallbacks that meet in a world of an odd number of ranks are one case."""
+        for suite in ("standard", "quick"):
+            for ranks in (1, 7):
+                ids, result = self.cases("--suite", suite, "--ranks", ranks)
+                self.assertEqual(len(ids), len(set(ids)))
+                self.assertGreater(len(ids), 10)
+        self.assertIn("measured once", result.err + self.cases("--suite", "standard", "--ranks", "7")[1].err)
+
+    def test_own_workload_beside_the_suite(self):
+        os.makedirs(self.path("mine/deep"))
+        self.write("mine/deep/w.yaml", WORKLOAD)
+        self.write("mine/s.yaml", "suite: s\ndescription: d\ncases:\n  - family: step\n"
+                   "    workload: deep/w.yaml\n    plan: [tp=1]\n  - family: step\n    workload: tiny\n")
+        for cwd, suite in ((self.folder, "mine/s.yaml"), (self.path("mine"), "s.yaml"),
+                           ("/", self.path("mine/s.yaml"))):
+            ids, _ = self.cases("--suite", suite, cwd=cwd)
+            self.assertEqual(ids[0], "step/small/tp1.dp4.mb1.seq16.fp32")
+            self.assertTrue(ids[1].startswith("step/tiny/"), ids)
+
+    def test_dropped_and_merged_sizes_are_remarked(self):
+        suite = self.write("s.yaml", "suite: s\ndescription: d\ncases:\n  - family: collective\n"
+                           "    collectives: [all_reduce]\n    sizes: [1, 4, 5]\n    placement: both\n")
+        ids, result = self.cases("--suite", suite)
+        self.assertEqual(ids, [f"collective/all_reduce/fp32/sum/4B/{place}/world4"
+                               for place in ("out-of-place", "in-place")])
+        self.assertIn("no element in 1B: dropped", result.err)
+        self.assertIn("5B round to the elements", result.err)
 
 
 class Plans(tool.ToolTest):

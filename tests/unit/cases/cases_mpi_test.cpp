@@ -5,6 +5,7 @@
 
 #include "case_fixture.h"
 #include "collectives/mpi/mpi_runtime.h"
+#include "harness/cases/common.h"
 #include "wrapped_comm.h"
 
 namespace stepmark {
@@ -23,6 +24,13 @@ struct CasesMpiTest : testing::Test {
       std::make_shared<test::WrappedComm::Behaviour>();
   test::WrappedComm world{nullptr, *mpi, behaviour};
   CaseContext context = bench.context(*control, world);
+  template <class Entry>
+  std::unique_ptr<Case> only_case(void (*add)(const Entry&, int, Expansion&), const Entry& entry) {
+    Expansion expansion;
+    add(entry, control->size(), expansion);
+    EXPECT_EQ(expansion.cases.size(), 1U);
+    return std::move(expansion.cases.front());
+  }
   [[nodiscard]] bool root() const { return control->rank() == 0; }
   [[nodiscard]] bool both_axes() const { return control->size() == 4; }
 };
@@ -40,7 +48,7 @@ TEST_F(CasesMpiTest, GroupsAtTheSameTimeAndAlone) {
        {std::pair{CollectiveKind::all_reduce, CollectiveKind::reduce_scatter},
         {CollectiveKind::all_gather, CollectiveKind::broadcast},
         {CollectiveKind::all_to_all, CollectiveKind::send_recv}}) {
-    const auto one = make_groups_case(groups_entry(tp, dp), control->size());
+    const auto one = only_case(add_groups_case, groups_entry(tp, dp));
     const Record record = completed(one->run(context), *one);
     ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
     EXPECT_EQ(record.text("axes"), both_axes() ? "tp,dp" : "tp");
@@ -60,8 +68,8 @@ TEST_F(CasesMpiTest, GroupsAtTheSameTimeAndAlone) {
 // A group whose data is spoiled is found and named; the other axis of the plan is of another op.
 TEST_F(CasesMpiTest, SpoiledGroupIsNamed) {
   behaviour->spoil_groups_of = 2;
-  const auto one = make_groups_case(
-      groups_entry(CollectiveKind::all_gather, CollectiveKind::all_reduce), control->size());
+  const auto one = only_case(add_groups_case,
+                             groups_entry(CollectiveKind::all_gather, CollectiveKind::all_reduce));
   const Record record = one->run(context);
   if (both_axes()) {
     EXPECT_EQ(record.outcome, Outcome::failed);
@@ -85,39 +93,58 @@ OverlapEntry overlap_entry() {
 }
 
 TEST_F(CasesMpiTest, OverlapOfACollective) {
-  const auto cases = make_overlap_cases(overlap_entry(), control->size());
-  ASSERT_EQ(cases.size(), 1U);
-  const Record record = completed(cases[0]->run(context), *cases[0]);
+  const auto one = only_case(add_overlap_cases, overlap_entry());
+  const Record record = completed(one->run(context), *one);
   ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
   EXPECT_TRUE(record.metric("overlap_efficiency")->value);
   EXPECT_TRUE(record.metric("busbw_together")->value);
   EXPECT_EQ(record.checks.back().name, "product together as alone, bit for bit");
   behaviour->spoil_groups_of = control->size();
-  const Record spoiled = cases[0]->run(context);
+  const Record spoiled = one->run(context);
   EXPECT_EQ(spoiled.outcome, Outcome::failed);
   EXPECT_THAT(spoiled.reason, HasSubstr("every element exact alone before timing"));
 }
 
+CollectiveEntry collective_entry(CollectiveKind kind) {
+  return {.kinds = {kind},
+          .dtypes = {DType::f32},
+          .ops = {ReduceOp::sum},
+          .sizes = {64},
+          .in_place = false};
+}
+
 TEST_F(CasesMpiTest, CollectivesHaveIsolatedAndFirstCalls) {
   behaviour->facts = {{"topology", "single-gpu-timesliced"}, {"algorithm", "ring"}};
-  const auto cases = make_collective_cases({.kinds = {CollectiveKind::all_reduce},
-                                            .dtypes = {DType::f32},
-                                            .ops = {ReduceOp::sum},
-                                            .min_bytes = 64,
-                                            .max_bytes = 64,
-                                            .factor = 2,
-                                            .in_place = false},
-                                           control->size());
-  Record record = cases[0]->run(context);
+  const auto one = only_case(add_collective_cases, collective_entry(CollectiveKind::all_reduce));
+  Record record = one->run(context);
   ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
   EXPECT_FALSE(record.perf_valid);
   EXPECT_EQ(record.text("algorithm"), "ring");
   EXPECT_GT(record.number("first_call_s").value_or(0), 0);
-  EXPECT_FALSE(completed(record, *cases[0]).metric("busbw")->value);
+  EXPECT_FALSE(completed(record, *one).metric("busbw")->value);
   if (record.number("calls_per_sample") > 1.0) {
     ASSERT_EQ(record.series.size(), 2U);
     EXPECT_EQ(record.series[1].name, "isolated_s");
   }
+}
+
+TEST_F(CasesMpiTest, BarrierHoldsEverybodyBackOrFails) {
+  const auto one = only_case(add_collective_cases, collective_entry(CollectiveKind::barrier));
+  const Record good = one->run(context);
+  ASSERT_EQ(good.outcome, Outcome::ok) << good.reason;
+  EXPECT_EQ(good.checks.front().name, "nobody leaves before everybody came before timing");
+  behaviour->barrier_lets_through = true;
+  const Record open = one->run(context);
+  EXPECT_EQ(open.outcome, Outcome::failed);
+  EXPECT_THAT(open.reason, HasSubstr("ranks left before rank"));
+}
+
+// A size without elements that got here all the same is no success.
+TEST_F(CasesMpiTest, NothingCheckedIsAFailedCheck) {
+  Record record;
+  EXPECT_FALSE(add_verification(record, *control, "every element exact", Verification{}));
+  EXPECT_EQ(record.outcome, Outcome::failed);
+  EXPECT_THAT(record.reason, HasSubstr("not one element was checked"));
 }
 
 // Each rank's device is another; one of them tells nothing of itself.
@@ -127,15 +154,15 @@ TEST_F(CasesMpiTest, TelemetryIsOfAllRanks) {
   test::FixedTelemetry telemetry(
       test::watts(fmt::format("GPU-{}", rank), 400 + rank, 10.0 * (rank + 1)));
   context.telemetry = &telemetry;
-  const auto cases = make_overlap_cases(overlap_entry(), control->size());
-  const Record all = cases[0]->run(context);
+  const auto one = only_case(add_overlap_cases, overlap_entry());
+  const Record all = one->run(context);
   if (root()) {
     EXPECT_EQ(all.number("gpu_power_w"), 400.0 + last);
     EXPECT_EQ(all.number("gpu_sm_clock_mhz_min"), 1600.0 - last);
     EXPECT_EQ(all.number("energy_j"), 5.0 * control->size() * (control->size() + 1));
   }
   if (rank == last) context.telemetry = nullptr;
-  const Record some = cases[0]->run(context);
+  const Record some = one->run(context);
   ASSERT_EQ(some.outcome, Outcome::ok) << some.reason;
   if (root()) {
     EXPECT_EQ(some.number("gpu_power_w"), 400.0 + last - 1);

@@ -136,8 +136,14 @@ OverlapEntry overlap_entry() {
           .priorities = {"normal", "high"}};
 }
 
+std::vector<std::unique_ptr<Case>> overlap_cases(int world_size) {
+  Expansion expansion;
+  add_overlap_cases(overlap_entry(), world_size, expansion);
+  return std::move(expansion.cases);
+}
+
 TEST_F(ConcurrentTest, OneRankMeasuresTheStandIn) {
-  const auto cases = make_overlap_cases(overlap_entry(), 1);
+  const auto cases = overlap_cases(1);
   ASSERT_EQ(cases.size(), 2U);
   CaseContext context = bench.context(*control, world);
   const Record record = completed(cases[0]->run(context), *cases[0]);
@@ -162,7 +168,7 @@ TEST_F(ConcurrentTest, OneRankMeasuresTheStandIn) {
 
 // Made for two ranks and run by one: whether a limit is kept is asked before anything is measured.
 TEST_F(ConcurrentTest, LimitsThatTheLibraryLacksAreNotMeasuredTwice) {
-  const auto cases = make_overlap_cases(overlap_entry(), 2);
+  const auto cases = overlap_cases(2);
   ASSERT_EQ(cases.size(), 4U);
   EXPECT_THAT(cases[2]->id(), HasSubstr("ctas4/normal"));
   CaseContext context = bench.context(*control, world);
@@ -180,7 +186,7 @@ TEST_F(ConcurrentTest, LimitsThatTheLibraryLacksAreNotMeasuredTwice) {
 
 TEST_F(ConcurrentTest, SharedGpuIsNoPerformance) {
   behaviour->facts = {{"version", "2.30"}, {"topology", "single-gpu-timesliced"}};
-  const auto cases = make_overlap_cases(overlap_entry(), 1);
+  const auto cases = overlap_cases(1);
   CaseContext context = bench.context(*control, world);
   Record record;
   add_comm_facts(record, world.facts());

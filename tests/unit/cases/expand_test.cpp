@@ -10,7 +10,11 @@
 namespace stepmark {
 namespace {
 
+using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
 
 std::vector<Workload> workloads() {
   Workload small;
@@ -49,7 +53,7 @@ std::string error_of(const Suite& suite, int world_size) {
 TEST(ExpandTest, TakesTheFirstPlanThatFitsTheWorld) {
   const Suite suite = suite_of(step({"tp=2,dp=2", "tp=2,dp=1", "tp=1,dp=1"}));
   for (const auto& [ranks, part] : {std::pair{4, "tp2.dp2"}, {2, "tp2.dp1"}, {1, "tp1.dp1"}}) {
-    const auto cases = expand(suite, ranks, workloads());
+    const auto cases = expand(suite, ranks, workloads()).cases;
     ASSERT_EQ(cases.size(), 1U);
     EXPECT_THAT(cases[0]->id(), HasSubstr(std::string("step/small/") + part));
     EXPECT_EQ(cases[0]->family(), "step");
@@ -57,7 +61,7 @@ TEST(ExpandTest, TakesTheFirstPlanThatFitsTheWorld) {
 }
 
 TEST(ExpandTest, NoPlanThatFitsIsASkippedCaseWithEveryReason) {
-  const auto cases = expand(suite_of(step({"tp=2,dp=2", "tp=2,dp=1"})), 3, workloads());
+  const auto cases = expand(suite_of(step({"tp=2,dp=2", "tp=2,dp=1"})), 3, workloads()).cases;
   ASSERT_EQ(cases.size(), 1U);
   EXPECT_EQ(cases[0]->weight(), 0.0);
 }
@@ -75,13 +79,11 @@ TEST(ExpandTest, CollectivesNeedAWorld) {
   const CollectiveEntry entry{.kinds = {CollectiveKind::all_reduce, CollectiveKind::all_gather},
                               .dtypes = {DType::f32},
                               .ops = {ReduceOp::sum},
-                              .min_bytes = 1024,
-                              .max_bytes = 4096,
-                              .factor = 2,
+                              .sizes = {1024, 2048, 4096},
                               .in_place = true,
                               .out_of_place = true};
-  const auto many = expand(suite_of(entry), 2, {});
-  const auto alone = expand(suite_of(entry), 1, {});
+  const auto many = expand(suite_of(entry), 2, {}).cases;
+  const auto alone = expand(suite_of(entry), 1, {}).cases;
   EXPECT_EQ(many.size(), alone.size());
   EXPECT_GE(many.size(), 2U * 3U);
   std::set<std::string> ids;
@@ -95,12 +97,102 @@ TEST(ExpandTest, CollectivesNeedAWorld) {
 
 TEST(ExpandTest, KernelsAreLimitedByBytesAndWork) {
   KernelEntry entry{.ops = {OpId::gemm}, .dtypes = {DType::f32}};
-  const std::size_t all = expand(suite_of(entry), 1, {}).size();
+  const std::size_t all = expand(suite_of(entry), 1, {}).cases.size();
   EXPECT_GT(all, 1U);
   entry.max_gflop = 1e-12;
-  EXPECT_EQ(expand(suite_of(entry), 1, {}).size(), 0U);
+  EXPECT_EQ(expand(suite_of(entry), 1, {}).cases.size(), 0U);
   entry = {.ops = {OpId::gemm}, .dtypes = {DType::f32}, .max_bytes = 1};
-  EXPECT_EQ(expand(suite_of(entry), 1, {}).size(), 0U);
+  EXPECT_EQ(expand(suite_of(entry), 1, {}).cases.size(), 0U);
+}
+
+TEST(ExpandTest, WhatLimitsLeaveNothingOfIsRemarked) {
+  const KernelEntry limited{.ops = {OpId::gemm}, .dtypes = {DType::f32}, .max_bytes = 1};
+  EXPECT_THAT(expand(suite_of(limited), 1, {}).remarks,
+              ElementsAre(AllOf(HasSubstr("kernel gemm fp32"), HasSubstr("dropped"))));
+}
+
+TEST(ExpandTest, SizesWithoutAnElementAreDroppedInEveryFamily) {
+  const CollectiveEntry sweep{.kinds = {CollectiveKind::all_reduce, CollectiveKind::all_gather},
+                              .dtypes = {DType::f32},
+                              .ops = {ReduceOp::sum},
+                              .sizes = {1, 8},
+                              .in_place = false};
+  const Expansion collectives = expand(suite_of(sweep), 4, {});
+  ASSERT_EQ(collectives.cases.size(), 1U);
+  EXPECT_EQ(collectives.cases[0]->id(), "collective/all_reduce/fp32/sum/8B/out-of-place/world4");
+  EXPECT_EQ(collectives.remarks.size(), 2U);
+
+  const GroupsEntry groups{.plans = {"tp=2,dp=2"},
+                           .traffic = {{.axis = "tp", .bytes = 4096}, {.axis = "dp", .bytes = 3}}};
+  const Expansion none = expand(suite_of(groups), 4, {});
+  EXPECT_TRUE(none.cases.empty());
+  EXPECT_THAT(none.remarks, ElementsAre(AllOf(HasSubstr("3B"), HasSubstr("dropped"))));
+
+  const OverlapEntry overlap{.m = 8,
+                             .n = 8,
+                             .k = 8,
+                             .kinds = {CollectiveKind::all_gather},
+                             .bytes = {15, 16},
+                             .max_ctas = {0},
+                             .occupy_ctas = {1},
+                             .priorities = {"normal"}};
+  const Expansion beside = expand(suite_of(overlap), 4, {});
+  ASSERT_EQ(beside.cases.size(), 1U);
+  EXPECT_THAT(beside.cases[0]->id(), HasSubstr("/16B/"));
+  EXPECT_THAT(beside.remarks, ElementsAre(HasSubstr("no element in 15B: dropped")));
+}
+
+TEST(ExpandTest, FallbacksThatMeetAreOneCase) {
+  Suite suite = suite_of(step({"tp=2", "tp=1"}));
+  suite.entries.emplace_back(step({"tp=4", "tp=1"}));
+  suite.entries.emplace_back(step({"tp=1"}));
+  const Expansion odd = expand(suite, 7, workloads());
+  ASSERT_EQ(odd.cases.size(), 1U);
+  EXPECT_THAT(odd.remarks,
+              ElementsAre(AllOf(HasSubstr("measured once"), HasSubstr("step/small/tp1.dp7"))));
+  EXPECT_EQ(expand(suite, 4, workloads()).cases.size(), 3U);
+  EXPECT_THAT(expand(suite, 4, workloads()).remarks, IsEmpty());
+}
+
+TEST(ExpandTest, SizesOfSeveralEntriesThatRoundAlikeAreOneCase) {
+  CollectiveEntry entry{.kinds = {CollectiveKind::all_reduce},
+                        .dtypes = {DType::f32},
+                        .ops = {ReduceOp::sum},
+                        .sizes = {8},
+                        .in_place = false};
+  Suite suite = suite_of(entry);
+  entry.sizes = {9};
+  suite.entries.emplace_back(entry);
+  const Expansion expansion = expand(suite, 2, {});
+  ASSERT_EQ(expansion.cases.size(), 1U);
+  EXPECT_THAT(expansion.remarks, ElementsAre(HasSubstr("9B/out-of-place/world2 (as collective/")));
+}
+
+TEST(ExpandTest, OneNameForTwoDifferentCasesIsAMistake) {
+  Suite suite = suite_of(step({"tp=1,lr=0.1"}));
+  suite.entries.emplace_back(step({"tp=1,lr=0.2"}));
+  EXPECT_THAT(error_of(suite, 1), AllOf(HasSubstr("different settings"), HasSubstr("lr=0.2")));
+}
+
+TEST(ExpandTest, NamesTellSizesApart) {
+  const OverlapEntry entry{.m = 8,
+                           .n = 8,
+                           .k = 8,
+                           .kinds = {CollectiveKind::all_reduce},
+                           .bytes = {1500000, 1500100},
+                           .max_ctas = {0},
+                           .occupy_ctas = {1},
+                           .priorities = {"normal"}};
+  EXPECT_EQ(expand(suite_of(entry), 2, {}).cases.size(), 2U);
+}
+
+TEST(ExpandTest, MistakesOfAStepHaveTheirPlace) {
+  StepEntry entry = step({"tp=2,dp=2"});
+  entry.place = {.file = "s.yaml", .line = 7, .column = 15};
+  EXPECT_THAT(error_of(suite_of(entry), 3),
+              AllOf(StartsWith("s.yaml:7:15: "), HasSubstr("needs 4 ranks")));
+  entry.workload = "smal";
+  EXPECT_THAT(error_of(suite_of(entry), 4), StartsWith("s.yaml:7:15: unknown workload"));
 }
 
 TEST(ExpandTest, GroupsTakeTheFirstPlanThatFits) {
@@ -111,16 +203,16 @@ TEST(ExpandTest, GroupsTakeTheFirstPlanThatFits) {
        {std::pair{4, "groups/tp2.dp2/tp.all_reduce.4KiB+dp.all_reduce.8KiB/fp32"},
         {2, "groups/tp2.dp1/tp.all_reduce.4KiB/fp32"},
         {3, "groups/tp1.dp3/dp.all_reduce.8KiB/fp32"}}) {
-    const auto cases = expand(suite_of(entry), ranks, {});
+    const auto cases = expand(suite_of(entry), ranks, {}).cases;
     ASSERT_EQ(cases.size(), 1U);
     EXPECT_EQ(cases[0]->id(), id);
     EXPECT_GT(cases[0]->weight(), 0.0);
   }
-  EXPECT_EQ(expand(suite_of(entry), 1, {})[0]->weight(), 0.0);
+  EXPECT_EQ(expand(suite_of(entry), 1, {}).cases[0]->weight(), 0.0);
   GroupsEntry only_tp = entry;
   only_tp.plans = {"tp=1"};
   only_tp.traffic = {{.axis = "tp", .bytes = 4096}};
-  EXPECT_EQ(expand(suite_of(only_tp), 4, {})[0]->weight(), 0.0);  // tp has one rank
+  EXPECT_EQ(expand(suite_of(only_tp), 4, {}).cases[0]->weight(), 0.0);  // tp has one rank
 }
 
 TEST(ExpandTest, OverlapSweepsItsLists) {
@@ -133,11 +225,11 @@ TEST(ExpandTest, OverlapSweepsItsLists) {
                            .occupy_ctas = {1, 8},
                            .priorities = {"normal", "high"}};
   std::set<std::string> ids;
-  for (const auto& one : expand(suite_of(entry), 4, {})) ids.insert(one->id());
+  for (const auto& one : expand(suite_of(entry), 4, {}).cases) ids.insert(one->id());
   EXPECT_EQ(ids.size(), 2U * 2U * 3U * 2U);
   EXPECT_TRUE(ids.contains("overlap/all_gather/4KiB/gemm8x8x8/fp32/ctas16/high/world4"));
   ids.clear();
-  for (const auto& one : expand(suite_of(entry), 1, {})) ids.insert(one->id());
+  for (const auto& one : expand(suite_of(entry), 1, {}).cases) ids.insert(one->id());
   EXPECT_EQ(ids.size(), 2U * 2U);
   EXPECT_TRUE(ids.contains("overlap/occupy/gemm8x8x8/fp32/ctas8/normal/world1"));
 }

@@ -18,6 +18,7 @@ class WrappedComm final : public Comm {
     bool has_cta_limit = false;
     // Groups of this many ranks have a bit of their first received byte flipped in all_reduce.
     int spoil_groups_of = 0;
+    bool barrier_lets_through = false;
     std::vector<CommOptions> splits;  // seen
   };
   WrappedComm(std::unique_ptr<Comm> owned, Comm& comm, std::shared_ptr<Behaviour> behaviour,
@@ -96,7 +97,9 @@ class WrappedComm final : public Comm {
   }
   void group_begin() override { comm_.group_begin(); }
   void group_end(Stream& stream) override { comm_.group_end(stream); }
-  void barrier(Stream& stream) override { comm_.barrier(stream); }
+  void barrier(Stream& stream) override {
+    if (!behaviour_->barrier_lets_through) comm_.barrier(stream);
+  }
 
  private:
   std::unique_ptr<Comm> owned_;
