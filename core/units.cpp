@@ -143,6 +143,24 @@ std::string format_bytes(double bytes) {
   return fmt::format("{}{} {}", sign_of(bytes), digits, kNames.at(unit));
 }
 
+std::pair<std::string, std::string> format_bytes_alike(double a, double b) {
+  constexpr int kMostDecimals = 6;
+  constexpr std::array<std::string_view, 4> kNames{"B", "KiB", "MiB", "GiB"};
+  std::size_t unit = 0;
+  double scale = 1;
+  while (std::max(std::fabs(a), std::fabs(b)) >= 1024 * scale && unit + 1 < kNames.size()) {
+    scale *= 1024;
+    ++unit;
+  }
+  for (int decimals = unit == 0 ? 0 : 1;; ++decimals) {
+    std::string first = fmt::format("{:.{}f} {}", a / scale, decimals, kNames.at(unit));
+    std::string second = fmt::format("{:.{}f} {}", b / scale, decimals, kNames.at(unit));
+    if (first != second || a == b || decimals == kMostDecimals) {
+      return {std::move(first), std::move(second)};
+    }
+  }
+}
+
 std::string exact_bytes(std::int64_t bytes) {
   for (const auto& [unit, name] : {std::pair{kGiB, "GiB"}, {kMiB, "MiB"}, {kKiB, "KiB"}}) {
     if (bytes >= unit && bytes % unit == 0) return fmt::format("{}{}", bytes / unit, name);

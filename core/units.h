@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace stepmark {
 
@@ -25,6 +26,9 @@ inline constexpr std::int64_t kGiB = 1LL << 30;
 [[nodiscard]] double parse_fraction(std::string_view text);
 
 [[nodiscard]] std::string format_bytes(double bytes);  // "4 KiB", "25 MiB"
+// Two sizes that are held against each other: in one unit, with digits enough to differ where they
+// do.
+[[nodiscard]] std::pair<std::string, std::string> format_bytes_alike(double a, double b);
 // "4KiB", "1536KiB", "4097B": differs wherever the sizes do, for names. parse_bytes reads it back.
 [[nodiscard]] std::string exact_bytes(std::int64_t bytes);
 [[nodiscard]] std::string format_seconds(double seconds);  // "1.23 ms", three significant digits

@@ -50,10 +50,13 @@ class StepCase final : public Case {
     const bool fits = context.memory_limit_bytes == 0 || needed <= context.memory_limit_bytes;
     if (!all_ranks(context.control, fits)) {
       record.outcome = Outcome::not_measured;
+      const auto [need, have] = format_bytes_alike(static_cast<double>(needed),
+                                                   static_cast<double>(context.memory_limit_bytes));
+      const std::int64_t layers = fitting_layers(context);
       record.reason = fmt::format(
-          "needs {} on a host that has {}; run a slice, e.g. --plan layers={}",
-          format_bytes(static_cast<double>(needed)),
-          format_bytes(static_cast<double>(context.memory_limit_bytes)), fitting_layers(context));
+          "needs {} on a host that has {}; {}", need, have,
+          layers > 0 ? fmt::format("run a slice, e.g. --plan layers={}", layers)
+                     : "not even a slice of one layer fits: take a smaller micro_batch or seq");
       return record;
     }
     const auto comms = make_comm_set(context.world, program);

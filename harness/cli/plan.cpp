@@ -12,6 +12,7 @@
 #include "core/units.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/data_files.h"
+#include "harness/program/memory_lever.h"
 #include "harness/program/step.h"
 #include "harness/program/text.h"
 #include "harness/program/validate.h"
@@ -68,6 +69,60 @@ double causal_model_flops(const Facts& facts) {
          facts.model.causal_model_flops_per_token(facts.plan.seq);
 }
 
+// The change that makes a plan fit which does not.
+std::optional<MemoryLever> lever_of(const Facts& facts, std::int64_t available) {
+  const std::int64_t tp_limit = std::max<std::int64_t>(facts.cluster->scale_up_domain, 1);
+  return memory_lever(facts.workload.model, facts.plan, available, tp_limit, [&](const Plan& plan) {
+    return step_memory_bytes(facts.workload.model, plan);
+  });
+}
+
+// What the plan needs against what the cluster has, in one unit.
+std::string fit_text(const Facts& facts) {
+  const auto available = facts.cluster->memory_bytes();
+  if (!available) {
+    return fmt::format("{} does not say how much memory an accelerator has\n", facts.cluster->name);
+  }
+  const std::int64_t needed = memory_bytes(facts.program);
+  const auto [need, have] =
+      format_bytes_alike(static_cast<double>(needed), static_cast<double>(*available));
+  std::string text =
+      fmt::format("{} has {} per accelerator ({}), the plan needs {}: ", facts.cluster->name, have,
+                  facts.cluster->memory_mib > 0
+                      ? fmt::format("{} MiB as the driver reports it", facts.cluster->memory_mib)
+                      : fmt::format("\"{:g} GB\" read as 1e9 bytes each", facts.cluster->memory_gb),
+                  need);
+  if (needed <= *available) {
+    return text + "fits, if driver, CUDA and NCCL take no more than the difference\n";
+  }
+  text += "DOES NOT FIT\n";
+  const auto lever = lever_of(facts, *available);
+  if (!lever) return text + "no change of the plan makes it fit, not even a slice of one layer\n";
+  const std::string on = lever->ranks == facts.plan.tp * facts.plan.dp
+                             ? std::string()
+                             : fmt::format(" on {} ranks", lever->ranks);
+  text += fmt::format(
+      "fits with {}{}: {} ({})\n", lever->change, on,
+      format_bytes_alike(static_cast<double>(lever->bytes), static_cast<double>(*available)).first,
+      lever->what);
+  return text +
+         "more data-parallel ranks would not help: each keeps all of its share of the model\n";
+}
+
+nlohmann::json fit_json(const Facts& facts) {
+  const auto available = facts.cluster->memory_bytes();
+  nlohmann::json fit{{"cluster", facts.cluster->name}, {"available_bytes", nullptr}};
+  if (!available) return fit;
+  fit["available_bytes"] = *available;
+  fit["fits"] = memory_bytes(facts.program) <= *available;
+  if (fit["fits"]) return fit;
+  const auto lever = lever_of(facts, *available);
+  if (!lever) return fit;
+  fit["fits_with"] = {
+      {"plan", to_text(lever->plan)}, {"ranks", lever->ranks}, {"needed_bytes", lever->bytes}};
+  return fit;
+}
+
 constexpr std::array kKinds{BufferKind::param,      BufferKind::grad,      BufferKind::optimizer,
                             BufferKind::activation, BufferKind::workspace, BufferKind::input,
                             BufferKind::scalar};
@@ -82,17 +137,19 @@ nlohmann::json to_json(const Facts& facts) {
   for (const auto& [axis, t] : traffic_of(facts.program)) {
     traffic[axis] = {{"ranks", t.ranks}, {"calls", t.calls}, {"bus_bytes_per_rank", t.bus_bytes}};
   }
-  return {{"workload", facts.workload.name},
-          {"plan", to_text(facts.plan)},
-          {"parameters", facts.model.parameters()},
-          {"tokens_per_step", facts.plan.tokens_per_step()},
-          {"model_flops_per_step", model_flops(facts)},
-          {"model_flops_causal_per_step", causal_model_flops(facts)},
-          {"kernel_flops_per_rank", kernel_flops(facts.program)},
-          {"memory_bytes_per_rank", memory},
-          {"communication", traffic},
-          {"ops_per_rank", facts.program.ops.size()},
-          {"validated_all_ranks", facts.validated}};
+  nlohmann::json json{{"workload", facts.workload.name},
+                      {"plan", to_text(facts.plan)},
+                      {"parameters", facts.model.parameters()},
+                      {"tokens_per_step", facts.plan.tokens_per_step()},
+                      {"model_flops_per_step", model_flops(facts)},
+                      {"model_flops_causal_per_step", causal_model_flops(facts)},
+                      {"kernel_flops_per_rank", kernel_flops(facts.program)},
+                      {"memory_bytes_per_rank", memory},
+                      {"communication", traffic},
+                      {"ops_per_rank", facts.program.ops.size()},
+                      {"validated_all_ranks", facts.validated}};
+  if (facts.cluster) json["memory"] = fit_json(facts);
+  return json;
 }
 
 std::string to_table(const Facts& facts) {
@@ -120,13 +177,7 @@ std::string to_table(const Facts& facts) {
   const auto total = static_cast<double>(memory_bytes(facts.program));
   memory.add({"total", format_bytes(total)});
   text += memory.text();
-  if (facts.cluster && facts.cluster->memory_gb > 0) {
-    const double available = facts.cluster->memory_gb * kGB;
-    text += fmt::format("{} has {:.0f} GB per accelerator: {}\n", facts.cluster->name,
-                        facts.cluster->memory_gb,
-                        total <= available ? "fits" : "DOES NOT FIT (use more ranks or a slice)");
-  }
-
+  if (facts.cluster) text += fit_text(facts);
   const auto traffic = traffic_of(facts.program);
   if (traffic.empty()) {
     text += "\nno communication: one rank\n";

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/spec/cluster.h"
 
+#include <fmt/format.h>
+
+#include "core/units.h"
 #include "core/yaml.h"
 
 namespace stepmark {
@@ -23,6 +26,33 @@ std::optional<double> Cluster::dense_peak_flops(DType dtype) const {
   }
 }
 
+std::optional<std::int64_t> Cluster::memory_bytes() const {
+  if (memory_mib > 0) return memory_mib * kMiB;
+  if (memory_gb > 0) return static_cast<std::int64_t>(memory_gb * kGB);
+  return std::nullopt;
+}
+
+namespace {
+
+// A GB is 1e9 bytes or 2^30, and the driver keeps some: anything else is a slip.
+void read_memory(YamlMap& node, Cluster& cluster) {
+  constexpr double kMostGb = 1e6;
+  cluster.memory_gb = node.optional_double("memory_gb", 0.0, {.min = 0.0, .max = kMostGb});
+  cluster.memory_mib = node.optional_int("memory_mib", 0, {.min = 1, .max = std::int64_t{1} << 30});
+  if (cluster.memory_mib == 0 || cluster.memory_gb == 0) return;
+  const double bytes = static_cast<double>(cluster.memory_mib * kMiB);
+  if (bytes >= 0.9 * kGB * cluster.memory_gb &&
+      bytes <= 1.01 * static_cast<double>(kGiB) * cluster.memory_gb) {
+    return;
+  }
+  node.fail("memory_mib",
+            fmt::format("memory_mib: {} MiB are {:.1f} GiB, which is not what is "
+                        "called {:g} GB",
+                        cluster.memory_mib, bytes / static_cast<double>(kGiB), cluster.memory_gb));
+}
+
+}  // namespace
+
 Cluster read_cluster(const std::string& path) {
   YamlMap map = YamlDocument::read_file(path).map();
   Cluster cluster;
@@ -32,7 +62,7 @@ Cluster read_cluster(const std::string& path) {
   YamlMap node = map.required_map("node");
   cluster.accelerator = node.required_string("accelerator");
   cluster.accelerators_per_node = node.required_int("accelerators", {.min = 1});
-  cluster.memory_gb = node.optional_double("memory_gb", 0.0, {.min = 0.0});
+  read_memory(node, cluster);
   cluster.memory_tb_per_s = node.optional_double("memory_tb_per_s", 0.0, {.min = 0.0});
   cluster.scale_up_domain =
       node.optional_int("scale_up_domain", cluster.accelerators_per_node, {.min = 1});

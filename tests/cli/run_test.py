@@ -49,6 +49,36 @@ class Alone(tool.ToolTest):
         self.assertEqual(len(journals), 1)
         self.assertEqual({r["family"] for r in tool.records(journals[0])}, {"kernel"})
 
+    def test_own_workload_of_a_suite(self):
+        """Its text is in the journal, and decides whether a run may be resumed."""
+        os.makedirs(self.path("mine"))
+        with open(os.path.join(self.folder, "mine", "w.yaml"), "w", encoding="utf-8") as file:
+            file.write(tool.OWN_WORKLOAD)
+        self.write("mine/s.yaml", "suite: s\ndescription: d\nbudget: 1s\ncases:\n  - family: step\n"
+                   "    workload: w.yaml\n")
+        journal = self.path("run.smk")
+        command = ["run", "--suite", self.path("mine/s.yaml"), "--out", journal]
+        self.expect(stepmark(*command), tool.OK)
+        header = tool.read_lines(journal)[0]
+        self.assertEqual(header["config"]["workloads"], {"own": tool.OWN_WORKLOAD})
+        self.assertEqual(tool.records(journal)[0]["case_id"], "step/own/tp1.dp1.mb1.seq16.fp32")
+        self.expect(stepmark(*command, "--resume"), tool.OK)
+        self.assertEqual(len(tool.records(journal)), 1)
+        self.write("mine/w.yaml", tool.OWN_WORKLOAD.replace("hidden: 64", "hidden: 32"))
+        self.expect(stepmark(*command, "--resume"), tool.USAGE)
+
+    def test_remarks_are_kept(self):
+        suite = self.write("s.yaml", "suite: s\ndescription: d\nbudget: 1s\ncases:\n"
+                           "  - family: collective\n    collectives: [all_reduce]\n    sizes: [1, 4]\n"
+                           "  - family: kernel\n    ops: [copy]\n    max_bytes: 16MiB\n")
+        journal = self.path("run.smk")
+        result = stepmark("run", "--suite", suite, "--out", journal)
+        self.expect(result, tool.NOT_MEASURED, "no element in 1B: dropped")  # collectives need ranks
+        remark = "all_reduce fp32 on 1 ranks: no element in 1B: dropped"
+        self.assertIn("Remark: " + remark, result.out)
+        self.assertIn(remark, tool.read_lines(journal)[0]["config"]["remarks"])
+        self.assertFalse([r for r in tool.records(journal) if "/1B/" in r["case_id"]])
+
     def test_workload_with_trace(self):
         result = stepmark("run", "--workload", "tiny", "--plan", "layers=1,seq=16,micro_batch=1",
                           "--budget", "1s", "--trace", "traces", "--out", "w.smk", cwd=self.folder)

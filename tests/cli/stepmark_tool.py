@@ -41,6 +41,23 @@ cases:
     max_bytes: 4MiB
 """
 
+# A workload that is not shipped.
+OWN_WORKLOAD = """\
+workload: own
+description: d
+source: s
+model:
+  family: gpt2
+  layers: 1
+  hidden: 64
+  heads: 4
+  ffn: 128
+  vocab: 256
+  max_seq: 32
+plan:
+  seq: 16
+"""
+
 # Collectives at the same time, and products beside one.
 CONCURRENT_SUITE = """\
 suite: concurrent

@@ -257,6 +257,35 @@ class Plans(tool.ToolTest):
         self.assertEqual(len(set(programs)), 4)
         self.assertIn("layer0", programs[0])
 
+    def fit(self, plan, ranks, cluster, workload="llama3-8b"):
+        command = ["plan", "--workload", workload, "--plan", plan, "--ranks", ranks, "--cluster", cluster]
+        result, data = stepmark(*command), stepmark(*command, "--json")
+        self.expect(result, tool.OK)
+        self.expect(data, tool.OK)
+        return result.out, json.loads(data.out)
+
+    def test_memory_is_what_the_driver_reports(self):
+        text, facts = self.fit("tp=8", 8, "aws-p5")
+        self.assertEqual(facts["memory"]["available_bytes"], 81559 << 20)
+        self.assertTrue(facts["memory"]["fits"])
+        self.assertIn("aws-p5 has 79.6 GiB per accelerator (81559 MiB as the driver reports it)", text)
+        self.assertRegex(text, r"the plan needs [0-9.]+ GiB: fits")
+        cluster = self.write("c.yaml", "cluster: c\nprovider: p\nsource: s\nnode:\n  accelerator: a\n"
+                             "  accelerators: 8\n  memory_gb: 80\n")
+        self.assertIn('74.5 GiB per accelerator ("80 GB" read as 1e9 bytes each)',
+                      self.fit("tp=8", 8, cluster)[0])
+
+    def test_lever_that_is_named_makes_the_plan_fit(self):
+        text, facts = self.fit("tp=1,micro_batch=2,seq=1024", 8, "aws-p5")
+        self.assertIn("DOES NOT FIT", text)
+        self.assertIn("more data-parallel ranks would not help", text)
+        self.assertFalse(facts["memory"]["fits"])
+        lever = facts["memory"]["fits_with"]
+        self.assertIn("fits with tp=", text)
+        _, other = self.fit(lever["plan"], lever["ranks"], "aws-p5")
+        self.assertTrue(other["memory"]["fits"])
+        self.assertEqual(other["memory_bytes_per_rank"]["total"], lever["needed_bytes"])
+
 
 if __name__ == "__main__":
     tool.main()

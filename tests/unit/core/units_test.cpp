@@ -49,6 +49,17 @@ TEST(ParseBytes, RefusesWhatCouldBeDecimal) {
   EXPECT_THAT(refused("xMB"), HasSubstr("'xMB' is not a size"));
 }
 
+TEST(FormatBytesAlike, OneUnitAndEnoughDigits) {
+  const auto both = [](double a, double b) {
+    const auto [first, second] = format_bytes_alike(a, b);
+    return first + " | " + second;
+  };
+  EXPECT_EQ(both(76.7 * kGiB, 81559.0 * kMiB), "76.7 GiB | 79.6 GiB");
+  EXPECT_EQ(both(900.0 * kMiB, 2.0 * kGiB), "0.9 GiB | 2.0 GiB");
+  EXPECT_EQ(both(79.64 * kGiB, 79.6475 * kGiB), "79.640 GiB | 79.648 GiB");
+  EXPECT_EQ(both(512, 512), "512 B | 512 B");
+}
+
 TEST(ExactBytes, ReadsBack) {
   EXPECT_EQ(exact_bytes(4096), "4KiB");
   EXPECT_EQ(exact_bytes(4097), "4097B");

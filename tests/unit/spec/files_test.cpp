@@ -73,6 +73,7 @@ TEST(ShippedFiles, EveryClusterReadsAndIsPlausible) {
       EXPECT_LT(*bf16, 1e16) << file;
     }
     EXPECT_FALSE(cluster.dense_peak_flops(DType::i32));
+    EXPECT_GT(cluster.memory_mib, 0) << file << ": as the driver reports it, with its source";
   }
 }
 
@@ -125,6 +126,21 @@ TEST_F(Mistakes, UnknownKeysOfACluster) {
               AllOf(HasSubstr(":8:5:"), HasSubstr("bf16")));
   EXPECT_THAT(error_of(good + "prices: 3\n", read_cluster), HasSubstr(":7:1:"));
   EXPECT_THAT(error_of(good + "  memory_gb: much\n", read_cluster), HasSubstr(":7:14:"));
+}
+
+TEST_F(Mistakes, MemoryOfACluster) {
+  const std::string good =
+      "cluster: c\nprovider: p\nsource: s\nnode:\n  accelerator: a\n  accelerators: 8\n";
+  const auto bytes = [&](const std::string& keys) {
+    const fs::path file = folder_ / "cluster.yaml";
+    std::ofstream(file) << good + keys;
+    return read_cluster(file).memory_bytes();
+  };
+  EXPECT_EQ(bytes(""), std::nullopt);
+  EXPECT_EQ(bytes("  memory_gb: 80\n"), 80'000'000'000);  // the smaller reading
+  EXPECT_EQ(bytes("  memory_gb: 80\n  memory_mib: 81559\n"), std::int64_t{81559} << 20);
+  EXPECT_THAT(error_of(good + "  memory_gb: 80\n  memory_mib: 8155\n", read_cluster),
+              AllOf(HasSubstr(":8:3:"), HasSubstr("8.0 GiB"), HasSubstr("called 80 GB")));
 }
 
 TEST_F(Mistakes, UnknownKeysAndNamesOfASuite) {

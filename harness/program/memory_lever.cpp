@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/program/memory_lever.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "harness/program/step.h"
+
+namespace stepmark {
+namespace {
+
+class Search {
+ public:
+  Search(const Model& model, const Plan& plan, std::int64_t available, const MemoryOf& memory_of)
+      : model_(model), plan_(plan), available_(available), memory_of_(memory_of) {}
+
+  [[nodiscard]] std::optional<MemoryLever> tensor_parallel(std::int64_t limit) const {
+    for (const Plan& wider : wider_plans(limit, /*same_ranks=*/true)) {
+      if (auto lever = tried(wider, degrees(wider), "more tensor parallelism on the same ranks")) {
+        return lever;
+      }
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<MemoryLever> sequence_parallel() const {
+    if (plan_.sequence_parallel) return std::nullopt;
+    Plan plan = plan_;
+    plan.sequence_parallel = true;
+    return tried(plan, "sp=on", "sequence parallelism");
+  }
+
+  // The batch stays what it was.
+  [[nodiscard]] std::optional<MemoryLever> micro_batch() const {
+    Plan plan = plan_;
+    while (plan.micro_batch % 2 == 0) {
+      plan.micro_batch /= 2;
+      plan.accumulation *= 2;
+      if (auto lever = tried(plan, batches(plan), "smaller micro-batches, more of them")) {
+        return lever;
+      }
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<MemoryLever> bf16() const {
+    if (plan_.precision == DType::bf16) return std::nullopt;
+    Plan plan = plan_;
+    plan.precision = DType::bf16;
+    return tried(plan, "precision=bf16", "storage in bf16");
+  }
+
+  // As far as each goes, on the same ranks or, for more tensor parallelism, on more.
+  [[nodiscard]] std::optional<MemoryLever> together(std::int64_t limit, bool same_ranks) const {
+    std::vector<Plan> starts = wider_plans(limit, same_ranks);
+    if (same_ranks) starts.insert(starts.begin(), plan_);
+    const char* what = same_ranks ? "all that saves memory on the same ranks" : "more ranks";
+    for (Plan plan : starts) {
+      const Plan wide = plan;
+      if (!same_ranks) {
+        if (auto lever = tried(wide, degrees(wide), what)) return lever;
+      }
+      while (plan.micro_batch % 2 == 0) {
+        plan.micro_batch /= 2;
+        plan.accumulation *= 2;
+      }
+      plan.precision = DType::bf16;
+      plan.sequence_parallel = plan.tp > 1;
+      if (plan.sequence_parallel && illegal(plan)) plan.sequence_parallel = false;
+      std::string change = degrees(plan);
+      if (plan.sequence_parallel) change += ",sp=on";
+      if (plan.micro_batch != plan_.micro_batch) change += "," + batches(plan);
+      if (plan_.precision != DType::bf16) change += ",precision=bf16";
+      if (auto lever = tried(plan, change, what)) return lever;
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<MemoryLever> slice() const {
+    Plan plan = plan_;
+    std::int64_t fits = 0;
+    std::int64_t too_many = plan_.layers > 0 ? plan_.layers : model_.layers;
+    while (too_many - fits > 1) {
+      plan.layers = fits + (too_many - fits) / 2;
+      (memory_of_(plan) <= available_ ? fits : too_many) = plan.layers;
+    }
+    if (fits == 0) return std::nullopt;
+    plan.layers = fits;
+    return tried(plan, fmt::format("layers={}", fits), "a slice of the model");
+  }
+
+ private:
+  [[nodiscard]] std::int64_t ranks() const { return plan_.tp * plan_.dp; }
+  [[nodiscard]] bool illegal(const Plan& plan) const {
+    return why_illegal(plan, model_, plan.tp * plan.dp).has_value();
+  }
+  static std::string degrees(const Plan& plan) {
+    return fmt::format("tp={},dp={}", plan.tp, plan.dp);
+  }
+  static std::string batches(const Plan& plan) {
+    return fmt::format("micro_batch={},accumulation={}", plan.micro_batch, plan.accumulation);
+  }
+
+  // Plans with more tensor parallelism, the narrowest first.
+  [[nodiscard]] std::vector<Plan> wider_plans(std::int64_t limit, bool same_ranks) const {
+    std::vector<Plan> plans;
+    for (std::int64_t tp = plan_.tp + 1; tp <= limit; ++tp) {
+      Plan plan = plan_;
+      plan.tp = tp;
+      if (same_ranks && ranks() % tp != 0) continue;
+      if (!same_ranks && ranks() % tp == 0) continue;
+      if (same_ranks) plan.dp = ranks() / tp;
+      if (!illegal(plan)) plans.push_back(plan);
+    }
+    return plans;
+  }
+
+  [[nodiscard]] std::optional<MemoryLever> tried(const Plan& plan, std::string change,
+                                                 std::string what) const {
+    if (illegal(plan)) return std::nullopt;
+    const std::int64_t bytes = memory_of_(plan);
+    if (bytes > available_) return std::nullopt;
+    return MemoryLever{.change = std::move(change),
+                       .what = std::move(what),
+                       .plan = plan,
+                       .ranks = plan.tp * plan.dp,
+                       .bytes = bytes};
+  }
+
+  const Model& model_;
+  const Plan& plan_;
+  std::int64_t available_;
+  const MemoryOf& memory_of_;
+};
+
+}  // namespace
+
+std::int64_t step_memory_bytes(const Model& model, const Plan& plan) {
+  Plan once = plan;
+  once.accumulation = 1;
+  const std::int64_t tokens_of_others = (plan.accumulation - 1) * plan.micro_batch * plan.seq;
+  return memory_bytes(step_program(sliced(model, plan), once, 0)) +
+         2 * static_cast<std::int64_t>(sizeof(std::int32_t)) * tokens_of_others;
+}
+
+std::optional<MemoryLever> memory_lever(const Model& model, const Plan& plan,
+                                        std::int64_t available, std::int64_t tp_limit,
+                                        const MemoryOf& memory_of) {
+  const std::int64_t limit = std::min({tp_limit, model.heads, model.kv_heads});
+  const Search search(model, plan, available, memory_of);
+  if (auto lever = search.tensor_parallel(limit)) return lever;
+  if (auto lever = search.sequence_parallel()) return lever;
+  if (auto lever = search.micro_batch()) return lever;
+  if (auto lever = search.bf16()) return lever;
+  if (auto lever = search.together(limit, /*same_ranks=*/true)) return lever;
+  if (auto lever = search.together(limit, /*same_ranks=*/false)) return lever;
+  return search.slice();
+}
+
+}  // namespace stepmark
