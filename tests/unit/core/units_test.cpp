@@ -56,7 +56,7 @@ TEST(FormatBytesAlike, OneUnitAndEnoughDigits) {
   };
   EXPECT_EQ(both(76.7 * kGiB, 81559.0 * kMiB), "76.7 GiB | 79.6 GiB");
   EXPECT_EQ(both(900.0 * kMiB, 2.0 * kGiB), "0.9 GiB | 2.0 GiB");
-  EXPECT_EQ(both(79.64 * kGiB, 79.6475 * kGiB), "79.640 GiB | 79.648 GiB");
+  EXPECT_EQ(both(79.64 * kGiB, 79.6475 * kGiB), "79.64 GiB | 79.65 GiB");
   EXPECT_EQ(both(512, 512), "512 B | 512 B");
 }
 
