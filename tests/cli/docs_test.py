@@ -71,8 +71,8 @@ class PrintedJson(tool.ToolTest):
         text = section("JSON of tables")
         documented = set(re.findall(r'"([a-z_]+)"', re.search(r"`\{(\"run\".*?)\}`", text, re.S).group(1)))
         journal = self.path("run.smk")
-        printed = stepmark("run", "--suite", self.write("s.yaml", HEAD + ENTRIES["kernel"] + "    max_bytes: 16MiB\n"),
-                           "--out", journal, "--json")
+        suite = self.write("s.yaml", HEAD + "kernel\n    ops: [gemm]\n    max_gflop: 0.31\n    max_bytes: 4MiB\n")
+        printed = stepmark("run", "--suite", suite, "--out", journal, "--json")
         self.expect(printed, tool.OK)
         self.assertEqual(set(json.loads(printed.out)), documented)
         report = json.loads(stepmark("report", journal, journal, "--json").out)

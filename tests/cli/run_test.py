@@ -70,7 +70,7 @@ class Alone(tool.ToolTest):
     def test_remarks_are_kept(self):
         suite = self.write("s.yaml", "suite: s\ndescription: d\nbudget: 1s\ncases:\n"
                            "  - family: collective\n    collectives: [all_reduce]\n    sizes: [1, 4]\n"
-                           "  - family: kernel\n    ops: [copy]\n    max_bytes: 16MiB\n")
+                           "  - family: kernel\n    ops: [gemm]\n    max_gflop: 0.31\n    max_bytes: 4MiB\n")
         journal = self.path("run.smk")
         result = stepmark("run", "--suite", suite, "--out", journal)
         self.expect(result, tool.NOT_MEASURED, "no element in 1B: dropped")  # collectives need ranks
