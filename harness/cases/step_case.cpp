@@ -16,7 +16,7 @@
 #include "harness/cases/step_check.h"
 #include "harness/cases/step_split.h"
 #include "harness/exec/trace.h"
-#include "harness/program/validate.h"
+#include "harness/program/validate_step.h"
 
 namespace stepmark {
 namespace {
@@ -45,7 +45,7 @@ class StepCase final : public Case {
     Record record;
     const Program program = step_program(model_, plan_, context.control.rank());
     describe(record, context, program);
-    if (context.control.rank() == 0) validate_all();
+    if (context.control.rank() == 0) static_cast<void>(validate_step(model_, plan_));
     const std::int64_t needed = memory_bytes(program) * context.control.local_size();
     const bool fits = context.memory_limit_bytes == 0 || needed <= context.memory_limit_bytes;
     if (!all_ranks(context.control, fits)) {
@@ -118,24 +118,18 @@ class StepCase final : public Case {
     }
   }
 
-  void validate_all() const {
-    const auto world = static_cast<std::int32_t>(plan_.dp * plan_.tp);
-    std::vector<Program> programs;
-    for (std::int32_t rank = 0; rank < world; ++rank) {
-      programs.push_back(step_program(model_, plan_, rank));
-    }
-    validate(programs);
-  }
-
   // The most layers whose memory fits, 0 when not even one does.
   [[nodiscard]] std::int64_t fitting_layers(const CaseContext& context) const {
-    Model smaller = model_;
-    while (--smaller.layers > 0) {
+    Model slice = model_;
+    std::int64_t fits = 0;
+    std::int64_t too_many = model_.layers;
+    while (too_many - fits > 1) {  // memory grows with layers
+      slice.layers = (fits + too_many) / 2;
       const std::int64_t bytes =
-          memory_bytes(step_program(smaller, plan_, 0)) * context.control.local_size();
-      if (bytes <= context.memory_limit_bytes) break;
+          memory_bytes(step_program(slice, plan_, 0)) * context.control.local_size();
+      (bytes <= context.memory_limit_bytes ? fits : too_many) = slice.layers;
     }
-    return smaller.layers;
+    return fits;
   }
 
   bool check_first_step(Record& record, CaseContext& context, Runnable& runnable,

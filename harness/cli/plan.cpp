@@ -15,14 +15,11 @@
 #include "harness/program/memory_lever.h"
 #include "harness/program/step.h"
 #include "harness/program/text.h"
-#include "harness/program/validate.h"
+#include "harness/program/validate_step.h"
 #include "results/table/text_table.h"
 
 namespace stepmark {
 namespace {
-
-// All ranks are checked up to this world size; beyond it, ranks of the first groups.
-constexpr std::int64_t kMaxValidatedRanks = 64;
 
 struct AxisTraffic {
   int ranks = 0;
@@ -56,7 +53,7 @@ struct Facts {
   Model model;
   Program program;  // of rank 0
   std::optional<Cluster> cluster;
-  bool validated = false;
+  StepValidation validation;
 };
 
 double model_flops(const Facts& facts) {
@@ -147,9 +144,19 @@ nlohmann::json to_json(const Facts& facts) {
                       {"memory_bytes_per_rank", memory},
                       {"communication", traffic},
                       {"ops_per_rank", facts.program.ops.size()},
-                      {"validated_all_ranks", facts.validated}};
+                      {"validated_all_ranks", facts.validation.whole},
+                      {"validated",
+                       {{"ranks", facts.validation.ranks},
+                        {"micro_steps", facts.validation.micro_steps},
+                        {"layers", facts.validation.layers}}}};
   if (facts.cluster) json["memory"] = fit_json(facts);
   return json;
+}
+
+std::string what_was_checked(const StepValidation& done) {
+  if (done.whole) return "all ranks checked";
+  return fmt::format("checked on {} ranks, {} micro-steps and {} layers, which the others repeat",
+                     done.ranks, done.micro_steps, done.layers);
 }
 
 std::string to_table(const Facts& facts) {
@@ -196,10 +203,9 @@ std::string to_table(const Facts& facts) {
     text += fmt::format("\n{}", table.text());
   }
   text += fmt::format(
-      "\nprogram: {} ops per rank on {} streams; {}\n", facts.program.ops.size(),
-      facts.program.streams.size(),
-      facts.validated ? "all ranks checked: same collectives in the same order, no deadlock"
-                      : fmt::format("not checked across ranks (more than {})", kMaxValidatedRanks));
+      "\nprogram: {} ops per rank on {} streams; {}: same collectives in the same "
+      "order, no deadlock\n",
+      facts.program.ops.size(), facts.program.streams.size(), what_was_checked(facts.validation));
   return text;
 }
 
@@ -221,14 +227,7 @@ ExitCode plan_command(const PlanOptions& options) {
     return ExitCode::kOk;
   }
   facts.program = step_program(facts.model, facts.plan, 0);
-  if (options.ranks <= kMaxValidatedRanks) {
-    std::vector<Program> programs;
-    for (int rank = 0; rank < options.ranks; ++rank) {
-      programs.push_back(step_program(facts.model, facts.plan, rank));
-    }
-    validate(programs);
-    facts.validated = true;
-  }
+  facts.validation = validate_step(facts.model, facts.plan);
   const std::string text = options.json ? to_json(facts).dump(2) + "\n" : to_table(facts);
   write_stdout(text);
   return ExitCode::kOk;

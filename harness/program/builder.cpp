@@ -22,12 +22,17 @@ void ProgramBuilder::add_group(Group group) {
 
 BufferSlice ProgramBuilder::add_buffer(std::string name, BufferKind kind, DType dtype,
                                        std::int64_t elements) {
-  STEPMARK_REQUIRE(program_.buffer_index(name) < 0, "buffer '{}' is declared twice", name);
+  const auto index = static_cast<std::int32_t>(program_.buffers.size());
+  STEPMARK_REQUIRE(buffer_index_.emplace(name, index).second, "buffer '{}' is declared twice",
+                   name);
   program_.buffers.push_back(
       {.name = std::move(name), .kind = kind, .dtype = dtype, .elements = elements});
-  return {.buffer = static_cast<std::int32_t>(program_.buffers.size()) - 1,
-          .offset = 0,
-          .elements = elements};
+  return {.buffer = index, .offset = 0, .elements = elements};
+}
+
+std::int32_t ProgramBuilder::buffer_index(const std::string& name) const {
+  const auto found = buffer_index_.find(name);
+  return found == buffer_index_.end() ? -1 : found->second;
 }
 
 BufferSlice ProgramBuilder::part(BufferSlice slice, std::int64_t offset, std::int64_t elements) {
@@ -85,25 +90,17 @@ void ProgramBuilder::comm(std::string label, std::string_view stream, CommShape 
 void ProgramBuilder::push(Op op, const std::vector<std::pair<BufferSlice, Access>>& uses) {
   const auto index = static_cast<std::int32_t>(program_.ops.size());
   std::map<std::int32_t, std::int32_t> latest;  // other stream -> latest op to wait for
+  uses_.resize(program_.buffers.size());
   for (const auto& [slice, access] : uses) {
-    const std::int64_t begin = slice.offset;
-    const std::int64_t end = slice.offset + slice.elements;
     const bool write = access != Access::in;
-    auto& earlier = uses_[slice.buffer];
-    for (const Use& use : earlier) {
-      if (use.op == index || use.begin >= end || begin >= use.end || !(use.write || write))
-        continue;
-      const std::int32_t other = program_.ops[static_cast<std::size_t>(use.op)].stream;
-      if (other == op.stream) continue;
-      auto& last = latest.try_emplace(other, -1).first->second;
-      last = std::max(last, use.op);
-    }
-    if (write) {  // whatever this write covers can no longer be a nearer dependency than it
-      std::erase_if(earlier, [&](const Use& use) {
-        return use.op != index && begin <= use.begin && use.end <= end;
-      });
-    }
-    earlier.push_back({.begin = begin, .end = end, .op = index, .write = write});
+    BufferUses& earlier = uses_[static_cast<std::size_t>(slice.buffer)];
+    earlier.for_each_conflict(slice, write, [&](std::int32_t use, std::int32_t stream) {
+      if (use == index || stream == op.stream) return;
+      auto& last = latest.try_emplace(stream, -1).first->second;
+      last = std::max(last, use);
+    });
+    if (write) earlier.forget_covered(slice, index);
+    earlier.add(slice, write, op.stream, index);
   }
   for (const auto& [other, dependency] : latest) {
     auto& waited = waited_.try_emplace({op.stream, other}, -1).first->second;

@@ -6,8 +6,11 @@
 
 #include <map>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "harness/program/buffer_uses.h"
 #include "harness/program/program.h"
 
 namespace stepmark {
@@ -19,6 +22,8 @@ class ProgramBuilder {
   void add_group(Group group);
   // A new buffer of `elements`; Error(kUsage) when the name exists. Returns the whole of it.
   BufferSlice add_buffer(std::string name, BufferKind kind, DType dtype, std::int64_t elements);
+  // Index of a buffer that add_buffer was called for, or -1.
+  [[nodiscard]] std::int32_t buffer_index(const std::string& name) const;
   // Part of a slice, in elements relative to it.
   [[nodiscard]] static BufferSlice part(BufferSlice slice, std::int64_t offset,
                                         std::int64_t elements);
@@ -34,17 +39,13 @@ class ProgramBuilder {
   [[nodiscard]] Program take() && { return std::move(program_); }
 
  private:
-  struct Use {
-    std::int64_t begin, end;
-    std::int32_t op;
-    bool write;
-  };
   std::int32_t stream_index(std::string_view stream);
   void push(Op op, const std::vector<std::pair<BufferSlice, Access>>& uses);
 
   Program program_;
   Phase phase_ = Phase::forward;
-  std::map<std::int32_t, std::vector<Use>> uses_;                         // by buffer
+  std::unordered_map<std::string, std::int32_t> buffer_index_;            // a program has many
+  std::vector<BufferUses> uses_;                                          // by buffer
   std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> waited_;  // (stream, other) -> op
 };
 

@@ -154,15 +154,15 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_r
     param.offset = elements_;
     elements_ += (param.elements() + kAlignment - 1) / kAlignment * kAlignment;
     sections_.back().elements = elements_ - sections_.back().offset;
+    index_.emplace(param.name, params_.size());
     params_.push_back(std::move(param));
   }
 }
 
-const Param& ParamLayout::find(std::string_view name) const {
-  for (const Param& param : params_) {
-    if (param.name == name) return param;
-  }
-  throw Error(ExitCode::kUsage, fmt::format("there is no parameter '{}'", name));
+const Param& ParamLayout::find(const std::string& name) const {
+  const auto found = index_.find(name);
+  STEPMARK_REQUIRE(found != index_.end(), "there is no parameter '{}'", name);
+  return params_[found->second];
 }
 
 std::vector<ParamLayout::Bucket> ParamLayout::buckets(std::int64_t bucket_elements) const {

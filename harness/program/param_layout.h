@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "harness/spec/model.h"
@@ -58,7 +59,7 @@ class ParamLayout {
 
   [[nodiscard]] const std::vector<Param>& params() const { return params_; }
   [[nodiscard]] const std::vector<ParamSection>& sections() const { return sections_; }
-  [[nodiscard]] const Param& find(std::string_view name) const;  // Error(kUsage) when absent
+  [[nodiscard]] const Param& find(const std::string& name) const;  // Error(kUsage) when absent
   [[nodiscard]] std::int64_t elements() const { return elements_; }
 
   // Bucket boundaries as [begin, end) in elements, in completion order: a bucket closes when it
@@ -71,6 +72,7 @@ class ParamLayout {
 
  private:
   std::vector<Param> params_;
+  std::unordered_map<std::string, std::size_t> index_;  // of params_, by name
   std::vector<ParamSection> sections_;
   std::int64_t elements_ = 0;
 };

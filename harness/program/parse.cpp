@@ -6,12 +6,19 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <unordered_map>
 
 #include "core/error.h"
 #include "harness/program/text.h"
+#include "harness/spec/limits.h"
 
 namespace stepmark {
 namespace {
+
+// Bounds of what a text may say: far beyond any step, and exact in 64 bits in every later product.
+constexpr std::size_t kMaxText = std::size_t{1} << 28;  // bytes
+constexpr std::size_t kMaxStreams = 256;
+constexpr std::size_t kMaxGroups = 64;
 
 class LineParser {
  public:
@@ -61,6 +68,15 @@ class LineParser {
     at_ += static_cast<std::size_t>(end - begin);
     return value;
   }
+  // The same from `min` to `max`; the error says so.
+  template <class T>
+  T number(std::string_view what, T min, T max) {
+    const std::size_t begin = at_;
+    const T value = number<T>(what);
+    if (value >= min && value <= max) return value;
+    at_ = begin;
+    fail(fmt::format("{} from {} to {}", what, min, max));
+  }
   // Runs `convert(text)` and places its Error here.
   template <class F>
   auto convert(std::string_view text, F f) {
@@ -103,10 +119,14 @@ bool is_kernel(std::string_view name) {
                      [&](const OpInfo* info) { return info->name == name; });
 }
 
+std::int32_t rank_number(LineParser& line, std::string_view what) {
+  return line.number<std::int32_t>(what, 0, static_cast<std::int32_t>(kMaxRanks) - 1);
+}
+
 std::vector<std::int64_t> count_list(LineParser& line) {
   std::vector<std::int64_t> counts;
   do {
-    counts.push_back(line.number<std::int64_t>("a count"));
+    counts.push_back(line.number<std::int64_t>("a count", 0, kMaxElements));
   } while (line.take(","));
   return counts;
 }
@@ -121,17 +141,21 @@ CommShape parse_comm(LineParser& line) {
   line.literal("op=");
   shape.op = line.convert(line.until(" }", "a reduction"), reduce_op_from);
   line.literal("count=");
-  shape.count = line.number<std::int64_t>("a count");
-  if (line.take(" send_peer=")) shape.send_peer = line.number<std::int32_t>("a rank");
-  if (line.take(" recv_peer=")) shape.recv_peer = line.number<std::int32_t>("a rank");
+  shape.count = line.number<std::int64_t>("a count", 0, kMaxElements);
+  if (line.take(" send_peer=")) shape.send_peer = rank_number(line, "a rank");
+  if (line.take(" recv_peer=")) shape.recv_peer = rank_number(line, "a rank");
   if (line.take(" send_counts=")) shape.send_counts = count_list(line);
   if (line.take(" recv_counts=")) shape.recv_counts = count_list(line);
   return shape;
 }
 
-BufferSlice parse_slice(LineParser& line, const Program& program) {
-  const std::string_view name = line.ahead(" [)");
-  const std::int32_t index = program.buffer_index(name);
+// Buffers by name while a program is read: it may have many.
+using BufferNames = std::unordered_map<std::string, std::int32_t>;
+
+BufferSlice parse_slice(LineParser& line, const Program& program, const BufferNames& names) {
+  const std::string name(line.ahead(" [)"));
+  const auto known = names.find(name);
+  const std::int32_t index = known == names.end() ? -1 : known->second;
   if (index < 0 && name != "-") line.fail(fmt::format("a declared buffer or '-', not '{}'", name));
   (void)line.until(" [)", "a buffer");
   if (index < 0) return {};
@@ -139,16 +163,16 @@ BufferSlice parse_slice(LineParser& line, const Program& program) {
                     .offset = 0,
                     .elements = program.buffers[static_cast<std::size_t>(index)].elements};
   if (line.take("[")) {
-    slice.offset = line.number<std::int64_t>("an offset");
+    slice.offset = line.number<std::int64_t>("an offset", 0, kMaxElements);
     line.literal("+");
-    slice.elements = line.number<std::int64_t>("a length");
+    slice.elements = line.number<std::int64_t>("a length", 0, kMaxElements);
     line.literal("]");
     (void)line.take(" ");
   }
   return slice;
 }
 
-void parse_op(LineParser& line, Program& program) {
+void parse_op(LineParser& line, Program& program, const BufferNames& names) {
   const auto index = line.number<std::size_t>("an op number");
   if (index != program.ops.size()) line.fail(fmt::format("op number {}", program.ops.size()));
   line.literal(" ");
@@ -168,7 +192,7 @@ void parse_op(LineParser& line, Program& program) {
   }
   line.literal("} (");
   while (!line.take(")")) {
-    op.operands.push_back(parse_slice(line, program));
+    op.operands.push_back(parse_slice(line, program, names));
   }
   if (line.take(" after")) {
     while (line.take(" ")) op.deps.push_back(line.number<std::int32_t>("an op number"));
@@ -182,24 +206,27 @@ void parse_group(LineParser& line, Program& program) {
   for (const Group& other : program.groups) {
     if (other.axis == group.axis) line.fail("an axis without a group so far");
   }
+  if (program.groups.size() == kMaxGroups) line.fail(fmt::format("at most {} groups", kMaxGroups));
   (void)line.word("an axis");
   line.literal("index=");
-  group.index = line.number<std::int32_t>("an index");
+  group.index = rank_number(line, "an index");
   line.literal(" ranks=");
   do {
-    group.ranks.push_back(line.number<std::int32_t>("a rank"));
+    group.ranks.push_back(rank_number(line, "a rank"));
   } while (line.take(","));
   program.groups.push_back(std::move(group));
 }
 
-void parse_buffer(LineParser& line, Program& program) {
+void parse_buffer(LineParser& line, Program& program, BufferNames& names) {
   BufferDecl buffer;
   buffer.name = line.ahead(" ");
-  if (program.buffer_index(buffer.name) >= 0) line.fail("a new buffer name");
+  if (!names.emplace(buffer.name, static_cast<std::int32_t>(names.size())).second) {
+    line.fail("a new buffer name");
+  }
   (void)line.word("a buffer name");
   buffer.kind = line.convert(line.word("a buffer kind"), buffer_kind_from);
   buffer.dtype = line.convert(line.word("a dtype"), dtype_from);
-  buffer.elements = line.number<std::int64_t>("a number of elements");
+  buffer.elements = line.number<std::int64_t>("a number of elements", 0, kMaxElements);
   program.buffers.push_back(std::move(buffer));
 }
 
@@ -223,7 +250,11 @@ void check_canonical(const Program& program, std::string_view text, std::string_
 }  // namespace
 
 Program parse_program(std::string_view text, std::string_view name) {
+  if (text.size() > kMaxText) {
+    throw ConfigError(name, 0, 0, fmt::format("longer than {} bytes", kMaxText));
+  }
   Program program;
+  BufferNames buffers;
   const std::string_view whole = text;
   int number = 0;
   while (!text.empty()) {
@@ -232,9 +263,9 @@ Program parse_program(std::string_view text, std::string_view name) {
     text.remove_prefix(std::min(end + 1, text.size()));
     if (number == 1) {
       line.literal("program rank=");
-      program.rank = line.number<std::int32_t>("a rank");
+      program.rank = rank_number(line, "a rank");
       line.literal(" world=");
-      program.world_size = line.number<std::int32_t>("a world size");
+      program.world_size = line.number<std::int32_t>("a world size", 1, kMaxRanks);
       line.literal(" ");
       program.name = line.rest("a name");
     } else if (line.take("stream ")) {
@@ -242,13 +273,14 @@ Program parse_program(std::string_view text, std::string_view name) {
       if (std::find(known.begin(), known.end(), line.ahead(" ")) != known.end()) {
         line.fail("a new stream name");
       }
+      if (known.size() == kMaxStreams) line.fail(fmt::format("at most {} streams", kMaxStreams));
       program.streams.emplace_back(line.word("a stream name"));
     } else if (line.take("group ")) {
       parse_group(line, program);
     } else if (line.take("buffer ")) {
-      parse_buffer(line, program);
+      parse_buffer(line, program, buffers);
     } else if (line.take("op ")) {
-      parse_op(line, program);
+      parse_op(line, program, buffers);
     } else {
       line.fail("'stream', 'group', 'buffer' or 'op'");
     }

@@ -36,7 +36,7 @@ Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t 
     for (std::int64_t layer = model.layers; layer-- > 0;) {
       lowering.mlp_backward(layer, micro);
       lowering.attention_backward(layer, micro);
-      if (last) lowering.gradients_complete(fmt::format("layer{}.", layer));
+      if (last) lowering.gradients_complete(fmt::format("layer{}", layer));
     }
     lowering.embedding_backward(micro);
     if (last) lowering.gradients_complete("");

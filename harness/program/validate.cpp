@@ -11,11 +11,10 @@
 #include "core/error.h"
 #include "harness/program/match.h"
 #include "harness/program/text.h"
+#include "harness/spec/limits.h"
 
 namespace stepmark {
 namespace {
-
-constexpr std::int64_t kMaxElements = std::int64_t{1} << 48;  // products with group sizes are exact
 
 using Found = std::vector<std::string>;
 
@@ -60,7 +59,11 @@ std::string kernel_problem(const Program& program, const Op& op) {
 
 std::string comm_shape_problem(const CommShape& shape, const Group& group) {
   const auto size = static_cast<std::int32_t>(group.ranks.size());
-  if (shape.count < 0 || shape.count > kMaxElements) return "a count that is no count";
+  // What all ranks of a group send together is exact in 64 bits.
+  const std::int64_t most = kMaxElements / std::max<std::int64_t>(1, size);
+  if (shape.count < 0 || shape.count > most) {
+    return fmt::format("a count of {}, expected from 0 to {}", shape.count, most);
+  }
   if (shape.send_peer >= size || shape.recv_peer >= size) {
     return fmt::format("peers {} and {} of a group of {}", shape.send_peer, shape.recv_peer, size);
   }
@@ -76,8 +79,9 @@ std::string comm_shape_problem(const CommShape& shape, const Group& group) {
       for (const auto* counts : {&shape.send_counts, &shape.recv_counts}) {
         if (std::ssize(*counts) != size ||
             std::any_of(counts->begin(), counts->end(),
-                        [](std::int64_t c) { return c < 0 || c > kMaxElements; })) {
-          return fmt::format("needs {} counts to send and as many to receive", size);
+                        [&](std::int64_t c) { return c < 0 || c > most; })) {
+          return fmt::format("needs {} counts to send and as many to receive, each at most {}",
+                             size, most);
         }
       }
       return "";

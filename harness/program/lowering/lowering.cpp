@@ -2,7 +2,6 @@
 #include "harness/program/lowering/lowering.h"
 
 #include "core/error.h"
-#include "core/units.h"
 #include "kernels/ops/activation.h"
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/norm.h"
@@ -15,11 +14,9 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank)
       mesh_(step_mesh(plan)),
       rank_(rank),
       tp_rank_(mesh_.coordinate(rank, kTensorAxis)),
-      dp_rank_(mesh_.coordinate(rank, kDataAxis)),
       layout_(model, plan, tp_rank_),
       builder_(fmt::format("{} {} rank {}", model.name, short_name(plan), rank), rank,
                mesh_.size()),
-      complete_(layout_.params().size(), false),
       tokens_(plan.micro_batch * plan.seq),
       share_tokens_(plan.sequence_parallel ? tokens_ / plan.tp : tokens_),
       heads_(model.heads / plan.tp),
@@ -34,9 +31,7 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank)
     builder_.add_group(
         {.axis = axis, .ranks = mesh_.group(rank, axis), .index = mesh_.coordinate(rank, axis)});
   }
-  buckets_ =
-      layout_.buckets(static_cast<std::int64_t>(plan.bucket_mib * static_cast<double>(kMiB)) /
-                      static_cast<std::int64_t>(sizeof(float)));
+  watch_gradients();
   const std::int64_t all_tokens = plan.accumulation * tokens_;
   tokens_in_ = builder_.add_buffer(kTokensBuffer, BufferKind::input, DType::i32, all_tokens);
   targets_in_ = builder_.add_buffer(kTargetsBuffer, BufferKind::input, DType::i32, all_tokens);
@@ -51,7 +46,7 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank)
 
 BufferSlice Lowering::buffer(const std::string& name, BufferKind kind, DType dtype,
                              std::int64_t elements) {
-  const std::int32_t index = builder_.program().buffer_index(name);
+  const std::int32_t index = builder_.buffer_index(name);
   if (index < 0) return builder_.add_buffer(name, kind, dtype, elements);
   const BufferDecl& declared = builder_.program().buffers[static_cast<std::size_t>(index)];
   STEPMARK_CHECK(declared.elements == elements && declared.dtype == dtype,

@@ -4,6 +4,7 @@
 // parallelism). Internal to harness/program.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -29,9 +30,9 @@ class Lowering {
   void mlp_forward(std::int64_t layer);
   void mlp_backward(std::int64_t layer, std::int64_t micro);
   void head_forward_backward(std::int64_t micro);
-  // Says that the gradients of all parameters whose names start with `prefix` are complete, and
-  // issues the synchronisation of every bucket that this completes.
-  void gradients_complete(std::string_view prefix);
+  // Says that the gradients of all parameters of a component ("layer3", "head"; empty: all that are
+  // left) are complete, and issues the synchronisation of every bucket that this completes.
+  void gradients_complete(const std::string& component);
   void optimizer();
 
   [[nodiscard]] Program take() && { return std::move(builder_).take(); }
@@ -91,16 +92,23 @@ class Lowering {
   void all_reduce(const std::string& label, const char* axis, BufferSlice x, DType dtype,
                   ReduceOp op);
 
+  void watch_gradients();
+  void synchronise(const ParamLayout::Bucket& bucket);
+
   Model model_;
   Plan plan_;
   Mesh mesh_;
   std::int32_t rank_;
   std::int32_t tp_rank_;
-  std::int32_t dp_rank_;
   ParamLayout layout_;
   ProgramBuilder builder_;
-  std::vector<ParamLayout::Bucket> buckets_;  // not yet synchronised
-  std::vector<bool> complete_;                // by index of layout_.params()
+  struct PendingBucket {
+    ParamLayout::Bucket range;
+    std::int64_t missing = 0;  // parameters whose gradients are not complete
+  };
+  std::vector<PendingBucket> buckets_;
+  // By component: the bucket of each of its parameters, until their gradients are complete.
+  std::map<std::string, std::vector<std::size_t>> incomplete_;
 
   std::int64_t tokens_;        // of a micro-step on this data-parallel rank
   std::int64_t share_tokens_;  // of them on this rank in the sequence-parallel regions

@@ -4,31 +4,55 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "core/units.h"
 #include "harness/program/lowering/lowering.h"
 
 namespace stepmark {
 
-void Lowering::gradients_complete(std::string_view prefix) {
+void Lowering::watch_gradients() {
   const auto& params = layout_.params();
+  const std::vector<ParamLayout::Bucket> buckets =
+      layout_.buckets(static_cast<std::int64_t>(plan_.bucket_mib * static_cast<double>(kMiB)) /
+                      static_cast<std::int64_t>(sizeof(float)));
+  std::size_t bucket = 0;
   for (std::size_t i = 0; i < params.size(); ++i) {
-    if (params[i].name.starts_with(prefix)) complete_[i] = true;
+    while (params[i].offset >= buckets[bucket].end) ++bucket;
+    while (buckets_.size() <= bucket) buckets_.push_back({.range = buckets[buckets_.size()]});
+    ++buckets_[bucket].missing;
+    incomplete_[params[i].name.substr(0, params[i].name.find('.'))].push_back(bucket);
   }
+}
+
+void Lowering::gradients_complete(const std::string& component) {
+  std::vector<std::size_t> ready;
+  const auto complete = [&](const std::vector<std::size_t>& of_params) {
+    for (const std::size_t bucket : of_params) {
+      if (--buckets_[bucket].missing == 0) ready.push_back(bucket);
+    }
+  };
+  if (component.empty()) {
+    for (const auto& [name, of_params] : incomplete_) complete(of_params);
+    incomplete_.clear();
+  } else if (const auto found = incomplete_.find(component); found != incomplete_.end()) {
+    complete(found->second);
+    incomplete_.erase(found);
+  }
+  std::sort(ready.begin(), ready.end());
   builder_.set_phase(Phase::gradient_sync);
-  std::erase_if(buckets_, [&](const ParamLayout::Bucket& bucket) {
-    for (std::size_t i = 0; i < params.size(); ++i) {
-      const bool inside = params[i].offset >= bucket.begin && params[i].offset < bucket.end;
-      if (inside && !complete_[i]) return false;
-    }
-    const BufferSlice range = ProgramBuilder::part(grads_, bucket.begin, bucket.end - bucket.begin);
-    const std::string label = fmt::format("grads[{}:{}]", bucket.begin, bucket.end);
-    // With sequence parallelism each rank has seen a share of the tokens only.
-    if (bucket.replicated && plan_.sequence_parallel) {
-      all_reduce(label + ".tp", kTensorAxis, range, DType::f32, ReduceOp::sum);
-    }
-    if (plan_.dp > 1) all_reduce(label, kDataAxis, range, DType::f32, ReduceOp::sum);
-    return true;
-  });
+  for (const std::size_t index : ready) synchronise(buckets_[index].range);
   builder_.set_phase(Phase::backward);
+}
+
+void Lowering::synchronise(const ParamLayout::Bucket& bucket) {
+  const BufferSlice range = ProgramBuilder::part(grads_, bucket.begin, bucket.end - bucket.begin);
+  const std::string label = fmt::format("grads[{}:{}]", bucket.begin, bucket.end);
+  // With sequence parallelism each rank has seen a share of the tokens only.
+  if (bucket.replicated && plan_.sequence_parallel) {
+    all_reduce(label + ".tp", kTensorAxis, range, DType::f32, ReduceOp::sum);
+  }
+  if (plan_.dp > 1) all_reduce(label, kDataAxis, range, DType::f32, ReduceOp::sum);
 }
 
 void Lowering::optimizer() {

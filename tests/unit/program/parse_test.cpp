@@ -96,6 +96,20 @@ TEST(Text, RefusesWhatItWouldNotPrint) {
   EXPECT_THAT(error_of(std::string(kProgram) + "stream late\n"), StartsWith("p:4:1:"));
 }
 
+TEST(Text, NumbersHaveBounds) {
+  const auto with = [](std::string_view from, std::string_view to) {
+    return error_of(replace_first(kProgram, from, to));
+  };
+  EXPECT_THAT(with("[8+8]", "[9223372036854775807+8]"), HasSubstr("an offset from 0 to "));
+  EXPECT_THAT(with("[8+8]", "[8+-1]"), HasSubstr("a length from 0 to "));
+  EXPECT_THAT(error_of("program rank=0 world=2147483647 x\n"),
+              HasSubstr("a world size from 1 to 1048576"));
+  EXPECT_THAT(error_of("program rank=-1 world=2 x\n"), HasSubstr("a rank from 0 to 1048575"));
+  std::string streams = "program rank=0 world=1 x\n";
+  for (int i = 0; i < 257; ++i) streams += fmt::format("stream s{}\n", i);
+  EXPECT_THAT(error_of(streams), AllOf(StartsWith("p:258:"), HasSubstr("at most 256 streams")));
+}
+
 // Cut or change at every place: an error on that line or later, or a program that prints the same.
 TEST(Text, SurvivesEveryCutAndChange) {
   const std::string text = kProgram;
