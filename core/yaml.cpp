@@ -24,6 +24,8 @@ namespace {
 // endless tree.
 constexpr int kMaxDepth = 64;
 constexpr int kMaxNodes = 100'000;
+constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxText = 4096;  // of one key or value: texts become names and ids
 
 [[noreturn]] void fail_at(const std::string& file, const YAML::Mark& mark,
                           std::string_view message) {
@@ -83,8 +85,13 @@ class Checker {
   explicit Checker(const std::string& file) : file_(file) {}
 
   void check(const YAML::Node& node, int depth) {
-    if (depth > kMaxDepth) fail_at(file_, node.Mark(), "nested too deeply");
-    if (++nodes_ > kMaxNodes) fail_at(file_, node.Mark(), "too large once aliases are expanded");
+    if (depth > kMaxDepth)
+      fail_at(file_, node.Mark(),
+              fmt::format("nested too deeply, expected at most {} levels", kMaxDepth));
+    if (++nodes_ > kMaxNodes)
+      fail_at(file_, node.Mark(),
+              fmt::format("too large once aliases are expanded: over {} values", kMaxNodes));
+    if (node.IsScalar()) check_length(node);
     if (node.IsSequence()) {
       for (const auto& item : node) check(item, depth + 1);
     } else if (node.IsMap()) {
@@ -94,6 +101,13 @@ class Checker {
   }
 
  private:
+  void check_length(const YAML::Node& scalar) const {
+    if (scalar.Scalar().size() <= kMaxText) return;
+    fail_at(file_, scalar.Mark(),
+            fmt::format("found {} of {} characters, expected at most {}", describe(scalar),
+                        scalar.Scalar().size(), kMaxText));
+  }
+
   void check_keys(const YAML::Node& map) const {
     std::vector<std::string> seen;
     for (const auto& entry : map) {
@@ -101,6 +115,7 @@ class Checker {
         fail_at(file_, entry.first.Mark(),
                 fmt::format("a key must be a word, not {}", describe(entry.first)));
       }
+      check_length(entry.first);
       seen.push_back(entry.first.Scalar());
     }
     std::vector<std::string> sorted = seen;
@@ -402,17 +417,23 @@ YamlPlace YamlMap::place(std::string_view key) const {
 YamlDocument YamlDocument::read_file(const std::string& path) {
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
-  std::ostringstream text;
-  if (stream && stream.peek() != std::ifstream::traits_type::eof()) text << stream.rdbuf();
+  // One byte more than is allowed: what has no end, such as a device, is not read to it.
+  std::string text(kMaxBytes + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(stream.gcount()));
   if (!stream.is_open() || stream.bad()) {
     throw ConfigError(path, 0, 0,
                       fmt::format("cannot read: {}", std::generic_category().message(errno)));
   }
-  return read_text(text.str(), path);
+  return read_text(text, path);
 }
 
 YamlDocument YamlDocument::read_text(std::string_view text, std::string_view name) {
   const std::string file(name);
+  if (text.size() > kMaxBytes) {
+    throw ConfigError(file, 0, 0,
+                      fmt::format("longer than {} bytes, which no configuration is", kMaxBytes));
+  }
   const YAML::Node root = parse(std::string(text), file);
   if (root.IsNull()) throw ConfigError(file, 0, 0, "found nothing, expected a map of keys");
   if (!root.IsMap()) {

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <sstream>
 
 #include "core/build_info.h"
@@ -14,6 +15,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
 #include "harness/cli/launch.h"
+#include "harness/spec/limits.h"
 #include "results/record/record.h"
 
 namespace stepmark {
@@ -38,14 +40,39 @@ CLI::Validator parsed_by(Parse parse, const char* what) {
       what);
 }
 
-CLI::Validator at_least(double least, const std::string& expected) {
+// A whole number in a range, said before anything is made of it.
+CLI::Validator whole(std::int64_t least, std::int64_t most) {
   return CLI::Validator(
-      [least, expected](std::string& text) {
-        double value = 0;
-        const bool good = CLI::detail::lexical_cast(text, value) && value >= least;
-        return good ? std::string() : fmt::format("'{}': expected {}", text, expected);
+      [least, most](std::string& text) {
+        std::int64_t value = 0;
+        const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool good = status == std::errc{} && end == text.data() + text.size() &&
+                          value >= least && value <= most;
+        return good ? std::string()
+                    : fmt::format("'{}': expected a whole number from {} to {}", text, least, most);
       },
       "");
+}
+
+// Seconds of a deadline: none at all would end everything, and a thread waits for them.
+CLI::Validator deadline() {
+  return CLI::Validator(
+      [](std::string& text) {
+        double value = 0;
+        const bool good =
+            CLI::detail::lexical_cast(text, value) && value > 0 && value <= kMaxSeconds;
+        return good ? std::string()
+                    : fmt::format(
+                          "'{}': expected a positive number of seconds, at most {} (30 days)", text,
+                          kMaxSeconds);
+      },
+      "");
+}
+
+double parse_budget(const std::string& text) {
+  const double seconds = parse_seconds(text);
+  STEPMARK_REQUIRE(seconds <= kMaxSeconds, "'{}': at most 30 days (30d) can be asked for", text);
+  return seconds;
 }
 
 // What was given for each option, or its default, except for files that may have other names.
@@ -116,7 +143,7 @@ struct Parser {
                                 kMaxRepetitions))
         ->check(CLI::Range(1, kMaxRepetitions));
     cmd->add_option("--budget", run.budget, "Time for all cases and repetitions, e.g. 90s or 10m")
-        ->check(parsed_by(parse_seconds, "DURATION"));
+        ->check(parsed_by(parse_budget, "DURATION"));
     cmd->add_option("--precision", run.precision,
                     "Stop a case when the 95 % interval of its median is this narrow, e.g. 1%")
         ->check(parsed_by(parse_fraction, "FRACTION"));
@@ -128,10 +155,10 @@ struct Parser {
     cmd->add_option("--trace", run.trace_dir, "Folder for a Chrome/Perfetto trace of each step");
     cmd->add_option("--case-deadline", run.case_deadline_s,
                     "Seconds after which a case without end is given up (default: from its budget)")
-        ->check(at_least(1e-9, "a positive number"));
+        ->check(deadline());
     cmd->add_option("--start-deadline", run.start_deadline_s,
                     "Seconds in which all ranks must have started")
-        ->check(at_least(1e-9, "a positive number"))
+        ->check(deadline())
         ->capture_default_str();
     cmd->add_flag("--json", run.json, "Print JSON instead of tables");
     cmd->add_flag(
@@ -153,10 +180,12 @@ struct Parser {
         "  stepmark plan --workload tiny --plan tp=2 --ranks 4 --program 0");
     cmd->add_option("--workload", plan.workload, "Shipped workload or .yaml file")->required();
     cmd->add_option("--plan", plan.plan, "dp=2,tp=2,sp=on,...");
-    cmd->add_option("--ranks", plan.ranks, "World size")->capture_default_str();
+    cmd->add_option("--ranks", plan.ranks, "World size")
+        ->check(whole(1, kMaxRanks))
+        ->capture_default_str();
     cmd->add_option("--cluster", plan.cluster, "Shipped cluster or .yaml file: does it fit?");
     cmd->add_option("--program", plan.program_of, "Print the program of this rank as text")
-        ->check(at_least(0, "a number from 0 on"));
+        ->check(whole(0, kMaxRanks - 1));
     cmd->add_flag("--json", plan.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return plan_command(plan); }; });
   }
@@ -196,7 +225,7 @@ struct Parser {
   void add_doctor() {
     CLI::App* cmd = app.add_subcommand("doctor", "Check this machine before measuring on it");
     cmd->add_option("--ranks", doctor.ranks, "Ranks that shall run on this host")
-        ->check(at_least(1e-9, "a positive number"))
+        ->check(whole(1, kMaxRanks))
         ->capture_default_str();
     cmd->add_flag("--json", doctor.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return doctor_command(doctor); }; });
@@ -209,7 +238,7 @@ struct Parser {
         ->check(CLI::IsMember({"workloads", "suites", "clusters", "cases", "backends"}));
     cmd->add_option("--suite", list.suite, "Suite whose cases are listed")->capture_default_str();
     cmd->add_option("--ranks", list.ranks, "World size the cases are for")
-        ->check(at_least(1e-9, "a positive number"))
+        ->check(whole(1, kMaxRanks))
         ->capture_default_str();
     cmd->add_flag("--json", list.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return list_command(list); }; });

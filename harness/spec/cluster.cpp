@@ -5,8 +5,15 @@
 
 #include "core/units.h"
 #include "core/yaml.h"
+#include "harness/spec/limits.h"
 
 namespace stepmark {
+namespace {
+
+// GB, GB/s, TFLOP/s of one accelerator: a unit too small by a thousand is noticed.
+constexpr double kMost = 1e7;
+
+}  // namespace
 
 std::optional<double> Cluster::dense_peak_flops(DType dtype) const {
   const auto scaled = [](std::optional<double> tflops) {
@@ -61,17 +68,21 @@ Cluster read_cluster(const std::string& path) {
   cluster.source = map.required_string("source");
   YamlMap node = map.required_map("node");
   cluster.accelerator = node.required_string("accelerator");
-  cluster.accelerators_per_node = node.required_int("accelerators", {.min = 1});
+  cluster.accelerators_per_node = node.required_int("accelerators", {.min = 1, .max = kMaxRanks});
   read_memory(node, cluster);
-  cluster.memory_tb_per_s = node.optional_double("memory_tb_per_s", 0.0, {.min = 0.0});
-  cluster.scale_up_domain =
-      node.optional_int("scale_up_domain", cluster.accelerators_per_node, {.min = 1});
-  cluster.scale_up_gb_per_s = node.optional_double("scale_up_gb_per_s", 0.0, {.min = 0.0});
-  cluster.scale_out_gb_per_s = node.optional_double("scale_out_gb_per_s", 0.0, {.min = 0.0});
+  cluster.memory_tb_per_s =
+      node.optional_double("memory_tb_per_s", 0.0, {.min = 0.0, .max = kMost});
+  cluster.scale_up_domain = node.optional_int("scale_up_domain", cluster.accelerators_per_node,
+                                              {.min = 1, .max = kMaxRanks});
+  cluster.scale_up_gb_per_s =
+      node.optional_double("scale_up_gb_per_s", 0.0, {.min = 0.0, .max = kMost});
+  cluster.scale_out_gb_per_s =
+      node.optional_double("scale_out_gb_per_s", 0.0, {.min = 0.0, .max = kMost});
   if (auto peaks = node.optional_map("dense_tflops")) {
     const auto read = [&](const char* key) {
-      return peaks->has(key) ? std::optional<double>(peaks->required_double(key, {.min = 1e-6}))
-                             : std::nullopt;
+      return peaks->has(key)
+                 ? std::optional<double>(peaks->required_double(key, {.min = 1e-6, .max = kMost}))
+                 : std::nullopt;
     };
     cluster.fp32_dense_tflops = read("fp32");
     cluster.bf16_dense_tflops = read("bf16");

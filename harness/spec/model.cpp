@@ -5,6 +5,7 @@
 #include <array>
 
 #include "harness/spec/forms.h"
+#include "harness/spec/limits.h"
 
 namespace stepmark {
 namespace {
@@ -56,7 +57,7 @@ bool countable(const Model& m) {
       std::max({static_cast<double>(m.heads + 2 * m.kv_heads) * static_cast<double>(m.head_dim),
                 2.0 * static_cast<double>(m.ffn), static_cast<double>(m.vocab)});
   return widest < 0x1p26 &&
-         widest * 8.0 * static_cast<double>(m.hidden) * static_cast<double>(m.layers + 1) < 0x1p62;
+         widest * 8.0 * static_cast<double>(m.hidden) * static_cast<double>(m.layers + 1) < 0x1p56;
 }
 
 }  // namespace
@@ -67,7 +68,7 @@ Model read_model(YamlMap map, const std::string& name) {
   model.name = name;
   model.family =
       map.required_choice("family", kFamilies) == "llama" ? ModelFamily::llama : ModelFamily::gpt2;
-  model.layers = map.required_int("layers", {.min = 1, .max = kMaxDim});
+  model.layers = map.required_int("layers", {.min = 1, .max = kMaxLayers});
   model.hidden = map.required_int("hidden", {.min = 1, .max = kMaxDim});
   model.heads = map.required_int("heads", {.min = 1, .max = kMaxDim});
   model.kv_heads = map.optional_int("kv_heads", model.heads, {.min = 1, .max = kMaxDim});
@@ -78,10 +79,10 @@ Model read_model(YamlMap map, const std::string& name) {
       map.optional_int("head_dim", model.hidden / model.heads, {.min = 2, .max = kMaxDim});
   model.ffn = map.required_int("ffn", {.min = 1, .max = kMaxDim});
   model.vocab = map.required_int("vocab", {.min = 2, .max = std::int64_t{1} << 26});
-  model.max_seq = map.required_int("max_seq", {.min = 1, .max = std::int64_t{1} << 30});
+  model.max_seq = map.required_int("max_seq", {.min = 1, .max = kMaxSequence});
   model.tied_embeddings = map.optional_bool("tied_embeddings", model.family == ModelFamily::gpt2);
-  model.norm_eps = map.optional_double("norm_eps", 1e-5, {.min = 0.0});
-  model.rope_theta = map.optional_double("rope_theta", 10000.0, {.min = 1.0});
+  model.norm_eps = map.optional_double("norm_eps", 1e-5, {.min = 0.0, .max = 1.0});
+  model.rope_theta = map.optional_double("rope_theta", 10000.0, {.min = 1.0, .max = 1e12});
   if (model.heads % model.kv_heads != 0) {
     map.fail("kv_heads", "kv_heads must divide heads");
   }

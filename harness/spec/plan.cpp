@@ -9,12 +9,12 @@
 #include <charconv>
 #include <cmath>
 #include <iterator>
-#include <limits>
 #include <set>
 #include <vector>
 
 #include "core/error.h"
 #include "harness/spec/forms.h"
+#include "harness/spec/limits.h"
 
 namespace stepmark {
 namespace {
@@ -23,40 +23,40 @@ constexpr std::array<std::string_view, 12> kKeys{
     "dp",     "tp",        "sp",         "micro_batch", "accumulation", "seq",
     "layers", "precision", "bucket_mib", "lr",          "weight_decay", "clip"};
 
-constexpr std::int64_t kMaxWhole = std::numeric_limits<std::int32_t>::max();
+// No rate, decay or norm that anybody trains with comes near.
+constexpr double kMaxHyperparameter = 1e9;
 
 // Sets one key from text; returns what was expected when the text does not fit.
 std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string_view value) {
-  const auto whole = [&](std::int64_t& target, std::int64_t min) -> std::optional<std::string> {
+  const auto whole = [&](std::int64_t& target, std::int64_t max) -> std::optional<std::string> {
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size() || number < min ||
-        number > kMaxWhole) {
-      return fmt::format("a whole number of at least {} and below 2^31", min);
+    if (error != std::errc{} || end != value.data() + value.size() || number < 1 || number > max) {
+      return fmt::format("a whole number from 1 to {}", max);
     }
     target = number;
     return std::nullopt;
   };
-  const auto real = [&](double& target, double min) -> std::optional<std::string> {
+  const auto real = [&](double& target, double min, double max) -> std::optional<std::string> {
     double number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
     if (error != std::errc{} || end != value.data() + value.size() || !(number >= min) ||
-        !std::isfinite(number)) {
-      return fmt::format("a number of at least {}", min);
+        !(number <= max)) {
+      return fmt::format("a number from {} to {}", min, max);
     }
     target = number;
     return std::nullopt;
   };
-  if (key == "dp") return whole(plan.dp, 1);
-  if (key == "tp") return whole(plan.tp, 1);
-  if (key == "micro_batch") return whole(plan.micro_batch, 1);
-  if (key == "accumulation") return whole(plan.accumulation, 1);
-  if (key == "seq") return whole(plan.seq, 1);
-  if (key == "layers") return whole(plan.layers, 1);
-  if (key == "bucket_mib") return real(plan.bucket_mib, 1e-6);
-  if (key == "lr") return real(plan.lr, 0.0);
-  if (key == "weight_decay") return real(plan.weight_decay, 0.0);
-  if (key == "clip") return real(plan.clip, 0.0);
+  if (key == "dp") return whole(plan.dp, kMaxRanks);
+  if (key == "tp") return whole(plan.tp, kMaxRanks);
+  if (key == "micro_batch") return whole(plan.micro_batch, kMaxMicroBatch);
+  if (key == "accumulation") return whole(plan.accumulation, kMaxLayerPasses);
+  if (key == "seq") return whole(plan.seq, kMaxSequence);
+  if (key == "layers") return whole(plan.layers, kMaxLayers);
+  if (key == "bucket_mib") return real(plan.bucket_mib, 1e-6, kMaxBucketMib);
+  if (key == "lr") return real(plan.lr, 0.0, kMaxHyperparameter);
+  if (key == "weight_decay") return real(plan.weight_decay, 0.0, kMaxHyperparameter);
+  if (key == "clip") return real(plan.clip, 0.0, kMaxHyperparameter);
   if (key == "sp") {
     if (value != "on" && value != "off" && value != "true" && value != "false") return "on or off";
     plan.sequence_parallel = value == "on" || value == "true";
@@ -162,6 +162,37 @@ std::string short_name(const Plan& plan) {
   return name + "." + std::string(name_of(plan.precision));
 }
 
+namespace {
+
+// Upper estimate of what a rank holds, in doubles: what is refused cannot be counted exactly.
+double most_bytes(const Plan& plan, const Model& model, std::int64_t layers) {
+  const auto tokens = static_cast<double>(plan.micro_batch) * static_cast<double>(plan.seq);
+  const double per_layer = 8.0 * static_cast<double>(model.hidden) +
+                           3.0 * static_cast<double>(model.qkv_width()) +
+                           4.0 * static_cast<double>(model.mlp_in_width());
+  const double activations =
+      tokens * (per_layer * static_cast<double>(layers + 1) + static_cast<double>(model.vocab));
+  return 8.0 * activations + 20.0 * static_cast<double>(model.parameters());
+}
+
+std::optional<std::string> why_too_large(const Plan& plan, const Model& model) {
+  const std::int64_t layers = plan.layers > 0 ? plan.layers : model.layers;
+  if (plan.accumulation * layers > kMaxLayerPasses) {
+    return fmt::format(
+        "accumulation={} x {} layers is a program of over {} layers; lower accumulation and raise "
+        "micro_batch, or run a slice (layers=)",
+        plan.accumulation, layers, kMaxLayerPasses);
+  }
+  if (most_bytes(plan, model, layers) >= kMaxBytesPerRank) {
+    return fmt::format(
+        "micro_batch={} x seq={} of {} is more memory than can be counted (2^60 bytes)",
+        plan.micro_batch, plan.seq, model.name);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
                                        std::int64_t world_size) {
   if (plan.dp * plan.tp != world_size) {
@@ -173,7 +204,7 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
   // Token counts are exact in every later product with a dim of the model.
   if (static_cast<double>(plan.micro_batch) * static_cast<double>(plan.accumulation) *
           static_cast<double>(plan.dp) * static_cast<double>(plan.seq) >=
-      0x1p36) {
+      kMaxStepTokens) {
     return fmt::format("micro_batch={} x accumulation={} x dp={} x seq={} is over 2^36 tokens",
                        plan.micro_batch, plan.accumulation, plan.dp, plan.seq);
   }
@@ -208,11 +239,12 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
     return fmt::format("layers={} is more than the {} layers of {}; a slice has fewer", plan.layers,
                        model.layers, model.name);
   }
-  return std::nullopt;
+  return why_too_large(plan, model);
 }
 
 Plan resolve(Plan plan, const Model& model, std::int64_t world_size) {
-  STEPMARK_REQUIRE(world_size >= 1, "a world of {} ranks cannot run anything", world_size);
+  STEPMARK_REQUIRE(world_size >= 1 && world_size <= kMaxRanks,
+                   "a world of {} ranks: expected from 1 to {}", world_size, kMaxRanks);
   if (plan.seq == 0) plan.seq = model.max_seq;
   if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world_size / plan.tp);
   if (plan.layers == model.layers) plan.layers = 0;

@@ -12,8 +12,10 @@
 #include "collectives/sweep.h"
 #include "core/error.h"
 #include "core/units.h"
+#include "core/yaml.h"
 #include "harness/spec/file_reference.h"
 #include "harness/spec/forms.h"
+#include "harness/spec/limits.h"
 #include "harness/spec/plan.h"
 
 namespace stepmark {
@@ -93,7 +95,7 @@ KernelEntry read_kernel(YamlMap& map) {
   if (map.has("max_bytes")) {
     entry.max_bytes = static_cast<double>(value_at(map, "max_bytes", "", parse_positive_bytes));
   }
-  entry.max_gflop = map.optional_double("max_gflop", entry.max_gflop, {.min = 0.0});
+  entry.max_gflop = map.optional_double("max_gflop", entry.max_gflop, {.min = 0.0, .max = 1e12});
   return entry;
 }
 
@@ -237,6 +239,12 @@ OverlapEntry read_overlap(YamlMap& map) {
   return entry;
 }
 
+double parse_budget(const std::string& text) {
+  const double seconds = parse_positive_seconds(text);
+  STEPMARK_REQUIRE(seconds <= kMaxSeconds, "'{}': at most 30 days (30d) can be asked for", text);
+  return seconds;
+}
+
 }  // namespace
 
 Suite read_suite(const std::string& path) {
@@ -246,7 +254,7 @@ Suite read_suite(const std::string& path) {
   Suite suite;
   suite.name = map.required_string("suite");
   suite.description = map.required_string("description");
-  suite.budget_s = value_at(map, "budget", "2m", parse_positive_seconds);
+  suite.budget_s = value_at(map, "budget", "2m", parse_budget);
   suite.precision = value_at(map, "precision", "1%", parse_positive_fraction);
   suite.repeat = static_cast<int>(map.optional_int("repeat", 1, {.min = 1, .max = 100}));
   for (YamlMap& item : map.optional_maps("cases")) {

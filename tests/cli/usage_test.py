@@ -111,7 +111,7 @@ class Mistakes(tool.ToolTest):
         self.refuse(["run", "--case-deadline", "-1"], "'-1': expected a positive number")
         self.refuse(["run", "--backend", "hots"], "no 'hots'", "host")
         self.refuse(["run", "--only", "nothing-like-it"], "no case is left")
-        self.refuse(["doctor", "--ranks", "0"], "'0': expected a positive number")
+        self.refuse(["doctor", "--ranks", "0"], "'0': expected a whole number from 1 to 1048576")
         self.refuse(["list", "things"], "workloads")
         self.refuse(["completion", "fish"], "bash")
         self.refuse(["compare"], "files is required")
@@ -121,7 +121,7 @@ class Mistakes(tool.ToolTest):
         def refuse(plan, ranks, *texts, workload="tiny"):
             self.refuse(["plan", "--workload", workload, "--plan", plan, "--ranks", ranks], *texts)
 
-        refuse("", 0, "world of 0 ranks")
+        refuse("", 0, "from 1 to 1048576")
         refuse("", -3, "world of -3 ranks")
         refuse("tp=2,dp=2", 3, "needs 4 ranks, but the world has 3")
         refuse("tp=3", 3, "does not divide the 8 attention heads")

@@ -222,5 +222,21 @@ TEST(Yaml, KnowsThePlaceOfAValue) {
   EXPECT_EQ(place.column, 9);
 }
 
+TEST(YamlBounds, DepthLengthAndSizeHaveMessages) {
+  std::string deep = "a: ";
+  for (int i = 0; i < 50'000; ++i) deep += '[';
+  EXPECT_THAT(failure([&] { read(deep); }), HasSubstr("t.yaml:"));
+  deep = "a: " + std::string(100, '[') + std::string(100, ']');
+  EXPECT_THAT(failure([&] { read(deep); }), HasSubstr("nested too deeply, expected at most"));
+  EXPECT_THAT(failure([] { read("a: " + std::string(5000, 'x')); }),
+              HasSubstr("of 5000 characters, expected at most 4096"));
+  EXPECT_THAT(failure([] { read("? " + std::string(5000, 'x') + "\n: 1"); }),
+              HasSubstr("5000 characters"));
+  EXPECT_THAT(failure([] { read("a: 1\n" + std::string(2'000'000, '#')); }),
+              HasSubstr("longer than 1048576 bytes"));
+  EXPECT_THAT(failure([] { (void)YamlDocument::read_file("/dev/zero"); }),
+              HasSubstr("longer than 1048576 bytes"));
+}
+
 }  // namespace
 }  // namespace stepmark

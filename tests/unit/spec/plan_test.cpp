@@ -101,17 +101,17 @@ TEST(PlanText, OffersOnlyKeysThatAreNearAndFree) {
 
 TEST(PlanText, WrongValuesGiveColumnAndExpectation) {
   EXPECT_THAT(error_of("tp=2,dp=0"),
-              AllOf(StartsWith("--plan:1:9:"), HasSubstr("whole number of at least 1")));
+              AllOf(StartsWith("--plan:1:9:"), HasSubstr("whole number from 1 to")));
   EXPECT_THAT(error_of("tp=two"), AllOf(StartsWith("--plan:1:4:"), HasSubstr("whole number")));
   EXPECT_THAT(error_of("tp=2x"), HasSubstr("whole number"));
   EXPECT_THAT(error_of("tp="), HasSubstr("whole number"));
   EXPECT_THAT(error_of("tp=99999999999999999999"), HasSubstr("whole number"));
   EXPECT_THAT(error_of("sp=yes"), HasSubstr("on or off"));
   EXPECT_THAT(error_of("precision=fp64"), HasSubstr("fp32 or bf16"));
-  EXPECT_THAT(error_of("lr=-1"), HasSubstr("a number of at least 0"));
-  EXPECT_THAT(error_of("lr=nan"), HasSubstr("a number of at least 0"));
-  EXPECT_THAT(error_of("clip=inf"), HasSubstr("a number of at least 0"));
-  EXPECT_THAT(error_of("bucket_mib=0"), HasSubstr("a number of at least"));
+  EXPECT_THAT(error_of("lr=-1"), HasSubstr("a number from 0 to 1000000000"));
+  EXPECT_THAT(error_of("lr=nan"), HasSubstr("a number from 0 to 1000000000"));
+  EXPECT_THAT(error_of("clip=inf"), HasSubstr("a number from 0 to 1000000000"));
+  EXPECT_THAT(error_of("bucket_mib=0"), HasSubstr("a number from 1e-06 to 1000000"));
   EXPECT_THAT(error_of("tp"), HasSubstr("needs a value"));
   EXPECT_THAT(error_of("tp=2,"), StartsWith("--plan:1:6:"));
   EXPECT_THAT(error_of("tp=2,tp=4"), AllOf(StartsWith("--plan:1:6:"), HasSubstr("given twice")));
@@ -159,8 +159,26 @@ TEST(WhyIllegal, GivesEveryReason) {
   EXPECT_THAT(reason("sp=on", 1), HasSubstr("needs tp of at least 2"));
   EXPECT_THAT(reason("sp=on,tp=2,micro_batch=1,seq=31", 2), HasSubstr("divisible by tp=2"));
   EXPECT_THAT(reason("layers=5", 1), HasSubstr("more than the 4 layers"));
-  EXPECT_THAT(reason("dp=2147483647,tp=2147483647", 1), HasSubstr("the world has 1"));
-  EXPECT_THAT(reason("micro_batch=2147483647,accumulation=2,seq=32", 1), HasSubstr("tokens"));
+  EXPECT_THAT(reason("dp=1048576,tp=1048576", 1), HasSubstr("the world has 1"));
+  EXPECT_THAT(reason("micro_batch=1048576,accumulation=65536,seq=32", 1), HasSubstr("tokens"));
+  EXPECT_THAT(reason("accumulation=16385", 1), HasSubstr("16385 x 4 layers is a program of over"));
+  EXPECT_EQ(reason("accumulation=16384", 1), "legal");
+  Model wide = small();
+  wide.hidden = 1 << 20;
+  wide.ffn = 1 << 20;
+  wide.layers = 1 << 10;
+  wide.max_seq = 1 << 15;
+  EXPECT_THAT(reason("micro_batch=1048576,seq=32768", 1, wide), HasSubstr("2^60 bytes"));
+}
+
+TEST(ParsePlan, BoundsEveryNumber) {
+  for (const char* text : {"dp=1048577", "tp=1048577", "micro_batch=1048577", "accumulation=65537",
+                           "seq=1073741825", "layers=65537", "seq=99999999999999999999"}) {
+    EXPECT_THAT(error_of(text), HasSubstr("expected a whole number from 1 to ")) << text;
+  }
+  for (const char* text : {"bucket_mib=1e7", "lr=1e10", "weight_decay=1e10", "clip=1e300"}) {
+    EXPECT_THAT(error_of(text), HasSubstr("expected a number from ")) << text;
+  }
 }
 
 TEST(Resolve, FillsWhatWasLeftOpen) {
@@ -173,6 +191,7 @@ TEST(Resolve, FillsWhatWasLeftOpen) {
 
 TEST(Resolve, RefusesAWorldOfNothing) {
   EXPECT_THROW((void)resolve(Plan{}, small(), 0), Error);
+  EXPECT_THROW((void)resolve(Plan{}, small(), (1 << 20) + 1), Error);
   EXPECT_THROW((void)resolve(parse_plan("tp=4"), small(), 2), Error);
   EXPECT_THROW((void)resolve(parse_plan("tp=4"), small(), 6), Error);
 }
