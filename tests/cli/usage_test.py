@@ -122,7 +122,7 @@ class Mistakes(tool.ToolTest):
             self.refuse(["plan", "--workload", workload, "--plan", plan, "--ranks", ranks], *texts)
 
         refuse("", 0, "from 1 to 1048576")
-        refuse("", -3, "world of -3 ranks")
+        refuse("", -3, "from 1 to 1048576")
         refuse("tp=2,dp=2", 3, "needs 4 ranks, but the world has 3")
         refuse("tp=3", 3, "does not divide the 8 attention heads")
         refuse("tp=16", 16, "does not divide the 8 key/value heads", workload="llama3-70b")
