@@ -110,6 +110,12 @@ JournalWriter JournalWriter::create(const std::string& path, const RunHeader& he
 }
 
 JournalWriter JournalWriter::append(const std::string& path, const RunHeader& header) {
+  JournalWriter writer = take_over(path);
+  append_line(writer.fd_, path, header_json(header, "resume"));
+  return writer;
+}
+
+JournalWriter JournalWriter::take_over(const std::string& path) {
   JournalWriter writer(path, open_locked(path, 0));
   static_cast<void>(read_journal(path));  // refuse to add to what cannot be read
   auto size = size_of_file(writer.fd_, path);
@@ -119,7 +125,6 @@ JournalWriter JournalWriter::append(const std::string& path, const RunHeader& he
   }
   STEPMARK_CHECK(::ftruncate(writer.fd_, size) == 0, "{}: cannot cut off an incomplete line: {}",
                  path, std::generic_category().message(errno));
-  append_line(writer.fd_, path, header_json(header, "resume"));
   return writer;
 }
 
