@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "core/number_text.h"
+
 namespace stepmark {
 
 std::string Verification::describe() const {
@@ -12,9 +14,9 @@ std::string Verification::describe() const {
   if (wrong > 0) {
     const std::string want =
         std::isnan(expected) ? "it untouched" : fmt::format("{:.17g}", expected);
-    text =
-        fmt::format("{} of {} elements wrong, the first at index {}{}: expected {}, got {:.17g}",
-                    wrong, checked, first_bad, cause.empty() ? "" : " (" + cause + ")", want, got);
+    text = fmt::format("{} of {} elements wrong, the first at index {}{}: expected {}, got {}",
+                       wrong, checked, first_bad, cause.empty() ? "" : " (" + cause + ")", want,
+                       number_text("{:.17g}", got));
   }
   if (!damage.empty()) text += (text.empty() ? "" : "; ") + damage;
   if (text.empty() && checked == 0 && moves_data) return "not one element was checked";

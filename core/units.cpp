@@ -61,8 +61,11 @@ void refuse_decimal_bytes(std::string_view text) {
 // From here on a plain number may well have been meant in percent: nobody asks for 0.05 %.
 constexpr double kAmbiguousFraction = 0.1;
 
+constexpr double kNoUnit = 1e7;  // beyond, the largest unit is too small for a readable number
+
 // Three significant digits without an exponent, for 0 <= value < 1000 or so.
 std::string three_digits(double value) {
+  if (value >= kNoUnit) return fmt::format("{:.2e}", value);
   const int decimals = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
   return fmt::format("{:.{}f}", value, decimals);
 }
@@ -130,7 +133,7 @@ double parse_fraction(std::string_view text) {
 }
 
 std::string format_bytes(double bytes) {
-  if (!std::isfinite(bytes)) return "n/a";
+  if (!std::isfinite(bytes)) return "N/A";
   constexpr std::array<std::string_view, 6> kNames{"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
   double value = std::fabs(bytes);
   std::size_t unit = 0;
@@ -138,8 +141,8 @@ std::string format_bytes(double bytes) {
     value /= 1024;
     ++unit;
   }
-  std::string digits =
-      value == std::floor(value) ? fmt::format("{:.0f}", value) : three_digits(value);
+  std::string digits = value == std::floor(value) && value < kNoUnit ? fmt::format("{:.0f}", value)
+                                                                     : three_digits(value);
   return fmt::format("{}{} {}", sign_of(bytes), digits, kNames.at(unit));
 }
 
@@ -169,7 +172,7 @@ std::string exact_bytes(std::int64_t bytes) {
 }
 
 std::string format_seconds(double seconds) {
-  if (!std::isfinite(seconds)) return "n/a";
+  if (!std::isfinite(seconds)) return "N/A";
   constexpr std::array<Scale, 4> kScales{{{1, "s"}, {1e-3, "ms"}, {1e-6, "us"}, {1e-9, "ns"}}};
   const double magnitude = std::fabs(seconds);
   if (magnitude == 0) return "0 s";
@@ -185,14 +188,14 @@ std::string format_seconds(double seconds) {
 }
 
 std::string format_rate(double per_second, std::string_view unit) {
-  if (!std::isfinite(per_second)) return "n/a";
+  if (!std::isfinite(per_second)) return "N/A";
   const Scale scale = decimal_scale(std::fabs(per_second));
   return fmt::format("{}{} {}{}", sign_of(per_second),
                      three_digits(std::fabs(per_second) / scale.factor), scale.prefix, unit);
 }
 
 std::string format_count(double value) {
-  if (!std::isfinite(value)) return "n/a";
+  if (!std::isfinite(value)) return "N/A";
   const double magnitude = std::fabs(value);
   if (magnitude < 1000 && magnitude == std::floor(magnitude)) return fmt::format("{:.0f}", value);
   const Scale scale = decimal_scale(magnitude);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <system_error>
@@ -415,6 +416,10 @@ YamlPlace YamlMap::place(std::string_view key) const {
 }
 
 YamlDocument YamlDocument::read_file(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw ConfigError(path, 0, 0, "is a directory, expected a .yaml file");
+  }
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   // One byte more than is allowed: what has no end, such as a device, is not read to it.

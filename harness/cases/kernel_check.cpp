@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/number_text.h"
 #include "core/rng.h"
 #include "harness/cases/common.h"
 #include "harness/program/builder.h"
@@ -170,9 +171,10 @@ bool check_against_reference(Record& record, CaseContext& context, OpId op, DTyp
     if (std::isnan(worst)) break;
   }
   const double over_ranks = max_over_ranks(context.control, std::isnan(worst) ? HUGE_VAL : worst);
-  return add_check(record, "against the double reference", over_ranks <= 1.0,
-                   fmt::format("{} shapes, largest error {:.2g} of the tolerance{}", shapes.size(),
-                               over_ranks, over_ranks > 1.0 ? " at " + worst_shape : ""));
+  return add_check(
+      record, "against the double reference", over_ranks <= 1.0,
+      fmt::format("{} shapes, largest error {} of the tolerance{}", shapes.size(),
+                  number_text("{:.2g}", over_ranks), over_ranks > 1.0 ? " at " + worst_shape : ""));
 }
 
 }  // namespace stepmark

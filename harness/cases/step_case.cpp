@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/number_text.h"
 #include "core/output.h"
 #include "core/stats.h"
 #include "core/units.h"
@@ -73,7 +74,7 @@ class StepCase final : public Case {
       return static_cast<double>(timelines.back().step_ns) * 1e-9;
     });
     add_check(record, "loss after timing", all_ranks(context.control, std::isfinite(state.loss())),
-              fmt::format("{:.4f}", state.loss()));
+              number_text("{:.4f}", state.loss()));
     add_timeline(record, context, program,
                  nearest_timeline(record, context, *runnable, std::move(timelines)));
     return record;
@@ -140,8 +141,9 @@ class StepCase final : public Case {
     const double chance = std::log(static_cast<double>(model_.vocab));
     const bool plausible =
         std::isfinite(state.loss()) && state.loss() > 0.5 * chance && state.loss() < 1.5 * chance;
-    if (!add_check(record, "loss of the first step", all_ranks(context.control, plausible),
-                   fmt::format("{:.5f}, ln(vocab) = {:.5f}", state.loss(), chance))) {
+    if (!add_check(
+            record, "loss of the first step", all_ranks(context.control, plausible),
+            fmt::format("{}, ln(vocab) = {:.5f}", number_text("{:.5f}", state.loss()), chance))) {
       return false;
     }
     record.numbers.emplace_back("first_loss", state.loss());
@@ -154,8 +156,9 @@ class StepCase final : public Case {
     }
     return add_check(
         record, "loss and gradients against one rank", agreement.ok(),
-        fmt::format("relative error {:.1e} and {:.1e}, limit {:.0e}", agreement.loss_error,
-                    agreement.gradient_error, agreement.tolerance));
+        fmt::format("relative error {} and {}, limit {:.0e}",
+                    number_text("{:.1e}", agreement.loss_error),
+                    number_text("{:.1e}", agreement.gradient_error), agreement.tolerance));
   }
 
   static void measure_overhead(Record& record, CaseContext& context, Runnable& runnable) {

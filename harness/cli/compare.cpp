@@ -15,7 +15,9 @@ namespace stepmark {
 
 ExitCode compare_command(const CompareOptionsCli& options) {
   std::vector<RunGroup> groups;
-  for (const std::string& file : options.files) groups.push_back(read_run_group(file));
+  for (const std::string& file : options.files) {
+    groups.push_back(read_run_group(file, {.accept_damaged = options.accept_damaged}));
+  }
   CompareOptions how;
   how.margin = parse_fraction(options.margin);
   how.allow_missing = options.allow_missing;

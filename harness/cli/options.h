@@ -50,12 +50,14 @@ struct CompareOptionsCli {
   std::vector<std::string> files;
   std::string margin = "2%";
   bool allow_missing = false;
+  bool accept_damaged = false;
   std::string html;
   bool json = false;
 };
 
 struct ReportOptions {
   std::vector<std::string> files;
+  bool accept_damaged = false;
   std::string html;
   std::string csv;
   bool json = false;

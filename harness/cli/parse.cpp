@@ -25,6 +25,9 @@ constexpr const char* kExitCodes =
     "Exit codes: 0 all measured and passed, 1 a check failed, 2 usage or configuration error,\n"
     "3 some cases were not measured, 4 environment unusable.";
 
+constexpr const char* kAcceptDamaged =
+    "Read on behind lines that do not fit their hashes, and label what they hold";
+
 // Checks a text with one of core/units' parsers while parsing the command line.
 template <class Parse>
 CLI::Validator parsed_by(Parse parse, const char* what) {
@@ -207,6 +210,7 @@ struct Parser {
         ->capture_default_str();
     cmd->add_flag("--allow-missing", compare.allow_missing,
                   "Missing cases and cases that cannot be compared are listed, but no error");
+    cmd->add_flag("--accept-damaged", compare.accept_damaged, kAcceptDamaged);
     cmd->add_option("--html", compare.html, "Write the report page of all runs too");
     cmd->add_flag("--json", compare.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return compare_command(compare); }; });
@@ -216,6 +220,7 @@ struct Parser {
     CLI::App* cmd = app.add_subcommand("report", "Show runs: tables, one HTML page, CSV");
     cmd->footer("Example:\n  stepmark report quick.smk --html report.html --csv quick.csv");
     cmd->add_option("files", report.files, "Journals (FILE.smk)")->required();
+    cmd->add_flag("--accept-damaged", report.accept_damaged, kAcceptDamaged);
     cmd->add_option("--html", report.html, "Write one self-contained page");
     cmd->add_option("--csv", report.csv, "Write one row per case and metric");
     cmd->add_flag("--json", report.json, "Print JSON");
@@ -288,15 +293,10 @@ struct Parser {
     for (const CLI::Option* option : scope->get_options()) {
       for (const std::string& name : option->get_lnames()) valid.push_back("--" + name);
     }
-    // An option that is already given cannot be what was meant.
-    std::vector<std::string> free;
-    std::copy_if(valid.begin(), valid.end(), std::back_inserter(free), [&](const auto& name) {
-      return std::find(words.begin(), words.end(), name) == words.end();
-    });
     for (const std::string& word : words) {
       if (&word != &words.front() && word.substr(0, 1) != "-") continue;  // a value
       if (std::find(valid.begin(), valid.end(), word) != valid.end()) continue;
-      const std::string nearest = nearest_name(word.substr(0, word.find('=')), free);
+      const std::string nearest = nearest_name(word.substr(0, word.find('=')), valid);
       if (!nearest.empty() && nearest != word) {
         return fmt::format("; did you mean '{}' instead of '{}'?", nearest, word);
       }

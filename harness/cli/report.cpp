@@ -13,7 +13,9 @@ namespace stepmark {
 
 ExitCode report_command(const ReportOptions& options) {
   std::vector<Run> runs;
-  for (const std::string& file : options.files) runs.push_back(read_journal(file));
+  for (const std::string& file : options.files) {
+    runs.push_back(read_journal(file, {.accept_damaged = options.accept_damaged}));
+  }
   for (const Run& run : runs) {
     for (const std::string& warning : run.warnings) log_warning("{}: {}", run.path, warning);
   }

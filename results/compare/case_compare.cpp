@@ -27,6 +27,8 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 
+#include "core/number_text.h"
+
 namespace stepmark {
 
 namespace {
@@ -221,9 +223,11 @@ std::string why_not_comparable(const Record& a, const Record& b) {
                                  "shape",      "workload", "plan", "axes",
                                  "priority",   "gemm",     "mode", "topology"};
   for (const auto* name : kNumbers) {
-    if (a.number(name) != b.number(name)) {
+    const bool both_undefined =
+        std::isnan(a.number(name).value_or(0)) && std::isnan(b.number(name).value_or(0));
+    if (!both_undefined && a.number(name) != b.number(name)) {
       const auto shown = [](const std::optional<double>& value) {
-        return value ? fmt::format("{}", *value) : std::string("nothing");
+        return value ? number_text("{}", *value) : std::string("nothing");
       };
       return fmt::format("{} is {} and {}", name, shown(a.number(name)), shown(b.number(name)));
     }

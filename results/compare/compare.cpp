@@ -311,7 +311,7 @@ Verdict Comparison::worst() const {
   return out;
 }
 
-RunGroup read_run_group(const std::string& argument) {
+RunGroup read_run_group(const std::string& argument, const ReadOptions& options) {
   RunGroup out{.label = argument};
   std::string_view rest = argument;
   while (true) {
@@ -319,7 +319,7 @@ RunGroup read_run_group(const std::string& argument) {
     const auto path = std::string(rest.substr(0, comma));
     STEPMARK_REQUIRE(!path.empty(), "'{}': empty file name, expected FILE.smk[,FILE.smk...]",
                      argument);
-    out.runs.push_back(read_journal(path));
+    out.runs.push_back(read_journal(path, options));
     if (comma == std::string_view::npos) {
       return out;
     }

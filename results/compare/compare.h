@@ -22,7 +22,7 @@ struct RunGroup {
   std::vector<Run> runs;
 };
 // "A.smk" or "A.smk,A2.smk,..."; the label is the argument.
-[[nodiscard]] RunGroup read_run_group(const std::string& argument);
+[[nodiscard]] RunGroup read_run_group(const std::string& argument, const ReadOptions& options = {});
 
 struct CompareOptions {
   double margin = 0.02;          // differences up to this are "same"; relative

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "core/number_text.h"
 #include "results/record/derive_parts.h"
 #include "results/record/record.h"
 #include "results/record/summary.h"
@@ -53,7 +54,7 @@ void derive_metrics(Record& record) {
   if (time == nullptr) throw std::runtime_error("no samples in series 'time_s'");
   if (!std::isfinite(time->median) || time->median <= 0) {
     throw std::runtime_error(
-        fmt::format("a median time of {} s is not a measurement", time->median));
+        fmt::format("a median time of {} s is not a measurement", number_text("{}", time->median)));
   }
   for (const Family& family : kFamilies) {
     if (family.name != record.family) continue;

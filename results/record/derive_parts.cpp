@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/metrics.h"
+#include "core/number_text.h"
 #include "core/units.h"
 
 namespace stepmark {
@@ -26,7 +27,7 @@ Fact fact(const Record& record, std::string_view name) {
   const auto value = record.number(name);
   if (!value) return {.value = {}, .why = fmt::format("number '{}' is missing", name)};
   if (!std::isfinite(*value) || *value < 0) {
-    return {.value = {}, .why = fmt::format("number '{}' is {}", name, *value)};
+    return {.value = {}, .why = fmt::format("number '{}' is {}", name, number_text("{}", *value))};
   }
   return {.value = *value, .why = {}};
 }
@@ -113,7 +114,7 @@ void add_bus_bandwidth(Record& record, std::string name, std::string_view op,
     add_broken(record, std::move(name), "GB/s", count.why);
   } else if (*count.value < 1 || *count.value > std::numeric_limits<int>::max()) {
     add_broken(record, std::move(name), "GB/s",
-               fmt::format("number '{}' is {}", ranks, *count.value));
+               fmt::format("number '{}' is {}", ranks, number_text("{}", *count.value)));
   } else if (bytes.value && *bytes.value > 0 &&
              !(bus_factor(*kind, static_cast<int>(*count.value)) > 0)) {
     add(record, not_available(std::move(name), "GB/s", "one rank: nothing crosses a link"));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The journal of a run (FILE.smk): append-only JSON Lines, one line per fact, each written with one
 // write() and followed by fsync(), so that whatever was measured survives a crash of anything.
-// Lines: {"type":"run",...} first; {"type":"record",...}; {"type":"resume",...} when a later
-// invocation continues or a later repetition begins; {"type":"end",...} when an invocation finished
-// by itself.
+// Every line carries a running hash (chain.h), so that a change to the file is noticed by whoever
+// reads it. Lines: {"type":"run",...} first; {"type":"record",...}; {"type":"resume",...} when a
+// later invocation continues or a later repetition begins; {"type":"end",...} when an invocation
+// finished by itself.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -36,9 +37,8 @@ class JournalWriter {
   // New journal: Error(kUsage) when the file exists (unless it is empty) or cannot be written.
   [[nodiscard]] static JournalWriter create(const std::string& path, const RunHeader& header);
   // Continue: reads what is there, truncates an incomplete last line, appends a resume line.
+  // Error(kUsage) for a damaged journal and one without hashes.
   [[nodiscard]] static JournalWriter append(const std::string& path, const RunHeader& header);
-  // Continue in the place of a writer that is gone: as append(), without a line of its own.
-  [[nodiscard]] static JournalWriter take_over(const std::string& path);
   JournalWriter(JournalWriter&&) noexcept;
   JournalWriter& operator=(JournalWriter&&) noexcept;
   ~JournalWriter();
@@ -46,20 +46,16 @@ class JournalWriter {
   // was written before stays readable, and a partial line is cut off again where possible.
   void write(const Record& record);
   void write_end(int exit_code, const std::string& reason);
-  // Empty while the path still names the file that is written; else what has happened to it.
-  [[nodiscard]] std::string displaced() const;
-  // After that: goes on under the name that the file now has, or, when it has none, in a copy of it
-  // in the first of `folders` that takes one. Error(kEnvironment) when none does; the file without
-  // name is then still written.
-  void save(const std::vector<std::string>& folders);
   // Async-signal-unsafe but lock-free for other threads? No: callers serialise. `path()` for
   // messages.
   [[nodiscard]] const std::string& path() const;
 
  private:
   JournalWriter(std::string path, int fd);
+  void append_line(const nlohmann::json& json);
   std::string path_;
   int fd_ = -1;
+  std::string hash_;  // of the last line
 };
 
 struct Run {
@@ -73,6 +69,8 @@ struct Run {
   bool ended = false;  // an end line was found
   int exit_code = -1;
   std::vector<std::string> warnings;  // "line 17: incomplete last line ignored"
+  bool hashed = true;                 // false: of a version that wrote no hashes
+  std::vector<int> damaged_lines;     // read although they do not fit their hashes
   [[nodiscard]] const Record* find(std::string_view case_id) const;
   // Records of a case by repetition, whatever their outcome; those never begun are not among them.
   // Pointers into this run.
@@ -81,8 +79,13 @@ struct Run {
   [[nodiscard]] std::vector<std::string> missing() const;
 };
 
-// Error(kUsage) "file:line: what is wrong, what was expected" for a corrupt line in the middle or
-// an unsupported schema version; a truncated last line is only a warning.
-[[nodiscard]] Run read_journal(const std::string& path);
+struct ReadOptions {
+  bool accept_damaged = false;  // read on behind lines that do not fit their hashes, labelled
+};
+
+// Error(kUsage) "file:line: what is wrong, what was expected" for a damaged line, one that cannot
+// be read, an unsupported schema version, and what is beyond journal_limits.h; a truncated last
+// line is only a warning. Summaries and metrics are those of the samples, whatever the file says.
+[[nodiscard]] Run read_journal(const std::string& path, const ReadOptions& options = {});
 
 }  // namespace stepmark

@@ -2,6 +2,7 @@
 #include "results/record/journal_lines.h"
 
 #include "core/error.h"
+#include "results/record/journal_limits.h"
 #include "results/record/json_reader.h"
 
 namespace stepmark {
@@ -50,9 +51,9 @@ RunHeader header_from_json(const nlohmann::json& json) {
   JsonReader in(json, "run");
   RunHeader h;
   h.schema_version = in.small_integer("schema_version");
-  STEPMARK_REQUIRE(h.schema_version == kSchemaVersion,
-                   "schema version {} is not supported, this build reads version {}",
-                   h.schema_version, kSchemaVersion);
+  STEPMARK_REQUIRE(h.schema_version >= kOldestSchemaVersion && h.schema_version <= kSchemaVersion,
+                   "schema version {} is not supported, this build reads versions {} to {}",
+                   h.schema_version, kOldestSchemaVersion, kSchemaVersion);
   static_cast<void>(in.text("type"));
   h.run_id = in.text("run_id");
   h.started = in.text("started");
@@ -64,17 +65,20 @@ RunHeader header_from_json(const nlohmann::json& json) {
   h.suite = in.text("suite");
   h.backend = in.text("backend");
   h.ranks = in.small_integer("ranks");
+  STEPMARK_REQUIRE(h.ranks > 0, "run.ranks: found {}, expected a positive number", h.ranks);
   h.config = in.any("config");
   h.environment = environment_from_json(in.array("environment"));
   h.cases = in.texts("cases");
   h.repetitions = count_or(in, "repetitions", 1);
   h.repetition = count_or(in, "repetition", 0);
+  STEPMARK_REQUIRE(h.cases.size() <= kMaxCases, "run.cases: {} cases, at most {} are read",
+                   h.cases.size(), kMaxCases);
   in.finish();
   return h;
 }
 
-std::string journal_line(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+std::string compact(const nlohmann::json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 nlohmann::json record_line_json(const Record& record) {

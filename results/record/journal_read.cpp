@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
 #include <iterator>
+#include <map>
+#include <optional>
 #include <set>
 #include <span>
-#include <sstream>
-#include <system_error>
+#include <string>
+#include <unordered_map>
 #include <utility>
 
+#include "core/build_info.h"
 #include "core/error.h"
+#include "results/record/chain.h"
+#include "results/record/journal_limits.h"
 #include "results/record/journal_lines.h"
 #include "results/record/json_reader.h"
 #include "results/record/merge.h"
+#include "results/record/recompute.h"
 
 namespace stepmark {
 
@@ -35,15 +39,133 @@ void note_changes(const RunHeader& first, const RunHeader& later, int line, Run&
   }
 }
 
+// "3, 5-8" for line numbers in rising order.
+std::string ranges(const std::vector<int>& lines) {
+  std::string out;
+  for (std::size_t i = 0; i < lines.size();) {
+    std::size_t last = i;
+    while (last + 1 < lines.size() && lines[last + 1] == lines[last] + 1) {
+      ++last;
+    }
+    out += fmt::format("{}{}", out.empty() ? "" : ", ", lines[i]);
+    out += last > i ? fmt::format("-{}", lines[last]) : "";
+    i = last + 1;
+  }
+  return fmt::format("line{} {}", lines.size() == 1 ? "" : "s", out);
+}
+
 class JournalParser {
  public:
-  explicit JournalParser(Run& run) : run_(run) {}
+  JournalParser(Run& run, const ReadOptions& options) : run_(run), options_(options) {}
 
+  // A line without its break. With accept_damaged, one that cannot be read is passed over.
   void line(std::string_view text, int number) {
-    auto json = nlohmann::json::parse(text, nullptr, false);
-    STEPMARK_REQUIRE(!json.is_discarded(), "not a JSON object, expected a journal line");
+    STEPMARK_REQUIRE(static_cast<std::size_t>(number) <= kMaxLines, "more than {} lines",
+                     kMaxLines);
+    STEPMARK_REQUIRE(text.size() <= kMaxLineBytes, "a line of {} bytes, at most {} are read",
+                     text.size(), kMaxLineBytes);
+    const bool damaged = number == 1 ? first_is_damaged(text) : !fits(text);
+    if (damaged) {
+      accept(number);
+    }
+    const auto chained = split_chained(text);
+    hash_ = chained ? std::string(chained->hash) : hash_;
+    try {
+      parsed(text, number, damaged);
+    } catch (const Error& error) {
+      if (!damaged || number == 1) {
+        throw;
+      }
+      run_.warnings.push_back(fmt::format("line {}: damaged, cannot be read and is left out: {}",
+                                          number, error.message()));
+    }
+  }
+
+  // Whether the hash of this line is that of its bytes and of the lines before.
+  [[nodiscard]] bool fits(std::string_view text) const {
+    if (!run_.hashed) {
+      return true;
+    }
+    const auto chained = split_chained(text);
+    return chained && chain_hash(hash_, chained->body) == chained->hash;
+  }
+
+  // The part of an unended last line that is a whole one: all of it, or all but a last byte that
+  // was a line break before it was damaged.
+  [[nodiscard]] std::optional<std::string_view> whole_part(std::string_view rest) const {
+    for (const auto part : {rest, rest.substr(0, rest.size() - 1)}) {
+      // Of the first line only a hash can tell; without hashes nothing can.
+      if (run_.hashed && split_chained(part) && fits(part)) {
+        return part;
+      }
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] const std::string& hash() const { return hash_; }
+
+  // What can be said only when all lines are read.
+  void finish() {
+    if (!run_.hashed) {
+      run_.warnings.push_back(
+          fmt::format("no hashes (schema version {}, written by an older version of stepmark): a "
+                      "change to the file would not be noticed",
+                      run_.header.schema_version));
+    }
+    if (!recomputed_.empty()) {
+      const auto& build = build_info();
+      const bool own = run_.header.tool_version == build.version &&
+                       run_.header.git_revision == build.git_revision;
+      run_.warnings.push_back(fmt::format(
+          "{}: summaries or metrics are not those of the samples; shown is what follows from the "
+          "samples{}",
+          ranges(recomputed_),
+          own ? "" : " (another version of stepmark wrote them, and may have computed otherwise)"));
+    }
+  }
+
+ private:
+  // Decides whether the journal has hashes at all.
+  bool first_is_damaged(std::string_view text) {
+    const bool has_hash = split_chained(text).has_value();
+    // What has no version is no run line: said with more sense when the line is read.
+    int version = has_hash ? kSchemaVersion : kOldestSchemaVersion;
+    try {
+      const auto json = parse_json(text);
+      if (json.is_object() && json.contains("schema_version")) {
+        version = JsonReader(json, "run").small_integer("schema_version");
+      }
+    } catch (const Error& error) {
+      STEPMARK_REQUIRE(has_hash, "no journal, or its first line is damaged: {}", error.message());
+    }
+    STEPMARK_REQUIRE(version >= kOldestSchemaVersion && version <= kSchemaVersion,
+                     "schema version {} is not supported, this build reads versions {} to {}",
+                     version, kOldestSchemaVersion, kSchemaVersion);
+    run_.hashed = has_hash || version >= kFirstHashedVersion;
+    return !fits(text) || (has_hash && version < kFirstHashedVersion);
+  }
+
+  void accept(int number) {
+    const auto intact = number == 1   ? std::string("nothing before it")
+                        : number == 2 ? std::string("line 1 is intact")
+                                      : fmt::format("lines 1 to {} are intact", number - 1);
+    constexpr const char* kWhat =
+        "damaged: it does not fit its hash: it was changed, or lines before it were changed, "
+        "removed, inserted or moved";
+    STEPMARK_REQUIRE(options_.accept_damaged,
+                     "{}; {}; compare and report read on with --accept-damaged", kWhat, intact);
+    run_.damaged_lines.push_back(number);
+    run_.warnings.push_back(
+        fmt::format("line {}: {}; read because of --accept-damaged", number, kWhat));
+  }
+
+  void parsed(std::string_view text, int number, bool damaged) {
+    auto json = parse_json(text);
     STEPMARK_REQUIRE(json.is_object() && json.contains("type") && json["type"].is_string(),
                      "expected an object with a 'type'");
+    if (run_.hashed) {
+      json.erase("chain");
+    }
     const auto type = json["type"].get<std::string>();
     STEPMARK_REQUIRE((type == "run") == (number == 1), "found a '{}' line, expected {}", type,
                      number == 1 ? "the run line first" : "only one run line");
@@ -53,7 +175,13 @@ class JournalParser {
       resume(header_from_json(json), number);
     } else if (type == "record") {
       json.erase("type");
-      add(record_from_json(json));
+      auto record = record_from_json(json);
+      json = nullptr;  // samples once are enough
+      recompute_figures(record, number);
+      if (damaged) {
+        record.labels.push_back(fmt::format("damaged: line {}", number));
+      }
+      add(std::move(record));
     } else if (type == "end") {
       end(json);
     } else {
@@ -62,8 +190,20 @@ class JournalParser {
     }
   }
 
- private:
+  void recompute_figures(Record& record, int number) {
+    const auto result = recompute(record);
+    if (result == Recomputed::differs) {
+      recomputed_.push_back(number);
+    } else if (result == Recomputed::impossible) {
+      run_.warnings.push_back(fmt::format(
+          "line {}: figures are as the file has them: no samples to follow from", number));
+    }
+  }
+
   void resume(const RunHeader& header, int number) {
+    STEPMARK_REQUIRE(header.schema_version == run_.header.schema_version,
+                     "schema version {} in a journal of version {}", header.schema_version,
+                     run_.header.schema_version);
     note_changes(run_.header, header, number, run_);
     std::set<std::string> known(run_.header.cases.begin(), run_.header.cases.end());
     for (const auto& id : header.cases) {
@@ -77,14 +217,13 @@ class JournalParser {
   }
 
   void add(Record record) {
-    const auto same =
-        std::find_if(run_.records.begin(), run_.records.end(), [&](const Record& existing) {
-          return existing.case_id == record.case_id && existing.repetition == record.repetition;
-        });
-    if (same == run_.records.end()) {
+    const auto [known, added] =
+        place_.emplace(std::pair(record.case_id, record.repetition), run_.records.size());
+    if (added) {
+      STEPMARK_REQUIRE(run_.records.size() < kMaxCases, "more than {} cases", kMaxCases);
       run_.records.push_back(std::move(record));
     } else {
-      *same = std::move(record);
+      run_.records[known->second] = std::move(record);
     }
   }
 
@@ -98,13 +237,22 @@ class JournalParser {
   }
 
   Run& run_;
+  ReadOptions options_;
+  std::string hash_;  // of the last line
+  // Of each case and repetition among the records.
+  std::map<std::pair<std::string, int>, std::size_t> place_;
+  std::vector<int> recomputed_;  // lines
 };
 
 void order_by_header(Run& run) {
-  const auto& cases = run.header.cases;
-  const auto place = [&](const Record& record) {
-    return std::find(cases.begin(), cases.end(), record.case_id) - cases.begin();
-  };
+  std::unordered_map<std::string, std::size_t> places;
+  for (const auto& id : run.header.cases) {
+    places.emplace(id, places.size());
+  }
+  for (const auto& record : run.records) {
+    places.emplace(record.case_id, places.size());  // not asked for: behind, each case together
+  }
+  const auto place = [&](const Record& record) { return places.at(record.case_id); };
   std::stable_sort(run.records.begin(), run.records.end(), [&](const Record& a, const Record& b) {
     return std::pair(place(a), a.repetition) < std::pair(place(b), b.repetition);
   });
@@ -148,54 +296,81 @@ std::vector<const Record*> Run::repetitions(std::string_view case_id) const {
 }
 
 std::vector<std::string> Run::missing() const {
-  std::vector<std::string> out;
-  for (const auto& id : header.cases) {
-    const auto measured = repetitions(id);
-    const auto done = std::count_if(measured.begin(), measured.end(), [&](const Record* r) {
+  // By case; what stands for several repetitions is not one of them.
+  std::map<std::string_view, std::vector<const Record*>> measured;
+  for (const auto& part : parts) {
+    measured[part.case_id].push_back(&part);
+  }
+  for (const auto& record : records) {
+    if (auto& of_case = measured[record.case_id]; of_case.empty()) {
+      of_case.push_back(&record);
+    }
+  }
+  const auto done = [&](const std::string& id) {
+    const auto& of_case = measured[id];
+    return std::count_if(of_case.begin(), of_case.end(), [&](const Record* r) {
       return r->repetition <= header.repetitions &&
              (r->outcome == Outcome::ok || r->outcome == Outcome::skipped);
     });
-    if (done < header.repetitions) {
-      out.push_back(id);
-    }
-  }
+  };
+  std::vector<std::string> out;
+  std::copy_if(header.cases.begin(), header.cases.end(), std::back_inserter(out),
+               [&](const std::string& id) { return done(id) < header.repetitions; });
   return out;
 }
 
-Run parse_journal(std::string_view content, const std::string& path) {
+std::string_view integrity_of(const Run& run) {
+  return !run.damaged_lines.empty() ? "damaged" : run.hashed ? "intact" : "no hashes";
+}
+
+Run parse_journal(std::string_view content, const std::string& path, const ReadOptions& options,
+                  JournalTail* tail) {
+  STEPMARK_REQUIRE(!content.empty(),
+                   "{}: empty file, expected a journal (FILE.smk of stepmark run)", path);
   Run run{.path = path};
-  JournalParser parser(run);
-  int number = 0;
-  while (!content.empty()) {
-    ++number;
-    const auto newline = content.find('\n');
-    if (newline == std::string_view::npos) {
-      STEPMARK_REQUIRE(number > 1, "{}:1: the run line is incomplete: nothing to read", path);
+  JournalParser parser(run, options);
+  JournalTail end;
+  for (int number = 1; end.bytes < content.size(); ++number) {
+    const auto rest = content.substr(end.bytes);
+    const auto line_break = rest.find('\n');
+    end.break_missing = line_break == std::string_view::npos;
+    const auto text = end.break_missing ? parser.whole_part(rest) : rest.substr(0, line_break);
+    if (!text) {
+      STEPMARK_REQUIRE(number > 1,
+                       "{}:1: the first line is cut off: the run ended while it began, and nothing "
+                       "was measured; there is nothing to show and nothing to resume: measure with "
+                       "another --out (this file can be removed)",
+                       path);
       run.warnings.push_back(fmt::format("line {}: incomplete last line ignored", number));
+      end.break_missing = false;
       break;
     }
     try {
-      parser.line(content.substr(0, newline), number);
+      parser.line(*text, number);
     } catch (const Error& error) {
       throw Error(ExitCode::kUsage, fmt::format("{}:{}: {}", path, number, error.message()));
     }
-    content.remove_prefix(newline + 1);
+    end.bytes += text->size() + (end.break_missing ? 0 : 1);
+    if (end.break_missing) {
+      run.warnings.push_back(
+          fmt::format("line {}: the last line's break is missing or damaged; the line is whole and "
+                      "was read",
+                      number));
+      break;
+    }
   }
-  STEPMARK_REQUIRE(number > 0, "{}: empty file, expected a journal (FILE.smk of stepmark run)",
-                   path);
+  parser.finish();
+  end.hash = parser.hash();
+  if (tail != nullptr) {
+    *tail = end;
+  }
   order_by_header(run);
   merge_by_case(run);
   return run;
 }
 
-Run read_journal(const std::string& path) {
-  errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  STEPMARK_REQUIRE(in.good(), "{}: cannot open: {}", path, std::generic_category().message(errno));
-  std::ostringstream content;
-  content << in.rdbuf();
-  STEPMARK_REQUIRE(!in.bad() && !content.bad(), "{}: cannot read", path);
-  return parse_journal(content.str(), path);
+Run read_journal(const std::string& path, const ReadOptions& options) {
+  return parse_journal(read_journal_file(path), path, options);
 }
 
 }  // namespace stepmark

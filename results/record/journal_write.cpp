@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "results/record/chain.h"
 #include "results/record/journal_lines.h"
 
 namespace stepmark {
@@ -39,9 +40,9 @@ std::string append_durably(int fd, std::string_view line) {
                                              : std::generic_category().message(errno);
 }
 
-void append_line(int fd, const std::string& path, const nlohmann::json& json) {
+void append_or_cut(int fd, const std::string& path, std::string_view line) {
   const auto start = size_of_file(fd, path);
-  const auto problem = append_durably(fd, journal_line(json));
+  const auto problem = append_durably(fd, line);
   if (problem.empty()) {
     return;
   }
@@ -54,7 +55,9 @@ void append_line(int fd, const std::string& path, const nlohmann::json& json) {
 
 int open_locked(const std::string& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_RDWR | O_APPEND | O_CLOEXEC, 0644);
-  STEPMARK_REQUIRE(fd >= 0, "{}: cannot write: {}", path, std::generic_category().message(errno));
+  STEPMARK_REQUIRE(fd >= 0, "{}: cannot write: {}", path,
+                   errno == EISDIR ? "it is a directory, expected a file (FILE.smk)"
+                                   : std::generic_category().message(errno));
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(fd);
     throw Error(ExitCode::kUsage, fmt::format("{}: another process is writing this journal", path));
@@ -84,11 +87,14 @@ void sync_directory_of(const std::string& path) {
 JournalWriter::JournalWriter(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
 
 JournalWriter::JournalWriter(JournalWriter&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      hash_(std::move(other.hash_)) {}
 
 JournalWriter& JournalWriter::operator=(JournalWriter&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(fd_, other.fd_);
+  std::swap(hash_, other.hash_);
   return *this;
 }
 
@@ -105,35 +111,40 @@ JournalWriter JournalWriter::create(const std::string& path, const RunHeader& he
   STEPMARK_REQUIRE(size_of_file(writer.fd_, path) == 0,
                    "{}: exists already: choose another --out, or --resume to continue it", path);
   sync_directory_of(path);
-  append_line(writer.fd_, path, header_json(header, "run"));
+  writer.append_line(header_json(header, "run"));
   return writer;
 }
 
 JournalWriter JournalWriter::append(const std::string& path, const RunHeader& header) {
-  JournalWriter writer = take_over(path);
-  append_line(writer.fd_, path, header_json(header, "resume"));
-  return writer;
-}
-
-JournalWriter JournalWriter::take_over(const std::string& path) {
   JournalWriter writer(path, open_locked(path, 0));
-  static_cast<void>(read_journal(path));  // refuse to add to what cannot be read
-  auto size = size_of_file(writer.fd_, path);
-  char last = '\n';
-  while (size > 0 && ::pread(writer.fd_, &last, 1, size - 1) == 1 && last != '\n') {
-    --size;
+  JournalTail tail;  // what cannot be read is not added to
+  const auto run = parse_journal(read_journal_file(path), path, {}, &tail);
+  STEPMARK_REQUIRE(
+      run.hashed,
+      "{}: schema version {}, written by an older version of stepmark, is read but not "
+      "continued; give another --out to start a new run",
+      path, run.header.schema_version);
+  STEPMARK_CHECK(::ftruncate(writer.fd_, static_cast<off_t>(tail.bytes)) == 0,
+                 "{}: cannot cut off an incomplete line: {}", path,
+                 std::generic_category().message(errno));
+  if (tail.break_missing) {
+    append_or_cut(writer.fd_, path, "\n");
   }
-  STEPMARK_CHECK(::ftruncate(writer.fd_, size) == 0, "{}: cannot cut off an incomplete line: {}",
-                 path, std::generic_category().message(errno));
+  writer.hash_ = tail.hash;
+  writer.append_line(header_json(header, "resume"));
   return writer;
 }
 
-void JournalWriter::write(const Record& record) {
-  append_line(fd_, path_, record_line_json(record));
+void JournalWriter::append_line(const nlohmann::json& json) {
+  auto hash = hash_;
+  append_or_cut(fd_, path_, chained_line(compact(json), hash) + "\n");
+  hash_ = std::move(hash);  // a line that was not written is no link
 }
+
+void JournalWriter::write(const Record& record) { append_line(record_line_json(record)); }
 
 void JournalWriter::write_end(int exit_code, const std::string& reason) {
-  append_line(fd_, path_, {{"type", "end"}, {"exit_code", exit_code}, {"reason", reason}});
+  append_line({{"type", "end"}, {"exit_code", exit_code}, {"reason", reason}});
 }
 
 }  // namespace stepmark

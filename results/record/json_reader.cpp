@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/record/json_reader.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "core/error.h"
 #include "core/yaml.h"  // nearest_name
+#include "results/record/journal_limits.h"
 
 namespace stepmark {
 
@@ -129,6 +131,48 @@ void JsonReader::finish() const {
                   fmt::format("{}: unknown key{}", place(key),
                               nearest.empty() ? "" : fmt::format(", did you mean '{}'?", nearest)));
     }
+  }
+}
+
+namespace {
+
+// Of objects and arrays inside each other. Brackets in strings do not count.
+int depth_of(std::string_view text) {
+  int depth = 0;
+  int deepest = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        in_string = false;
+      }
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+}  // namespace
+
+nlohmann::json parse_json(std::string_view text) {
+  const int depth = depth_of(text);
+  STEPMARK_REQUIRE(depth <= kMaxJsonDepth, "nested {} levels deep, at most {} are read", depth,
+                   kMaxJsonDepth);
+  try {
+    return nlohmann::json::parse(text);
+  } catch (const nlohmann::json::exception& error) {
+    // "[json.exception.parse_error.101] parse error at line 1, column 7: ...": ours is the number.
+    std::string_view what = error.what();
+    what.remove_prefix(std::min(what.find("] ") + 2, what.size()));
+    throw Error(ExitCode::kUsage, fmt::format("not JSON: {}", what.substr(0, 200)));
   }
 }
 

@@ -39,6 +39,10 @@ class JsonReader {
   std::set<std::string, std::less<>> asked_;
 };
 
+// Error(kUsage) for what is no JSON (with the column), or is nested deeper than kMaxJsonDepth: what
+// walks a value (comparing, flattening, printing, destroying) takes stack for every level.
+[[nodiscard]] nlohmann::json parse_json(std::string_view text);
+
 // NaN and infinities have no JSON form: they travel as null.
 [[nodiscard]] nlohmann::json number_or_null(double value);
 

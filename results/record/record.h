@@ -11,7 +11,9 @@
 
 namespace stepmark {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
+inline constexpr int kOldestSchemaVersion = 1;  // still read
+inline constexpr int kFirstHashedVersion = 2;   // lines carry a running hash (chain.h)
 
 enum class Provenance : std::uint8_t { measured, simulated, projected, imported };
 enum class Outcome : std::uint8_t { ok, skipped, failed, not_measured };

@@ -115,6 +115,7 @@ nlohmann::json run_data(const Run& run, const std::string& label) {
           {"records", std::move(records)},
           {"missing", run.missing()},
           {"warnings", run.warnings},
+          {"integrity", integrity_of(run)},
           {"ended", run.ended},
           {"exit_code", run.exit_code}};
 }

@@ -10,6 +10,16 @@
 
 namespace stepmark {
 
+namespace {
+
+// Whatever a file says, a cell stays a cell.
+std::string percent(double fraction) {
+  return std::abs(fraction) < 1e4 ? fmt::format("{:.1f} %", 100 * fraction)
+                                  : fmt::format("{:.1e} %", 100 * fraction);
+}
+
+}  // namespace
+
 std::string format_number(double value) {
   if (!std::isfinite(value)) {
     return kNotAvailable;
@@ -35,8 +45,7 @@ std::string format_metric(const Record& record, const char* metric) {
 }
 
 std::string format_percent(const std::optional<double>& fraction) {
-  return fraction && std::isfinite(*fraction) ? fmt::format("{:.1f} %", 100.0 * *fraction)
-                                              : kNotAvailable;
+  return fraction && std::isfinite(*fraction) ? percent(*fraction) : kNotAvailable;
 }
 
 std::string format_half_width(const Summary& summary) {

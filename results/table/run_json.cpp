@@ -44,6 +44,8 @@ nlohmann::json run_json(const Run& run) {
           {"records", std::move(records)},
           {"missing", run.missing()},
           {"warnings", run.warnings},
+          {"integrity", integrity_of(run)},
+          {"damaged_lines", run.damaged_lines},
           {"ended", run.ended},
           {"exit_code", run.ended ? nlohmann::json(run.exit_code) : nlohmann::json(nullptr)}};
 }

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/number_text.h"
 #include "core/units.h"
 #include "results/record/journal.h"
 #include "results/table/concurrent_table.h"
@@ -24,12 +26,18 @@ std::string isolated_time(const Record& record) {
   return metric != nullptr && metric->value ? format_time(*metric->value * 1e-6) : kNotAvailable;
 }
 
+// Unknown counts as none: sizes are sorted by.
+double size_of(const Record& record) {
+  const double size = record.number("size_bytes").value_or(0);
+  return std::isfinite(size) ? size : 0;
+}
+
 std::string collective_block_name(const Record& record) {
   const auto placement = record.text("placement");
   const auto op = record.text("op");
   return fmt::format("{} {}{}{}{} on {} ranks", record.text("collective"), record.text("dtype"),
                      op.empty() ? "" : " " + op, placement.empty() ? "" : ", ", placement,
-                     record.number("ranks").value_or(0));
+                     number_text("{}", record.number("ranks").value_or(0)));
 }
 
 std::string collectives(const Run& run) {
@@ -56,13 +64,12 @@ std::string collectives(const Run& run) {
                      {"check", Align::left},
                      {"note", Align::left}});
     auto& block = blocks[name];
-    std::stable_sort(block.begin(), block.end(), [](const Record* a, const Record* b) {
-      return a->number("size_bytes").value_or(0) < b->number("size_bytes").value_or(0);
-    });
+    std::stable_sort(block.begin(), block.end(),
+                     [](const Record* a, const Record* b) { return size_of(*a) < size_of(*b); });
     for (const auto* record : block) {
       const auto& time = time_of(*record);
-      table.add({format_bytes(record->number("size_bytes").value_or(0)), format_time(time.median),
-                 format_half_width(time), format_time(time.p99), format_metric(*record, "algbw"),
+      table.add({format_bytes(size_of(*record)), format_time(time.median), format_half_width(time),
+                 format_time(time.p99), format_metric(*record, "algbw"),
                  format_metric(*record, "busbw"), isolated_time(*record),
                  fmt::format("{}", time.count), format_checks(*record), remarks.marks(*record)});
     }
@@ -197,6 +204,26 @@ std::string without_result(const Run& run) {
   return out.empty() ? out : fmt::format("Without result\n{}\n", out);
 }
 
+// First of all, since no figure below it can be relied on.
+std::string damage(const Run& run) {
+  return run.damaged_lines.empty()
+             ? std::string{}
+             : wrapped(fmt::format("DAMAGED JOURNAL, read because of --accept-damaged: {} of its "
+                                   "lines do not fit their hashes (warnings below)",
+                                   run.damaged_lines.size()),
+                       2) +
+                   "\n";
+}
+
+// The hashes cannot tell that whole lines are missing at the end; what is missing there can.
+std::string unended(const Run& run) {
+  return run.ended ? std::string{}
+                   : wrapped(
+                         "No end line: the run is still under way, was interrupted, or the file "
+                         "was cut off",
+                         2);
+}
+
 std::string closing(const Run& run) {
   const auto& header = run.header;
   const auto measured_count =
@@ -222,6 +249,7 @@ std::string closing(const Run& run) {
   for (const auto& label : common_labels(run)) {
     out += wrapped(fmt::format("All cases: {}", label), 2);
   }
+  out += unended(run);
   // What of the suite was left out, or came to the same case.
   if (const auto remarks = header.config.find("remarks");
       remarks != header.config.end() && remarks->is_array()) {
@@ -244,9 +272,9 @@ std::string closing(const Run& run) {
 }  // namespace
 
 std::string run_table(const Run& run) {
-  return collectives(run) + groups_table(run) + overlap_table(run) + kernels(run) + steps(run) +
-         device_table(run) + repetitions_table(run) + failed_checks(run) + without_result(run) +
-         closing(run);
+  return damage(run) + collectives(run) + groups_table(run) + overlap_table(run) + kernels(run) +
+         steps(run) + device_table(run) + repetitions_table(run) + failed_checks(run) +
+         without_result(run) + closing(run);
 }
 
 }  // namespace stepmark

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A result that could not be written is exit code 4 with a message; only files are replaced."""
 
-import json
 import os
 import shutil
 import stat
@@ -51,16 +50,15 @@ class Output(tool.ToolTest):
                 self.expect(result, tool.ENVIRONMENT, "the result could not be written to stdout: No space left")
 
     def test_compare_too(self):
-        other = self.path("other.smk")
-        with open(self.journal, encoding="utf-8") as file:
-            text = file.read()
-        header = json.loads(text.splitlines()[0])
-        with open(other, "w", encoding="utf-8") as file:
-            file.write(text.replace(header["run_id"], "f" * len(header["run_id"])))
+        lines = tool.read_lines(self.journal)
+        for line in lines:  # as another run
+            if "run_id" in line:
+                line["run_id"] += "-other"
+            if "started_unix_s" in line:
+                line["started_unix_s"] += 1
+        other = self.write("other.smk", tool.journal_text(lines))
         for more in ([], ["--json"]):
             result = to("/dev/full", "compare", self.journal, other, *more)
-            if "changed" in result.err:  # a chained journal cannot be copied by hand
-                continue
             self.expect(result, tool.ENVIRONMENT, "the result could not be written to stdout: No space left")
 
     def test_a_reader_that_leaves_ends_it_quietly(self):

@@ -206,8 +206,82 @@ class Journals(tool.ToolTest):
             self.assertEqual(file.read(), text)
 
     def test_other_schema_version(self):
-        journal = self.write("run.smk", self.text.replace('"schema_version":1', '"schema_version":99'))
+        journal = self.write("run.smk", self.text.replace('"schema_version":2', '"schema_version":99'))
         self.expect(stepmark("report", journal), tool.USAGE, "99")
+
+    def test_cut_first_line(self):
+        text = self.text[:200]
+        journal = self.write("run.smk", text)
+        for command in (["report", journal], ["compare", journal, journal],
+                        [*self.options, journal, "--resume"]):
+            self.expect(stepmark(*command), tool.USAGE, "run.smk:1: the first line is cut off",
+                        "nothing was measured", "another --out")
+        with open(journal, encoding="utf-8") as file:
+            self.assertEqual(file.read(), text)
+
+    def test_damaged_journal(self):
+        lines = self.text.splitlines(keepends=True)
+        place = lines[1].index('"values":[0.') + len('"values":[0.')
+        lines[1] = lines[1][:place] + str((int(lines[1][place]) + 1) % 10) + lines[1][place + 1:]
+        text = "".join(lines)
+        journal = self.write("run.smk", text)
+        other = self.write("other.smk", self.other)
+        for command in (["report", journal], ["compare", other, journal],
+                        [*self.options, journal, "--resume"]):
+            self.expect(stepmark(*command), tool.USAGE, "run.smk:2: damaged", "line 1 is intact",
+                        "--accept-damaged")
+        with open(journal, encoding="utf-8") as file:
+            self.assertEqual(file.read(), text)
+        result = stepmark("report", journal, "--accept-damaged")
+        self.expect(result, tool.OK, "line 2: damaged")
+        self.assertIn("DAMAGED JOURNAL", result.out)
+        self.assertIn("damaged: line 2", result.out)
+        result = stepmark("report", journal, "--accept-damaged", "--json", "--csv", self.path("r.csv"),
+                          "--html", self.path("r.html"))
+        value = json.loads(result.out)[0]
+        self.assertEqual((value["integrity"], value["damaged_lines"]), ("damaged", [2]))
+        self.assertIn("damaged: line 2", value["records"][0]["labels"])
+        for name in ("r.csv", "r.html"):
+            with open(self.path(name), encoding="utf-8") as file:
+                self.assertIn("damaged: line 2", file.read())
+        result = stepmark("compare", other, journal, "--accept-damaged")
+        self.assertIn("line 2: damaged", result.out)
+        self.assertNotEqual(result.code, tool.USAGE, str(result))
+
+    def test_candidate_that_failed_its_check(self):
+        lines = [json.loads(line) for line in self.other.splitlines()]
+        lines[1]["checks"][0]["passed"] = False
+        other = self.write("other.smk", tool.journal_text(lines))
+        result = stepmark("compare", self.write("run.smk", self.text), other, "--allow-missing")
+        self.expect(result, tool.CHECK_FAILED)
+        self.assertIn("1 failed", result.out)
+        self.assertIn("Exit code 1: failed cases.", result.out)
+
+    def test_deep_config(self):
+        lines = self.text.splitlines(keepends=True)
+        for depth in (40000, 400000):
+            first = json.loads(lines[0])
+            first.update(schema_version=1, config="CONFIG")
+            del first["chain"]
+            text = json.dumps(first).replace('"CONFIG"', "[" * depth + "]" * depth) + "\n"
+            deep = self.write("deep.smk", text)
+            for command in (["compare", deep, self.write("run.smk", self.text)], ["report", deep]):
+                self.expect(stepmark(*command), tool.USAGE, "deep.smk:1: ", f"nested {depth + 1} levels")
+
+    def test_folder_instead_of_a_journal(self):
+        self.write("run.smk", self.text)
+        for command in (["report", self.folder], ["compare", self.folder, self.path("run.smk")]):
+            self.expect(stepmark(*command), tool.USAGE, "is a directory, expected a journal", "run.smk)")
+        for option in ([], ["--resume"]):
+            result = stepmark(*self.options, self.folder, *option)
+            self.expect(result, tool.USAGE, "it is a directory")
+            self.assertNotIn("no journal", result.err)
+        for command in (["run", "--suite", self.folder], ["run", "--workload", self.folder],
+                        ["run", "--workload", "tiny", "--cluster", self.folder],
+                        ["plan", "--workload", self.folder],
+                        ["plan", "--workload", "tiny", "--cluster", self.folder],
+                        ["list", "cases", "--suite", self.folder]):
+            self.expect(stepmark(*command, cwd=self.folder), tool.USAGE, "is a directory")
 
     def test_empty_file(self):
         journal = self.write("run.smk", "")

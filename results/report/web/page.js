@@ -120,6 +120,7 @@
           "div",
           { class: "run", style: swatchStyle(index) },
           el("strong", {}, run.label),
+          run.integrity === "damaged" ? el("p", { class: "bad" }, "damaged journal, read all the same: lines do not fit their hashes") : "",
           el("p", { class: "counts" }, `${run.counts.ok} of ${run.counts.asked} measured, ${run.counts.skipped} skipped, ${run.counts.asked - run.counts.ok - run.counts.skipped} without result; ${state}`),
           el("p", {}, `${h.ranks} ranks, backend ${h.backend}, suite ${h.suite}, ${h.started}`),
           el("p", {}, run.hardware || "hardware not recorded"),

@@ -122,7 +122,9 @@ TEST(Format, SecondsWithThreeDigits) {
   EXPECT_EQ(format_seconds(0.9996), "1.00 s");
   EXPECT_EQ(format_seconds(99.96), "100 s");
   EXPECT_EQ(format_seconds(4.5e-8), "45.0 ns");
-  EXPECT_EQ(format_seconds(std::nan("")), "n/a");
+  EXPECT_EQ(format_seconds(std::nan("")), "N/A");
+  EXPECT_EQ(format_seconds(1e300), "1.00e+300 s");
+  EXPECT_EQ(format_bytes(0x1p90), "1.10e+12 PiB");
 }
 
 TEST(Format, RatesAndCounts) {

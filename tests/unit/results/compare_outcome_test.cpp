@@ -124,7 +124,7 @@ INSTANTIATE_TEST_SUITE_P(
         // Only the first line was written: nothing is compared, and no option makes that good.
         Change{"EmptyCandidate", [](auto&, auto& b) { b.records.clear(); }, ExitCode::kNotMeasured,
                ExitCode::kNotMeasured, "0 cases compared"}),
-    [](const auto& info) { return std::string(info.param.what); });
+    [](const auto& one) { return std::string(one.param.what); });
 
 TEST(CompareClosing, SlowerIsExitCodeOneEvenBesideMissingCases) {
   const auto a = complete_run(1);

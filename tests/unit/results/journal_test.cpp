@@ -17,6 +17,7 @@
 namespace stepmark {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -112,7 +113,10 @@ TEST_F(JournalTest, EveryCutLeavesAllWholeLines) {
   const auto second = whole.find('\n', first + 1);
   for (std::size_t length = first + 1; length < whole.size(); ++length) {
     const auto run = parse_journal(whole.substr(0, length), "cut");
-    EXPECT_EQ(run.records.size(), length > second ? 1U : 0U) << length;
+    // A line without its break is whole, as its hash says.
+    const std::size_t records = length == whole.size() - 1 ? 2 : length >= second ? 1 : 0;
+    EXPECT_EQ(run.records.size(), records) << length;
+    EXPECT_EQ(run.warnings.empty(), length == first + 1 || length == second + 1) << length;
   }
 }
 
@@ -141,29 +145,56 @@ TEST_F(JournalTest, ResumeElsewhereIsNoticed) {
 }
 
 TEST_F(JournalTest, CorruptLinesAreNamed) {
-  const auto first = journal_line(header_json(synthetic::header({}), "run"));
-  const auto record = journal_line(record_line_json(record_named("a")));
-  set_content(first + record + "{\"type\":\"rec\n" + record);
-  EXPECT_THAT(read_error(), HasSubstr("run.smk:3: not a JSON object"));
-  set_content(first + "{\"type\":\"note\"}\n");
+  const auto first = header_json(synthetic::header({}), "run");
+  const auto record = record_line_json(record_named("a"));
+  const auto set_lines = [&](const std::vector<nlohmann::json>& lines) {
+    set_content(synthetic::chained(lines));
+  };
+  set_content(synthetic::unchained({first, record}) + "{\"type\":\"rec\n" + record.dump() + "\n");
+  EXPECT_THAT(read_error(), HasSubstr("run.smk:3: not JSON: parse error at line 1, column"));
+  set_lines({first, {{"type", "note"}}});
   EXPECT_THAT(read_error(), HasSubstr("run.smk:2: type 'note', expected run | record"));
-  set_content(first + "{\"type\":\"record\",\"case_id\":7}\n");
+  set_lines({first, {{"type", "record"}, {"case_id", 7}}});
   EXPECT_THAT(read_error(), HasSubstr("run.smk:2: record.case_id: found number 7"));
-  set_content(first + first);
+  set_lines({first, first});
   EXPECT_THAT(read_error(), HasSubstr("run.smk:2: found a 'run' line"));
-  set_content(record);
+  set_lines({record});
   EXPECT_THAT(read_error(), HasSubstr("run.smk:1: found a 'record' line"));
   set_content("");
   EXPECT_THAT(read_error(), HasSubstr("empty file"));
-  set_content(first.substr(0, 40));
-  EXPECT_THAT(read_error(), HasSubstr("run.smk:1: the run line is incomplete"));
-  auto json = header_json(synthetic::header({}), "run");
+  set_content("whatever is in here\n");
+  EXPECT_THAT(read_error(), HasSubstr("run.smk:1: no journal, or its first line is damaged"));
+  auto json = first;
   json["schema_version"] = 99;
   json["new_key"] = 1;
-  set_content(journal_line(json));
+  set_lines({json});
   EXPECT_THAT(read_error(), HasSubstr("schema version 99 is not supported"));
   std::filesystem::remove(path_);
   EXPECT_THAT(read_error(), HasSubstr("No such file"));
+}
+
+TEST_F(JournalTest, ACutFirstLineSaysWhatToDo) {
+  const auto first = synthetic::chained({header_json(synthetic::header({}), "run")});
+  for (const std::size_t length : {std::size_t{1}, std::size_t{40}, first.size() - 2}) {
+    set_content(first.substr(0, length));
+    EXPECT_THAT(read_error(), AllOf(HasSubstr("run.smk:1: the first line is cut off"),
+                                    HasSubstr("nothing was measured"), HasSubstr("another --out")));
+    EXPECT_THROW(static_cast<void>(JournalWriter::append(path_, synthetic::header({}))), Error);
+    EXPECT_EQ(content(), first.substr(0, length));
+  }
+}
+
+TEST_F(JournalTest, AFolderIsNoJournal) {
+  synthetic::write(synthetic::run({.seed = 1}), path_);
+  path_ = folder_.string();
+  EXPECT_THAT(read_error(), AllOf(HasSubstr("is a directory, expected a journal"),
+                                  HasSubstr("it holds"), HasSubstr("run.smk")));
+  try {
+    static_cast<void>(JournalWriter::create(path_, synthetic::header({})));
+    FAIL() << "wrote into a folder";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("it is a directory"));
+  }
 }
 
 TEST_F(JournalTest, NeverOverwrites) {

@@ -176,9 +176,9 @@ Run run_of(const std::vector<Record>& records, int asked) {
   RunHeader header = synthetic::header({});
   header.repetitions = asked;
   header.cases = {"a", records.front().case_id};
-  std::string text = journal_line(header_json(header, "run"));
-  for (const Record& record : records) text += journal_line(record_line_json(record));
-  return parse_journal(text, "run.smk");
+  std::vector<nlohmann::json> lines = {header_json(header, "run")};
+  for (const Record& record : records) lines.push_back(record_line_json(record));
+  return parse_journal(synthetic::chained(lines), "run.smk");
 }
 
 TEST(RunWithRepetitions, OneRecordPerCaseAndEachRepetitionOnRequest) {

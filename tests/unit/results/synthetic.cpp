@@ -8,6 +8,8 @@
 #include <numbers>
 
 #include "core/units.h"
+#include "results/record/chain.h"
+#include "results/record/journal_lines.h"
 
 namespace stepmark::synthetic {
 
@@ -296,6 +298,35 @@ void write(const Run& run, const std::string& path) {
     writer.write(record);
   }
   writer.write_end(run.exit_code, "finished");
+}
+
+std::string chained(const std::vector<nlohmann::json>& lines) {
+  std::string out;
+  std::string hash;
+  for (const auto& line : lines) {
+    out += chained_line(compact(line), hash) + "\n";
+  }
+  return out;
+}
+
+std::string unchained(const std::vector<nlohmann::json>& lines) {
+  std::string out;
+  for (auto line : lines) {
+    if (line.contains("schema_version")) {
+      line["schema_version"] = 1;
+    }
+    out += compact(line) + "\n";
+  }
+  return out;
+}
+
+std::vector<nlohmann::json> lines_of(const Run& run) {
+  std::vector<nlohmann::json> out = {header_json(run.header, "run")};
+  for (const auto& record : run.records) {
+    out.push_back(record_line_json(record));
+  }
+  out.push_back({{"type", "end"}, {"exit_code", run.exit_code}, {"reason", ""}});
+  return out;
 }
 
 }  // namespace stepmark::synthetic

@@ -50,6 +50,12 @@ struct RunSpec {
 [[nodiscard]] RunHeader header(const RunSpec& spec);
 [[nodiscard]] Run run(const RunSpec& spec);
 void write(const Run& run, const std::string& path);  // as a journal with an end line
+// A journal of these lines, with hashes that fit.
+[[nodiscard]] std::string chained(const std::vector<nlohmann::json>& lines);
+// The same without hashes: what version 1 wrote.
+[[nodiscard]] std::string unchained(const std::vector<nlohmann::json>& lines);
+// The lines of a run's journal, end line included.
+[[nodiscard]] std::vector<nlohmann::json> lines_of(const Run& run);
 
 // One record per family with given times; summaries and metrics derived.
 [[nodiscard]] Record collective(std::string_view kind, std::int64_t size_bytes,

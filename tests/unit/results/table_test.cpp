@@ -89,8 +89,8 @@ TEST(RunTable, JsonGolden) { expect_golden("run.json", run_json(small_run()).dum
 TEST(Journal, LineGolden) {
   auto record = small_run().records.at(8);
   record.timeline.resize(2);
-  expect_golden("journal.jsonl", journal_line(header_json(synthetic::header({}), "run")) +
-                                     journal_line(record_line_json(record)));
+  expect_golden("journal.jsonl", synthetic::chained({header_json(synthetic::header({}), "run"),
+                                                     record_line_json(record)}));
 }
 
 TEST(RunTable, FitsTheTerminalWhateverTheTexts) {

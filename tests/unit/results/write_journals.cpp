@@ -1,11 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// Journals for the schema test: usage write_journals FOLDER.
+// Journals for the tests of the schema and of the hashes: usage write_journals FOLDER. With --read
+// FILE: what reading it says; exit code 1 when it is refused.
+#include <cstdio>
 #include <string>
 
+#include "core/error.h"
 #include "synthetic.h"
+
+namespace {
+
+int read(const char* path) {
+  try {
+    for (const auto& warning : stepmark::read_journal(path).warnings) {
+      std::puts(warning.c_str());
+    }
+    return 0;
+  } catch (const stepmark::Error& error) {
+    std::puts(error.what());
+    return 1;
+  }
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace stepmark;
+  if (argc == 3 && std::string_view(argv[1]) == "--read") {
+    return read(argv[2]);
+  }
   if (argc != 2) {
     return 2;
   }

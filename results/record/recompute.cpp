@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/record/recompute.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace stepmark {
+
+namespace {
+
+// Far above what compilers and mathematical libraries differ by, far below what anyone reads.
+constexpr double kTolerance = 1e-9;
+
+bool close(double a, double b) {
+  if (!std::isfinite(a) || !std::isfinite(b)) {
+    return !std::isfinite(a) && !std::isfinite(b);
+  }
+  return std::abs(a - b) <= kTolerance * std::max(std::abs(a), std::abs(b));
+}
+
+bool close(const std::optional<double>& a, const std::optional<double>& b) {
+  return a && b ? close(*a, *b) : a.has_value() == b.has_value();
+}
+
+bool alike(const Summary& a, const Summary& b) {
+  return a.series == b.series && a.count == b.count && a.steady_from == b.steady_from &&
+         close(a.effective_count, b.effective_count) && close(a.median, b.median) &&
+         close(a.lower, b.lower) && close(a.upper, b.upper) && close(a.mean, b.mean) &&
+         close(a.min, b.min) && close(a.max, b.max) && close(a.p95, b.p95) && close(a.p99, b.p99) &&
+         close(a.mad, b.mad);
+}
+
+bool alike(const Metric& a, const Metric& b) {
+  return a.name == b.name && a.unit == b.unit && close(a.value, b.value) &&
+         close(a.lower, b.lower) && close(a.upper, b.upper) &&
+         a.higher_is_better == b.higher_is_better;
+}
+
+template <class T>
+bool alike(const std::vector<T>& a, const std::vector<T>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const T& x, const T& y) { return alike(x, y); });
+}
+
+}  // namespace
+
+Recomputed recompute(Record& record) {
+  if (record.outcome != Outcome::ok) {
+    return Recomputed::agrees;
+  }
+  const bool has_samples =
+      std::any_of(record.series.begin(), record.series.end(),
+                  [](const Series& s) { return s.name == "time_s" && !s.values.empty(); });
+  if (!has_samples) {
+    return record.summaries.empty() && record.metrics.empty() ? Recomputed::agrees
+                                                              : Recomputed::impossible;
+  }
+  const auto summaries = std::move(record.summaries);
+  const auto metrics = std::move(record.metrics);
+  derive(record);
+  return alike(summaries, record.summaries) && alike(metrics, record.metrics) ? Recomputed::agrees
+                                                                              : Recomputed::differs;
+}
+
+}  // namespace stepmark
