@@ -55,8 +55,8 @@ class Search {
 
   // As far as each goes, on the same ranks or, for more tensor parallelism, on more.
   [[nodiscard]] std::optional<MemoryLever> together(std::int64_t limit, bool same_ranks) const {
-    std::vector<Plan> starts = wider_plans(limit, same_ranks);
-    if (same_ranks) starts.insert(starts.begin(), plan_);
+    std::vector<Plan> starts(same_ranks ? 1 : 0, plan_);
+    for (const Plan& wider : wider_plans(limit, same_ranks)) starts.push_back(wider);
     const char* what = same_ranks ? "all that saves memory on the same ranks" : "more ranks";
     for (Plan plan : starts) {
       const Plan wide = plan;
@@ -72,7 +72,7 @@ class Search {
       if (plan.sequence_parallel && illegal(plan)) plan.sequence_parallel = false;
       std::string change = degrees(plan);
       if (plan.sequence_parallel) change += ",sp=on";
-      if (plan.micro_batch != plan_.micro_batch) change += "," + batches(plan);
+      if (plan.micro_batch != plan_.micro_batch) change += fmt::format(",{}", batches(plan));
       if (plan_.precision != DType::bf16) change += ",precision=bf16";
       if (auto lever = tried(plan, change, what)) return lever;
     }
