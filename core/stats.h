@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -42,9 +43,35 @@ struct Interval {
 // n / (1 + 2 sum rho_k), Geyer's initial positive sequence; clamped to [1, n].
 [[nodiscard]] double effective_sample_size(std::span<const double> x);
 
-// The same for the median: of the series of signs of x - median(x). What dependence costs a median
-// is the dependence of falling on its same side, which outliers do not blur.
+// What dependence costs a median: n / effective n, from normal scores of the ranks, corrected for
+// the bias of short series (sources: stats/dependence.cpp). >= 1.
+struct Dependence {
+  double of_median = 1;
+  double of_mean = 1;  // of the scores themselves
+  double freedom = 1;  // degrees of freedom of a variance that rests on it
+};
+[[nodiscard]] Dependence dependence_of_median(std::span<const double> x);
+// n / dependence_of_median, within [1, n].
 [[nodiscard]] double effective_sample_size_of_median(std::span<const double> x);
+
+// Relative rise of the level from the first to the last sample where it is linear and at least
+// `significant` of its standard errors (dependence counted); else 0.
+[[nodiscard]] double linear_drift(std::span<const double> x, double significant = 4);
+
+// Step of a coarse clock in the samples' unit, told by values that repeat; 0 where none shows.
+// Of seconds: steps above 10 ms are no clock's.
+[[nodiscard]] double clock_tick(std::span<const double> samples);
+
+// A run's median and what its own samples say of it (stats/median_estimate.cpp).
+struct MedianEstimate {
+  double median = 0;
+  Interval interval{0, 0};  // at `confidence`; infinite with fewer than six samples
+  double effective_n = 0;
+  double drift = 0;         // linear_drift; widens the interval
+  double log_variance = 0;  // of log(median); 0 where unknown or constant
+  double freedom = 1;       // degrees of freedom of log_variance
+};
+[[nodiscard]] MedianEstimate estimate_median(std::span<const double> x, double confidence = 0.95);
 
 // Index of the first sample of the steady state: the MSER truncation point (at most half of the
 // series), if what lies before it differs significantly from the rest; else 0.
@@ -55,24 +82,41 @@ struct Interval {
     std::span<const double> x, const std::function<double(std::span<const double>)>& statistic,
     double confidence, std::size_t replicates, std::uint64_t seed);
 
-// A sample tree for comparison: runs -> (blocks ->) samples.
-using Groups = std::vector<std::vector<double>>;
-
-struct RatioEstimate {
-  double ratio;               // median(b) / median(a): > 1 means b is slower when x is time
-  Interval interval;          // at `confidence`
-  double p_value;             // two-sided, of ratio == 1
-  double minimum_detectable;  // smallest |ratio - 1| this data would detect with 80 % power
+// One part of an estimate's error: standard deviation, and how well that is known.
+struct ErrorPart {
+  double sd = 0;
+  double freedom = std::numeric_limits<double>::infinity();
 };
-// Ratio of medians in two levels of chance: the spread of a run's median within the run by a block
-// bootstrap (`replicates`, `seed`; blocks keep the dependence of neighbours), the spread between
-// runs from the runs themselves. A side of several runs counts as the geometric mean of their
-// medians; t-distributed with Welch & Satterthwaite's degrees of freedom. A side with a single run
-// tells nothing about the spread between runs: it takes `between_run_sd` (relative, >= 0), or that
-// of the other side where larger. NaN p-value and unbounded interval where nothing is known.
-[[nodiscard]] RatioEstimate ratio_of_medians(const Groups& a, const Groups& b, double confidence,
-                                             std::size_t replicates, std::uint64_t seed,
-                                             double between_run_sd = 0.0);
+[[nodiscard]] ErrorPart sum_of(const ErrorPart& a, const ErrorPart& b);  // Satterthwaite
+
+// The errors of `cases` estimates share `common` and have one of `own` each
+// (stats/shared_error.cpp). Probability that the largest exceeds x; the x it exceeds with
+// probability p (one-sided).
+[[nodiscard]] double largest_error_exceeds(double x, const ErrorPart& common, const ErrorPart& own,
+                                           std::size_t cases);
+[[nodiscard]] double largest_error_quantile(double p, const ErrorPart& common, const ErrorPart& own,
+                                            std::size_t cases);
+// Difference that exceeds `critical` with probability `power` (noncentral t).
+[[nodiscard]] double detectable_difference(double critical, const ErrorPart& error, double power);
+
+// What one run of a side differs by from another (stats/variance_components.cpp).
+struct VarianceComponents {
+  ErrorPart common;            // of all cases of a run together; freedom 0: nothing tells
+  std::vector<ErrorPart> own;  // per case, beside that
+};
+// sides[s][run][case]: log medians, NaN where missing; a side of one run tells nothing. `family`
+// per case; `within` per case: variance of a run's log median from its own samples.
+// `most_prior_freedom`: bound of the weight of the family in a case's own variance.
+[[nodiscard]] VarianceComponents variance_components(
+    std::span<const std::vector<std::vector<double>>> sides, std::span<const std::size_t> family,
+    std::span<const double> within, double most_prior_freedom);
+
+// Where the tightest half of the values lies, and the standard deviation that its width stands for
+// in a normal sample: up to half of the values may be anywhere.
+struct ShortestHalf {
+  double middle, sd;
+};
+[[nodiscard]] ShortestHalf shortest_half(std::span<const double> x);
 
 // Holm's step-down adjustment; returns adjusted p-values in the input's order.
 [[nodiscard]] std::vector<double> holm_adjust(std::span<const double> p_values);

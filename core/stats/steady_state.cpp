@@ -6,6 +6,7 @@
 // rank-sum test (Mann & Whitney 1947) whose sample size is reduced for dependence: stationary noise
 // has a least standard error somewhere, too.
 #include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <numeric>
 
@@ -18,6 +19,8 @@ namespace {
 // cut (a few in a hundred when short and strongly dependent), while transients of a few samples are
 // found.
 constexpr double kSignificant = 2.3;
+constexpr double kLikelyDrift = 2;  // standard errors
+constexpr double kTail = 0.995;     // of a normal deviate below that
 
 // Ranks from 1; equal values share the mean of theirs.
 std::vector<double> ranks_of(std::span<const double> x) {
@@ -72,11 +75,19 @@ std::size_t steady_state_start(std::span<const double> x) {
   const std::vector<double> ranks = ranks_of(x);
   const std::size_t cut = least_error_start(ranks);
   if (cut == 0) return 0;
-  // From the half that is never cut: a transient would pass for dependence.
-  const std::span<const double> half = std::span(ranks).subspan(x.size() / 2);
-  const double independent = effective_sample_size(half) / static_cast<double>(half.size());
-  const double deviate = rank_sum_deviate(ranks, cut) * std::sqrt(independent);
-  return std::fabs(deviate) > kSignificant ? cut : 0;
+  const double deviate = rank_sum_deviate(ranks, cut);
+  if (std::fabs(deviate) <= kSignificant) return 0;
+  // From the half that is never cut, and from what is kept: a transient would pass for dependence.
+  Dependence dependence = dependence_of_median(std::span(ranks).subspan(x.size() / 2));
+  const Dependence kept = dependence_of_median(std::span(ranks).subspan(cut));
+  if (kept.of_mean > dependence.of_mean) dependence = kept;
+  const double weight = std::min(1.0, dependence.of_mean - 1);
+  const double student =
+      boost::math::quantile(boost::math::students_t(std::max(2.0, dependence.freedom / 2)), kTail);
+  const double critical = kSignificant + weight * (std::max(student, kSignificant) - kSignificant);
+  if (std::fabs(deviate) / std::sqrt(dependence.of_mean) <= critical) return 0;
+  // A drift goes on where a transient ends: cutting it would move the level.
+  return linear_drift(x, kLikelyDrift) == 0 ? cut : 0;
 }
 
 }  // namespace stepmark

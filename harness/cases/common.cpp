@@ -69,6 +69,7 @@ int sample_into(Record& record, CaseContext& context, const Body& body) {
   if (samples.reason != StopReason::precision) {
     record.labels.push_back(fmt::format("stopped: {}", name_of(samples.reason)));
   }
+  if (samples.few_effective) record.labels.emplace_back("too few effective samples");
   return samples.warmup;
 }
 

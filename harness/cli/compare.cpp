@@ -20,6 +20,11 @@ ExitCode compare_command(const CompareOptionsCli& options) {
   }
   CompareOptions how;
   how.margin = parse_fraction(options.margin);
+  if (!options.run_spread.empty()) how.run_spread = parse_fraction(options.run_spread);
+  if (!options.spread_from.empty()) {
+    how.history =
+        read_run_group(options.spread_from, {.accept_damaged = options.accept_damaged}).runs;
+  }
   how.allow_missing = options.allow_missing;
   const Comparison comparison = compare(groups, how);
   const std::string text =

@@ -51,6 +51,8 @@ struct CompareOptionsCli {
   std::string margin = "2%";
   bool allow_missing = false;
   bool accept_damaged = false;
+  std::string run_spread;   // fraction; empty: not stated
+  std::string spread_from;  // journals joined by commas
   std::string html;
   bool json = false;
 };

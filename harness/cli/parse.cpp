@@ -199,7 +199,8 @@ struct Parser {
         "Each argument is a side; repetitions of a side are joined by commas.\n"
         "Examples:\n"
         "  stepmark compare monday.smk tuesday.smk\n"
-        "  stepmark compare a1.smk,a2.smk,a3.smk b1.smk,b2.smk,b3.smk --html compare.html\n\n"
+        "  stepmark compare a1.smk,a2.smk,a3.smk b1.smk,b2.smk,b3.smk --html compare.html\n"
+        "  stepmark compare a.smk b.smk --spread-from week1.smk,week2.smk,week3.smk\n\n"
         "Exit code 1 when a case of a candidate failed or is slower by more than the margin, 3 "
         "when\n"
         "one is missing or cannot be compared.");
@@ -211,6 +212,13 @@ struct Parser {
     cmd->add_flag("--allow-missing", compare.allow_missing,
                   "Missing cases and cases that cannot be compared are listed, but no error");
     cmd->add_flag("--accept-damaged", compare.accept_damaged, kAcceptDamaged);
+    auto* stated = cmd->add_option("--run-spread", compare.run_spread,
+                                   "Relative standard deviation from run to run, if you know it")
+                       ->check(parsed_by(parse_fraction, "FRACTION"));
+    cmd->add_option("--spread-from", compare.spread_from,
+                    "A1.smk,A2.smk,...: earlier runs of one unchanged thing on this machine and "
+                    "suite; what they differ by is what runs differ by")
+        ->excludes(stated);
     cmd->add_option("--html", compare.html, "Write the report page of all runs too");
     cmd->add_flag("--json", compare.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return compare_command(compare); }; });

@@ -98,6 +98,7 @@ Samples sample(Control& control, const StopRule& rule, const Body& body, const C
     decision = decision_from_text(control.broadcast(to_text(decision)));
     if (decision.next == 0) {
       out.reason = decision.reason;
+      out.few_effective = decision.few_effective;
       return out;
     }
     const std::vector<double> batch = run(decision.next);

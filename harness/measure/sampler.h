@@ -16,6 +16,9 @@ namespace stepmark {
 struct StopRule {
   double precision = 0.01;  // wanted half-width of the 95 % interval of the median, relative
   int min_samples = 10;     // of the steady state
+  // Effective samples without which `precision` does not stop: fewer tell their own dependence too
+  // badly, and stopping picks the moments at which it is underrated.
+  double min_effective = 40;
   int max_samples = 1000;
   double budget_s = 10.0;  // wall clock for warm-up and sampling of this case
   int warmup = 2;          // iterations thrown away, at least
@@ -27,7 +30,8 @@ enum class StopReason { precision, max_samples, budget };
 struct Samples {
   std::vector<double> time_s;  // maximum over ranks per iteration, all kept
   StopReason reason = StopReason::precision;
-  int warmup = 0;  // iterations thrown away
+  int warmup = 0;              // iterations thrown away
+  bool few_effective = false;  // ended with fewer effective samples than the rule wants
 };
 
 // Seconds of one iteration on this rank, finite and >= 0. Called in lock-step on all ranks (a

@@ -2,6 +2,7 @@
 #include "harness/measure/stop_rule.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -24,38 +25,50 @@ int wanted_batch(const StopRule& rule, int samples, double iteration_s) {
 }  // namespace
 
 std::string to_text(const Decision& decision) {
-  return fmt::format("{} {}", decision.next, static_cast<int>(decision.reason));
+  return fmt::format("{} {} {}", decision.next, static_cast<int>(decision.reason),
+                     decision.few_effective ? 1 : 0);
 }
 
 Decision decision_from_text(std::string_view text) {
-  Decision decision;
-  int reason = -1;
-  const char* const end = text.data() + text.size();
-  const auto [middle, status] = std::from_chars(text.data(), end, decision.next);
-  if (status == std::errc{} && middle != end) std::from_chars(middle + 1, end, reason);
-  STEPMARK_CHECK(reason >= 0 && reason <= static_cast<int>(StopReason::budget),
+  std::array<int, 3> fields{0, -1, -1};  // next, reason, few_effective
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (int& field : fields) {
+    if (at != text.data() && at != end) ++at;  // the blank before it
+    const auto [next, status] = std::from_chars(at, end, field);
+    if (status != std::errc{}) break;
+    at = next;
+  }
+  const auto [next, reason, few] = fields;
+  STEPMARK_CHECK(reason >= 0 && reason <= static_cast<int>(StopReason::budget) && few >= 0 &&
+                     few <= 1 && at == end,
                  "ranks disagree: expected a sampling decision, received '{}'", text);
-  decision.reason = static_cast<StopReason>(reason);
-  return decision;
+  return {.next = next, .reason = static_cast<StopReason>(reason), .few_effective = few == 1};
 }
 
 Precision precision_of(std::span<const double> time_s) {
   const std::span<const double> steady = time_s.subspan(steady_state_start(time_s));
-  const double effective = effective_sample_size_of_median(steady);
-  const Interval interval = median_interval_effective(steady, effective, kConfidence);
-  double half_width = interval.width() / 2 / median(steady);
+  const MedianEstimate estimate = estimate_median(steady, kConfidence);
+  double half_width = estimate.interval.width() / 2 / estimate.median;
   // 0/0: all samples 0 s; too coarse a clock is no precision.
   if (std::isnan(half_width)) half_width = std::numeric_limits<double>::infinity();
-  return {.steady_samples = static_cast<int>(steady.size()), .half_width = half_width};
+  return {.steady_samples = static_cast<int>(steady.size()),
+          .effective_samples = estimate.effective_n,
+          .half_width = half_width};
 }
 
 Decision decide(const StopRule& rule, int samples, const Precision& precision, double elapsed_s,
                 double iteration_s) {
-  if (precision.steady_samples >= rule.min_samples && precision.half_width <= rule.precision) {
+  const bool few = precision.effective_samples < rule.min_effective;
+  if (precision.steady_samples >= rule.min_samples && !few &&
+      precision.half_width <= rule.precision) {
     return {.next = 0, .reason = StopReason::precision};
   }
+  const auto stop = [&](StopReason reason) {
+    return Decision{.next = 0, .reason = reason, .few_effective = few};
+  };
   const int room = rule.max_samples - samples;
-  if (room <= 0 && samples > 0) return {.next = 0, .reason = StopReason::max_samples};
+  if (room <= 0 && samples > 0) return stop(StopReason::max_samples);
   int next = std::clamp(wanted_batch(rule, samples, iteration_s), 1, std::max(room, 1));
   const double left_s = rule.budget_s - elapsed_s;
   if (iteration_s > 0) {
@@ -64,7 +77,7 @@ Decision decide(const StopRule& rule, int samples, const Precision& precision, d
     next = 0;
   }
   if (samples == 0) next = std::max(next, 1);
-  if (next <= 0) return {.next = 0, .reason = StopReason::budget};
+  if (next <= 0) return stop(StopReason::budget);
   return {.next = next};
 }
 

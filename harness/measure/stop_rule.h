@@ -14,6 +14,7 @@ namespace stepmark {
 struct Decision {
   int next = 0;
   StopReason reason = StopReason::precision;
+  bool few_effective = false;  // fewer effective samples than the rule wants
   bool operator==(const Decision&) const = default;
 };
 [[nodiscard]] std::string to_text(const Decision& decision);
@@ -23,6 +24,7 @@ struct Decision {
 // too few effective samples.
 struct Precision {
   int steady_samples;
+  double effective_samples;  // of these, after dependence
   double half_width;
 };
 [[nodiscard]] Precision precision_of(std::span<const double> time_s);

@@ -10,23 +10,16 @@
 
 #include "core/error.h"
 #include "results/compare/case_compare.h"
+#include "results/compare/case_statistics.h"
 #include "results/compare/outcome.h"
 #include "results/compare/run_identity.h"
-#include "results/record/summary.h"
+#include "results/compare/side_samples.h"
 
 namespace stepmark {
 
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kRestless = 0.05;         // assumed sd between runs that deserves a note
-constexpr std::size_t kFewestSamples = 6;  // below, a median has no 95 % interval
-
-const Series* time_series(const Record& record) {
-  const auto found = std::find_if(record.series.begin(), record.series.end(),
-                                  [](const Series& s) { return s.name == "time_s"; });
-  return found == record.series.end() ? nullptr : &*found;
-}
 
 // Run-level facts and the configuration as facts like those of the environment.
 std::vector<EnvironmentFact> all_facts(const Run& run) {
@@ -70,47 +63,30 @@ std::vector<Difference> differences(const Run& a, const Run& b) {
   return out;
 }
 
-// A case on one side: its records over the side's runs.
-struct SideCase {
-  std::vector<const Record*> records;
-  Groups samples;
-  std::string problem;  // why it cannot be used; empty when it can
-};
+void add_remark(std::string& reason, const std::string& remark) {
+  if (!remark.empty()) {
+    reason += (reason.empty() ? "" : "; ") + remark;
+  }
+}
 
-SideCase side_case(const RunGroup& group, const std::string& id, const std::string& side) {
-  SideCase out;
-  for (const auto& run : group.runs) {
-    const auto* record = run.find(id);
-    if (record == nullptr) {
-      out.problem = fmt::format("{}: no such case in {}", side, run.path);
-      return out;
+// What a reader must know of how the case's verdict came about.
+std::string remark_of(const CaseVerdict& v) {
+  std::string out;
+  const auto drift = [&](const char* side, double rise) {
+    if (rise != 0) {
+      add_remark(out, fmt::format("{} drifts by {:+.1f} % through a run", side, 100 * rise));
     }
-    if (!out.records.empty()) {
-      if (const auto why = why_not_comparable(*out.records.front(), *record); !why.empty()) {
-        out.problem = fmt::format("{}: its own runs differ: {}", side, why);
-        return out;
-      }
-    }
-    out.records.push_back(record);
-    const auto* series = time_series(*record);
-    out.samples.push_back(series == nullptr ? std::vector<double>{} : steady_values(*series));
+  };
+  drift("baseline", v.drift_baseline);
+  drift("candidate", v.drift_candidate);
+  if (v.clock_tick_s > 0) {
+    add_remark(out, fmt::format("the clock's step of {:.3g} s counts as error", v.clock_tick_s));
+  }
+  if (v.spread == Spread::generous && v.verdict != Verdict::undecided) {
+    add_remark(out, fmt::format("decided beyond a generous spread of {:.0f} % between runs",
+                                100 * kGenerousSpread));
   }
   return out;
-}
-
-double side_median(const SideCase& side) {
-  std::vector<double> medians;
-  for (const auto& run : side.samples) {
-    medians.push_back(median(run));
-  }
-  return medians.empty() ? kNaN : median(medians);
-}
-
-bool usable(const SideCase& side) {
-  return std::all_of(side.samples.begin(), side.samples.end(), [](const auto& samples) {
-    return samples.size() >= kFewestSamples &&
-           std::all_of(samples.begin(), samples.end(), [](double x) { return x > 0; });
-  });
 }
 
 std::string label_difference(const Record& a, const Record& b) {
@@ -130,11 +106,11 @@ std::string label_difference(const Record& a, const Record& b) {
 struct Judged {
   CaseVerdict verdict;
   CaseSamples samples;
-  CaseStatistics statistics;
   bool tested = false;
 };
 
-Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::string& id) {
+Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::string& id,
+             const CompareOptions& options) {
   auto a = side_case(baseline, id, "baseline");
   auto b = side_case(candidate, id, "candidate");
   Judged out;
@@ -145,7 +121,8 @@ Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::str
                                   : std::string{};
   v.baseline_s = side_median(a);
   v.candidate_s = side_median(b);
-  v.ratio = v.lower = v.upper = v.minimum_detectable = v.assumed_sd = kNaN;
+  v.ratio = v.lower = v.upper = v.within_lower = v.within_upper = kNaN;
+  v.minimum_detectable = v.assumed_sd = v.common_sd = v.own_sd = kNaN;
   v.reason = !a.problem.empty()   ? a.problem
              : !b.problem.empty() ? b.problem
                                   : why_not_comparable(*a.records.front(), *b.records.front());
@@ -159,55 +136,55 @@ Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::str
     return out;
   }
   out.tested = true;
-  out.samples = {
-      .family = v.family, .baseline = std::move(a.samples), .candidate = std::move(b.samples)};
+  out.samples = {.family = v.family,
+                 .baseline = std::move(a.samples),
+                 .candidate = std::move(b.samples),
+                 .history = samples_of(options.history, *a.records.front())};
   return out;
 }
 
-void estimate(std::vector<Judged>& cases, const CompareOptions& options) {
+Verdict decided(const CaseStatistics& s, const CompareOptions& options) {
+  const double alpha = 1 - options.confidence;
+  if (s.p_different < alpha) {
+    return s.ratio > 1 ? Verdict::slower : Verdict::faster;
+  }
+  return s.p_not_same < alpha ? Verdict::same : Verdict::undecided;
+}
+
+void set_statistics(CaseVerdict& v, const CaseStatistics& s, const CompareOptions& options) {
+  v.verdict = decided(s, options);
+  v.ratio = s.ratio;
+  v.lower = s.interval.lower;
+  v.upper = s.interval.upper;
+  v.within_lower = s.within_run.lower;
+  v.within_upper = s.within_run.upper;
+  v.adjusted_p = s.p_different;
+  v.same_p = s.p_not_same;
+  v.minimum_detectable = s.minimum_detectable;
+  v.spread = s.spread;
+  v.common_sd = s.common_sd;
+  v.own_sd = s.own_sd;
+  v.assumed_sd = s.spread == Spread::generous ? kGenerousSpread
+                 : s.spread == Spread::stated ? options.run_spread.value_or(kNaN)
+                                              : kNaN;
+  v.drift_baseline = s.drift_baseline;
+  v.drift_candidate = s.drift_candidate;
+  v.clock_tick_s = s.tick_s;
+  add_remark(v.reason, remark_of(v));
+}
+
+void decide(std::vector<Judged>& cases, const CompareOptions& options) {
   std::vector<CaseSamples> samples;
   for (auto& c : cases) {
     if (c.tested) {
       samples.push_back(std::move(c.samples));
     }
   }
-  const auto sd = assumed_between_run_sd(samples, options);
+  const auto statistics = compare_cases(samples, options);
   std::size_t next = 0;
   for (auto& c : cases) {
-    if (!c.tested) {
-      continue;
-    }
-    const auto& own = samples[next];
-    const bool measured = own.baseline.size() > 1 && own.candidate.size() > 1;
-    c.statistics = compare_samples(own, sd[next++], samples.size(), options);
-    const auto& s = c.statistics;
-    auto& v = c.verdict;
-    v.ratio = s.ratio.ratio;
-    v.lower = s.ratio.interval.lower;
-    v.upper = s.ratio.interval.upper;
-    v.minimum_detectable = s.minimum_detectable;
-    v.assumed_sd = measured ? kNaN : s.assumed_sd;
-  }
-}
-
-void decide(std::vector<Judged>& cases, const CompareOptions& options) {
-  std::vector<double> p_values;
-  for (const auto& c : cases) {
     if (c.tested) {
-      p_values.push_back(c.statistics.p_beyond_margin);
-    }
-  }
-  const auto adjusted = holm_adjust(p_values);
-  std::size_t next = 0;
-  for (auto& c : cases) {
-    if (!c.tested) {
-      continue;
-    }
-    c.verdict.adjusted_p = adjusted[next++];
-    if (c.verdict.adjusted_p < 1 - options.confidence) {
-      c.verdict.verdict = c.verdict.ratio > 1 ? Verdict::slower : Verdict::faster;
-    } else {
-      c.verdict.verdict = c.statistics.within_margin ? Verdict::same : Verdict::undecided;
+      set_statistics(c.verdict, statistics[next++], options);
     }
   }
 }
@@ -234,16 +211,33 @@ std::vector<std::string> case_ids(const RunGroup& baseline, const RunGroup& cand
   return out;
 }
 
+// What the verdicts' spread between runs rests on, and what would decide where it is unknown.
+void add_spread_note(SideComparison& side) {
+  const auto generous = std::any_of(side.cases.begin(), side.cases.end(), [](const auto& c) {
+    return std::isfinite(c.ratio) && c.spread == Spread::generous;
+  });
+  if (generous) {
+    side.notes.push_back(fmt::format(
+        "One run per side does not say what runs differ by: only differences beyond a generous "
+        "spread of {:.0f} % between runs are decided, and intervals of undecided cases are "
+        "within-run intervals. To decide more, measure the spread: run --repeat 3, several runs "
+        "as A1.smk,A2.smk,A3.smk, --spread-from earlier runs of one thing, or --run-spread if you "
+        "know it.",
+        100 * kGenerousSpread));
+  }
+}
+
 SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate,
                              const CompareOptions& options) {
   SideComparison out{.baseline = baseline.label,
                      .candidate = candidate.label,
+                     .baseline_runs = runs_of(baseline),
+                     .candidate_runs = runs_of(candidate),
                      .differences = differences(baseline.runs.front(), candidate.runs.front())};
   std::vector<Judged> cases;
   for (const auto& id : case_ids(baseline, candidate)) {
-    cases.push_back(judge(baseline, candidate, id));
+    cases.push_back(judge(baseline, candidate, id, options));
   }
-  estimate(cases, options);
   decide(cases, options);
   for (auto& c : cases) {
     refine(c.verdict, baseline, candidate);
@@ -256,23 +250,7 @@ SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate
       }
     }
   }
-  std::vector<double> assumed;
-  for (const auto& c : out.cases) {
-    if (std::isfinite(c.assumed_sd)) {
-      assumed.push_back(c.assumed_sd);
-    }
-  }
-  if (!assumed.empty() && median(assumed) > kRestless) {
-    out.notes.push_back(fmt::format(
-        "The ratios scatter from case to case, or samples drift: runs here differ by about {:.0f} "
-        "% by themselves. Is the machine shared, or are ranks oversubscribed?",
-        100 * median(assumed)));
-  }
-  if (baseline.runs.size() + candidate.runs.size() == 2) {
-    out.notes.emplace_back(
-        "One run per side: how much runs differ by themselves is assumed, not measured; give "
-        "repetitions as A1.smk,A2.smk to measure it.");
-  }
+  add_spread_note(out);
   return out;
 }
 
@@ -288,12 +266,43 @@ void check_group(const RunGroup& group) {
   }
 }
 
+// The runs must be of one thing, and none of them on trial: a difference between the sides would
+// otherwise count as spread.
+void check_history(const std::vector<Run>& history, std::span<const RunGroup> groups) {
+  if (history.empty()) {
+    return;
+  }
+  const RunGroup group{.label = "of the spread", .runs = history};
+  check_group(group);
+  STEPMARK_REQUIRE(runs_of(group) >= 2,
+                   "a spread needs at least two runs of one thing, got {} alone: give more as "
+                   "A1.smk,A2.smk,...",
+                   history.front().path);
+  std::set<std::string> known;
+  for (const auto& run : history) {
+    STEPMARK_REQUIRE(known.insert(run.header.run_id).second,
+                     "{} is a run that the spread has already: give distinct runs", run.path);
+  }
+  for (const auto& side : groups) {
+    for (const auto& run : side.runs) {
+      STEPMARK_REQUIRE(!known.contains(run.header.run_id),
+                       "{} is compared and among the spread's runs: give other runs there",
+                       run.path);
+    }
+  }
+}
+
 }  // namespace
 
 std::string_view name_of(Verdict verdict) {
   constexpr std::array<std::string_view, 8> kNames = {
       "same", "faster", "skipped", "undecided", "not comparable", "missing", "slower", "failed"};
   return kNames.at(static_cast<std::size_t>(verdict));
+}
+
+std::string_view name_of(Spread spread) {
+  constexpr std::array<std::string_view, 3> kNames = {"measured", "stated", "generous"};
+  return kNames.at(static_cast<std::size_t>(spread));
 }
 
 int SideComparison::count(Verdict verdict) const {
@@ -331,12 +340,15 @@ Comparison compare(std::span<const RunGroup> groups, const CompareOptions& optio
   STEPMARK_REQUIRE(groups.size() >= 2, "comparing needs at least two runs, got {}", groups.size());
   STEPMARK_REQUIRE(options.margin >= 0 && options.margin < 1, "margin {} is not within [0, 1)",
                    options.margin);
+  STEPMARK_REQUIRE(!options.run_spread || (*options.run_spread >= 0 && *options.run_spread < 1),
+                   "spread between runs {} is not within [0, 1)", options.run_spread.value_or(0));
   STEPMARK_REQUIRE(options.confidence > 0.5 && options.confidence < 1,
                    "confidence {} is not within (0.5, 1)", options.confidence);
   for (const auto& group : groups) {
     check_group(group);
   }
   require_distinct_runs(groups);
+  check_history(options.history, groups);
   Comparison out{.options = options};
   for (const auto& candidate : groups.subspan(1)) {
     out.sides.push_back(compare_sides(groups.front(), candidate, options));

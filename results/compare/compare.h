@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,12 +26,25 @@ struct RunGroup {
 [[nodiscard]] RunGroup read_run_group(const std::string& argument, const ReadOptions& options = {});
 
 struct CompareOptions {
-  double margin = 0.02;          // differences up to this are "same"; relative
-  double confidence = 0.95;      // of intervals, and 1 - alpha of verdicts (after Holm, per side)
-  std::size_t replicates = 500;  // of the block bootstrap
-  std::uint64_t seed = 1;
+  double margin = 0.02;      // differences up to this are "same"; relative
+  double confidence = 0.95;  // of intervals, and 1 - alpha of verdicts (after Holm, per side)
+  // Relative sd by which one run differs from another, known to the user (an earlier A/A study).
+  std::optional<double> run_spread;
+  // Earlier runs of one unchanged thing on the machine of the comparison: only their spread counts.
+  std::vector<Run> history;
   bool allow_missing = false;  // missing and incomparable cases do not change the exit code
 };
+
+// Relative sd between runs that is taken where nothing tells it: larger than what it stands for.
+// Runs on one cluster are seen to vary by 3 %; between the GPUs of five large machines the
+// variation is 8 % on average (Sinha et al., "Not All GPUs Are Created Equal", SC22, arXiv
+// 2208.11035), of which this sd makes the half-width of a 95 % range.
+inline constexpr double kGenerousSpread = 0.04;
+
+// Where the spread between runs comes from: several runs of a side or of a history; what the user
+// stated; neither (kGenerousSpread).
+enum class Spread : std::uint8_t { measured, stated, generous };
+[[nodiscard]] std::string_view name_of(Spread spread);
 
 // From harmless to worst. `slower` means: slower by more than the margin. The cases of `skipped`,
 // `not_comparable`, `missing` and `failed` were not compared: results/compare/outcome.h.
@@ -51,9 +65,17 @@ struct CaseVerdict {
   Verdict verdict = Verdict::not_comparable;
   double baseline_s = 0, candidate_s = 0;  // median time; NaN when there is none
   double ratio = 0, lower = 0, upper = 0;  // candidate / baseline time: > 1 is slower
-  double adjusted_p = 1;                   // of "differs by no more than the margin", Holm
+  // Interval of the ratio from the samples' own chance alone: what the same two runs would give if
+  // sampled again, not what other runs would.
+  double within_lower = 0, within_upper = 0;
+  double adjusted_p = 1;          // of "differs by no more than the margin", for all cases together
+  double same_p = 1;              // of "differs by more than the margin", likewise
   double minimum_detectable = 0;  // relative slow-down this data would find with 80 % power
-  double assumed_sd = 0;          // relative sd between runs that was assumed; NaN when measured
+  double assumed_sd = 0;          // relative sd between runs, stated or generous; NaN if measured
+  Spread spread = Spread::measured;
+  double common_sd = 0, own_sd = 0;  // relative sd of a run: shared by its cases, and of this case
+  double drift_baseline = 0, drift_candidate = 0;  // relative rise through a run; 0: none
+  double clock_tick_s = 0;                         // of a coarse clock; 0: none shows
   std::string reason;  // why not comparable; else what the verdict rests on, may be empty
 };
 
@@ -64,7 +86,8 @@ struct Difference {
 
 // The candidate side against the baseline.
 struct SideComparison {
-  std::string baseline, candidate;  // labels
+  std::string baseline, candidate;            // labels
+  int baseline_runs = 1, candidate_runs = 1;  // repetitions within journals counted
   std::vector<Difference> differences;
   std::vector<CaseVerdict> cases;  // of both sides, in the baseline's order
   std::vector<std::string> notes;

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/stats.h"
 #include "results/compare/compare.h"
 #include "results/compare/outcome.h"
 #include "results/record/json_reader.h"
@@ -24,8 +25,13 @@ std::string ratio_text(const CaseVerdict& c) {
   if (!std::isfinite(c.ratio)) {
     return kNotAvailable;
   }
-  const bool known = c.lower > 0.01 && c.upper < 100;
-  return known ? fmt::format("{:.3f} [{:.3f}, {:.3f}]", c.ratio, c.lower, c.upper)
+  // Where the spread between runs is only supposed, an interval would look like knowledge.
+  const bool within = c.spread == Spread::generous && c.verdict == Verdict::undecided;
+  const double lower = within ? c.within_lower : c.lower;
+  const double upper = within ? c.within_upper : c.upper;
+  const bool known = lower > 0.01 && upper < 100;
+  return known ? fmt::format("{:.3f} {}[{:.3f}, {:.3f}]", c.ratio, within ? "within-run " : "",
+                             lower, upper)
                : fmt::format("{:.3f} [?]", c.ratio);
 }
 
@@ -44,9 +50,18 @@ nlohmann::json case_json(const CaseVerdict& c) {
           {"ratio", number_or_null(c.ratio)},
           {"lower", number_or_null(c.lower)},
           {"upper", number_or_null(c.upper)},
+          {"interval", name_of(c.spread)},
+          {"within_run_lower", number_or_null(c.within_lower)},
+          {"within_run_upper", number_or_null(c.within_upper)},
           {"adjusted_p", number_or_null(c.adjusted_p)},
+          {"same_p", number_or_null(c.same_p)},
           {"minimum_detectable", number_or_null(c.minimum_detectable)},
           {"assumed_between_run_sd", number_or_null(c.assumed_sd)},
+          {"common_run_sd", number_or_null(c.common_sd)},
+          {"own_run_sd", number_or_null(c.own_sd)},
+          {"baseline_drift", number_or_null(c.drift_baseline)},
+          {"candidate_drift", number_or_null(c.drift_candidate)},
+          {"clock_tick_s", number_or_null(c.clock_tick_s)},
           {"reason", c.reason}};
 }
 
@@ -69,6 +84,8 @@ nlohmann::json side_json(const SideComparison& side) {
   }
   return {{"baseline", side.baseline},
           {"candidate", side.candidate},
+          {"baseline_runs", side.baseline_runs},
+          {"candidate_runs", side.candidate_runs},
           {"differences", std::move(differences)},
           {"cases", std::move(cases)},
           {"counts", std::move(counts)},
@@ -133,6 +150,27 @@ std::string family_text(const std::string& family, const std::vector<const CaseV
                      table.text());
 }
 
+// Where the spread between runs is from, with the figures of the case in the middle.
+std::string spread_text(const SideComparison& side) {
+  std::vector<double> common;
+  std::vector<double> own;
+  auto spread = Spread::measured;
+  for (const auto& c : side.cases) {
+    if (std::isfinite(c.common_sd)) {
+      common.push_back(c.common_sd);
+      own.push_back(c.own_sd);
+      spread = c.spread;
+    }
+  }
+  if (common.empty() || spread == Spread::generous) {
+    return {};
+  }
+  return fmt::format(
+      "Spread between runs, {}: {:.2f} % common to a run's cases, {:.2f} % of a "
+      "case beside that. ",
+      name_of(spread), 100 * median(common), 100 * median(own));
+}
+
 std::string side_text(const SideComparison& side, const CompareOptions& options) {
   auto out = wrapped(fmt::format("{} against the baseline {}", side.candidate, side.baseline), 2) +
              differences_text(side);
@@ -165,12 +203,13 @@ std::string side_text(const SideComparison& side, const CompareOptions& options)
   for (const auto& note : side.notes) {
     out += wrapped(fmt::format("Note: {}", note), 2);
   }
-  return out + wrapped(fmt::format("A ratio over 1 is slower. Verdicts hold at {:.0f} % for all "
-                                   "cases together (Holm); differences up to {:.1f} % count as "
-                                   "same. \"detects\" is the slow-down that this data would find "
-                                   "with 80 % power.",
-                                   100 * options.confidence, 100 * options.margin),
-                       2);
+  return out +
+         wrapped(fmt::format("A ratio over 1 is slower. Verdicts, \"same\" included, hold at "
+                             "{:.0f} % for all cases together (step-down); differences up "
+                             "to {:.1f} % count as same. {}\"detects\" is the slow-down that "
+                             "this data would find with 80 % power.",
+                             100 * options.confidence, 100 * options.margin, spread_text(side)),
+                 2);
 }
 
 }  // namespace

@@ -42,11 +42,11 @@ Summary summarize(const Series& series) {
     out.p95 = out.p99 = out.mad = kNaN;
     return out;
   }
-  out.effective_count = effective_sample_size_of_median(steady);
-  const auto interval = median_interval_effective(steady, out.effective_count);
-  out.median = median(steady);
-  out.lower = finite_or_nan(interval.lower);
-  out.upper = finite_or_nan(interval.upper);
+  const auto estimate = estimate_median(steady);
+  out.effective_count = estimate.effective_n;
+  out.median = estimate.median;
+  out.lower = finite_or_nan(estimate.interval.lower);
+  out.upper = finite_or_nan(estimate.interval.upper);
   out.mean = mean(steady);
   out.min = *std::min_element(steady.begin(), steady.end());
   out.max = *std::max_element(steady.begin(), steady.end());

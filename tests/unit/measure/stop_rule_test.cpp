@@ -7,16 +7,17 @@
 #include <limits>
 
 #include "core/rng.h"
+#include "core/stats.h"
 
 namespace stepmark {
 namespace {
 
-constexpr Precision kPoor{.steady_samples = 50, .half_width = 0.5};
+constexpr Precision kPoor{.steady_samples = 50, .effective_samples = 50, .half_width = 0.5};
 const StopRule kRule{
     .precision = 0.01, .min_samples = 10, .max_samples = 100, .budget_s = 10, .warmup = 2};
 
 TEST(Decide, FirstLookFindsOutTheCost) {
-  const Precision none{.steady_samples = 0, .half_width = HUGE_VAL};
+  const Precision none{.steady_samples = 0, .effective_samples = 0, .half_width = HUGE_VAL};
   EXPECT_EQ(decide(kRule, 0, none, 0, 0).next, 1);
   EXPECT_EQ(decide(kRule, 0, none, 0.1, 0.01).next, 10);
 }
@@ -30,18 +31,51 @@ TEST(Decide, BatchesGrowAndRespectRoomAndTime) {
 }
 
 TEST(Decide, PrecisionComesFirstButNeedsSteadySamples) {
-  const Precision good{.steady_samples = 10, .half_width = 0.009};
+  const Precision good{.steady_samples = 10, .effective_samples = 40, .half_width = 0.009};
   EXPECT_EQ(decide(kRule, 100, good, 99, 1), (Decision{0, StopReason::precision}));
-  const Precision young{.steady_samples = 9, .half_width = 0.009};
+  const Precision young{.steady_samples = 9, .effective_samples = 40, .half_width = 0.009};
   EXPECT_EQ(decide(kRule, 12, young, 0, 0.001).next, 3);
+}
+
+TEST(Decide, PrecisionNeedsEffectiveSamplesOrSaysSo) {
+  const Precision few{.steady_samples = 60, .effective_samples = 39, .half_width = 0.001};
+  EXPECT_EQ(decide(kRule, 60, few, 0, 0.001).next, 15);
+  EXPECT_EQ(decide(kRule, 100, few, 0, 0.001), (Decision{0, StopReason::max_samples, true}));
+  EXPECT_EQ(decide(kRule, 60, few, 10, 1), (Decision{0, StopReason::budget, true}));
+}
+
+// Stopping on the width looks again and again; the interval at the end must still cover.
+TEST(Decide, IntervalsCoverWhereSamplingStopped) {
+  constexpr int kSeries = 300;
+  const StopRule rule{.max_samples = 4000, .budget_s = 1e9};
+  for (const double phi : {0.0, 0.5, 0.8}) {
+    int covered = 0;
+    for (int s = 0; s < kSeries; ++s) {
+      const Philox random(71, static_cast<std::uint64_t>(s));
+      std::vector<double> x;
+      double state = random.normal(0);
+      for (;;) {
+        const auto decision = decide(rule, static_cast<int>(x.size()), precision_of(x), 0, 0.001);
+        if (decision.next == 0) break;
+        for (int i = 0; i < decision.next; ++i) {
+          state = phi * state + std::sqrt(1 - phi * phi) * random.normal(x.size() + 1);
+          x.push_back(1 + 0.03 * state);
+        }
+      }
+      const auto steady = std::span(x).subspan(steady_state_start(x));
+      const Interval interval = estimate_median(steady).interval;
+      covered += interval.lower <= 1 && 1 <= interval.upper ? 1 : 0;
+    }
+    EXPECT_GE(covered, 0.91 * kSeries) << phi;  // 93 % less the error of 300 series
+  }
 }
 
 TEST(Decision, SurvivesTheWire) {
   for (const Decision& decision :
-       {Decision{17, StopReason::precision}, Decision{0, StopReason::budget}}) {
+       {Decision{17, StopReason::precision}, Decision{0, StopReason::budget, true}}) {
     EXPECT_EQ(decision_from_text(to_text(decision)), decision);
   }
-  for (const char* text : {"", "5", "5 9", "x 1"}) {
+  for (const char* text : {"", "5", "5 9", "x 1", "5 1", "5 1 2", "5 1 0 7"}) {
     EXPECT_THROW(static_cast<void>(decision_from_text(text)), Error) << text;
   }
 }

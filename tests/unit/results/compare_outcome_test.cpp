@@ -38,7 +38,7 @@ Record& record_of(stepmark::Run& run, const std::string& id) {
 
 Comparison compare_two(const stepmark::Run& a, const stepmark::Run& b, bool allow_missing = false) {
   return compare(std::vector{RunGroup{.label = "a", .runs = {a}}, {.label = "b", .runs = {b}}},
-                 {.allow_missing = allow_missing});
+                 {.run_spread = 0.002, .allow_missing = allow_missing});
 }
 
 struct Change {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Verdicts on data with known truth: how often two runs of the same thing are called different, and
-// how often a real slow-down is found. Fixed seeds; rates are of these seeds.
+// how often a real slow-down is found. Fixed seeds; rates are of these seeds. The method's figures
+// over a grid of truths: tests/simulation.
 #include <gtest/gtest.h>
 
 #include "results/compare/compare.h"
@@ -16,6 +17,7 @@ struct Scenario {
   double between_run_sd = 0;
   int count = 60;
   int least_found = 19;  // of 20 comparisons, with a delay of 5 %
+  bool stated = false;   // the spread between runs is given to the comparison
 };
 
 Run made(const Scenario& s, std::uint64_t seed, double slowdown) {
@@ -31,7 +33,9 @@ Run made(const Scenario& s, std::uint64_t seed, double slowdown) {
 SideComparison once(const Scenario& s, std::uint64_t seed, double slowdown) {
   const std::vector<RunGroup> groups = {{.label = "a", .runs = {made(s, 2 * seed, 1)}},
                                         {.label = "b", .runs = {made(s, 2 * seed + 1, slowdown)}}};
-  return compare(groups, {.replicates = 100}).sides.at(0);
+  CompareOptions options;
+  if (s.stated) options.run_spread = std::max(0.002, s.between_run_sd);
+  return compare(groups, options).sides.at(0);
 }
 
 class SameThingTwice : public ::testing::TestWithParam<Scenario> {};
@@ -49,11 +53,13 @@ TEST_P(SameThingTwice, IsAlmostNeverCalledDifferent) {
 
 INSTANTIATE_TEST_SUITE_P(
     Noise, SameThingTwice,
-    ::testing::Values(Scenario{"quiet"}, Scenario{.name = "noisy", .noise = 0.1},
-                      Scenario{.name = "correlated", .noise = 0.03, .correlation = 0.9},
-                      Scenario{.name = "shifted", .between_run_sd = 0.01},
+    ::testing::Values(Scenario{.name = "quiet", .stated = true},
+                      Scenario{.name = "noisy", .noise = 0.1, .stated = true},
+                      Scenario{
+                          .name = "correlated", .noise = 0.03, .correlation = 0.9, .stated = true},
+                      Scenario{.name = "shifted", .between_run_sd = 0.01, .stated = true},
                       Scenario{.name = "shared_machine", .between_run_sd = 0.2},
-                      Scenario{.name = "few", .noise = 0.05, .count = 10}),
+                      Scenario{.name = "few", .noise = 0.05, .count = 10, .stated = true}),
     [](const auto& scenario) { return std::string(scenario.param.name); });
 
 class FivePercentDelay : public ::testing::TestWithParam<Scenario> {};
@@ -73,10 +79,11 @@ TEST_P(FivePercentDelay, IsFound) {
 
 INSTANTIATE_TEST_SUITE_P(
     Noise, FivePercentDelay,
-    ::testing::Values(Scenario{"quiet", 0.005},
-                      Scenario{.name = "shifted", .between_run_sd = 0.01, .least_found = 12},
-                      Scenario{
-                          .name = "correlated", .noise = 0.01, .correlation = 0.5, .count = 100}),
+    ::testing::Values(
+        Scenario{.name = "quiet", .noise = 0.005, .stated = true},
+        Scenario{.name = "shifted", .between_run_sd = 0.01, .least_found = 12, .stated = true},
+        Scenario{
+            .name = "correlated", .noise = 0.01, .correlation = 0.5, .count = 100, .stated = true}),
     [](const auto& scenario) { return std::string(scenario.param.name); });
 
 // One case of many that really changed stands out from the scatter of the others.
@@ -91,7 +98,7 @@ TEST(OneChangedCase, IsFoundAndTheOthersAreNot) {
     const auto id = changed.case_id;
     const std::vector<RunGroup> groups = {{.label = "a", .runs = {made(s, 4000 + seed, 1)}},
                                           {.label = "b", .runs = {candidate}}};
-    const auto side = compare(groups, {.replicates = 100}).sides.at(0);
+    const auto side = compare(groups, {.run_spread = 0.005}).sides.at(0);
     for (const auto& c : side.cases) {
       EXPECT_EQ(c.verdict == Verdict::slower, c.case_id == id) << c.case_id;
     }
@@ -115,7 +122,7 @@ TEST(FivePercentDelay, OfACopyIsFoundInTheStep) {
     }
     const std::vector<RunGroup> groups = {{.label = "a", .runs = {original}},
                                           {.label = "b", .runs = {copy}}};
-    EXPECT_TRUE(compare(groups, {.replicates = 100}).has_regression()) << seed;
+    EXPECT_TRUE(compare(groups, {.run_spread = 0.005}).has_regression()) << seed;
   }
 }
 

@@ -21,7 +21,12 @@ RunGroup side(const std::string& label, std::vector<Run> runs) {
   return {.label = label, .runs = std::move(runs)};
 }
 
+// With a spread between runs that is known.
 Comparison compare_two(const Run& a, const Run& b) {
+  return compare(std::vector{side("a", {a}), side("b", {b})}, {.run_spread = 0.005});
+}
+
+Comparison compare_unknown(const Run& a, const Run& b) {
   return compare(std::vector{side("a", {a}), side("b", {b})});
 }
 
@@ -81,14 +86,15 @@ TEST(Compare, NoiseMakesItUndecidedAndSaysWhatItWouldFind) {
   EXPECT_GT(v.minimum_detectable, 0.2);
 }
 
-TEST(Compare, ADriftingRunPromisesLess) {
+TEST(Compare, ADriftThroughTheRunIsSaidAndWidens) {
   const auto make = [](std::uint64_t seed, bool drifting) {
     auto run = synthetic::run({.seed = seed, .collectives = false, .kernels = false});
     if (drifting) {
       for (auto& record : run.records) {
         for (auto& series : record.series) {
+          const auto n = static_cast<double>(series.values.size());
           for (std::size_t i = 0; i < series.values.size(); ++i) {
-            series.values[i] *= (i / 15) % 2 == 0 ? 1.0 : 1.06;
+            series.values[i] *= 1 + 0.1 * static_cast<double>(i) / n;
           }
         }
       }
@@ -96,10 +102,77 @@ TEST(Compare, ADriftingRunPromisesLess) {
     return run;
   };
   const auto steady = compare_two(make(1, false), make(2, false));
-  const auto drifting = compare_two(make(1, true), make(2, true));
+  const auto drifting = compare_two(make(1, false), make(2, true));
   const auto* id = "step/tiny/dp2.tp2";
-  EXPECT_LT(verdict_of(steady, id).assumed_sd, 0.01);
-  EXPECT_GT(verdict_of(drifting, id).assumed_sd, 0.02);
+  const auto width = [&](const Comparison& c) {
+    return verdict_of(c, id).within_upper - verdict_of(c, id).within_lower;
+  };
+  EXPECT_GT(width(drifting), 3 * width(steady));
+  EXPECT_EQ(verdict_of(drifting, id).drift_baseline, 0);
+  EXPECT_NEAR(verdict_of(drifting, id).drift_candidate, 0.1, 0.03);
+  EXPECT_THAT(verdict_of(drifting, id).reason, HasSubstr("candidate drifts by +"));
+}
+
+TEST(Compare, OneRunASideDecidesOnlyBeyondAGenerousSpread) {
+  const auto* id = "step/tiny/dp2.tp2";
+  const auto a = synthetic::run({.seed = 1, .noise = 0.002});
+  const auto little = compare_unknown(a, synthetic::run({.seed = 2, .slowdown = 1.06}));
+  const auto& v = verdict_of(little, id);
+  EXPECT_EQ(v.verdict, Verdict::undecided);
+  EXPECT_EQ(v.spread, Spread::generous);
+  EXPECT_GT(v.upper - v.lower, 0.1);
+  EXPECT_LT(v.within_upper - v.within_lower, 0.02);
+  EXPECT_EQ(little.sides[0].count(Verdict::same), 0);
+  const auto text = comparison_table(little);
+  EXPECT_THAT(text, HasSubstr("within-run ["));
+  EXPECT_THAT(text, HasSubstr("--run-spread"));
+
+  const auto much = compare_unknown(a, synthetic::run({.seed = 2, .slowdown = 1.3}));
+  EXPECT_EQ(verdict_of(much, id).verdict, Verdict::slower);
+  EXPECT_THAT(verdict_of(much, id).reason, HasSubstr("generous spread of 4 %"));
+}
+
+TEST(Compare, AHistoryTellsTheSpread) {
+  const auto* id = "step/tiny/dp2.tp2";
+  CompareOptions options;
+  for (std::uint64_t i = 0; i < 6; ++i) {
+    options.history.push_back(
+        synthetic::run({.seed = 50 + i, .slowdown = 3, .between_run_sd = 0.002, .noise = 0.002}));
+    options.history.back().path = fmt::format("h{}.smk", i);
+  }
+  const auto a = synthetic::run({.seed = 1, .noise = 0.002});
+  const auto b = synthetic::run({.seed = 2, .slowdown = 1.06, .noise = 0.002});
+  const auto sides = std::vector{side("a", {a}), side("b", {b})};
+  const auto c = compare(sides, options);
+  EXPECT_EQ(verdict_of(c, id).verdict, Verdict::slower);
+  EXPECT_EQ(verdict_of(c, id).spread, Spread::measured);
+  EXPECT_NEAR(verdict_of(c, id).ratio, 1.06, 0.02) << "the history's level does not count";
+
+  options.history.push_back(a);
+  EXPECT_THROW(static_cast<void>(compare(sides, options)), Error) << "compared and in the spread";
+  options.history = {options.history.front()};
+  EXPECT_THROW(static_cast<void>(compare(sides, options)), Error) << "one run has no spread";
+}
+
+TEST(Compare, OneTickOfACoarseClockIsNoDifference) {
+  const auto* id = "step/tiny/dp2.tp2";
+  const auto ticks = [](std::uint64_t seed, double value_s) {
+    auto run = synthetic::run({.seed = seed, .collectives = false, .kernels = false});
+    for (auto& record : run.records) {
+      for (auto& series : record.series) {
+        std::fill(series.values.begin(), series.values.end(), value_s);
+      }
+    }
+    return run;
+  };
+  const auto compare_ticks = [&](double b_s) {
+    return compare(std::vector{side("a", {ticks(1, 10e-6), ticks(2, 10e-6), ticks(3, 10e-6)}),
+                               side("b", {ticks(4, b_s), ticks(5, b_s), ticks(6, b_s)})});
+  };
+  const auto one = compare_ticks(10.5e-6);
+  EXPECT_EQ(verdict_of(one, id).verdict, Verdict::undecided);
+  EXPECT_THAT(verdict_of(one, id).reason, HasSubstr("clock's step of 5e-07 s"));
+  EXPECT_EQ(verdict_of(compare_ticks(10e-6), id).verdict, Verdict::same);
 }
 
 TEST(Compare, WhatIsNotTheSameMeasurementIsNotCompared) {
@@ -148,7 +221,7 @@ TEST(Compare, DifferencesAreShownFingerprintFirst) {
   b.header.environment.facts[0].value = "Another CPU";
   b.header.config["workload"]["layers"] = 8;
   b.header.environment.facts.push_back({"variables", "NCCL_ALGO", "Ring"});
-  const auto c = compare_two(a, b);
+  const auto c = compare_unknown(a, b);
   const auto& d = c.sides[0].differences;
   ASSERT_EQ(d.size(), 4U);
   EXPECT_EQ(d[0].name, "/workload/layers");

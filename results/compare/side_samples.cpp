@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/compare/side_samples.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "results/compare/case_compare.h"
+#include "results/record/summary.h"
+
+namespace stepmark {
+
+namespace {
+
+const Series* time_series(const Record& record) {
+  const auto found = std::find_if(record.series.begin(), record.series.end(),
+                                  [](const Series& s) { return s.name == "time_s"; });
+  return found == record.series.end() ? nullptr : &*found;
+}
+
+std::vector<double> steady_times(const Record& record) {
+  const auto* series = time_series(record);
+  return series == nullptr ? std::vector<double>{} : steady_values(*series);
+}
+
+std::size_t repetitions_of(const Run& run) {
+  return static_cast<std::size_t>(std::max(1, run.header.repetitions));
+}
+
+// One entry per repetition asked for, so that entries of all cases of a run belong together.
+Groups by_repetition(const Run& run, const Record& record) {
+  const auto parts = run.repetitions(record.case_id);
+  if (parts.size() < 2 && repetitions_of(run) == 1) {
+    return {steady_times(record)};
+  }
+  Groups out(repetitions_of(run));
+  for (const auto* part : parts) {
+    const auto index = static_cast<std::size_t>(std::max(1, part->repetition)) - 1;
+    if (part->outcome == Outcome::ok && index < out.size()) {
+      out[index] = steady_times(*part);
+    }
+  }
+  return out;
+}
+
+bool enough(std::span<const double> samples) {
+  return samples.size() >= kFewestSamples &&
+         std::all_of(samples.begin(), samples.end(), [](double x) { return x > 0; });
+}
+
+void append(Groups& to, Groups from) {
+  std::move(from.begin(), from.end(), std::back_inserter(to));
+}
+
+}  // namespace
+
+SideCase side_case(const RunGroup& group, const std::string& id, const std::string& side) {
+  SideCase out;
+  for (const auto& run : group.runs) {
+    const auto* record = run.find(id);
+    if (record == nullptr) {
+      out.problem = fmt::format("{}: no such case in {}", side, run.path);
+      return out;
+    }
+    if (!out.records.empty()) {
+      if (const auto why = why_not_comparable(*out.records.front(), *record); !why.empty()) {
+        out.problem = fmt::format("{}: its own runs differ: {}", side, why);
+        return out;
+      }
+    }
+    out.records.push_back(record);
+    append(out.samples, by_repetition(run, *record));
+  }
+  return out;
+}
+
+Groups samples_of(std::span<const Run> runs, const Record& like) {
+  Groups out;
+  for (const auto& run : runs) {
+    const auto* record = run.find(like.case_id);
+    const bool same = record != nullptr && why_not_comparable(like, *record).empty();
+    auto samples = same ? by_repetition(run, *record) : Groups(repetitions_of(run));
+    for (auto& of_run : samples) {
+      if (!enough(of_run)) {
+        of_run.clear();
+      }
+    }
+    append(out, std::move(samples));
+  }
+  return out;
+}
+
+int runs_of(const RunGroup& group) {
+  std::size_t out = 0;
+  for (const auto& run : group.runs) {
+    out += repetitions_of(run);
+  }
+  return static_cast<int>(out);
+}
+
+double side_median(const SideCase& side) {
+  std::vector<double> medians;
+  for (const auto& run : side.samples) {
+    if (!run.empty()) {
+      medians.push_back(median(run));
+    }
+  }
+  return medians.empty() ? std::numeric_limits<double>::quiet_NaN() : median(medians);
+}
+
+bool usable(const SideCase& side) {
+  const auto fits = [](const auto& run) { return run.empty() || enough(run); };
+  const auto holds = [](const auto& run) { return !run.empty(); };
+  return std::all_of(side.samples.begin(), side.samples.end(), fits) &&
+         std::any_of(side.samples.begin(), side.samples.end(), holds);
+}
+
+}  // namespace stepmark

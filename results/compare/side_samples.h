@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The samples of one case on one side. Internal to results/compare.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "results/compare/case_statistics.h"
+#include "results/compare/compare.h"
+
+namespace stepmark {
+
+inline constexpr std::size_t kFewestSamples = 6;  // below, a median has no 95 % interval
+
+// A case on one side: a record per journal (of repetitions: what they say together) and the steady
+// samples per run. A repetition counts as a run; one that lacks the case has no samples.
+struct SideCase {
+  std::vector<const Record*> records;
+  Groups samples;
+  std::string problem;  // why it cannot be used; empty when it can
+};
+[[nodiscard]] SideCase side_case(const RunGroup& group, const std::string& id,
+                                 const std::string& side);
+
+// Of runs that only tell the spread: samples per run and repetition, none where it is no
+// measurement of the same thing.
+[[nodiscard]] Groups samples_of(std::span<const Run> runs, const Record& like);
+
+// Runs of the side: repetitions within journals counted.
+[[nodiscard]] int runs_of(const RunGroup& group);
+[[nodiscard]] double side_median(const SideCase& side);  // median of the runs' medians
+// Every run that has the case has enough positive samples, and one has.
+[[nodiscard]] bool usable(const SideCase& side);
+
+}  // namespace stepmark
