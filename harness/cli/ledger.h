@@ -25,7 +25,8 @@ class Ledger {
   Ledger(JournalWriter journal, std::vector<Item> todo);
 
   void begin(const std::string& case_id);
-  // Durable when it returns; throws what the journal throws.
+  // Durable when it returns; throws what the journal throws. Error(kEnvironment) too when the
+  // journal no longer has its name: the record is then in a copy of it that the message names.
   void finish(const Record& record);
   // Normal end.
   void close(ExitCode code);
@@ -34,10 +35,14 @@ class Ledger {
   // kept.
   std::string give_up(const std::string& reason, ExitCode code) noexcept;
 
+  // "2 of 4 cases are kept in 'run.smk'; continue with: ..."
+  [[nodiscard]] std::string kept() const;
   [[nodiscard]] std::string current() const;
   [[nodiscard]] const std::string& path() const { return journal_.path(); }
 
  private:
+  void rescue();
+
   mutable std::mutex mutex_;
   JournalWriter journal_;
   std::vector<Item> todo_;
@@ -45,5 +50,11 @@ class Ledger {
   std::string current_;
   bool closed_ = false;
 };
+
+// In the place of a rank 0 that is gone without a word: a not-measured line for every case without
+// one, and the end line. Returns a sentence about what was kept; it may be ended already. Throws
+// what the journal throws.
+std::string end_abandoned_journal(const std::string& path, const std::string& reason,
+                                  ExitCode code);
 
 }  // namespace stepmark

@@ -5,26 +5,14 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <sstream>
 
 #include "core/error.h"
+#include "harness/cli/process_watch.h"
 
 namespace stepmark {
-namespace {
-
-// State letter of /proc/PID/stat (after the last parenthesis: names may hold some), or 0.
-char process_state(long pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string line;
-  if (!std::getline(file, line)) return 0;
-  const std::size_t close = line.rfind(')');
-  return close != std::string::npos && close + 2 < line.size() ? line[close + 2] : '\0';
-}
-
-}  // namespace
-
 Peers::Peers(Control& control) {
   const auto gathered = control.gather(fmt::format("{} {}", getpid(), identity().host));
   std::istringstream all(control.broadcast(fmt::format("{}", fmt::join(gathered, "\n"))));
@@ -38,18 +26,43 @@ Peers::Peers(Control& control) {
   }
 }
 
-std::string Peers::trouble() const {
+std::string Peers::trouble(const std::map<int, std::string>& known) const {
   std::string text;
   for (const Peer& peer : local_) {
+    if (peer.pid == getpid()) continue;
     const char state = process_state(peer.pid);
     const char* what = state == 0 || state == 'Z' || state == 'X' ? "is gone"
                        : state == 'T' || state == 't'             ? "is stopped (SIGSTOP)"
                                                                   : nullptr;
-    if (what == nullptr) continue;
-    text +=
-        fmt::format("{}rank {} (pid {}) {}", text.empty() ? "" : ", ", peer.rank, peer.pid, what);
+    const auto more = known.find(peer.rank);
+    if (what == nullptr && more == known.end()) continue;
+    text += fmt::format("{}rank {} (pid {})", text.empty() ? "" : ", ", peer.rank, peer.pid);
+    if (what != nullptr) text += fmt::format(" {}", what);
+    if (more == known.end()) continue;
+    text += what != nullptr ? fmt::format(": {}", more->second) : " " + more->second;
   }
   return text;
+}
+
+pid_t Peers::pid_of(int rank) const {
+  for (const Peer& peer : local_) {
+    if (peer.rank == rank) return static_cast<pid_t>(peer.pid);
+  }
+  return 0;
+}
+
+bool Peers::is_first_that_runs(int rank) const {
+  return std::none_of(local_.begin(), local_.end(), [&](const Peer& peer) {
+    return peer.rank > 0 && peer.rank < rank && process_state(peer.pid) != 'T';
+  });
+}
+
+std::vector<long> Peers::others() const {
+  std::vector<long> pids;
+  for (const Peer& peer : local_) {
+    if (peer.pid != getpid()) pids.push_back(peer.pid);
+  }
+  return pids;
 }
 
 }  // namespace stepmark

@@ -16,8 +16,10 @@
 #include "harness/cli/agreement.h"
 #include "harness/cli/backends.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/environment_variable.h"
 #include "harness/cli/launch.h"
 #include "harness/cli/ledger.h"
+#include "harness/cli/openmpi_leftovers.h"
 #include "harness/cli/peers.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/repeat.h"
@@ -25,6 +27,7 @@
 #include "harness/cli/run_config.h"
 #include "harness/cli/run_guard.h"
 #include "harness/cli/run_header.h"
+#include "harness/cli/signals.h"
 #include "harness/cli/together.h"
 #include "results/table/table.h"
 
@@ -44,6 +47,7 @@ class RunSession {
 
   ExitCode execute() {
     const Launch& launch = own_launch();
+    remove_leftovers();
     guard_.expect("start of the job (MPI_Init)", options_.start_deadline_s);
     {
       const StartWatch watch(repeat_);
@@ -52,14 +56,13 @@ class RunSession {
     try {
       check_launch(launch);
       const ExitCode code = measure();
-      guard_.release();
+      guard_.conclude(code);
       return code;
     } catch (const QuietStop& stop) {
-      guard_.release();
+      guard_.conclude(stop.code);
       return stop.code;
     } catch (const std::exception& error) {
       job_->abandon();
-      guard_.release();
       const auto* own = dynamic_cast<const Error*>(&error);
       give_up(error.what(), own != nullptr ? own->code() : ExitCode::kEnvironment);
       throw;
@@ -70,18 +73,26 @@ class RunSession {
   // A run under way that cannot go on, such as with a full disk: what has no result gets a line,
   // as far as it can be written, and the message says where the run was.
   void give_up(const std::string& reason, ExitCode code) {
-    if (!ledger_) return;
-    const std::string current = ledger_->current();
-    const std::string message =
-        current.empty() ? reason : fmt::format("{}; during case '{}'", reason, current);
-    const std::string kept = ledger_->give_up(message, code);
+    const std::string message = guard_.last_words(reason);
+    const std::string kept = ledger_ ? ledger_->give_up(message, code) : std::string();
     if (kept.empty()) return;
     log_error("{}; {}", message, kept);
+    guard_.conclude(code);
     throw QuietStop{code};
   }
 
   Control& control() { return job_->control(); }
   [[nodiscard]] bool is_root() { return control().rank() == 0; }
+
+  // One rank of each host.
+  static void remove_leftovers() {
+    if (environment_number("OMPI_COMM_WORLD_LOCAL_RANK").value_or(0) != 0) return;
+    const int count =
+        remove_openmpi_leftovers(own_leftover_places(), [](const std::string& folder) {
+          return any_environment_has("OMPI_MCA_orte_jobfam_session_dir=" + folder);
+        });
+    if (count > 0) log_info("removed what {} killed mpirun(s) had left on this host", count);
+  }
 
   void check_launch(const Launch& launch) {
     if (options_.single || !options_.mistake.empty()) return;
@@ -123,7 +134,7 @@ class RunSession {
   ExitCode measure() {
     agree();
     peers_.emplace(control());
-    guard_.watch(&*peers_, nullptr);
+    guard_.watch(&*peers_);
     resources_ = share_resources(control());
     oversubscribed_ = !all_ranks(control(), !resources_.oversubscribed);
     guard_.expect("opening the devices of the ranks", options_.start_deadline_s);
@@ -141,7 +152,7 @@ class RunSession {
     peaks_.cache_bytes = machine_->cache_bytes();
     const ExitCode code = repeat_.worst(run_cases());
     guard_.expect("end of the run", kDeadlineBase);
-    if (!repeat_.is_last()) {
+    if (!repeat_.is_last() && !stopped_early_) {
       repeat_.prepare_next(control(), path_, code);
       return code;
     }
@@ -196,7 +207,7 @@ class RunSession {
       }
     });
     repeat_.share(control());
-    if (ledger_) guard_.watch(&*peers_, &*ledger_);
+    if (ledger_) guard_.keep(&*ledger_);
     list = control().broadcast(list);
     for (const auto& one : config_.cases) {
       if (("\n" + list).find("\n" + one->id() + "\n") != std::string::npos) {
@@ -229,31 +240,77 @@ class RunSession {
     budget_s_ = repeat_.budget_s(config_.suite.budget_s);
     bool check_failed = false;
     bool missing = false;
-    for (Case* one : todo_) {
+    for (std::size_t i = 0; i < todo_.size(); ++i) {
+      Case* one = todo_[i];
       const double left = budget_s_ - (steady_clock_seconds() - run_start);
       const double share =
           std::max(kMinCaseBudget, left * one->weight() / std::max(1e-9, weight_left));
       weight_left -= one->weight();
-      const double budget = shared_value(share);
+      const CaseStart start = start_case(share);
+      if (start.asked_by >= 0) {
+        missing = true;
+        stop_early(start, i, check_failed ? ExitCode::kCheckFailed : ExitCode::kNotMeasured);
+        break;
+      }
+      const double budget = start.budget_s;
       progress.begin(one->id());
       if (ledger_) ledger_->begin(one->id());
-      guard_.expect(one->id(), options_.case_deadline_s > 0
-                                   ? options_.case_deadline_s
-                                   : kDeadlineBase + kDeadlineFactor * budget);
+      guard_.expect_case(one->id(), options_.case_deadline_s > 0
+                                        ? options_.case_deadline_s
+                                        : kDeadlineBase + kDeadlineFactor * budget);
       Record record = run_case(*one, budget, run_start, progress);
       together(control(), [&] {
         if (!is_root()) return;
         if (record.outcome == Outcome::ok) derive(record);
         ledger_->finish(record);
+        guard_.keep(&*ledger_);
       });
+      guard_.passed(one->id(), i + 1 < todo_.size() ? todo_[i + 1]->id() : "");
       progress.end(record);
       check_failed = check_failed || failed_check(record);
       missing = missing || record.outcome != Outcome::ok;
+    }
+    // Another repetition is a new process, which does not know what this one was asked.
+    if (!stopped_early_ && !repeat_.is_last()) {
+      if (const CaseStart next = start_case(0); next.asked_by >= 0) {
+        missing = true;
+        stop_early(next, todo_.size(),
+                   check_failed ? ExitCode::kCheckFailed : ExitCode::kNotMeasured);
+      }
     }
     const ExitCode own = check_failed ? ExitCode::kCheckFailed
                          : missing    ? ExitCode::kNotMeasured
                                       : ExitCode::kOk;
     return static_cast<ExitCode>(static_cast<int>(shared_value(static_cast<double>(own))));
+  }
+
+  struct CaseStart {
+    double budget_s;
+    int asked_by;  // the rank that was asked to finish; -1: none
+    int signal;
+  };
+
+  // Before each case, in one exchange: rank 0's budget, and whether any rank was asked to finish.
+  CaseStart start_case(double share) {
+    const int signal = guard_.asked_to_finish();
+    std::array<double, 3> shared{is_root() ? share : 0.0, signal != 0 ? control().rank() : -1.0,
+                                 static_cast<double>(signal)};
+    control().max_in_place(shared);
+    return {shared[0], static_cast<int>(shared[1]), static_cast<int>(shared[2])};
+  }
+
+  // The rest of the cases are not measured; the run then ends as any other, with its tables.
+  void stop_early(const CaseStart& start, std::size_t done, ExitCode code) {
+    stopped_early_ = true;
+    const std::string last = done > 0 ? fmt::format("after case '{}'", todo_[done - 1]->id()) : "";
+    const std::string next = done < todo_.size()
+                                 ? fmt::format("before case '{}'", todo_[done]->id())
+                                 : "before the next repetition";
+    const std::string place = last + (last.empty() ? "" : ", ") + next;
+    if (!ledger_) return;
+    const std::string reason = fmt::format("rank {} received {}; stopped {}", start.asked_by,
+                                           signal_name(start.signal), place);
+    log_error("{}; {}", reason, ledger_->give_up(reason, code));
   }
 
   // Rank 0's value everywhere.
@@ -385,6 +442,7 @@ class RunSession {
   RunConfig config_;
   std::string path_;
   bool results_written_ = true;
+  bool stopped_early_ = false;  // as a signal asked
   std::vector<Case*> todo_;
   std::unique_ptr<Machine> machine_;
   DevicePeaks peaks_;

@@ -39,6 +39,8 @@ class JournalWriter {
   // Continue: reads what is there, truncates an incomplete last line, appends a resume line.
   // Error(kUsage) for a damaged journal and one without hashes.
   [[nodiscard]] static JournalWriter append(const std::string& path, const RunHeader& header);
+  // Continue in the place of a writer that is gone: as append(), without a line of its own.
+  [[nodiscard]] static JournalWriter take_over(const std::string& path);
   JournalWriter(JournalWriter&&) noexcept;
   JournalWriter& operator=(JournalWriter&&) noexcept;
   ~JournalWriter();
@@ -46,6 +48,12 @@ class JournalWriter {
   // was written before stays readable, and a partial line is cut off again where possible.
   void write(const Record& record);
   void write_end(int exit_code, const std::string& reason);
+  // Empty while the path still names the file that is written; else what has happened to it.
+  [[nodiscard]] std::string displaced() const;
+  // After that: goes on under the name that the file now has, or, when it has none, in a copy of it
+  // in the first of `folders` that takes one. Error(kEnvironment) when none does; the file without
+  // name is then still written.
+  void save(const std::vector<std::string>& folders);
   // Async-signal-unsafe but lock-free for other threads? No: callers serialise. `path()` for
   // messages.
   [[nodiscard]] const std::string& path() const;

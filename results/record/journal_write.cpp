@@ -116,6 +116,12 @@ JournalWriter JournalWriter::create(const std::string& path, const RunHeader& he
 }
 
 JournalWriter JournalWriter::append(const std::string& path, const RunHeader& header) {
+  JournalWriter writer = take_over(path);
+  writer.append_line(header_json(header, "resume"));
+  return writer;
+}
+
+JournalWriter JournalWriter::take_over(const std::string& path) {
   JournalWriter writer(path, open_locked(path, 0));
   JournalTail tail;  // what cannot be read is not added to
   const auto run = parse_journal(read_journal_file(path), path, {}, &tail);
@@ -131,7 +137,6 @@ JournalWriter JournalWriter::append(const std::string& path, const RunHeader& he
     append_or_cut(writer.fd_, path, "\n");
   }
   writer.hash_ = tail.hash;
-  writer.append_line(header_json(header, "resume"));
   return writer;
 }
 

@@ -156,6 +156,34 @@ class ToolTest(unittest.TestCase):
             self.assertIn(text, result.err, str(result))
 
 
+def children(parent):
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8") as file:
+                if int(file.read().rpartition(")")[2].split()[1]) == parent:
+                    found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def process_runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 class Job:
     """A run under mpirun in a session of its own, watched while it goes on."""
 
@@ -166,19 +194,23 @@ class Job:
             [*mpi_command(ranks), *prefix, BINARY, *map(str, arguments)], env=environment(), cwd=cwd,
             stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err, start_new_session=True)
 
-    def rank_pid(self, rank):
-        """Process id of a rank: the child of mpirun whose environment says so."""
+    def rank_pid(self, rank, wait_for=None):
+        """Process id of a rank: the child of mpirun whose environment says so. `wait_for`: the name
+        of a process that must be its child by then."""
         wanted = f"OMPI_COMM_WORLD_RANK={rank}".encode()
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{name}/stat", encoding="utf-8") as file:
-                    parent = int(file.read().rpartition(")")[2].split()[1])
-                with open(f"/proc/{name}/environ", "rb") as file:
-                    variables = file.read().split(b"\0")
-            except OSError:
-                continue
-            if parent == self.process.pid and wanted in variables:
-                return int(name)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for pid in children(self.process.pid):
+                try:
+                    with open(f"/proc/{pid}/environ", "rb") as file:
+                        variables = file.read().split(b"\0")
+                except OSError:
+                    continue
+                if wanted in variables and (wait_for is None or wait_for in map(name_of, children(pid))):
+                    return pid
+            if wait_for is None:
+                break
+            time.sleep(0.01)
         raise AssertionError(f"no process of rank {rank}")
 
     def wait_for_records(self, path, count, timeout=90):

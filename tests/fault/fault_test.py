@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
@@ -74,10 +75,13 @@ class Faults(tool.ToolTest):
         return result, measured
 
     def expect_rest_listed(self, measured, code):
+        # A witness may write a moment longer than a launcher without ranks stays.
+        deadline = time.monotonic() + 10
+        while tool.read_lines(self.journal)[-1]["type"] != "end" and time.monotonic() < deadline:
+            time.sleep(0.05)
         lines = tool.read_lines(self.journal)
         rest = [line for line in lines if line.get("outcome") == "not-measured"]
         self.assertEqual(len(measured) + len(rest), CASES)
-        self.assertNotIn("not reached", rest[0]["reason"])
         for record in rest[1:]:
             self.assertIn("not reached", record["reason"])
         self.assertEqual(lines[-1]["type"], "end")
@@ -131,12 +135,114 @@ class Faults(tool.ToolTest):
             self.assertEqual(last[record["case_id"], record.get("repetition", 1)], record)
 
     def test_killed_rank_zero(self):
-        # Who writes the journal is gone: no line for the rest, and the message is the launcher's.
+        # Who writes the journal is gone: its witness ends it and speaks.
         job = self.run_until_long_case()
-        os.kill(job.rank_pid(0), signal.SIGKILL)
+        pid = job.rank_pid(0)
+        os.kill(pid, signal.SIGKILL)
         result, measured = self.end(job, KILLED)
-        self.assertIn("rank 0", result.err)
+        self.expect_one_message(result, f"rank 0 (pid {pid}", "is gone", "2 of 4 cases are kept")
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
         self.expect_resume_completes(measured)
+
+    def test_all_ranks_killed(self):
+        job = self.run_until_long_case()
+        for pid in [job.rank_pid(rank) for rank in range(RANKS)]:
+            os.kill(pid, signal.SIGKILL)
+        result, measured = self.end(job, KILLED)
+        self.expect_one_message(result, "rank 0 (pid", "is gone", "of 4 cases are kept")
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
+
+    def test_crashed_rank(self):
+        job = self.run_until_long_case()
+        pid = job.rank_pid(3)
+        os.kill(pid, signal.SIGSEGV)
+        result, measured = self.end(job, 128 + signal.SIGSEGV)
+        self.expect_one_message(result, f"rank 3 (pid {pid}) is gone: crashed (SIGSEGV)")
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
+
+    def test_crashed_rank_zero(self):
+        job = self.run_until_long_case()
+        os.kill(job.rank_pid(0), signal.SIGABRT)
+        result, measured = self.end(job, 128 + signal.SIGABRT)
+        self.expect_one_message(result, "rank 0 (pid", "crashed (SIGABRT)", "2 of 4 cases are kept")
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
+
+    def test_killed_launcher(self):
+        # Nobody reads what ranks say now: the journal has it, and no rank stays.
+        job = self.run_until_long_case()
+        pids = [job.rank_pid(rank) for rank in range(RANKS)]
+        job.process.kill()
+        job.process.wait()
+        deadline = time.monotonic() + ENDS_WITHIN_S
+        while any(tool.process_runs(pid) for pid in pids):
+            self.assertLess(time.monotonic(), deadline, "a rank stays")
+            time.sleep(0.05)
+        time.sleep(0.5)  # a witness may be at it
+        job.end(ENDS_WITHIN_S)
+        lines = tool.read_lines(self.journal)
+        self.assertEqual(lines[-1]["type"], "end")
+        self.assertEqual(lines[-1]["exit_code"], tool.NOT_MEASURED)
+        self.assertRegex(lines[-1]["reason"], "is gone.*case '")
+        measured = [r for r in tool.records(self.journal) if r["outcome"] == "ok"]
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
+        self.expect_resume_completes(measured)
+
+    def test_killed_in_start_up(self):
+        for rank in (0, 1):
+            with self.subTest(rank=rank):
+                self.journal = self.path(f"{rank}.smk")
+                job = tool.Job(RANKS, *self.command(), cwd=self.folder,
+                               prefix=["sh", "-c", f'[ "$OMPI_COMM_WORLD_RANK" = {(rank + 1) % RANKS} ] && '
+                                                   'sleep 5; exec "$0" "$@"'])
+                self.addCleanup(job.kill)
+                pid = job.rank_pid(rank, wait_for="stepmark-watch")
+                os.kill(pid, signal.SIGKILL)
+                result = job.end(ENDS_WITHIN_S)
+                self.assertEqual(result.code, KILLED, str(result))
+                errors = [line for line in result.err.splitlines() if "error: " in line]
+                self.assertEqual(len(errors), 1, str(result))
+                self.assertRegex(errors[0], rf"rank {rank} \(pid {pid}.*is gone.*start of the job")
+                self.assertFalse(os.path.exists(self.journal))
+
+    def test_asked_to_finish(self):
+        # What a batch system sends some time before the end; any rank may get it.
+        for number, rank in ((signal.SIGUSR1, 2), (signal.SIGUSR2, 0)):
+            with self.subTest(rank=rank):
+                self.journal = self.path(f"{rank}.smk")
+                job = self.run_until_long_case()
+                os.kill(job.rank_pid(rank), number)
+                result, measured = self.end(job, tool.NOT_MEASURED)
+                name = number.name
+                self.expect_one_message(result, f"rank {rank} received {name}; stopped after case",
+                                        f"{len(measured)} of 4 cases are kept", "--resume")
+                self.assertIn(f"{len(measured)} of 4 cases measured", result.out)
+                self.expect_rest_listed(measured, tool.NOT_MEASURED)
+                self.expect_resume_completes(measured)
+
+    def test_other_signals_that_end_a_process(self):
+        for rank, number in enumerate((signal.SIGQUIT, signal.SIGXCPU, signal.SIGALRM)):
+            with self.subTest(signal=number):
+                self.journal = self.path(f"{rank}.smk")
+                job = self.run_until_long_case()
+                os.kill(job.rank_pid(rank), number)
+                result, measured = self.end(job, tool.NOT_MEASURED)
+                self.expect_one_message(result, f"received {number.name}", "2 of 4 cases are kept")
+                self.expect_rest_listed(measured, tool.NOT_MEASURED)
+
+    def test_folder_that_disappears(self):
+        os.mkdir(self.path("sub"))
+        self.journal = self.path("sub/run.smk")
+        job = self.run_until_long_case()
+        measured = [r for r in tool.records(self.journal) if r["outcome"] == "ok"]
+        shutil.rmtree(self.path("sub"))
+        result = job.end(ENDS_WITHIN_S)
+        self.assertEqual(result.code, tool.ENVIRONMENT, str(result))
+        self.expect_one_message(result, "is gone", self.path("run.smk"), "--resume")
+        self.journal = self.path("run.smk")  # where the run was started
+        kept = [r for r in tool.records(self.journal) if r["outcome"] == "ok"]
+        self.assertEqual(kept[:2], measured)
+        self.assertEqual(len(kept), 3, "the case under way is not lost")
+        self.expect_resume_completes(kept)
 
     def test_stopped_rank(self):
         job = self.run_until_long_case("--case-deadline", "6")
@@ -148,17 +254,14 @@ class Faults(tool.ToolTest):
         self.expect_resume_completes(measured)
 
     def test_stopped_rank_zero(self):
-        # Rank 1 speaks. The launcher wakes rank 0 up to end it, and it may then still write the rest
-        # of the journal and its own message.
+        # Rank 1 speaks and wakes rank 0 up, which writes the rest of the journal.
         job = self.run_until_long_case("--case-deadline", "6")
         pid = job.rank_pid(0)
         os.kill(pid, signal.SIGSTOP)
         result, measured = self.end(job, tool.NOT_MEASURED)
-        others = [line for line in result.err.splitlines()
-                  if "error: " in line and not line.startswith("[rank 0]")]
-        self.assertEqual(len(others), 1, str(result))
-        self.assertIn(f"rank 0 (pid {pid}) is stopped", others[0])
-        self.assertIn("--resume", others[0])
+        self.expect_one_message(result, f"rank 0 (pid {pid}) is stopped", "--resume")
+        self.assertIn(f"rank 0 (pid {pid}) was stopped", tool.read_lines(self.journal)[-1]["reason"])
+        self.expect_rest_listed(measured, tool.NOT_MEASURED)
         self.expect_resume_completes(measured)
 
     def test_interrupted_launcher(self):
@@ -238,6 +341,23 @@ class Alone(tool.ToolTest):
         self.assertIn("received SIGINT", err)
         outcomes = [record["outcome"] for record in tool.records(journal)]
         self.assertEqual(outcomes, ["skipped", "skipped", "not-measured", "not-measured"])
+
+    def test_killed(self):
+        suite = self.write("long.yaml", SUITE.replace("tp=2,dp=2", "tp=1,dp=1").replace("8s", "60s"))
+        journal = self.path("run.smk")
+        process = subprocess.Popen([tool.BINARY, "run", "--suite", suite, "--out", journal],
+                                   env=tool.environment(), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        line = ""
+        while "broadcast" not in line:
+            line = process.stderr.readline()
+            self.assertNotEqual(line, "", "ended early")
+        process.kill()
+        _, err = process.communicate(timeout=ENDS_WITHIN_S)
+        self.assertRegex(err, rf"error: rank 0 \(pid {process.pid}.*is gone.*case '")
+        self.assertEqual(tool.read_lines(journal)[-1]["exit_code"], tool.NOT_MEASURED)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "temp_folder.h"
 
 namespace stepmark {
@@ -64,6 +67,67 @@ TEST_F(LedgerTest, NothingIsWrittenAfterGivingUp) {
   EXPECT_EQ(book.give_up("second", ExitCode::kEnvironment), "");
   book.finish(measured("a"));
   book.close(ExitCode::kOk);
+  EXPECT_EQ(std::filesystem::file_size(path), size);
+}
+
+TEST_F(LedgerTest, AFolderThatDisappearsIsNoticedWithTheNextCaseAndNothingIsLost) {
+  std::filesystem::create_directory(folder.file("sub"));
+  path = folder.file("sub/run.smk");
+  Ledger book = ledger();
+  book.begin("a");
+  book.finish(measured("a"));
+  std::filesystem::remove_all(folder.file("sub"));
+  book.begin("b");
+  try {
+    book.finish(measured("b"));
+    FAIL() << "not noticed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kEnvironment);
+    EXPECT_THAT(error.message(), HasSubstr("folder '" + folder.file("sub") + "' is gone"));
+    EXPECT_THAT(error.message(), HasSubstr(book.path()));
+  }
+  const std::string copy = book.path();
+  EXPECT_NE(copy, path);
+  EXPECT_THAT(book.give_up("x", ExitCode::kEnvironment), HasSubstr("--out " + copy));
+  const stepmark::Run run = read_journal(copy);
+  EXPECT_EQ(run.find("a")->outcome, Outcome::ok);
+  EXPECT_EQ(run.find("b")->outcome, Outcome::ok);
+  EXPECT_EQ(run.find("c")->outcome, Outcome::not_measured);
+  EXPECT_EQ(run.exit_code, 4);
+  std::filesystem::remove(copy);
+}
+
+TEST_F(LedgerTest, AMovedJournalGoesOnWhereItIs) {
+  Ledger book = ledger();
+  std::filesystem::rename(path, folder.file("other.smk"));
+  EXPECT_THROW(book.finish(measured("a")), Error);
+  EXPECT_EQ(book.path(), folder.file("other.smk"));
+}
+
+TEST_F(LedgerTest, AReplacedJournalIsSavedBesideIt) {
+  Ledger book = ledger();
+  std::filesystem::remove(path);
+  std::ofstream(path) << "of someone else";
+  EXPECT_THROW(book.finish(measured("a")), Error);
+  EXPECT_EQ(book.path(), folder.file("run-1.smk"));
+  EXPECT_NE(read_journal(book.path()).find("a"), nullptr);
+}
+
+TEST_F(LedgerTest, AnotherProcessCanEndAnAbandonedJournal) {
+  {
+    Ledger book = ledger();
+    book.begin("a");
+    book.finish(measured("a"));
+  }
+  const std::string kept =
+      end_abandoned_journal(path, "rank 0 is gone; during case 'b'", ExitCode::kNotMeasured);
+  EXPECT_THAT(kept, HasSubstr("1 of 3 cases are kept"));
+  const auto size = std::filesystem::file_size(path);
+  const stepmark::Run run = read_journal(path);
+  EXPECT_EQ(run.exit_code, 3);
+  EXPECT_EQ(run.find("b")->reason, "rank 0 is gone; during case 'b'");
+  EXPECT_EQ(run.find("c")->reason, "not reached: rank 0 is gone; during case 'b'");
+  EXPECT_EQ(end_abandoned_journal(path, "again", ExitCode::kNotMeasured), kept);
   EXPECT_EQ(std::filesystem::file_size(path), size);
 }
 

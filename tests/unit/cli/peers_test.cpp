@@ -80,6 +80,36 @@ TEST(PeersTest, NamesStoppedAndGoneRanks) {
   EXPECT_THAT(peers.trouble(), testing::HasSubstr("rank 2"));
 }
 
+TEST(PeersTest, OneOfSeveralSpeaksForRankZero) {
+  Child stopped;
+  Child well;
+  const std::string host = identity().host;
+  WorldOf control({fmt::format("{} {}", stopped.pid(), host),
+                   fmt::format("{} {}", well.pid(), host), "999999999 elsewhere"});
+  const Peers peers(control);
+  EXPECT_TRUE(peers.is_first_that_runs(1));
+  EXPECT_FALSE(peers.is_first_that_runs(2));
+  stopped.stop();
+  EXPECT_TRUE(peers.is_first_that_runs(2));
+  EXPECT_EQ(peers.pid_of(2), well.pid());
+  EXPECT_EQ(peers.pid_of(3), 0);
+  EXPECT_THAT(peers.others(), testing::ElementsAre(stopped.pid(), well.pid()));
+}
+
+TEST(PeersTest, SaysWhatIsKnownOfARank) {
+  Child well;
+  Child gone;
+  const pid_t pid = gone.pid();
+  WorldOf control({fmt::format("{} {}", well.pid(), identity().host),
+                   fmt::format("{} {}", pid, identity().host)});
+  const Peers peers(control);
+  EXPECT_EQ(peers.trouble({{1, "received SIGTERM"}}),
+            fmt::format("rank 1 (pid {}) received SIGTERM", well.pid()));
+  gone.end();
+  EXPECT_EQ(peers.trouble({{2, "crashed (SIGSEGV)"}}),
+            fmt::format("rank 2 (pid {}) is gone: crashed (SIGSEGV)", pid));
+}
+
 TEST(PeersTest, SaysNothingOfProcessesOnOtherHosts) {
   WorldOf control({"999999999 elsewhere"});
   const Peers peers(control);

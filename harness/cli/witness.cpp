@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/witness.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <fstream>
+#include <new>
+#include <sstream>
+#include <string>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "harness/cli/ledger.h"
+#include "harness/cli/process_watch.h"
+#include "harness/cli/signals.h"
+
+namespace stepmark {
+
+// In memory that both processes map. Texts are written by one thread at a time and read when the
+// writer is gone, or by the writer's own process.
+struct WitnessPage {
+  static constexpr std::size_t kText = 1024;
+  static constexpr std::size_t kPath = 4096;
+  std::atomic<bool> silent{false};
+  std::atomic<int> crash_signal{0};
+  std::atomic<int> rank{0};
+  std::atomic<long> launcher{0};
+  std::atomic<int> spoke{0};
+  std::atomic<unsigned> shown{0};  // which of the texts is complete
+  std::array<std::array<char, kText>, 2> where{};
+  std::atomic<bool> keeps_journal{false};
+  std::array<char, kPath> journal{};
+  std::array<char, kPath> kept{};  // what to say of it
+};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+
+namespace {
+
+constexpr unsigned kPatienceS = 20;  // for a file system that does not answer
+
+template <std::size_t N>
+void copy_text(std::string_view text, std::array<char, N>& to) {
+  const std::size_t size = std::min(text.size(), N - 1);
+  std::copy_n(text.data(), size, to.data());
+  to[size] = '\0';
+}
+
+WitnessPage* shared_page() {
+  void* memory =
+      mmap(nullptr, sizeof(WitnessPage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  STEPMARK_CHECK(memory != MAP_FAILED, "no memory: {}", strerrordesc_np(errno));
+  return new (memory) WitnessPage();
+}
+
+// Who looks for the process by its command line or environment shall not find the witness.
+void take_another_name() {
+  prctl(PR_SET_NAME, "stepmark-watch");
+  std::ifstream file("/proc/self/stat");
+  std::string line;
+  std::getline(file, line);
+  const std::size_t name_end = line.rfind(')');
+  if (name_end == std::string::npos) return;
+  std::istringstream fields(line.substr(name_end + 1));
+  constexpr int kArgStart = 48;            // proc(5); the first field here is number 3
+  std::array<std::uintptr_t, 4> places{};  // arg_start, arg_end, env_start, env_end
+  std::string field;
+  for (int number = 3; fields >> field && number < kArgStart + 4; ++number) {
+    if (number >= kArgStart)
+      places[static_cast<std::size_t>(number - kArgStart)] = std::stoull(field);
+  }
+  environ = nullptr;
+  for (std::size_t i = 0; i < places.size(); i += 2) {
+    if (places[i] == 0 || places[i + 1] <= places[i]) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel says where our own words are
+    auto* begin = reinterpret_cast<char*>(places[i]);
+    const std::size_t size = places[i + 1] - places[i];
+    std::fill_n(begin, size, '\0');
+    if (i == 0) std::copy_n("stepmark-watch", std::min<std::size_t>(size - 1, 14), begin);
+  }
+}
+
+// Nothing of the process stays open but its stderr: a launcher waits for the end of its output.
+void keep_only(int alive) {
+  const int nothing = open("/dev/null", O_RDWR);
+  if (nothing >= 0) {
+    for (const int stream : {0, 1}) dup2(nothing, stream);
+  }
+  constexpr int kAlive = 3;
+  if (alive != kAlive) dup2(alive, kAlive);
+  if (close_range(kAlive + 1, ~0U, 0) == 0) return;
+  for (int fd = kAlive + 1; fd < 1024; ++fd) close(fd);
+}
+
+void speak(const WitnessPage& page, pid_t process) {
+  const int crash = page.crash_signal;
+  const std::string how =
+      crash != 0
+          ? fmt::format("crashed (SIG{})", sigabbrev_np(crash))
+          : std::string("is gone: killed (SIGKILL, or no memory was left), or ended by a library");
+  const std::string message =
+      fmt::format("rank {} (pid {}, on {}) {}; {}", page.rank.load(), process, identity().host, how,
+                  page.where[page.shown % 2].data());
+  std::string kept = page.kept.data();
+  const auto say = [&] { log_error("{}{}{}", message, kept.empty() ? "" : "; ", kept); };
+  const auto write = [&] {
+    if (page.keeps_journal) {
+      kept = end_abandoned_journal(page.journal.data(), message, ExitCode::kNotMeasured);
+    }
+  };
+  // A launcher that has lost all its ranks leaves at once and reads no more; one that has others to
+  // end takes its time, and who waits for it finds the journal complete.
+  const bool say_first = running_children(page.launcher).empty();
+  if (say_first) say();
+  try {
+    write();
+  } catch (const std::exception& error) {
+    log_error("the journal of rank {} could not be ended: {}", page.rank.load(), error.what());
+  }
+  if (!say_first) say();
+}
+
+// Before ranks know each other: rank 0 is the launcher's child that says so in its environment.
+void tell_rank_zero(const WitnessPage& page) {
+  for (const long pid : running_children(page.launcher)) {
+    for (const char* name : {"OMPI_COMM_WORLD_RANK=0", "PMI_RANK=0", "SLURM_PROCID=0"}) {
+      if (!environment_has(pid, name) || !handles_signal(pid, note_signal())) continue;
+      send_note(static_cast<pid_t>(pid), page.spoke);
+      return;
+    }
+  }
+}
+
+[[noreturn]] void stand_by(const WitnessPage& page, int alive, pid_t process) {
+  setsid();
+  for (int signal = 1; signal < SIGRTMIN; ++signal) {
+    if (signal != SIGALRM && signal != SIGCHLD) ::signal(signal, SIG_IGN);
+  }
+  keep_only(alive);
+  take_another_name();
+  char byte = 0;
+  while (read(3, &byte, 1) != 0) {
+    if (errno != EINTR) break;
+  }
+  if (page.silent) _exit(0);
+  ::signal(SIGALRM, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  alarm(kPatienceS);
+  try {
+    if (page.rank > 0 && page.spoke != 0) tell_rank_zero(page);
+    speak(page, process);
+  } catch (const std::exception& error) {
+    log_error("the journal of rank {} (pid {}) could not be ended: {}", page.rank.load(), process,
+              error.what());
+  }
+  _exit(0);
+}
+
+}  // namespace
+
+Witness::Witness(int rank, int spoke) : page_(shared_page()) {
+  page_->rank = rank;
+  page_->spoke = spoke;
+  page_->launcher = getppid();
+  at("during: start of the program");
+  std::array<int, 2> ends{};
+  STEPMARK_CHECK(pipe2(ends.data(), O_CLOEXEC) == 0, "no pipe: {}", strerrordesc_np(errno));
+  const pid_t process = getpid();
+  pid_ = fork();
+  if (pid_ == 0) {
+    close(ends[1]);
+    stand_by(*page_, ends[0], process);
+  }
+  close(ends[0]);
+  alive_ = ends[1];
+  // Without a witness the run is as good as with one, as long as nobody kills it.
+  if (pid_ < 0) log_warning("no process to watch this one: {}", strerrordesc_np(errno));
+}
+
+Witness::~Witness() {
+  silence();
+  close(alive_);
+  if (pid_ > 0) {
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  munmap(page_, sizeof(WitnessPage));
+}
+
+void Witness::at(std::string_view where) {
+  const std::lock_guard lock(mutex_);
+  const unsigned next = page_->shown + 1;
+  copy_text(where, page_->where[next % 2]);
+  page_->shown = next;
+}
+
+std::string Witness::where() const {
+  const std::lock_guard lock(mutex_);
+  return page_->where[page_->shown % 2].data();
+}
+
+void Witness::spoken_for(int rank) {
+  page_->rank = rank;
+  if (rank > 0) silence();
+}
+
+void Witness::keeps(std::string_view journal, std::string_view kept) {
+  const std::lock_guard lock(mutex_);
+  copy_text(kept, page_->kept);
+  copy_text(journal, page_->journal);
+  page_->keeps_journal = !journal.empty();
+}
+
+void Witness::silence() noexcept { page_->silent = true; }
+
+void Witness::crashed(int signal) noexcept { page_->crash_signal = signal; }
+
+}  // namespace stepmark
