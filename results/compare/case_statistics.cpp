@@ -208,7 +208,9 @@ void set_measured_errors(std::vector<Case>& cases, const VarianceComponents& com
 
 void set_single_run_errors(std::vector<Case>& cases, const ErrorPart& common) {
   std::map<std::size_t, double> scatter;
+  std::map<std::size_t, std::size_t> members;
   for (const auto& c : cases) {
+    ++members[c.family];
     if (!scatter.contains(c.family)) {
       scatter[c.family] = scatter_variance(cases, c.family);
     }
@@ -216,7 +218,10 @@ void set_single_run_errors(std::vector<Case>& cases, const ErrorPart& common) {
   for (auto& c : cases) {
     // The spread that is stated is the whole: what shows as scatter is not counted twice.
     const double shown = scatter[c.family];
-    c.own = sum_of(c.within, {.sd = std::sqrt(shown)});
+    const auto count = members[c.family] < kFewestForScatter ? cases.size() : members[c.family];
+    // The width of the tightest half tells a spread about 0.37 times as well as all values would.
+    const double freedom = std::max(1.0, 0.37 * static_cast<double>(count - 1));
+    c.own = sum_of(c.within, {.sd = std::sqrt(shown), .freedom = freedom});
     c.common = {.sd = std::sqrt(std::max(0.0, square(common.sd) * c.per_run() - shown))};
   }
 }
