@@ -8,14 +8,16 @@
 #include <utility>
 
 #include "core/log.h"
+#include "core/utf8.h"
 
 namespace stepmark {
 namespace {
 
+// Shown escaped where it is no name for a terminal or a journal.
 std::string host_name() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) return "unknown-host";
-  return name.data();
+  return printable_line(name.data());
 }
 
 // Set once before threads exist, hence no lock.

@@ -7,6 +7,8 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/log_descriptor.h"
+#include "core/utf8.h"
 
 namespace stepmark {
 namespace {
@@ -16,6 +18,11 @@ constexpr int kByRank = -1;  // level not set: depends on the rank
 std::atomic<int>& chosen_level() {
   static std::atomic<int> level{kByRank};
   return level;
+}
+
+std::atomic<int>& descriptor() {
+  static std::atomic<int> value{STDERR_FILENO};
+  return value;
 }
 
 LogLevel current_level() {
@@ -40,6 +47,10 @@ std::string_view prefix_of(LogLevel level) {
 
 }  // namespace
 
+int log_descriptor() { return descriptor().load(std::memory_order_relaxed); }
+
+void set_log_descriptor(int value) { descriptor().store(value, std::memory_order_relaxed); }
+
 void set_log_level(LogLevel level) {
   chosen_level().store(static_cast<int>(level), std::memory_order_relaxed);
 }
@@ -48,9 +59,9 @@ void log_message(LogLevel level, std::string_view message) {
   if (level < current_level()) return;
   std::string line;
   if (identity().rank >= 0) line = fmt::format("[rank {}] ", identity().rank);
-  line.append(prefix_of(level)).append(message).append("\n");
+  line.append(prefix_of(level)).append(printable(message)).append("\n");
   // A lost log line is no reason to fail; the result of write only silences the compiler.
-  const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  const auto written = ::write(log_descriptor(), line.data(), line.size());
   static_cast<void>(written);
 }
 

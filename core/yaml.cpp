@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/utf8.h"
 
 namespace stepmark {
 namespace {
@@ -143,6 +144,22 @@ class Checker {
   const std::string& file_;
   int nodes_ = 0;
 };
+
+// YAML is Unicode, and names of a file end up in journals and pages.
+void require_utf8(std::string_view text, const std::string& file) {
+  const auto bad = first_invalid_utf8(text);
+  if (!bad) return;
+  const std::string_view before = text.substr(0, *bad);
+  const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+  const std::size_t begin = before.rfind('\n') + 1;  // npos + 1 is 0
+  const auto column = 1 + std::count_if(before.begin() + static_cast<std::ptrdiff_t>(begin),
+                                        before.end(), [](char c) { return (c & 0xC0) != 0x80; });
+  throw ConfigError(
+      file, static_cast<int>(line), static_cast<int>(column),
+      fmt::format("found the byte 0x{:02x}, which is not UTF-8; expected a file in UTF-8 (from "
+                  "Latin-1: iconv -f latin1 -t utf8)",
+                  static_cast<unsigned char>(text[*bad])));
+}
 
 // Receives a document and keeps only where it began.
 class StartOnly final : public YAML::EventHandler {
@@ -439,6 +456,7 @@ YamlDocument YamlDocument::read_text(std::string_view text, std::string_view nam
     throw ConfigError(file, 0, 0,
                       fmt::format("longer than {} bytes, which no configuration is", kMaxBytes));
   }
+  require_utf8(text, file);
   const YAML::Node root = parse(std::string(text), file);
   if (root.IsNull()) throw ConfigError(file, 0, 0, "found nothing, expected a map of keys");
   if (!root.IsMap()) {

@@ -14,6 +14,7 @@
 #include "results/compare/outcome.h"
 #include "results/compare/run_identity.h"
 #include "results/compare/side_samples.h"
+#include "results/record/json_text.h"
 
 namespace stepmark {
 
@@ -34,7 +35,8 @@ std::vector<EnvironmentFact> all_facts(const Run& run) {
   if (h.config.is_object() || h.config.is_array()) {
     const auto flat = h.config.flatten();
     for (const auto& [path, value] : flat.items()) {
-      out.push_back({"config", path, value.is_string() ? value.get<std::string>() : value.dump()});
+      out.push_back(
+          {"config", path, value.is_string() ? value.get<std::string>() : json_text(value)});
     }
   }
   out.insert(out.end(), h.environment.facts.begin(), h.environment.facts.end());

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "results/record/json_reader.h"
 
 namespace stepmark {
@@ -13,6 +14,20 @@ std::string Environment::get(std::string_view group, std::string_view name) cons
     return fact.group == group && fact.name == name;
   });
   return found == facts.end() ? std::string{} : found->value;
+}
+
+std::vector<std::string> make_valid(Environment& environment) {
+  std::vector<std::string> changed_names;
+  for (EnvironmentFact& fact : environment.facts) {
+    bool changed = false;
+    fact.group = valid_utf8(fact.group, &changed);
+    fact.name = valid_utf8(fact.name, &changed);
+    fact.value = valid_utf8(fact.value, &changed);
+    if (!changed) continue;
+    fact.value += fmt::format(" ({})", kNotUtf8);
+    changed_names.push_back(fact.name);
+  }
+  return changed_names;
 }
 
 nlohmann::json to_json(const Environment& environment) {

@@ -24,6 +24,11 @@ struct Environment {
   [[nodiscard]] std::string get(std::string_view group, std::string_view name) const;
 };
 
+// Texts of facts come from outside (variables, host names, the kernel's files, libraries): bytes
+// that are no UTF-8 are shown escaped, and the value says so. Returns the names of the facts that
+// were not well-formed.
+std::vector<std::string> make_valid(Environment& environment);
+
 [[nodiscard]] nlohmann::json to_json(const Environment& environment);
 [[nodiscard]] Environment environment_from_json(const nlohmann::json& json);
 

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "results/record/journal_limits.h"
 #include "results/record/json_reader.h"
+#include "results/record/json_text.h"
 
 namespace stepmark {
 
@@ -77,9 +78,7 @@ RunHeader header_from_json(const nlohmann::json& json) {
   return h;
 }
 
-std::string compact(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string compact(const nlohmann::json& json) { return json_text(json); }
 
 nlohmann::json record_line_json(const Record& record) {
   auto json = to_json(record);

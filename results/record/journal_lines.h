@@ -15,7 +15,7 @@ namespace stepmark {
 [[nodiscard]] nlohmann::json header_json(const RunHeader& header, std::string_view type);
 // Error(kUsage) naming the key; an unsupported schema_version is reported before anything else.
 [[nodiscard]] RunHeader header_from_json(const nlohmann::json& json);
-// Compact, without line break; invalid UTF-8 is replaced and never an error.
+// Compact, without line break; invalid UTF-8 is shown escaped and never an error.
 [[nodiscard]] std::string compact(const nlohmann::json& json);
 [[nodiscard]] nlohmann::json record_line_json(const Record& record);
 

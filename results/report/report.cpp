@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/output.h"
+#include "results/record/json_text.h"
 #include "results/report/report_data.h"
 #include "results/report/web_assets.h"
 
@@ -15,7 +16,7 @@ namespace {
 // JSON inside a script element: "<" must not appear, or a journal's text could close the element.
 // Everything outside ASCII is escaped too, so that the page does not depend on its encoding.
 std::string script_safe(const nlohmann::json& json) {
-  const auto text = json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  const auto text = json_text(json, {.ascii_only = true});
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "results/record/journal_lines.h"
+#include "results/record/json_text.h"
 #include "results/table/table.h"
 
 namespace stepmark {
@@ -77,7 +78,7 @@ nlohmann::json run_data(const Run& run, const std::string& label) {
   const auto add_config = [&](const std::string& name, const nlohmann::json& value) {
     facts.push_back({{"group", "config"},
                      {"name", name},
-                     {"value", value.is_string() ? value.get<std::string>() : value.dump()},
+                     {"value", value.is_string() ? value.get<std::string>() : json_text(value)},
                      {"fingerprint", true}});
   };
   if (run.header.config.is_object()) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/utf8.h"
 #include "results/record/journal.h"
 #include "results/table/table.h"
 
@@ -15,9 +16,10 @@ constexpr std::string_view kHeader =
     "run_id,case_id,family,provenance,outcome,reason,perf_valid,labels,metric,unit,value,lower,"
     "upper,note,median_s,samples,effective_samples,checks_passed,repetition,repetitions,spread\r\n";
 
-std::string quoted(std::string_view field) {
+std::string quoted(std::string_view raw) {
+  const std::string field = valid_utf8(raw);
   if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
-    return std::string(field);
+    return field;
   }
   std::string out(1, '"');
   for (const char c : field) {

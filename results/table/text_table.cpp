@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/utf8.h"
 
 namespace stepmark {
 
@@ -25,7 +26,8 @@ std::size_t sequence_length(std::string_view text, std::size_t i) {
   return length;
 }
 
-std::vector<std::string> code_points(std::string_view text) {
+std::vector<std::string> code_points(std::string_view raw) {
+  const std::string text = valid_utf8(raw);
   std::vector<std::string> out;
   for (std::size_t i = 0; i < text.size();) {
     const auto length = sequence_length(text, i);
@@ -80,6 +82,7 @@ TextTable::TextTable(std::vector<Column> columns) : columns_(std::move(columns))
 void TextTable::add(std::vector<std::string> cells) {
   STEPMARK_CHECK(cells.size() == columns_.size(), "{} cells for {} columns", cells.size(),
                  columns_.size());
+  for (std::string& cell : cells) cell = valid_utf8(cell);
   rows_.push_back(std::move(cells));
 }
 
