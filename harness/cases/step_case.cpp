@@ -18,6 +18,7 @@
 #include "harness/cases/step_split.h"
 #include "harness/exec/trace.h"
 #include "harness/program/validate_step.h"
+#include "results/record/json_text.h"
 
 namespace stepmark {
 namespace {
@@ -221,7 +222,7 @@ class StepCase final : public Case {
           {span.rank, span.stream, span.label, span.phase, span.begin_s, span.end_s});
     }
     if (!context.trace_dir.empty()) own["trace"] = chrome_trace_events(program, timeline);
-    const std::vector<std::string> all = context.control.gather(own.dump());
+    const std::vector<std::string> all = context.control.gather(json_text(own));
     if (!all.empty()) merge(record, context, all);
   }
 

@@ -18,12 +18,20 @@
 
 namespace stepmark {
 
+// How a job's library moves messages between pairs of ranks, as it was seen to; empty: no library.
+struct LibraryTransport {
+  std::string messages;     // the layer in charge: "ob1", "ucx"
+  std::string same_host;    // "shared memory (vader), single copy by cma"
+  std::string other_hosts;  // "tcp"
+};
+
 // A process as a member of a job: MPI from start to end, or a world of one.
 class Job {
  public:
   virtual ~Job() = default;
   [[nodiscard]] virtual Control& control() = 0;
   [[nodiscard]] virtual Comm& world() = 0;
+  [[nodiscard]] virtual LibraryTransport transport() const { return {}; }
   // Do not wait for other ranks at the end: they may never arrive.
   virtual void abandon() = 0;
 };
@@ -43,6 +51,8 @@ class Machine {
   // Of this rank's device, on all ranks or none; null where there is none.
   [[nodiscard]] virtual Telemetry* telemetry() { return nullptr; }
   [[nodiscard]] virtual double cache_bytes() const { return 0; }  // the largest; 0: unknown
+  // Remarks that belong to every record of this run.
+  [[nodiscard]] virtual std::vector<std::string> labels() const { return {}; }
   // Why no time measured here is performance ("single-gpu-timesliced"); empty when it is.
   [[nodiscard]] virtual std::string not_performance() const { return {}; }
 };

@@ -9,6 +9,7 @@
 #include "core/units.h"
 #include "harness/cli/commands.h"
 #include "results/compare/outcome.h"
+#include "results/record/json_text.h"
 #include "results/report/report.h"
 
 namespace stepmark {
@@ -27,8 +28,8 @@ ExitCode compare_command(const CompareOptionsCli& options) {
   }
   how.allow_missing = options.allow_missing;
   const Comparison comparison = compare(groups, how);
-  const std::string text =
-      options.json ? to_json(comparison).dump(2) + "\n" : comparison_table(comparison);
+  const std::string text = options.json ? json_text(to_json(comparison), {.indent = 2}) + "\n"
+                                        : comparison_table(comparison);
   write_stdout(text);
   if (!options.html.empty()) {
     std::vector<Run> runs;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command `doctor`: what is here, what is missing, what is misconfigured, what to do about it.
 #include <fmt/format.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -12,14 +13,17 @@
 #include "core/build_info.h"
 #include "core/output.h"
 #include "core/units.h"
+#include "core/utf8.h"
 #include "harness/cli/backends.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/core_findings.h"
 #include "harness/cli/data_files.h"
 #include "harness/cli/environment_variable.h"
 #include "harness/cli/gpu_findings.h"
 #include "harness/cli/node_findings.h"
 #include "harness/cli/resources.h"
 #include "harness/exec/cuda/cuda_probe.h"
+#include "results/record/json_text.h"
 #include "results/table/text_table.h"
 
 namespace stepmark {
@@ -47,17 +51,6 @@ Finding data_finding() {
   } catch (const Error& error) {
     return {.what = "data", .health = Health::broken, .found = "none", .advice = error.message()};
   }
-}
-
-Finding cores_finding(const Resources& resources, int ranks) {
-  Finding finding{.what = "cores", .found = fmt::format("{} usable", resources.cores)};
-  if (ranks > resources.cores) {
-    finding.health = Health::warning;
-    finding.advice = fmt::format(
-        "{} ranks share {} cores: host timings include scheduling and say little about a network",
-        ranks, resources.cores);
-  }
-  return finding;
 }
 
 Finding memory_finding(const Resources& resources) {
@@ -109,6 +102,11 @@ Finding governor_finding() {
           .advice = "for steady figures: cpupower frequency-set -g performance"};
 }
 
+std::string kernel_host_name() {
+  utsname kernel{};
+  return uname(&kernel) == 0 ? &kernel.nodename[0] : "";
+}
+
 Finding load_finding(const Resources& resources) {
   std::ifstream file("/proc/loadavg");
   double load = 0;
@@ -127,13 +125,13 @@ ExitCode doctor_command(const DoctorOptions& options) {
   const auto solo = make_solo_control();
   const Resources resources = share_resources(*solo);
   const CudaProbe cuda = probe_cuda();
-  std::vector<Finding> findings{
-      build_finding(),           data_finding(), cores_finding(resources, options.ranks),
-      memory_finding(resources), mpi_finding(),  governor_finding(),
-      load_finding(resources)};
+  std::vector<Finding> findings{build_finding(), data_finding(),
+                                host_name_finding(kernel_host_name(), options.ranks)};
   const auto append = [&](std::vector<Finding> more) {
     std::move(more.begin(), more.end(), std::back_inserter(findings));
   };
+  append(core_findings(resources, options.ranks));
+  append({memory_finding(resources), mpi_finding(), governor_finding(), load_finding(resources)});
   append(node_findings(probe_node(), !cuda.gpus.empty()));
   append(gpu_findings(cuda, options.ranks));
 
@@ -150,7 +148,7 @@ ExitCode doctor_command(const DoctorOptions& options) {
     if (!finding.advice.empty())
       text += std::string(21, ' ') + "-> " + wrapped(finding.advice, 24, 79);
   }
-  if (options.json) text = json.dump(2) + "\n";
+  text = options.json ? json_text(json, {.indent = 2}) + "\n" : printable(text);
   write_stdout(text);
   return broken ? ExitCode::kEnvironment : ExitCode::kOk;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jobs of a binary built with MPI.
 #include "collectives/mpi/mpi_runtime.h"
+#include "collectives/mpi/mpi_transport.h"
 #include "harness/cli/backends.h"
 #include "harness/cli/environment_variable.h"
 
@@ -12,6 +13,10 @@ class MpiJob final : public Job {
   MpiJob() : runtime_(nullptr, nullptr), control_(make_mpi_control()), world_(make_mpi_comm()) {}
   [[nodiscard]] Control& control() override { return *control_; }
   [[nodiscard]] Comm& world() override { return *world_; }
+  [[nodiscard]] LibraryTransport transport() const override {
+    const MpiTransport seen = mpi_transport(transport_evidence());
+    return {seen.messages, seen.same_host, seen.other_hosts};
+  }
   void abandon() override { runtime_.abandon(); }
 
  private:

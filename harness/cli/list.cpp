@@ -11,6 +11,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/data_files.h"
 #include "harness/cli/run_config.h"
+#include "results/record/json_text.h"
 #include "results/table/text_table.h"
 
 namespace stepmark {
@@ -92,7 +93,7 @@ std::string as_json(const Rows& rows) {
     for (std::size_t k = 0; k < rows[i].size(); ++k) row[rows.front()[k]] = rows[i][k];
     all.push_back(std::move(row));
   }
-  return all.dump(2) + "\n";
+  return json_text(all, {.indent = 2}) + "\n";
 }
 
 }  // namespace

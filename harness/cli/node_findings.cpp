@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/units.h"
+#include "harness/measure/memory_attach.h"
 
 namespace stepmark {
 namespace {
@@ -49,6 +50,18 @@ Finding shm_finding(const NodeFacts& facts, bool have_gpus) {
   return finding;
 }
 
+Finding attach_finding(const NodeFacts& facts) {
+  Finding finding{.what = "CMA", .found = "copies between processes: " + facts.memory_attach};
+  if (facts.memory_attach != "works") {
+    finding.health = Health::warning;
+    finding.advice =
+        "large messages between ranks of this host are several times slower: in a container, "
+        "--cap-add SYS_PTRACE or a seccomp profile that allows process_vm_readv; else sysctl "
+        "kernel.yama.ptrace_scope=0";
+  }
+  return finding;
+}
+
 Finding loopback_finding(const NodeFacts& facts) {
   if (facts.loopback_up) return {.what = "loopback", .found = "lo is up"};
   return {.what = "loopback",
@@ -83,12 +96,18 @@ Finding files_finding(const NodeFacts& facts) {
 
 }  // namespace
 
-NodeFacts probe_node() {
-  NodeFacts facts{.loopback_up = loopback_is_up()};
+ShmSize shm_size() {
   struct statvfs info {};
-  if (statvfs("/dev/shm", &info) == 0) {
-    facts.shm_free_bytes = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize);
-  }
+  if (statvfs("/dev/shm", &info) != 0) return {};
+  const auto block = static_cast<double>(info.f_frsize);
+  return {.size_bytes = static_cast<double>(info.f_blocks) * block,
+          .free_bytes = static_cast<double>(info.f_bavail) * block};
+}
+
+NodeFacts probe_node() {
+  NodeFacts facts{.memory_attach = probe_memory_attach(), .loopback_up = loopback_is_up()};
+  const ShmSize shm = shm_size();
+  facts.shm_free_bytes = shm.free_bytes;
   rlimit limit{};
   if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
     facts.locked_memory_bytes = static_cast<double>(limit.rlim_cur);
@@ -98,7 +117,8 @@ NodeFacts probe_node() {
 }
 
 std::vector<Finding> node_findings(const NodeFacts& facts, bool have_gpus) {
-  std::vector<Finding> findings{shm_finding(facts, have_gpus), loopback_finding(facts)};
+  std::vector<Finding> findings{shm_finding(facts, have_gpus), attach_finding(facts),
+                                loopback_finding(facts)};
   // Host ranks lock no memory and open few files.
   if (have_gpus) {
     findings.push_back(locked_finding(facts));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "harness/cli/finding.h"
@@ -12,11 +13,19 @@ namespace stepmark {
 
 struct NodeFacts {
   std::optional<double> shm_free_bytes;       // of /dev/shm; nothing: it is missing
+  std::string memory_attach = "works";        // between processes, as MPI copies; or why not
   bool loopback_up = false;                   // interface lo
   std::optional<double> locked_memory_bytes;  // soft limit; nothing: unlimited
   std::uint64_t open_files = 0;               // soft limit
 };
 
+// Of /dev/shm; nothing: it is missing.
+struct ShmSize {
+  std::optional<double> size_bytes;
+  std::optional<double> free_bytes;
+};
+
+[[nodiscard]] ShmSize shm_size();
 [[nodiscard]] NodeFacts probe_node();
 [[nodiscard]] std::vector<Finding> node_findings(const NodeFacts& facts, bool have_gpus);
 

@@ -11,10 +11,12 @@
 #include "core/build_info.h"
 #include "core/output.h"
 #include "core/units.h"
+#include "core/utf8.h"
 #include "core/yaml.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
 #include "harness/cli/launch.h"
+#include "harness/measure/process_start.h"
 #include "harness/spec/limits.h"
 #include "results/record/record.h"
 
@@ -316,8 +318,9 @@ struct Parser {
 }  // namespace
 
 ExitCode parse_and_run(int argc, char** argv) {
+  static_cast<void>(process_start());  // before MPI, CUDA or NCCL set variables of their own
   Parser parser;
-  parser.run.command.assign(argv, argv + argc);
+  for (int i = 0; i < argc; ++i) parser.run.command.push_back(valid_utf8(argv[i]));
   try {
     parser.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

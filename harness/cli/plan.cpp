@@ -16,6 +16,7 @@
 #include "harness/program/step.h"
 #include "harness/program/text.h"
 #include "harness/program/validate_step.h"
+#include "results/record/json_text.h"
 #include "results/table/text_table.h"
 
 namespace stepmark {
@@ -228,7 +229,8 @@ ExitCode plan_command(const PlanOptions& options) {
   }
   facts.program = step_program(facts.model, facts.plan, 0);
   facts.validation = validate_step(facts.model, facts.plan);
-  const std::string text = options.json ? to_json(facts).dump(2) + "\n" : to_table(facts);
+  const std::string text = 
+      options.json ? json_text(to_json(facts), {.indent = 2}) + "\n" : to_table(facts);
   write_stdout(text);
   return ExitCode::kOk;
 }

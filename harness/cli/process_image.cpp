@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "harness/measure/process_start.h"
 
 namespace stepmark {
 namespace {
@@ -96,6 +97,7 @@ void ProcessImage::start_again(const Variables& variables) const {
   for (int signal = 1; signal < NSIG; ++signal) {
     if (is_ignored(signal) && !contains(ignored_signals_, signal)) ::signal(signal, SIG_DFL);
   }
+  restore_first_mask();  // OpenMP may have bound this thread
   ::execve(kProgram, pointers(words).data(), pointers(environment).data());
   throw Error(ExitCode::kEnvironment,
               fmt::format("cannot restart the program '{}': {}", words_.front(),

@@ -5,16 +5,17 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <cstdio>
 
+#include "core/log_descriptor.h"
 #include "core/units.h"
+#include "core/utf8.h"
 
 namespace stepmark {
 namespace {
 
 void write_text(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fflush(stderr);
+  // A lost line of progress is no reason to fail.
+  static_cast<void>(!::write(log_descriptor(), text.data(), text.size()));
 }
 
 std::string result_of(const Record& record) {
@@ -32,7 +33,7 @@ std::string result_of(const Record& record) {
 
 ProgressLine::ProgressLine(bool active, std::size_t cases, const std::string& prefix)
     : active_(active),
-      terminal_(isatty(STDERR_FILENO) == 1),
+      terminal_(isatty(log_descriptor()) == 1),
       prefix_(prefix.empty() ? "" : prefix + " "),
       cases_(cases) {}
 
@@ -54,7 +55,7 @@ void ProgressLine::update(int samples, double half_width, double seconds_left) {
 void ProgressLine::end(const Record& record) {
   if (!active_) return;
   write_text(fmt::format("{}{}[{}/{}] {}  {}\n", terminal_ ? "\r\x1b[K" : "", prefix_, at_, cases_,
-                         record.case_id, result_of(record)));
+                         record.case_id, printable_line(result_of(record))));
 }
 
 }  // namespace stepmark

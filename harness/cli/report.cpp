@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/output.h"
 #include "harness/cli/commands.h"
+#include "results/record/json_text.h"
 #include "results/table/table.h"
 
 namespace stepmark {
@@ -31,7 +32,7 @@ ExitCode report_command(const ReportOptions& options) {
   if (options.json) {
     nlohmann::json all = nlohmann::json::array();
     for (const Run& run : runs) all.push_back(run_json(run));
-    text = all.dump(2) + "\n";
+    text = json_text(all, {.indent = 2}) + "\n";
   } else if (options.html.empty() && options.csv.empty()) {
     for (const Run& run : runs) text += run_table(run);
   }

@@ -2,45 +2,40 @@
 #include "harness/cli/resources.h"
 
 #include <fmt/format.h>
-#include <sched.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
-#include <map>
 #include <sstream>
-#include <string>
 
 #include "core/error.h"
-#include "harness/cli/environment_variable.h"
+#include "harness/cli/core_budget.h"
+#include "harness/measure/process_start.h"
 
 namespace stepmark {
 namespace {
 
 constexpr double kMemoryReserve = 0.1;  // left to the operating system and the runtime
 
-std::string allowed_cores(int& count) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  count = 1;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return "unknown";
-  count = std::max(1, CPU_COUNT(&set));
-  std::string mask;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &set)) mask += fmt::format("{}.", cpu);
+RankCores own_cores() {
+  const ProcessStart& start = process_start();
+  RankCores own{.host = identity().host,
+                .cpus = start.cpus,
+                .launcher_cpus = start.launcher_cpus,
+                .quota = start.quota};
+  for (const EnvironmentFact& variable : start.variables) {
+    if (variable.name == "OMP_NUM_THREADS") own.wanted_threads = threads_wanted(variable.value);
   }
-  return mask;
+  return own;
 }
 
-// How many ranks of each host are bound to the same cores as this one.
-int ranks_on_same_cores(Control& control, const std::string& mask) {
-  const std::string own = identity().host + " " + mask;
-  const auto all = control.gather(own);
-  std::string list;
-  for (const std::string& place : all) list += place + "\n";
-  std::istringstream lines(control.broadcast(list));
-  std::map<std::string, int> count;
-  for (std::string line; std::getline(lines, line);) ++count[line];
-  return std::max(1, count[own]);
+std::vector<RankCores> cores_of_all(Control& control, const RankCores& own) {
+  const auto gathered = control.gather(to_line(own));
+  std::istringstream lines(control.broadcast(fmt::format("{}", fmt::join(gathered, "\n"))));
+  std::vector<RankCores> all;
+  for (std::string line; std::getline(lines, line);) all.push_back(rank_cores_from(line));
+  return all;
 }
 
 std::int64_t available_memory() {
@@ -56,17 +51,30 @@ std::int64_t available_memory() {
   return 0;
 }
 
+int at_least_one(std::size_t count) { return static_cast<int>(std::max<std::size_t>(1, count)); }
+
 }  // namespace
 
+int threads_wanted(const std::string& omp_num_threads) {
+  const char* const end = omp_num_threads.data() + omp_num_threads.size();
+  const char* begin = std::find_if(omp_num_threads.data(), end, [](char c) { return c != ' '; });
+  int number = 0;
+  const auto [rest, error] = std::from_chars(begin, end, number);
+  const bool whole = error == std::errc{} && (rest == end || *rest == ',' || *rest == ' ');
+  return whole ? std::max(0, number) : 0;
+}
+
 Resources share_resources(Control& control) {
+  const RankCores own = own_cores();
+  const CoreBudget budget = core_budget(cores_of_all(control, own));
   Resources resources;
-  const std::string mask = allowed_cores(resources.cores);
-  const int sharing = ranks_on_same_cores(control, mask);
-  resources.compute_threads = std::max(1, resources.cores / sharing);
-  resources.oversubscribed = sharing > resources.cores;
-  if (const auto threads = environment_number("OMP_NUM_THREADS")) {
-    resources.compute_threads = std::max(1, *threads);
-  }
+  resources.cores = at_least_one(own.cpus.size());
+  resources.launcher_cores = at_least_one(std::max(own.cpus.size(), own.launcher_cpus.size()));
+  if (own.quota) resources.quota = own.quota->cores;
+  resources.compute_threads = budget.threads.at(static_cast<std::size_t>(control.rank()));
+  resources.oversubscribed = budget.oversubscribed;
+  resources.unused = budget.unused;
+  resources.remarks = budget.remarks;
   resources.memory_bytes = available_memory();
   return resources;
 }

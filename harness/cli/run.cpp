@@ -19,6 +19,7 @@
 #include "harness/cli/environment_variable.h"
 #include "harness/cli/launch.h"
 #include "harness/cli/ledger.h"
+#include "harness/cli/library_stderr.h"
 #include "harness/cli/openmpi_leftovers.h"
 #include "harness/cli/peers.h"
 #include "harness/cli/progress.h"
@@ -29,6 +30,7 @@
 #include "harness/cli/run_header.h"
 #include "harness/cli/signals.h"
 #include "harness/cli/together.h"
+#include "results/record/json_text.h"
 #include "results/table/table.h"
 
 namespace stepmark {
@@ -136,7 +138,6 @@ class RunSession {
     peers_.emplace(control());
     guard_.watch(&*peers_);
     resources_ = share_resources(control());
-    oversubscribed_ = !all_ranks(control(), !resources_.oversubscribed);
     guard_.expect("opening the devices of the ranks", options_.start_deadline_s);
     machine_ = open_machine(options_.backend, *job_,
                             {.resources = resources_,
@@ -223,12 +224,9 @@ class RunSession {
              job_->control().size(), resources_.compute_threads,
              format_seconds(config_.suite.budget_s),
              repeat_.asked() > 1 ? " for all repetitions" : "");
-    for (const std::string& remark : config_.remarks) {
-      if (!repeat_.continued()) log_warning("{}", remark);
-    }
-    if (resources_.oversubscribed && !repeat_.continued()) {
-      log_warning("more ranks than the {} cores of this host: timings include scheduling",
-                  resources_.cores);
+    if (repeat_.continued()) return;  // said before the first repetition
+    for (const auto* remarks : {&config_.remarks, &resources_.remarks}) {
+      for (const std::string& remark : *remarks) log_warning("{}", remark);
     }
   }
 
@@ -362,7 +360,8 @@ class RunSession {
     record.family = std::string(one.family());
     record.started_unix_s = started;
     record.wall_s = steady_clock_seconds() - begin;
-    if (oversubscribed_) record.labels.emplace_back("oversubscribed");
+    if (resources_.oversubscribed) record.labels.emplace_back("oversubscribed");
+    for (std::string& label : machine_->labels()) record.labels.push_back(std::move(label));
     if (options_.nccl_choices) record.labels.emplace_back("NCCL log on");
     if (const std::string why = machine_->not_performance(); !why.empty()) {
       withhold(record, why);
@@ -395,7 +394,8 @@ class RunSession {
   void finish(ExitCode code) {
     ledger_->close(code);
     const Run run = read_journal(path_);
-    const std::string text = options_.json ? run_json(run).dump(2) + "\n" : run_table(run);
+    const std::string text =
+        options_.json ? json_text(run_json(run), {.indent = 2}) + "\n" : run_table(run);
     const auto traceless = std::count_if(
         todo_.begin(), todo_.end(), [&](const Case* one) { return lacks_trace(run, one->id()); });
     if (traceless > 0) {
@@ -438,7 +438,6 @@ class RunSession {
   RunGuard guard_;
   std::unique_ptr<Job> job_;
   Resources resources_;
-  bool oversubscribed_ = false;  // on any host
   RunConfig config_;
   std::string path_;
   bool results_written_ = true;
@@ -452,7 +451,11 @@ class RunSession {
 
 ExitCode run_command(const RunOptions& options) {
   Repeat repeat;
-  const ExitCode code = RunSession(options, repeat).execute();  // MPI has ended behind it
+  ExitCode code = ExitCode::kOk;
+  {
+    const LibraryStderr folded;  // before the session's threads, and put back before a restart
+    code = RunSession(options, repeat).execute();  // MPI has ended behind it
+  }
   if (repeat.prepared()) repeat.start_next();
   return code;
 }

@@ -14,8 +14,12 @@
 
 #include "core/build_info.h"
 #include "core/error.h"
+#include "core/log.h"
+#include "core/utf8.h"
 #include "harness/cli/flat_config.h"
+#include "harness/cli/transport.h"
 #include "harness/measure/environment_capture.h"
+#include "results/record/json_text.h"
 
 namespace stepmark {
 namespace {
@@ -27,7 +31,7 @@ std::string utc_now(const char* format) {
 
 // Facts in which ranks differ, apart from those that are expected to (host name, load ...).
 std::vector<EnvironmentFact> differences_between_ranks(Control& control, const Environment& own) {
-  const auto all = control.gather(to_json(own).dump());
+  const auto all = control.gather(json_text(to_json(own)));
   std::map<std::pair<std::string, std::string>, std::set<std::string>> values;
   for (const std::string& text : all) {
     for (const EnvironmentFact& fact : environment_from_json(nlohmann::json::parse(text)).facts) {
@@ -81,6 +85,15 @@ RunHeader make_run_header(const RunOptions& options, const RunConfig& config, Jo
   facts.push_back({.group = "placement",
                    .name = "compute threads per rank",
                    .value = std::to_string(resources.compute_threads)});
+  Transport transport = observe_transport(job, peers);
+  for (EnvironmentFact& fact : transport.facts) facts.push_back(std::move(fact));
+  if (job.control().rank() == 0) {
+    for (const std::string& remark : transport.remarks) log_warning("{}", remark);
+  }
+  const std::vector<std::string> escaped = make_valid(environment);
+  if (job.control().rank() == 0 && !escaped.empty()) {
+    log_warning("{}: not UTF-8; recorded with the bytes shown as \\xHH", fmt::join(escaped, ", "));
+  }
   for (EnvironmentFact& fact : differences_between_ranks(job.control(), environment)) {
     facts.push_back(std::move(fact));
   }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/measure/cgroup_limit.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 #include <vector>
 
 namespace stepmark {
@@ -42,10 +42,46 @@ struct Membership {
   fs::path group;  // absolute, below the mount
 };
 
+bool has_word(const std::string& list, std::string_view word) {
+  return (',' + list + ',').find(',' + std::string(word) + ',') != std::string::npos;
+}
+
+// A line of mountinfo: "36 35 98:0 ROOT POINT options ... - TYPE SOURCE superoptions".
+struct Mount {
+  std::string root, point, type, options;
+};
+
+std::vector<Mount> mounts(const std::string& root) {
+  std::vector<Mount> out;
+  std::ifstream stream(root + "/proc/self/mountinfo");
+  for (std::string line; std::getline(stream, line);) {
+    const auto dash = line.find(" - ");
+    if (dash == std::string::npos) continue;
+    std::istringstream before(line.substr(0, dash));
+    std::istringstream after(line.substr(dash + 3));
+    Mount mount;
+    std::string skipped;
+    before >> skipped >> skipped >> skipped >> mount.root >> mount.point;
+    after >> mount.type >> skipped >> mount.options;
+    if (mount.type == "cgroup2" || (mount.type == "cgroup" && has_word(mount.options, "cpu"))) {
+      out.push_back(std::move(mount));
+    }
+  }
+  return out;
+}
+
+// Where a hierarchy usually is, for a file system that does not tell its mounts.
+std::vector<Mount> usual_mounts(const std::string& controllers) {
+  if (controllers.empty()) {
+    return {{"/", "/sys/fs/cgroup", "cgroup2", ""}, {"/", "/sys/fs/cgroup/unified", "cgroup2", ""}};
+  }
+  return {{"/", "/sys/fs/cgroup/" + controllers, "cgroup", controllers}};
+}
+
 // Lines of /proc/self/cgroup are "id:controllers:/path"; version 2 has no controllers.
 std::vector<Membership> memberships(const std::string& root) {
   std::vector<Membership> out;
-  const fs::path mounts = root + "/sys/fs/cgroup";
+  const std::vector<Mount> known = mounts(root);
   std::ifstream stream(root + "/proc/self/cgroup");
   for (std::string line; std::getline(stream, line);) {
     const auto first = line.find(':');
@@ -53,9 +89,13 @@ std::vector<Membership> memberships(const std::string& root) {
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
     const std::string group = line.substr(second + 1);
-    if (controllers.empty()) out.push_back({mounts, group});
-    if (controllers == "cpu" || controllers == "cpu,cpuacct") {
-      out.push_back({mounts / controllers, group});
+    if (!controllers.empty() && !has_word(controllers, "cpu")) continue;
+    const std::string type = controllers.empty() ? "cgroup2" : "cgroup";
+    for (const Mount& mount : known.empty() ? usual_mounts(controllers) : known) {
+      if (mount.type != type) continue;
+      // A container may see only its own part of the tree, mounted from its group on.
+      const bool below = mount.root != "/" && group.starts_with(mount.root);
+      out.push_back({root + mount.point, below ? "/" + group.substr(mount.root.size()) : group});
     }
   }
   return out;
@@ -63,15 +103,15 @@ std::vector<Membership> memberships(const std::string& root) {
 
 }  // namespace
 
-std::optional<double> cgroup_cpu_limit(const std::string& root) {
-  std::optional<double> least;
+std::optional<CpuQuota> cgroup_cpu_quota(const std::string& root) {
+  std::optional<CpuQuota> least;
   for (const Membership& member : memberships(root)) {
     // From the group up to the mount; inside a container the upper ones may not be visible, and
     // the mount itself then is the container's group.
     fs::path group = member.group.lexically_normal();
     for (bool more = true; more;) {
       const auto limit = limit_of_group(member.mount / group.relative_path());
-      if (limit) least = std::min(*limit, least.value_or(*limit));
+      if (limit && (!least || *limit < least->cores)) least = CpuQuota{*limit, group.string()};
       more = group.has_relative_path() && group.has_parent_path();
       group = group.parent_path();
     }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/measure/environment_capture.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <iterator>
 #include <string>
@@ -11,6 +9,7 @@
 #include "core/build_info.h"
 #include "harness/measure/file_hash.h"
 #include "harness/measure/machine_facts.h"
+#include "harness/measure/process_start.h"
 
 namespace stepmark {
 namespace {
@@ -32,27 +31,11 @@ std::vector<EnvironmentFact> build_facts() {
           fact("binary SHA-256", sha256_of_file("/proc/self/exe"), false)};
 }
 
-// In the order of their names.
-std::vector<EnvironmentFact> variable_facts() {
-  std::vector<EnvironmentFact> facts;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const std::string_view name = text.substr(0, text.find('='));
-    if (name.size() == text.size() || !variable_is_recorded(name)) continue;
-    facts.push_back({.group = "variables",
-                     .name = std::string(name),
-                     .value = std::string(text.substr(name.size() + 1))});
-  }
-  std::sort(facts.begin(), facts.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
-  return facts;
-}
-
 }  // namespace
 
 Environment capture_environment(std::vector<EnvironmentFact> extra) {
   Environment environment;
-  for (auto facts : {machine_facts(), build_facts(), variable_facts(), std::move(extra)}) {
+  for (auto facts : {machine_facts(), build_facts(), process_start().variables, std::move(extra)}) {
     std::move(facts.begin(), facts.end(), std::back_inserter(environment.facts));
   }
   return environment;

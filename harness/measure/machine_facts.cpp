@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <gnu/libc-version.h>
 #include <hwloc.h>
-#include <sched.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -17,7 +16,8 @@
 
 #include "core/error.h"
 #include "core/units.h"
-#include "harness/measure/cgroup_limit.h"
+#include "core/utf8.h"
+#include "harness/measure/process_start.h"
 
 namespace stepmark {
 namespace {
@@ -178,14 +178,6 @@ void add_software(Facts& facts) {
             line_of("/sys/devices/system/clocksource/clocksource0/current_clocksource"));
 }
 
-std::string affinity_count() {
-  // Room for machines with more CPUs than the fixed cpu_set_t.
-  std::vector<cpu_set_t> sets(16);
-  const std::size_t bytes = sets.size() * sizeof(cpu_set_t);
-  if (sched_getaffinity(0, bytes, sets.data()) != 0) return "";
-  return std::to_string(CPU_COUNT_S(bytes, sets.data()));
-}
-
 // Of 1, 5 and 15 minutes.
 std::string load_average() {
   std::istringstream text(line_of("/proc/loadavg"));
@@ -195,11 +187,21 @@ std::string load_average() {
   return text >> one >> five >> fifteen ? one + ' ' + five + ' ' + fifteen : "";
 }
 
+// identity().host is escaped already; here it is said.
+std::string host_with_remark() {
+  utsname kernel{};
+  bool escaped = false;
+  if (uname(&kernel) == 0) static_cast<void>(printable_line(&kernel.nodename[0], &escaped));
+  return identity().host + (escaped ? fmt::format(" ({})", kNotUtf8) : "");
+}
+
 void add_placement(Facts& facts) {
-  facts.add("placement", "host", identity().host, false);
-  facts.add("placement", "CPUs allowed", affinity_count());
-  const auto limit = cgroup_cpu_limit();
-  facts.add("placement", "CPU quota", limit ? fmt::format("{:g} cores", *limit) : "none");
+  facts.add("placement", "host", host_with_remark(), false);
+  const ProcessStart& start = process_start();
+  facts.add("placement", "CPUs allowed",
+            start.cpus.empty() ? "" : std::to_string(start.cpus.size()));
+  facts.add("placement", "CPU quota",
+            start.quota ? fmt::format("{:g} cores", start.quota->cores) : "none");
   facts.add("placement", "load average", load_average(), false);
 }
 

@@ -17,6 +17,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/log_descriptor.h"
 
 namespace stepmark {
 namespace {
@@ -31,7 +32,7 @@ Time::time_point after(double seconds) {
 
 // Without blocking, as it might when a launcher has stopped reading.
 bool stderr_takes_a_line() {
-  pollfd stream{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  pollfd stream{.fd = log_descriptor(), .events = POLLOUT, .revents = 0};
   return poll(&stream, 1, 0) == 1 && (stream.revents & POLLOUT) != 0;
 }
 

@@ -15,6 +15,7 @@
 #include "harness/measure/cgroup_limit.h"
 #include "harness/measure/environment_capture.h"
 #include "harness/measure/file_hash.h"
+#include "harness/measure/process_start.h"
 
 namespace stepmark {
 namespace {
@@ -66,18 +67,24 @@ TEST(Variables, SecretsAndStrangersAreNot) {
 }
 
 TEST(Capture, HoldsAllowedVariablesAndNoSecretValue) {
+  static_cast<void>(process_start());
   // NOLINTBEGIN(concurrency-mt-unsafe): the test has one thread
   ASSERT_EQ(setenv("AWS_SECRET_ACCESS_KEY", "hunter2hunter2", 1), 0);
   ASSERT_EQ(setenv("NCCL_FOO_TOKEN", "hunter2hunter2", 1), 0);
   ASSERT_EQ(setenv("NCCL_ALGO", "Ring=x", 1), 0);
-  const Environment environment =
-      capture_environment({{.group = "software", .name = "MPI", .value = "none"}});
+  const Environment now{recorded_variables()};
   for (const char* name : {"AWS_SECRET_ACCESS_KEY", "NCCL_FOO_TOKEN", "NCCL_ALGO"}) unsetenv(name);
   // NOLINTEND(concurrency-mt-unsafe)
-  EXPECT_EQ(environment.get("variables", "NCCL_ALGO"), "Ring=x");
+  EXPECT_EQ(now.get("variables", "NCCL_ALGO"), "Ring=x");
+  for (const EnvironmentFact& fact : now.facts) {
+    EXPECT_THAT(fact.value, testing::Not(testing::HasSubstr("hunter2"))) << fact.name;
+  }
+  // What was set after the start is no fact about the user's environment.
+  const Environment environment =
+      capture_environment({{.group = "software", .name = "MPI", .value = "none"}});
+  EXPECT_EQ(environment.get("variables", "NCCL_ALGO"), "");
   EXPECT_EQ(environment.get("software", "MPI"), "none");
   for (const EnvironmentFact& fact : environment.facts) {
-    EXPECT_THAT(fact.value, testing::Not(testing::HasSubstr("hunter2"))) << fact.name;
     EXPECT_FALSE(fact.value.empty()) << fact.name;
   }
 }
@@ -114,26 +121,46 @@ TEST(FileHash, KnownAnswersAndMissingFile) {
   EXPECT_THROW(static_cast<void>(sha256_of_file(folder.path() + "/none")), Error);
 }
 
-TEST(CgroupLimit, TakesTheSmallestOfTheGroupAndItsParents) {
-  const TemporaryFolder root;
-  root.write("proc/self/cgroup", "0::/pod/box\n");
-  EXPECT_EQ(cgroup_cpu_limit(root.path()), std::nullopt);
-  root.write("sys/fs/cgroup/pod/box/cpu.max", "max 100000\n");
-  EXPECT_EQ(cgroup_cpu_limit(root.path()), std::nullopt);
-  root.write("sys/fs/cgroup/pod/cpu.max", "150000 100000\n");
-  EXPECT_EQ(cgroup_cpu_limit(root.path()), 1.5);
-  root.write("sys/fs/cgroup/cpu.max", "400000 100000\n");
-  EXPECT_EQ(cgroup_cpu_limit(root.path()), 1.5);
+std::optional<double> quota_in(const TemporaryFolder& root) {
+  const auto quota = cgroup_cpu_quota(root.path());
+  return quota ? std::optional(quota->cores) : std::nullopt;
 }
 
-TEST(CgroupLimit, KnowsTheOldInterface) {
+TEST(CgroupQuota, TakesTheSmallestOfTheGroupAndItsParents) {
+  const TemporaryFolder root;
+  root.write("proc/self/cgroup", "0::/pod/box\n");
+  EXPECT_EQ(quota_in(root), std::nullopt);
+  root.write("sys/fs/cgroup/pod/box/cpu.max", "max 100000\n");
+  EXPECT_EQ(quota_in(root), std::nullopt);
+  root.write("sys/fs/cgroup/pod/cpu.max", "150000 100000\n");
+  EXPECT_EQ(quota_in(root), 1.5);
+  EXPECT_EQ(cgroup_cpu_quota(root.path())->group, "/pod");
+  root.write("sys/fs/cgroup/cpu.max", "400000 100000\n");
+  EXPECT_EQ(quota_in(root), 1.5);
+}
+
+TEST(CgroupQuota, KnowsTheOldInterface) {
   const TemporaryFolder root;
   root.write("proc/self/cgroup", "4:memory:/m\n1:cpu,cpuacct:/box\n");
   root.write("sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us", "50000\n");
   root.write("sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us", "100000\n");
   root.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n");
   root.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
-  EXPECT_EQ(cgroup_cpu_limit(root.path()), 0.5);
+  EXPECT_EQ(quota_in(root), 0.5);
+}
+
+TEST(CgroupQuota, LooksWhereTheHierarchiesAreMounted) {
+  const TemporaryFolder root;
+  root.write("proc/self/mountinfo",
+             "31 30 0:27 / /sys/fs/cgroup rw shared:4 - tmpfs tmpfs rw,mode=755\n"
+             "32 31 0:28 / /sys/fs/cgroup/unified rw shared:5 - cgroup2 cgroup2 rw\n"
+             "33 31 0:29 /docker/abc /strange/place rw shared:6 - cgroup cgroup rw,cpuacct,cpu\n");
+  root.write("proc/self/cgroup", "2:cpuacct,cpu:/docker/abc/step\n0::/user\n");
+  root.write("strange/place/step/cpu.cfs_quota_us", "250000\n");
+  root.write("strange/place/step/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(quota_in(root), 2.5);
+  root.write("sys/fs/cgroup/unified/user/cpu.max", "50000 100000\n");
+  EXPECT_EQ(quota_in(root), 0.5);
 }
 
 }  // namespace

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/core_findings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace stepmark {
+namespace {
+
+using testing::HasSubstr;
+
+Resources given(int cores, int launcher, std::optional<double> quota = {}) {
+  return {.cores = cores, .launcher_cores = launcher, .quota = quota};
+}
+
+TEST(CoreFindings, AllIsWell) {
+  for (const Finding& finding : core_findings(given(8, 8), 4)) {
+    EXPECT_EQ(finding.health, Health::good) << finding.what;
+  }
+}
+
+TEST(CoreFindings, BoundProcessLeavesCpusIdle) {
+  const Finding cores = core_findings(given(1, 8), 1)[0];
+  EXPECT_EQ(cores.health, Health::warning);
+  EXPECT_EQ(cores.found, "1 of 8 used");
+  EXPECT_THAT(cores.advice, HasSubstr("--bind-to none"));
+}
+
+TEST(CoreFindings, MoreRanksThanCores) {
+  EXPECT_EQ(core_findings(given(2, 2), 4)[0].health, Health::warning);
+}
+
+TEST(CoreFindings, Quota) {
+  const Finding half = core_findings(given(2, 2, 0.5), 1)[1];
+  EXPECT_EQ(half.health, Health::warning);
+  EXPECT_THAT(half.found, HasSubstr("0.5 cores"));
+  EXPECT_THAT(half.advice, HasSubstr("--cpus"));
+  EXPECT_EQ(core_findings(given(8, 8, 4.0), 2)[1].health, Health::note);
+  EXPECT_EQ(core_findings(given(8, 8, 4.0), 5)[1].health, Health::warning);
+  EXPECT_EQ(core_findings(given(8, 8, 8.0), 2)[1].health, Health::good);
+}
+
+TEST(HostNames, ThatOpenMpiRefuses) {
+  for (const char* name : {"a", "node-1.example.org", "1ab"}) {
+    EXPECT_EQ(host_name_finding(name, 2).health, Health::good) << name;
+  }
+  for (const char* name : {"a_b", "_ab", "a b", "h\xf6st", ""}) {
+    EXPECT_EQ(host_name_finding(name, 2).health, Health::broken) << name;
+    EXPECT_EQ(host_name_finding(name, 1).health, Health::warning) << name;
+  }
+  EXPECT_THAT(host_name_finding("a_b", 2).advice, HasSubstr("not '_'"));
+  EXPECT_EQ(host_name_finding("h\xf6st", 1).found, "h\\xf6st");
+}
+
+}  // namespace
+}  // namespace stepmark
