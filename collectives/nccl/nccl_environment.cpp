@@ -29,10 +29,14 @@ void pose_as_own_host(const std::string& host_id, bool one_host) {
   // NCCL_MAX_CTAS stays unset: it would override CommOptions::max_ctas.
 }
 
-void log_tuning_to(const std::string& path) {
+void log_to(const std::string& path, bool choices) {
   set("NCCL_DEBUG", "INFO", true);
-  set("NCCL_DEBUG_SUBSYS", "TUNING", true);
+  set("NCCL_DEBUG_SUBSYS", choices ? "INIT,TUNING" : "INIT", true);
   set("NCCL_DEBUG_FILE", path, true);
+}
+
+bool log_is_the_users() {
+  return std::getenv("NCCL_DEBUG") != nullptr;  // NOLINT(concurrency-mt-unsafe): see above
 }
 
 }  // namespace stepmark

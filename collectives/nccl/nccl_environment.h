@@ -12,7 +12,10 @@ namespace stepmark {
 // one machine, so the loopback interface reaches them all.
 void pose_as_own_host(const std::string& host_id, bool one_host);
 
-// NCCL writes its choices of algorithm to `path`.
-void log_tuning_to(const std::string& path);
+// NCCL writes how it connects its ranks to `path`, and with `choices` also which algorithm it takes
+// for each call.
+void log_to(const std::string& path, bool choices);
+// The user has set NCCL_DEBUG: what NCCL logs, and where, is then the user's.
+[[nodiscard]] bool log_is_the_users();
 
 }  // namespace stepmark

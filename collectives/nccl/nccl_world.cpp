@@ -96,7 +96,11 @@ std::unique_ptr<NcclComm> make_nccl_comm(Control& control, const NcclSettings& s
     pose_as_own_host(fmt::format("{}-{}", job_id(control, settings), control.rank()),
                      /*one_host=*/control.local_size() == control.size());
   }
-  if (!settings.tuning_log.empty()) log_tuning_to(settings.tuning_log);
+  if (!settings.tuning_log.empty()) {
+    log_to(settings.tuning_log, /*choices=*/true);
+  } else if (!settings.transport_log.empty()) {
+    log_to(settings.transport_log, /*choices=*/false);
+  }
 
   ncclUniqueId id{};
   std::string hex;

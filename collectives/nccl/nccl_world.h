@@ -26,6 +26,9 @@ struct NcclSettings {
   // With a path, NCCL writes what it chooses to this file of this process; see NcclComm::choice_of.
   // Logging costs time in every call: not for timed runs. One path per process.
   std::string tuning_log;
+  // The same for what NCCL says while it starts and connects (transport_log.h), which costs no time
+  // later. Of no effect with tuning_log, which has these lines too.
+  std::string transport_log;
 };
 
 class NcclComm;

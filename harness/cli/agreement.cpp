@@ -15,6 +15,7 @@
 #include "harness/cli/together.h"
 #include "harness/measure/file_hash.h"
 #include "results/record/journal.h"
+#include "results/record/json_text.h"
 
 namespace stepmark {
 namespace {
@@ -46,7 +47,7 @@ FlatConfig shared_variables() {
 }
 
 std::string as_text(const FlatConfig& notes) {
-  return nlohmann::json(notes).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return json_text(nlohmann::json(notes), {.ascii_only = true});
 }
 
 // Whether all ranks have the same text: a hash in parts that a double holds exactly, and their

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA backend of a run: one GPU per rank, NCCL between them.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <optional>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
 #include "collectives/nccl/cuda_self_comm.h"
+#include "collectives/nccl/nccl_environment.h"
 #include "collectives/nccl/nccl_world.h"
+#include "collectives/nccl/transport_log.h"
 #include "core/error.h"
 #include "harness/cases/common.h"
 #include "harness/cli/backends.h"
@@ -28,11 +33,17 @@ namespace {
 constexpr double kMemoryReserve = 0.1;  // for library workspaces and NCCL's buffers
 
 // NCCL's log of this process.
-struct TuningLog {
-  TuningLog() = default;
-  ~TuningLog() { std::filesystem::remove(path, ignored); }
-  TuningLog(const TuningLog&) = delete;
-  TuningLog& operator=(const TuningLog&) = delete;
+struct NcclLog {
+  NcclLog() = default;
+  ~NcclLog() { std::filesystem::remove(path, ignored); }
+  NcclLog(const NcclLog&) = delete;
+  NcclLog& operator=(const NcclLog&) = delete;
+  [[nodiscard]] std::string text() const {
+    std::ifstream file(path);
+    std::ostringstream all;
+    all << file.rdbuf();
+    return all.str();
+  }
   std::string path =
       (std::filesystem::temp_directory_path() / fmt::format("stepmark-nccl-{}.log", ::getpid()))
           .string();
@@ -47,14 +58,19 @@ class CudaMachine final : public Machine {
       device_ = make_cuda_device(choice_.ordinal);
       facts_ = cuda_facts();
     });
-    if (options.nccl_choices) log_.emplace();
+    const bool log_is_ours = options.nccl_choices || !log_is_the_users();
+    if (log_is_ours) log_.emplace();
+    const std::string path = log_ ? log_->path : "";
     world_ = job.control().size() == 1
                  ? make_cuda_self_comm()
                  : make_nccl_world(job.control(), {.deadline_s = options.deadline_s,
                                                    .shared_gpu = choice_.shared,
-                                                   .tuning_log = log_ ? log_->path : ""});
+                                                   .tuning_log = options.nccl_choices ? path : "",
+                                                   .transport_log = path});
     // A collective whose peer died would be waited for without end.
     device_->set_health_check([world = world_.get()] { world->check(); });
+    if (job.control().size() > 1) observe_transport(job.control(), log_is_ours);
+    if (!options.nccl_choices) log_.reset();
     executor_ = make_cuda_executor(*device_);
     telemetry_ = make_nvml_telemetry({.pci_bus_id = facts_.pci_bus_id});
     // All ranks have telemetry, or none.
@@ -98,12 +114,36 @@ class CudaMachine final : public Machine {
                        .value = value,
                        .fingerprint = name == "version"});
     }
+    facts.insert(facts.end(), transport_.begin(), transport_.end());
     std::vector<EnvironmentFact> more = nvml_facts({.pci_bus_id = facts_.pci_bus_id});
     std::move(more.begin(), more.end(), std::back_inserter(facts));
     return facts;
   }
 
  private:
+  // What NCCL says of the ways between all ranks together: no rank knows them all.
+  void observe_transport(Control& control, bool log_is_ours) {
+    if (!log_is_ours) {
+      transport_.push_back({.group = "nccl",
+                            .name = "transport",
+                            .value = "not known: its log is in use (NCCL_DEBUG is set)"});
+      return;
+    }
+    // NCCL connects ranks at the first call.
+    const auto stream = device_->create_stream("comm.connect");
+    world_->barrier(*stream);
+    stream->synchronize();
+    NcclTransport all;
+    const std::string own = to_lines(parse_transport_log(log_->text()));
+    std::string lines;
+    for (const std::string& rank : control.gather(own)) lines += rank;
+    add_lines(all, control.broadcast(lines));
+    for (const auto& [name, values] : all) {
+      transport_.push_back(
+          {.group = "nccl", .name = name, .value = fmt::format("{}", fmt::join(values, ", "))});
+    }
+  }
+
   // Of the fullest GPU, times the ranks of a host that have one of their own.
   [[nodiscard]] std::int64_t shared_limit(Control& control) const {
     const double least = -max_over_ranks(control, -static_cast<double>(facts_.free_bytes));
@@ -112,7 +152,8 @@ class CudaMachine final : public Machine {
   }
 
   DeviceChoice choice_;
-  std::optional<TuningLog> log_;
+  std::optional<NcclLog> log_;
+  std::vector<EnvironmentFact> transport_;  // of NCCL
   CudaFacts facts_;
   std::unique_ptr<CudaDevice> device_;
   std::unique_ptr<Comm> world_;  // goes before the device

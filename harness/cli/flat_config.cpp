@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/yaml_leaves.h"
+#include "results/record/json_text.h"
 
 namespace stepmark {
 namespace {
@@ -27,7 +28,7 @@ void add(const std::string& key, const nlohmann::json& value, FlatConfig& flat) 
       if (text.is_string()) add_file("workload " + name, text.get<std::string>(), flat);
     }
   } else {
-    flat.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+    flat.emplace_back(key, value.is_string() ? value.get<std::string>() : json_text(value));
   }
 }
 

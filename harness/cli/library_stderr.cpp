@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kPauseMs = 300;
 constexpr int kFirstFree = 3;
-constexpr std::chrono::milliseconds kLastWords{2000};
+constexpr std::chrono::milliseconds kLastWords{500};
 
 void write_all(int to, std::string_view text) {
   while (!text.empty()) {

@@ -197,6 +197,20 @@ class Messages(Facts):
             self.assertIn("SYS_PTRACE", result.err)
             self.assertIn("cross-memory attach", self.differences(journal))
 
+    def test_complaints_are_shown_once(self):
+        need(self, "no-attach")
+        if "by cma" not in self.facts(self.usual)["mpi", "same host"]:
+            self.skipTest("MPI does not want to attach here")
+        launch = [*self.launch(), *given("no-attach")]
+        folded = stepmark(*self.command, self.path("a.smk"), prefix=launch)
+        self.expect(folded, tool.OK, "shown once")
+        complaint = "Read -1, expected"
+        shown = [line for line in folded.err.splitlines()
+                 if complaint in line and "shown once" not in line]
+        as_they_come = stepmark(*self.command, self.path("b.smk"),
+                                prefix=[*launch, "env", "STEPMARK_FOLD_STDERR=0"])
+        self.assertGreater(as_they_come.err.count(complaint), 3 * len(shown), folded.err)
+
     def test_small_shared_memory(self):
         need(self, "shm")
         journal = self.path("run.smk")

@@ -120,7 +120,28 @@ class RunOnEmulatedGpu(tool.ToolTest):
             texts = dict(record["texts"])
             self.assertEqual("NCCL log on" in record["labels"], bool(more))
             self.assertEqual("protocol" in texts, bool(more), texts)
+            facts = self.facts()
+            self.assertEqual(facts["nccl", "network"], "Emulated")
+            self.assertEqual(facts["nccl", "same host"], "SHM/direct/direct")
+            self.assertEqual(facts["nccl", "NVLS"], "not available")
+            # What the program asks of NCCL's log is none of the user's settings.
+            self.assertFalse([name for group, name in facts if name.startswith("NCCL_DEBUG")])
             os.remove(self.journal)
+
+    def test_a_log_that_is_the_users_is_left_to_them(self):
+        log = self.path("nccl.log")
+        result = self.run_cases(COLLECTIVES, ranks=2, variables={
+            "NCCL_DEBUG": "INFO", "NCCL_DEBUG_FILE": log, "NCCL_DEBUG_SUBSYS": "INIT"})
+        self.measured(result, 2)
+        facts = self.facts()
+        self.assertIn("NCCL_DEBUG is set", facts["nccl", "transport"])
+        self.assertEqual(facts["variables", "NCCL_DEBUG_FILE"], log)
+        with open(log, encoding="utf-8") as file:
+            self.assertIn("Using network", file.read())
+
+    def facts(self):
+        header = tool.read_lines(self.journal)[0]
+        return {(f["group"], f["name"]): f["value"] for f in header["environment"]}
 
     def test_ranks_share_a_gpu_only_when_told(self):
         one_gpu = {"STEPMARK_EMULATED_DEVICES": "1"}
@@ -132,7 +153,7 @@ class RunOnEmulatedGpu(tool.ToolTest):
             self.assertIn("single-gpu-timesliced", record["labels"])
 
     def test_a_flipped_bit_is_found_and_named(self):
-        result = self.run_cases(COLLECTIVES, ranks=2, variables={"NCCL_EMULATED_FLIP": "1:0"})
+        result = self.run_cases(COLLECTIVES, ranks=2, variables={"NCCL_EMULATED_FLIP": "1:1"})  # 0 connects the ranks
         self.assertEqual(result.code, tool.CHECK_FAILED, str(result))
         failed = [r for r in tool.records(self.journal) if r["outcome"] == "failed"]
         self.assertEqual(len(failed), 1)

@@ -190,7 +190,10 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id
   delay_init();
   auto state = std::make_shared<State>(id.internal, rank, ranks);
   const ncclResult_t joined = join(*state, ranks);
-  if (joined == ncclSuccess) *comm = add_handle(std::move(state));
+  if (joined == ncclSuccess) {
+    *comm = add_handle(std::move(state));
+    log_start(rank, ranks);
+  }
   return joined;
 }
 

@@ -51,13 +51,29 @@ void maybe_flip_bit(std::byte* received, std::size_t bytes) {
   if (bytes > 0) received[bytes / 2] ^= std::byte{1};
 }
 
-void log_choice(const char* collective, std::size_t bytes) {
-  const char* subsystem = std::getenv("NCCL_DEBUG_SUBSYS");
+namespace {
+
+void log_line(const char* subsystem, const std::string& text) {
+  const char* wanted = std::getenv("NCCL_DEBUG_SUBSYS");
   const char* path = std::getenv("NCCL_DEBUG_FILE");
-  if (subsystem == nullptr || std::string(subsystem) != "TUNING" || path == nullptr) return;
+  if (wanted == nullptr || path == nullptr) return;
+  if (std::string(wanted).find(subsystem) == std::string::npos) return;
   std::ofstream file(path, std::ios::app);
-  file << "emulated:0:0 [0] NCCL INFO " << collective << ": " << bytes
-       << " Bytes -> Algo RING proto SIMPLE channel{Lo..Hi}={0..1}\n";
+  file << "emulated:0:0 [0] NCCL INFO " << text << "\n";
+}
+
+}  // namespace
+
+void log_choice(const char* collective, std::size_t bytes) {
+  log_line("TUNING", std::string(collective) + ": " + std::to_string(bytes) +
+                         " Bytes -> Algo RING proto SIMPLE channel{Lo..Hi}={0..1}");
+}
+
+void log_start(int rank, int ranks) {
+  log_line("INIT", "Using network Emulated");
+  log_line("INIT", "NVLS multicast support is not available on dev 0 (NVLS_NCHANNELS 0)");
+  log_line("INIT", "Channel 00/0 : " + std::to_string(rank) + "[0] -> " +
+                       std::to_string((rank + 1) % ranks) + "[0] via SHM/direct/direct");
 }
 
 int emulated_version() {

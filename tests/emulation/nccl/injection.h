@@ -18,5 +18,7 @@ void maybe_flip_bit(std::byte* received, std::size_t bytes);
 [[nodiscard]] int emulated_version();
 // As NCCL with NCCL_DEBUG=INFO and NCCL_DEBUG_SUBSYS=TUNING, to NCCL_DEBUG_FILE.
 void log_choice(const char* collective, std::size_t bytes);
+// As NCCL with NCCL_DEBUG_SUBSYS=INIT, when a communicator is made.
+void log_start(int rank, int ranks);
 
 }  // namespace stepmark::emulation
