@@ -55,14 +55,14 @@ void relay(int from, int to) {
 [[noreturn]] void be_the_helper(int from) {
   sigset_t all;
   sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, nullptr);
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
   setsid();  // no part of a group that a launcher kills
   prctl(PR_SET_NAME, "stepmark-stderr");
-  const int in = ::dup2(from, STDIN_FILENO);
-  const int out = ::dup2(STDERR_FILENO, STDOUT_FILENO);
-  ::close(STDERR_FILENO);
+  const bool reads = ::dup2(from, STDIN_FILENO) >= 0;
+  // Results have nothing to do with this process: their reader must not wait for it.
+  close_range(STDIN_FILENO + 1, STDERR_FILENO - 1, 0);
   close_range(kFirstFree, ~0U, 0);
-  if (in >= 0 && out >= 0) relay(in, out);
+  if (reads) relay(STDIN_FILENO, STDERR_FILENO);
   _exit(0);
 }
 
