@@ -52,12 +52,14 @@ void on_exit_during_start() {
 }  // namespace
 
 std::string to_text(const RepeatState& state, long process) {
+  // A path may be any bytes, and must come back as it was.
+  const std::vector<std::uint8_t> journal(state.journal.begin(), state.journal.end());
   return nlohmann::json({{"process", process},
                          {"repetition", state.repetition},
-                         {"journal", state.journal},
+                         {"journal", journal},
                          {"began_s", state.began_s},
                          {"code", static_cast<int>(state.code)}})
-      .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+      .dump();
 }
 
 std::optional<RepeatState> repeat_state_from(const std::string& text, long process) {
@@ -66,7 +68,8 @@ std::optional<RepeatState> repeat_state_from(const std::string& text, long proce
     if (json.at("process").get<long>() != process) return std::nullopt;
     RepeatState state;
     state.repetition = json.at("repetition").get<int>();
-    state.journal = json.at("journal").get<std::string>();
+    const auto journal = json.at("journal").get<std::vector<std::uint8_t>>();
+    state.journal.assign(journal.begin(), journal.end());
     state.began_s = json.at("began_s").get<double>();
     state.code = static_cast<ExitCode>(json.at("code").get<int>());
     if (state.repetition < 2 || state.repetition > kMaxRepetitions) return std::nullopt;

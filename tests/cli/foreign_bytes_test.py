@@ -61,7 +61,7 @@ class ForeignBytes(tool.ToolTest):
 
     def test_arguments_and_path(self):
         journal = os.path.join(os.fsencode(self.folder), b"j\xff\x1b[2J.smk")
-        result = self.expect_clean(stepmark(*RUN, b"--json", b"--out", journal), tool.OK)
+        result = self.expect_clean(stepmark(*RUN, b"--json", b"--repeat", b"2", b"--out", journal), tool.OK)
         json.loads(result.out.decode("utf-8"))
         self.assertTrue(os.path.exists(journal), "the file has the name that was asked for")
         header, _ = self.facts(journal)
