@@ -303,10 +303,15 @@ struct Parser {
     for (const CLI::Option* option : scope->get_options()) {
       for (const std::string& name : option->get_lnames()) valid.push_back("--" + name);
     }
+    // An option that is already given cannot be what was meant.
+    std::vector<std::string> free;
+    std::copy_if(valid.begin(), valid.end(), std::back_inserter(free), [&](const auto& name) {
+      return std::find(words.begin(), words.end(), name) == words.end();
+    });
     for (const std::string& word : words) {
       if (&word != &words.front() && word.substr(0, 1) != "-") continue;  // a value
       if (std::find(valid.begin(), valid.end(), word) != valid.end()) continue;
-      const std::string nearest = nearest_name(word.substr(0, word.find('=')), valid);
+      const std::string nearest = nearest_name(word.substr(0, word.find('=')), free);
       if (!nearest.empty() && nearest != word) {
         return fmt::format("; did you mean '{}' instead of '{}'?", nearest, word);
       }

@@ -96,6 +96,9 @@ class Mistakes(tool.ToolTest):
         self.refuse(["rnu"], "no command 'rnu'", "run, plan")
         self.refuse(["repotr"], "did you mean 'report'")
         self.refuse(["run", "--sute", "quick"], "did you mean '--suite'")
+        given = stepmark("run", "--suite", "quick", "--sute", "quick")
+        self.expect(given, tool.USAGE)
+        self.assertNotIn("mean '--suite'", given.err)  # it is there already
         self.refuse(["run", "--suite", "quikc"], "did you mean 'quick'")
         self.refuse(["run", "--workload", "tinny"], "did you mean 'tiny'")
         self.refuse(["run", "--workload", "tiny", "--cluster", "aws-p9"], "did you mean 'aws-p")
