@@ -17,7 +17,7 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 
-[[ -f "$build/CMakeCache.txt" ]] || cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release >&2
+[[ -f "$build/CMakeCache.txt" ]] || cmake -G Ninja -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release >&2
 cmake --build "$build" --target stepmark_bench_all_reduce --parallel 2 >&2
 
 # Root in a container is the usual user of a rented machine.

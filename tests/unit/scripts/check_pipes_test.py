@@ -29,7 +29,9 @@ def run(text):
 
 
 def runs_shells(file):
-    return file.is_file() and (file.suffix == ".py" or "sh" in file.read_text(encoding="utf-8").split("\n", 1)[0])
+    if not file.is_file() or "__pycache__" in file.parts:
+        return False
+    return file.suffix == ".py" or "sh" in file.read_text(encoding="utf-8", errors="replace").split("\n", 1)[0]
 
 
 class CheckPipes(unittest.TestCase):

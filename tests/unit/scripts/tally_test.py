@@ -70,7 +70,7 @@ class OfCtest(unittest.TestCase):
         (root / "quiet.txt").write_text("Ran 3 tests in 0.1s\n\nOK (skipped=1)\n", encoding="utf-8")
         # As scripts/test calls it.
         limits = ["--test-output-size-passed", "10000000", "--test-output-size-failed", "10000000"]
-        subprocess.run(["cmake", "-S", root, "-B", root / "b"], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        subprocess.run(["cmake", "-G", "Ninja", "-S", root, "-B", root / "b"], check=True, stdout=subprocess.DEVNULL, timeout=60)
         subprocess.run(["ctest", "--output-junit", root / "junit.xml", *limits], cwd=root / "b", check=False,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
         cls.file = root / "tally"
