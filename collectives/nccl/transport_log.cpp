@@ -120,7 +120,8 @@ NcclTransport parse_transport_log(std::string_view text) {
 std::string to_lines(const NcclTransport& transport) {
   std::string lines;
   for (const auto& [name, values] : transport) {
-    for (const std::string& value : values) lines += name + '\t' + value + '\n';
+    for (const std::string& value : values)
+      lines.append(name).append("\t").append(value).append("\n");
   }
   return lines;
 }

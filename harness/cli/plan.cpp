@@ -229,7 +229,7 @@ ExitCode plan_command(const PlanOptions& options) {
   }
   facts.program = step_program(facts.model, facts.plan, 0);
   facts.validation = validate_step(facts.model, facts.plan);
-  const std::string text = 
+  const std::string text =
       options.json ? json_text(to_json(facts), {.indent = 2}) + "\n" : to_table(facts);
   write_stdout(text);
   return ExitCode::kOk;
