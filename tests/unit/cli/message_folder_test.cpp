@@ -122,7 +122,9 @@ TEST(LibraryStderr, FoldsWhatIsWrittenToTheDescriptor) {
   });
   EXPECT_THAT(text, HasSubstr("(repeated 1000 times, shown once: [vm:11] a library complains)"));
   EXPECT_EQ(text.find("complains", text.find("complains") + 1), text.find("complains)"));
-  EXPECT_THAT(text, HasSubstr("warning: ours, twice\nwarning: ours, twice\n"));
+  const std::size_t ours = text.find("warning: ours, twice\n");
+  ASSERT_NE(ours, std::string::npos) << text;
+  EXPECT_NE(text.find("warning: ours, twice\n", ours + 1), std::string::npos) << text;
   EXPECT_THAT(text, testing::EndsWith("warning: after it\n"));
 }
 
