@@ -22,6 +22,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/log_descriptor.h"
 #include "harness/cli/ledger.h"
 #include "harness/cli/process_watch.h"
 #include "harness/cli/signals.h"
@@ -98,6 +99,9 @@ void keep_only(int alive) {
     for (const int stream : {0, 1}) dup2(nothing, stream);
   }
   constexpr int kAlive = 3;
+  // Standard error is here what libraries write to (LibraryStderr); this process speaks for itself.
+  if (log_descriptor() != STDERR_FILENO) dup2(log_descriptor(), STDERR_FILENO);
+  set_log_descriptor(STDERR_FILENO);
   if (alive != kAlive) dup2(alive, kAlive);
   if (close_range(kAlive + 1, ~0U, 0) == 0) return;
   for (int fd = kAlive + 1; fd < 1024; ++fd) close(fd);
