@@ -56,7 +56,7 @@ double pairwise_inefficiency(std::span<const double> deviations, double variance
   double plain = 1;
   double transformed = 1;
   for (int pass = 0; pass < 3; ++pass) {
-    const double lost = pass == 0 ? 0 : std::min(plain / n, 0.5);
+    const double lost = pass == 0 ? 0 : std::clamp(plain / n, 0.0, 0.5);
     const auto corrected = [&](std::size_t lag) {
       const double raw = autocovariance_sum(deviations, lag) / variance;
       return lag == 0 ? 1 : raw * (1 - lost) + lost;
@@ -69,7 +69,6 @@ double pairwise_inefficiency(std::span<const double> deviations, double variance
       plain += 2 * (first + second);
       transformed += 2 * (transform(first) + transform(second));
     }
-    plain = std::max(plain, 1.0);
   }
   return std::max(transformed, 1.0);
 }

@@ -17,7 +17,7 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 TEST(LargestError, OneNormalErrorHasNormalTails) {
   EXPECT_NEAR(largest_error_exceeds(1.96, {.sd = 1}, {.sd = 0}, 20), 0.025, 1e-4);
   EXPECT_NEAR(largest_error_exceeds(1.96, {.sd = 0}, {.sd = 1}, 1), 0.025, 1e-4);
-  EXPECT_NEAR(largest_error_exceeds(1.96, {.sd = 0.6}, {.sd = 0.8}, 1), 0.025, 5e-4);
+  EXPECT_NEAR(largest_error_exceeds(1.96, {.sd = 0.6}, {.sd = 0.8}, 1), 0.025, 1e-3);
   EXPECT_NEAR(largest_error_quantile(0.025, {.sd = 1, .freedom = 2}, {.sd = 0}, 20), 4.303, 1e-3);
 }
 
@@ -109,7 +109,7 @@ TEST(VarianceComponents, ANoisyCaseIsNotToldByItsFamily) {
   }
   const auto parts = variance_components(std::vector{a, b}, std::vector<std::size_t>(kCases, 0),
                                          std::vector<double>(kCases, 0.0), 6);
-  EXPECT_GT(parts.own[3].sd, 0.15);
+  EXPECT_GT(parts.own[3].sd, 3 * parts.own[4].sd);
   EXPECT_LT(parts.own[4].freedom, 11);
 }
 

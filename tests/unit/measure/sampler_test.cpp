@@ -60,7 +60,9 @@ TEST(Sampler, ConstantTimesStopAtTheFewestSamples) {
   const Samples samples = sample(*control, {.min_samples = 12, .budget_s = 1e6},
                                  time.body([](int) { return 0.5; }), time.clock());
   EXPECT_EQ(samples.reason, StopReason::precision);
-  EXPECT_EQ(samples.time_s.size(), 12U);
+  EXPECT_GE(samples.time_s.size(), 40U) << "fewer effective samples do not stop for precision";
+  EXPECT_LE(samples.time_s.size(), 50U);
+  EXPECT_FALSE(samples.few_effective);
 }
 
 TEST(Sampler, StopsAtTheMostSamples) {
