@@ -37,7 +37,8 @@ std::string without_numbers(std::string_view path) {
   std::string kind;
   for_each_part(path, '/', [&](std::string_view part) {
     if (is_number(part)) return;
-    kind += (kind.empty() ? "" : "/") + std::string(part);
+    if (!kind.empty()) kind += '/';
+    kind += part;
   });
   return kind;
 }

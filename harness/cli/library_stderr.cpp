@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 
 #include "core/log_descriptor.h"
 #include "harness/cli/environment_variable.h"
+#include "harness/cli/helper_name.h"
 #include "harness/cli/message_folder.h"
 
 namespace stepmark {
@@ -57,7 +57,7 @@ void relay(int from, int to) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, nullptr);
   setsid();  // no part of a group that a launcher kills
-  prctl(PR_SET_NAME, "stepmark-stderr");
+  take_helper_name("stepmark-stderr");
   const bool reads = ::dup2(from, STDIN_FILENO) >= 0;
   // Results have nothing to do with this process: their reader must not wait for it.
   close_range(STDIN_FILENO + 1, STDERR_FILENO - 1, 0);

@@ -171,6 +171,8 @@ void RunGuard::on_signal(const ReceivedSignal& signal) {
   }
   told_to_leave_ = true;
   if (concluded_ >= 0) _exit(concluded_);
+  // A launcher in haste kills before this rank has left.
+  if (rank() > 0 || witness_spoke_) witness_.silence();
   const pid_t zero = rank() > 0 ? rank_zero() : 0;
   if (zero != 0) send_note(zero, note(rank(), signal.number));
   ask_to_end({.speaks = rank() == 0, .reason = "received " + signal_name(signal.number)});
@@ -180,6 +182,7 @@ void RunGuard::on_note(int value) {
   const int what = value & ((1 << kNoteBits) - 1);
   if (what == kWitnessSpoke) {
     witness_spoke_ = true;
+    if (told_to_leave_) witness_.silence();
     return;  // the launcher ends this rank, or its deadline
   }
   if (what == kYouWereStopped) {

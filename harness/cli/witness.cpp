@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,15 +13,13 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdint>
-#include <fstream>
 #include <new>
-#include <sstream>
 #include <string>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "core/log_descriptor.h"
+#include "harness/cli/helper_name.h"
 #include "harness/cli/ledger.h"
 #include "harness/cli/process_watch.h"
 #include "harness/cli/signals.h"
@@ -65,43 +62,16 @@ WitnessPage* shared_page() {
   return new (memory) WitnessPage();
 }
 
-// Who looks for the process by its command line or environment shall not find the witness.
-void take_another_name() {
-  prctl(PR_SET_NAME, "stepmark-watch");
-  std::ifstream file("/proc/self/stat");
-  std::string line;
-  std::getline(file, line);
-  const std::size_t name_end = line.rfind(')');
-  if (name_end == std::string::npos) return;
-  std::istringstream fields(line.substr(name_end + 1));
-  constexpr int kArgStart = 48;            // proc(5); the first field here is number 3
-  std::array<std::uintptr_t, 4> places{};  // arg_start, arg_end, env_start, env_end
-  std::string field;
-  for (int number = 3; fields >> field && number < kArgStart + 4; ++number) {
-    if (number >= kArgStart)
-      places[static_cast<std::size_t>(number - kArgStart)] = std::stoull(field);
-  }
-  environ = nullptr;
-  for (std::size_t i = 0; i < places.size(); i += 2) {
-    if (places[i] == 0 || places[i + 1] <= places[i]) continue;
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel says where our own words are
-    auto* begin = reinterpret_cast<char*>(places[i]);
-    const std::size_t size = places[i + 1] - places[i];
-    std::fill_n(begin, size, '\0');
-    if (i == 0) std::copy_n("stepmark-watch", std::min<std::size_t>(size - 1, 14), begin);
-  }
-}
-
 // Nothing of the process stays open but its stderr: a launcher waits for the end of its output.
 void keep_only(int alive) {
+  // Where our own lines go, which need not be the standard error that libraries write to.
+  dup2(log_descriptor(), STDERR_FILENO);
+  set_log_descriptor(STDERR_FILENO);
   const int nothing = open("/dev/null", O_RDWR);
   if (nothing >= 0) {
     for (const int stream : {0, 1}) dup2(nothing, stream);
   }
   constexpr int kAlive = 3;
-  // Standard error is here what libraries write to (LibraryStderr); this process speaks for itself.
-  if (log_descriptor() != STDERR_FILENO) dup2(log_descriptor(), STDERR_FILENO);
-  set_log_descriptor(STDERR_FILENO);
   if (alive != kAlive) dup2(alive, kAlive);
   if (close_range(kAlive + 1, ~0U, 0) == 0) return;
   for (int fd = kAlive + 1; fd < 1024; ++fd) close(fd);
@@ -116,23 +86,16 @@ void speak(const WitnessPage& page, pid_t process) {
   const std::string message =
       fmt::format("rank {} (pid {}, on {}) {}; {}", page.rank.load(), process, identity().host, how,
                   page.where[page.shown % 2].data());
-  std::string kept = page.kept.data();
-  const auto say = [&] { log_error("{}{}{}", message, kept.empty() ? "" : "; ", kept); };
-  const auto write = [&] {
-    if (page.keeps_journal) {
-      kept = end_abandoned_journal(page.journal.data(), message, ExitCode::kNotMeasured);
-    }
-  };
-  // A launcher that has lost all its ranks leaves at once and reads no more; one that has others to
-  // end takes its time, and who waits for it finds the journal complete.
-  const bool say_first = running_children(page.launcher).empty();
-  if (say_first) say();
+  // First: a launcher that has lost all its ranks leaves at once and reads no more. One that has
+  // others to end takes longer than writing does.
+  const std::string_view kept = page.kept.data();
+  log_error("{}{}{}", message, kept.empty() ? "" : "; ", kept);
+  if (!page.keeps_journal) return;
   try {
-    write();
+    end_abandoned_journal(page.journal.data(), message, ExitCode::kNotMeasured);
   } catch (const std::exception& error) {
     log_error("the journal of rank {} could not be ended: {}", page.rank.load(), error.what());
   }
-  if (!say_first) say();
 }
 
 // Before ranks know each other: rank 0 is the launcher's child that says so in its environment.
@@ -152,7 +115,7 @@ void tell_rank_zero(const WitnessPage& page) {
     if (signal != SIGALRM && signal != SIGCHLD) ::signal(signal, SIG_IGN);
   }
   keep_only(alive);
-  take_another_name();
+  take_helper_name("stepmark-watch");
   char byte = 0;
   while (read(3, &byte, 1) != 0) {
     if (errno != EINTR) break;

@@ -16,6 +16,7 @@
 #include <sstream>
 #include <thread>
 
+#include "core/log_descriptor.h"
 #include "harness/cli/crash_note.h"
 #include "harness/cli/process_watch.h"
 #include "results/record/journal.h"
@@ -36,13 +37,15 @@ std::string text_of(const std::string& path) {
 struct WitnessTest : testing::Test {
   // Runs `life` in a process with a witness and returns what was written to stderr when both are
   // gone.
-  std::string said_after(const std::function<void(Witness&)>& life) {
+  std::string said_after(
+      const std::function<void(Witness&)>& life, const std::function<void()>& before = [] {}) {
     const std::string log = folder.file("stderr");
     const std::string pid_file = folder.file("pid");
     process = fork();
     if (process == 0) {
       const int fd = open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
       dup2(fd, STDERR_FILENO);
+      before();
       Witness witness(3);
       std::ofstream(pid_file) << witness.pid();
       life(witness);
@@ -76,6 +79,15 @@ TEST_F(WitnessTest, SpeaksForAProcessThatWasKilled) {
 
 TEST_F(WitnessTest, SpeaksWhenALibraryEndsTheProcess) {
   EXPECT_THAT(said_after([](Witness&) { _exit(1); }), HasSubstr("is gone"));
+}
+
+TEST_F(WitnessTest, SpeaksWhereOurOwnLinesGo) {
+  const std::string elsewhere = folder.file("own");
+  const std::string said = said_after(
+      [&](Witness&) {},
+      [&] { set_log_descriptor(open(elsewhere.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)); });
+  EXPECT_EQ(said, "");
+  EXPECT_THAT(text_of(elsewhere), HasSubstr("is gone"));
 }
 
 TEST_F(WitnessTest, NamesTheFaultOfACrash) {
