@@ -108,8 +108,7 @@ TEST(JournalLimits, AnyMagnitudeIsReadAndShown) {
           timed.started_unix_s += 1;
         }
         const auto comparison = compare(std::vector{RunGroup{.label = "a", .runs = {back}},
-                                                    RunGroup{.label = "b", .runs = {other}}},
-                                        {.replicates = 10});
+                                                    RunGroup{.label = "b", .runs = {other}}});
         const auto what = fmt::format("{} number {} = {}", record.family, i, value);
         for (const auto& text :
              {run_table(back), runs_csv(std::span(&back, 1)), run_json(back).dump(),
