@@ -41,7 +41,7 @@ TEST_P(CausalShare, OfLlama3) {
 INSTANTIATE_TEST_SUITE_P(Lengths, CausalShare,
                          ::testing::Values(LongSequence{8192, 0.91}, LongSequence{131072, 0.66},
                                            LongSequence{524288, 0.61}),
-                         [](const auto& info) { return std::to_string(info.param.seq); });
+                         [](const auto& length) { return std::to_string(length.param.seq); });
 
 }  // namespace
 }  // namespace stepmark
