@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace stepmark {
@@ -95,7 +96,12 @@ std::vector<Membership> memberships(const std::string& root) {
       if (mount.type != type) continue;
       // A container may see only its own part of the tree, mounted from its group on.
       const bool below = mount.root != "/" && group.starts_with(mount.root);
-      out.push_back({root + mount.point, below ? "/" + group.substr(mount.root.size()) : group});
+      std::string inside = group;
+      if (below) {
+        inside.erase(0, mount.root.size());
+        inside.insert(inside.begin(), '/');
+      }
+      out.push_back({root + mount.point, std::move(inside)});
     }
   }
   return out;
