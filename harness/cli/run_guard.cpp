@@ -182,8 +182,8 @@ void RunGuard::on_note(int value) {
   const int what = value & ((1 << kNoteBits) - 1);
   if (what == kWitnessSpoke) {
     witness_spoke_ = true;
-    if (told_to_leave_) witness_.silence();
-    return;  // the launcher ends this rank, or its deadline
+    witness_.silence();  // what becomes of this rank follows from that
+    return;              // the launcher ends this rank, or its deadline
   }
   if (what == kYouWereStopped) {
     was_stopped_ = true;

@@ -146,6 +146,12 @@ Witness::Witness(int rank, int spoke) : page_(shared_page()) {
   std::array<int, 2> ends{};
   STEPMARK_CHECK(pipe2(ends.data(), O_CLOEXEC) == 0, "no pipe: {}", strerrordesc_np(errno));
   const pid_t process = getpid();
+  // What comes from here on waits for the SignalThread, which has the signals blocked too: a
+  // launcher that ends this process shall not look like one that killed it.
+  sigset_t wait;
+  sigemptyset(&wait);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&wait, signal);
+  pthread_sigmask(SIG_BLOCK, &wait, nullptr);
   pid_ = fork();
   if (pid_ == 0) {
     close(ends[1]);

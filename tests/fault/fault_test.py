@@ -197,8 +197,13 @@ class Faults(tool.ToolTest):
                 self.addCleanup(job.kill)
                 pid = job.rank_pid(rank, wait_for="stepmark-watch")
                 os.kill(pid, signal.SIGKILL)
-                result = job.end(ENDS_WITHIN_S)
-                self.assertEqual(result.code, KILLED, str(result))
+                deadline = time.monotonic() + ENDS_WITHIN_S
+                while any(map(tool.process_runs, tool.children(job.process.pid))):
+                    self.assertLess(time.monotonic(), deadline, "a rank stays")
+                    time.sleep(0.05)
+                # mpirun 4.1.4 itself does not always end when a rank dies in MPI_Init.
+                result = job.end(10)
+                self.assertIn(result.code, (KILLED, None), str(result))
                 errors = [line for line in result.err.splitlines() if "error: " in line]
                 self.assertEqual(len(errors), 1, str(result))
                 self.assertRegex(errors[0], rf"rank {rank} \(pid {pid}.*is gone.*start of the (job|program)")
