@@ -81,7 +81,8 @@ INSTANTIATE_TEST_SUITE_P(
     Noise, FivePercentDelay,
     ::testing::Values(
         Scenario{.name = "quiet", .noise = 0.005, .stated = true},
-        Scenario{.name = "shifted", .between_run_sd = 0.01, .least_found = 12, .stated = true},
+        // 5 % less the margin is two standard errors of one run a side: seldom enough for 36 cases.
+        Scenario{.name = "shifted", .between_run_sd = 0.01, .least_found = 6, .stated = true},
         Scenario{
             .name = "correlated", .noise = 0.01, .correlation = 0.5, .count = 100, .stated = true}),
     [](const auto& scenario) { return std::string(scenario.param.name); });
