@@ -94,7 +94,7 @@ std::vector<double> normal_scores(std::span<const double> x) {
   const auto n = static_cast<double>(x.size());
   std::vector<double> scores(x.size());
   for (std::size_t begin = 0; begin < order.size();) {
-    std::size_t end = begin;
+    std::size_t end = begin + 1;
     while (end < order.size() && x[order[end]] == x[order[begin]]) ++end;
     const double rank = static_cast<double>(begin + 1 + end) / 2;
     const double score = boost::math::quantile(boost::math::normal(), (rank - 0.375) / (n + 0.25));
@@ -143,6 +143,8 @@ Dependence dependence_of_median(std::span<const double> x) {
   const auto n = static_cast<double>(x.size());
   Dependence out{.freedom = std::max(1.0, (n - 1) / 2)};
   if (x.size() < kFewest) return out;
+  // Values without an order have no ranks.
+  if (std::any_of(x.begin(), x.end(), [](double value) { return std::isnan(value); })) return out;
   const std::vector<double> scores = deviations_of(normal_scores(x));
   const double variance = autocovariance_sum(scores, 0);
   if (!(variance > 0)) return out;

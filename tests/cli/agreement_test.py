@@ -90,7 +90,7 @@ class Apart(tool.ToolTest):
         for first, second, text in (
                 (self.words(), self.words(suite=broken), "broken.yaml:6:5"),
                 (self.words(suite=broken), self.words(), "broken.yaml:6:5"),
-                (self.words(), self.words("--sute", "x"), "did you mean '--suite'"),
+                (self.words(), self.words("--bugdet", "5s"), "did you mean '--budget'"),
                 (self.words("--budget", "soon"), self.words(), "soon"),
                 (self.words(), self.words(suite=self.path("none.yaml")), "none.yaml")):
             self.expect_refused(first, second, text)
