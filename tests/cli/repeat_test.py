@@ -119,11 +119,9 @@ class Alone(tool.ToolTest):
 
     def test_resume_measures_what_is_missing(self):
         self.expect(stepmark(*self.command, "--repeat", 3), tool.OK)
-        with open(self.journal, encoding="utf-8") as file:
-            lines = file.read().splitlines(keepends=True)
-        kept = [line for line in lines if json.loads(line)["type"] != "end"
-                and json.loads(line).get("repetition", 1) != 2]
-        self.write("run.smk", "".join(kept))
+        kept = [line for line in tool.read_lines(self.journal) if line["type"] != "end"
+                and line.get("repetition", 1) != 2]
+        self.write("run.smk", tool.journal_text(kept))
         before = by_repetition(self.journal)
         result = stepmark(*self.command, "--resume")  # the journal knows that it is three
         self.expect(result, tool.OK, "repetition 2 of 3")
