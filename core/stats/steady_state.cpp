@@ -29,7 +29,7 @@ std::vector<double> ranks_of(std::span<const double> x) {
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return x[a] < x[b]; });
   std::vector<double> ranks(x.size());
   for (std::size_t begin = 0; begin < order.size();) {
-    std::size_t end = begin;
+    std::size_t end = begin + 1;  // goes on also where a value is not equal to itself
     while (end < order.size() && x[order[end]] == x[order[begin]]) ++end;
     const double shared = static_cast<double>(begin + 1 + end) / 2;
     for (std::size_t i = begin; i < end; ++i) ranks[order[i]] = shared;

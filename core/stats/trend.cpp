@@ -38,6 +38,7 @@ double linear_drift(std::span<const double> x, double significant) {
   y.reserve(x.size());
   for (const double value : x) y.push_back(std::clamp(value, middle - spread, middle + spread));
   const double rise = fitted_rise(y);
+  if (!std::isfinite(rise)) return 0;  // times near the largest double: no slope to speak of
   const std::size_t half = y.size() / 2;
   const std::span<const double> all(y);
   for (const auto part : {all.first(half), all.last(half)}) {

@@ -122,5 +122,21 @@ TEST(JournalLimits, AnyMagnitudeIsReadAndShown) {
   }
 }
 
+// Sums and slopes of such times overflow: what is computed from them ends all the same.
+TEST(JournalLimits, HugeSamplesThatDriftAreReadToAnEnd) {
+  for (const double scale : {1e300, 1e306, 1e307}) {
+    std::vector<double> times;
+    for (int i = 0; i < 100; ++i) {
+      times.push_back(scale * (1 + i / 10.0 + (i % 7) / 100.0));
+    }
+    auto run = synthetic::run({.seed = 1, .collectives = false, .kernels = false, .steps = false});
+    run.records = {synthetic::step("tiny", std::vector<double>(100, 0.1), false)};
+    run.records.front().series.front().values = times;
+    const auto back = parse_journal(synthetic::chained(synthetic::lines_of(run)), "a.smk");
+    ASSERT_EQ(back.records.size(), 1U) << scale;
+    EXPECT_NE(run_table(back), "");
+  }
+}
+
 }  // namespace
 }  // namespace stepmark
