@@ -134,7 +134,8 @@ Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::str
   v.reason = label_difference(*a.records.front(), *b.records.front());
   if (!usable(a) || !usable(b)) {
     v.verdict = Verdict::undecided;
-    v.reason = fmt::format("fewer than {} steady samples", kFewestSamples);
+    v.reason = fmt::format("fewer than {} steady samples, or one outside {} s to {} s",
+                           kFewestSamples, kShortest, kLongest);
     return out;
   }
   out.tested = true;

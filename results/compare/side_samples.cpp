@@ -46,7 +46,8 @@ Groups by_repetition(const Run& run, const Record& record) {
 
 bool enough(std::span<const double> samples) {
   return samples.size() >= kFewestSamples &&
-         std::all_of(samples.begin(), samples.end(), [](double x) { return x > 0; });
+         std::all_of(samples.begin(), samples.end(),
+                     [](double x) { return x >= kShortest && x <= kLongest; });
 }
 
 void append(Groups& to, Groups from) {

@@ -13,6 +13,11 @@ namespace stepmark {
 
 inline constexpr std::size_t kFewestSamples = 6;  // below, a median has no 95 % interval
 
+// What a clock can give, in seconds. A file may say anything: beyond, logarithms and squares of
+// times are no numbers any more.
+inline constexpr double kShortest = 1e-12;
+inline constexpr double kLongest = 1e9;
+
 // A case on one side: a record per journal (of repetitions: what they say together) and the steady
 // samples per run. A repetition counts as a run; one that lacks the case has no samples.
 struct SideCase {
@@ -30,7 +35,7 @@ struct SideCase {
 // Runs of the side: repetitions within journals counted.
 [[nodiscard]] int runs_of(const RunGroup& group);
 [[nodiscard]] double side_median(const SideCase& side);  // median of the runs' medians
-// Every run that has the case has enough positive samples, and one has.
+// Every run that has the case has enough samples, all between kShortest and kLongest, and one has.
 [[nodiscard]] bool usable(const SideCase& side);
 
 }  // namespace stepmark

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "core/yaml.h"  // nearest_name
 #include "results/record/journal_limits.h"
 
@@ -172,7 +173,7 @@ nlohmann::json parse_json(std::string_view text) {
     // "[json.exception.parse_error.101] parse error at line 1, column 7: ...": ours is the number.
     std::string_view what = error.what();
     what.remove_prefix(std::min(what.find("] ") + 2, what.size()));
-    throw Error(ExitCode::kUsage, fmt::format("not JSON: {}", what.substr(0, 200)));
+    throw Error(ExitCode::kUsage, fmt::format("not JSON: {}", printable_line(what.substr(0, 200))));
   }
 }
 

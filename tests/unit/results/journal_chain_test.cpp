@@ -207,6 +207,20 @@ TEST(Chain, AcceptedDamageIsReadOnAndLabelledEverywhere) {
               AllOf(HasSubstr("a.smk: line 3: damaged"), HasSubstr("baseline only: damaged")));
 }
 
+// What is said of a line that is no UTF-8 is UTF-8: it goes into JSON like every warning.
+TEST(Chain, BytesOfADamagedLineStayPrintable) {
+  auto lines = split(synthetic::chained(synthetic::lines_of(small_run())));
+  for (const char* byte : {"\x97", "\xff", "\x1b"}) {
+    auto changed = lines;
+    changed[2].replace(changed[2].find("\"family\""), 1, byte);
+    const auto run = parse_journal(joined(changed), "a.smk", {.accept_damaged = true});
+    EXPECT_THAT(run.damaged_lines, ElementsAre(3));
+    EXPECT_NO_THROW(static_cast<void>(run_json(run).dump()));
+    EXPECT_NO_THROW(static_cast<void>(report_data(std::span(&run, 1)).dump()));
+    EXPECT_EQ(run_table(run).find('\x1b'), std::string::npos);
+  }
+}
+
 TEST(Chain, ChangedFiguresAreReplacedByThoseOfTheSamples) {
   const auto original = small_run();
   auto run = original;

@@ -138,5 +138,23 @@ TEST(JournalLimits, HugeSamplesThatDriftAreReadToAnEnd) {
   }
 }
 
+TEST(JournalLimits, TimesThatNoClockGivesAreNotCompared) {
+  for (const double strange : {1e308, 1e-320, 1e12}) {
+    auto run = synthetic::run({.seed = 1, .collectives = false, .kernels = false, .steps = false});
+    run.records = {
+        synthetic::step("tiny", {0.25, 0.26, 0.25, 0.25, 0.27, 0.25, 0.25, 0.25}, false)};
+    run.header.cases = {run.records.front().case_id};
+    run.records.front().series.front().values.back() = strange;
+    auto other = run;
+    other.header.run_id = "other";
+    other.records.front().started_unix_s += 1;
+    const auto comparison = compare(std::vector{RunGroup{.label = "a", .runs = {run}},
+                                                RunGroup{.label = "b", .runs = {other}}});
+    const auto& verdict = comparison.sides.at(0).cases.at(0);
+    EXPECT_EQ(verdict.verdict, Verdict::undecided);
+    EXPECT_THAT(verdict.reason, HasSubstr("outside 1e-12 s to 1000000000 s"));
+  }
+}
+
 }  // namespace
 }  // namespace stepmark
