@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +15,7 @@
 #include "harness/exec/executor.h"
 #include "harness/measure/sampler.h"
 #include "harness/measure/telemetry.h"
-#include "harness/spec/cluster.h"
+#include "harness/spec/known_gpu.h"
 #include "harness/spec/suite.h"
 #include "harness/spec/workload.h"
 #include "results/record/record.h"
@@ -46,7 +45,7 @@ struct CaseContext {
   Control& control;
   Comm& world;
   Executor& executor;
-  const std::optional<Cluster>& cluster;
+  const PeakReference& reference;  // specified peaks of the device
   const DevicePeaks& peaks;
   StopRule rule;
   Progress progress;

@@ -14,6 +14,7 @@
 #include "core/stats.h"
 #include "core/units.h"
 #include "harness/cases/common.h"
+#include "harness/cases/peak_record.h"
 #include "harness/cases/step_check.h"
 #include "harness/cases/step_split.h"
 #include "harness/exec/trace.h"
@@ -74,6 +75,7 @@ class StepCase final : public Case {
       timelines.push_back(runnable->timeline());
       return static_cast<double>(timelines.back().step_ns) * 1e-9;
     });
+    add_power_cap(record, context.reference);
     add_check(record, "loss after timing", all_ranks(context.control, std::isfinite(state.loss())),
               number_text("{:.4f}", state.loss()));
     add_timeline(record, context, program,
@@ -102,12 +104,7 @@ class StepCase final : public Case {
     add("hardware_flops_per_step", flops * ranks);
     add("parameters", static_cast<double>(model_.parameters()));
     add("memory_bytes_per_rank", static_cast<double>(memory_bytes(program)));
-    if (context.cluster) {
-      if (const auto peak = context.cluster->dense_peak_flops(plan_.precision)) {
-        add("peak_flops_per_s", *peak);
-      }
-      record.texts.emplace_back("cluster", context.cluster->name);
-    }
+    add_peak_reference(record, context.reference, plan_.precision);
     if (context.peaks.gemm_of(plan_.precision) > 0) {
       add("achievable_flops_per_s", context.peaks.gemm_of(plan_.precision));
     }

@@ -53,6 +53,7 @@ void add_telemetry(Record& record, Control& control, const TelemetrySummary& own
   add("gpu_power_w", all.power_mean_w);
   add("gpu_power_w_max", all.power_max_w);
   if (world.power_sum_mean_w > 0) add("gpu_power_w_sum", world.power_sum_mean_w);
+  add("gpu_power_limit_w", all.power_limit_w);
   add("gpu_sm_clock_mhz", all.sm_clock_median_mhz);
   add("gpu_sm_clock_mhz_min", all.sm_clock_min_mhz);
   add("gpu_memory_clock_mhz", all.memory_clock_median_mhz);

@@ -20,6 +20,7 @@ class HostMachine final : public Machine {
   [[nodiscard]] Comm& world() override { return world_; }
   [[nodiscard]] std::int64_t memory_bytes() const override { return resources_.memory_bytes; }
   [[nodiscard]] bool exclusive() const override { return !resources_.oversubscribed; }
+  [[nodiscard]] FoundAccelerator found() const override { return {.name = "CPU", .is_gpu = false}; }
   // CPUs that do nothing are performance left out, where CPUs do the work.
   [[nodiscard]] std::vector<std::string> labels() const override {
     if (resources_.unused.empty()) return {};

@@ -14,6 +14,7 @@
 #include "harness/cli/resources.h"
 #include "harness/exec/executor.h"
 #include "harness/measure/telemetry.h"
+#include "harness/spec/accelerator.h"
 #include "results/record/environment.h"
 
 namespace stepmark {
@@ -51,6 +52,8 @@ class Machine {
   // Of this rank's device, on all ranks or none; null where there is none.
   [[nodiscard]] virtual Telemetry* telemetry() { return nullptr; }
   [[nodiscard]] virtual double cache_bytes() const { return 0; }  // the largest; 0: unknown
+  // This rank's accelerator, as its driver says.
+  [[nodiscard]] virtual FoundAccelerator found() const = 0;
   // Remarks that belong to every record of this run.
   [[nodiscard]] virtual std::vector<std::string> labels() const { return {}; }
   // Why no time measured here is performance ("single-gpu-timesliced"); empty when it is.

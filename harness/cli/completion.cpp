@@ -23,7 +23,7 @@ constexpr std::string_view kScript = R"sh(_stepmark() {
   case "${COMP_WORDS[1]}" in
 @CASES@  esac
   case "${COMP_WORDS[1]}" in
-    list) words="$words workloads suites clusters cases backends" ;;
+    list) words="$words workloads suites clusters gpus cases backends" ;;
     completion) words="$words bash zsh" ;;
   esac
   COMPREPLY=($(compgen -W "$words" -f -- "$current"))

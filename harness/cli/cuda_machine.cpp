@@ -18,6 +18,7 @@
 #include "collectives/nccl/nccl_world.h"
 #include "collectives/nccl/transport_log.h"
 #include "core/error.h"
+#include "core/units.h"
 #include "harness/cases/common.h"
 #include "harness/cli/backends.h"
 #include "harness/cli/together.h"
@@ -94,6 +95,17 @@ class CudaMachine final : public Machine {
     return choice_.shared ? "single-gpu-timesliced" : "";
   }
 
+  // NVML speaks of the whole GPU, CUDA of the part that this process may use.
+  [[nodiscard]] FoundAccelerator found() const override {
+    constexpr double kWhole = 0.9;  // of the memory: CUDA and the driver keep some
+    const std::int64_t usable_mib = facts_.total_bytes / kMiB;
+    const auto known = nvml_identity({.pci_bus_id = facts_.pci_bus_id});
+    if (!known) return {.name = facts_.name, .memory_mib = usable_mib, .whole = !is_mig()};
+    const bool all_memory =
+        static_cast<double>(usable_mib) >= kWhole * static_cast<double>(known->memory_mib);
+    return {.name = known->name, .memory_mib = known->memory_mib, .whole = all_memory && !is_mig()};
+  }
+
   [[nodiscard]] std::vector<EnvironmentFact> facts() const override {
     std::vector<EnvironmentFact> facts{
         {.group = "hardware", .name = "GPU", .value = facts_.name},
@@ -121,6 +133,9 @@ class CudaMachine final : public Machine {
   }
 
  private:
+  // "NVIDIA H100 80GB HBM3 MIG 3g.40gb"
+  [[nodiscard]] bool is_mig() const { return facts_.name.find(" MIG ") != std::string::npos; }
+
   // What NCCL says of the ways between all ranks together: no rank knows them all.
   void observe_transport(Control& control, bool log_is_ours) {
     if (!log_is_ours) {

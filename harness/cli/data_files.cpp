@@ -83,4 +83,12 @@ std::vector<Workload> shipped_workloads() {
   return workloads;
 }
 
+std::vector<KnownGpu> shipped_gpus() {
+  std::vector<KnownGpu> gpus;
+  for (const std::string& name : shipped("gpus")) {
+    gpus.push_back(read_known_gpu(find_file("gpus", name)));
+  }
+  return gpus;
+}
+
 }  // namespace stepmark

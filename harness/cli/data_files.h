@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shipped data: workloads, suites, clusters. Found beside the installed program (share/stepmark)
-// or, when run from a build folder, in the source tree's cluster-configs.
+// Shipped data: workloads, suites, clusters, GPUs. Found beside the installed program
+// (share/stepmark) or, when run from a build folder, in the source tree's cluster-configs.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "harness/spec/cluster.h"
+#include "harness/spec/known_gpu.h"
 #include "harness/spec/suite.h"
 #include "harness/spec/workload.h"
 
 namespace stepmark {
 
-// Folder with workloads/, suites/, clusters/. Error(kEnvironment) when there is none.
+// Folder with workloads/, suites/, clusters/, gpus/. Error(kEnvironment) when there is none.
 [[nodiscard]] const std::string& data_folder();
 // Names (files without ".yaml") in data_folder()/kind, sorted.
 [[nodiscard]] std::vector<std::string> shipped(const std::string& kind);
@@ -22,5 +22,6 @@ namespace stepmark {
 [[nodiscard]] std::string read_text_file(const std::string& path);  // Error(kUsage) with errno text
 
 [[nodiscard]] std::vector<Workload> shipped_workloads();
+[[nodiscard]] std::vector<KnownGpu> shipped_gpus();
 
 }  // namespace stepmark

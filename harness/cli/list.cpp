@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command `list`: what can be named elsewhere.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
@@ -48,8 +49,21 @@ Rows cluster_rows() {
   for (const std::string& name : shipped("clusters")) {
     const Cluster c = read_cluster(find_file("clusters", name));
     rows.push_back({c.name, c.provider, c.accelerator, std::to_string(c.accelerators_per_node),
-                    c.bf16_dense_tflops ? fmt::format("{:g}", *c.bf16_dense_tflops) : "N/A",
+                    c.peaks.bf16 ? fmt::format("{:g}", *c.peaks.bf16) : "N/A",
                     c.scale_out_gb_per_s > 0 ? fmt::format("{:g}", c.scale_out_gb_per_s) : "N/A"});
+  }
+  return rows;
+}
+
+Rows gpu_rows() {
+  Rows rows{{"gpu", "driver's name", "memory", "bf16 TFLOP/s", "fp8 TFLOP/s", "memory TB/s",
+             "NVLink GB/s", "at W"}};
+  const auto shown = [](double value) { return value > 0 ? fmt::format("{:g}", value) : "N/A"; };
+  for (const KnownGpu& gpu : shipped_gpus()) {
+    rows.push_back({gpu.name, fmt::format("{}", fmt::join(gpu.driver_names, ", ")),
+                    gpu.memory.text(), shown(gpu.peaks.bf16.value_or(0)),
+                    shown(gpu.peaks.fp8.value_or(0)), shown(gpu.memory_tb_per_s),
+                    shown(gpu.nvlink_gb_per_s), shown(gpu.power_w)});
   }
   return rows;
 }
@@ -103,6 +117,7 @@ ExitCode list_command(const ListOptions& options) {
   if (options.what == "workloads") rows = workload_rows();
   if (options.what == "suites") rows = suite_rows();
   if (options.what == "clusters") rows = cluster_rows();
+  if (options.what == "gpus") rows = gpu_rows();
   if (options.what == "cases") rows = case_rows(options);
   if (options.what == "backends") rows = backend_rows();
   const std::string text = options.json ? as_json(rows) : as_table(rows);

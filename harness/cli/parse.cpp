@@ -248,9 +248,9 @@ struct Parser {
 
   void add_list() {
     CLI::App* cmd = app.add_subcommand("list", "List what can be named elsewhere");
-    cmd->add_option("what", list.what, "workloads, suites, clusters, cases or backends")
+    cmd->add_option("what", list.what, "workloads, suites, clusters, gpus, cases or backends")
         ->required()
-        ->check(CLI::IsMember({"workloads", "suites", "clusters", "cases", "backends"}));
+        ->check(CLI::IsMember({"workloads", "suites", "clusters", "gpus", "cases", "backends"}));
     cmd->add_option("--suite", list.suite, "Suite whose cases are listed")->capture_default_str();
     cmd->add_option("--ranks", list.ranks, "World size the cases are for")
         ->check(whole(1, kMaxRanks))

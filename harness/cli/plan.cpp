@@ -77,7 +77,7 @@ std::optional<MemoryLever> lever_of(const Facts& facts, std::int64_t available) 
 
 // What the plan needs against what the cluster has, in one unit.
 std::string fit_text(const Facts& facts) {
-  const auto available = facts.cluster->memory_bytes();
+  const auto available = facts.cluster->memory.bytes();
   if (!available) {
     return fmt::format("{} does not say how much memory an accelerator has\n", facts.cluster->name);
   }
@@ -86,9 +86,9 @@ std::string fit_text(const Facts& facts) {
       format_bytes_alike(static_cast<double>(needed), static_cast<double>(*available));
   std::string text =
       fmt::format("{} has {} per accelerator ({}), the plan needs {}: ", facts.cluster->name, have,
-                  facts.cluster->memory_mib > 0
-                      ? fmt::format("{} MiB as the driver reports it", facts.cluster->memory_mib)
-                      : fmt::format("\"{:g} GB\" read as 1e9 bytes each", facts.cluster->memory_gb),
+                  facts.cluster->memory.mib > 0
+                      ? fmt::format("{} MiB as the driver reports it", facts.cluster->memory.mib)
+                      : fmt::format("\"{:g} GB\" read as 1e9 bytes each", facts.cluster->memory.gb),
                   need);
   if (needed <= *available) {
     return text + "fits, if driver, CUDA and NCCL take no more than the difference\n";
@@ -108,7 +108,7 @@ std::string fit_text(const Facts& facts) {
 }
 
 nlohmann::json fit_json(const Facts& facts) {
-  const auto available = facts.cluster->memory_bytes();
+  const auto available = facts.cluster->memory.bytes();
   nlohmann::json fit{{"cluster", facts.cluster->name}, {"available_bytes", nullptr}};
   if (!available) return fit;
   fit["available_bytes"] = *available;

@@ -16,6 +16,7 @@
 #include "harness/cli/agreement.h"
 #include "harness/cli/backends.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/device_peaks.h"
 #include "harness/cli/environment_variable.h"
 #include "harness/cli/launch.h"
 #include "harness/cli/ledger.h"
@@ -144,6 +145,7 @@ class RunSession {
                              .share_gpu = options_.share_gpu,
                              .nccl_choices = options_.nccl_choices,
                              .deadline_s = options_.start_deadline_s});
+    reference_ = device_peaks(control(), config_.cluster, machine_->found());
     const bool exclusive = all_ranks(control(), machine_->exclusive());
     open_journal();
     if (is_root()) announce();
@@ -327,7 +329,7 @@ class RunSession {
     CaseContext context{.control = control(),
                         .world = machine_->world(),
                         .executor = machine_->executor(),
-                        .cluster = config_.cluster,
+                        .reference = reference_,
                         .peaks = peaks_,
                         .rule = {.precision = config_.suite.precision, .budget_s = budget},
                         .progress = {},
@@ -444,6 +446,7 @@ class RunSession {
   bool stopped_early_ = false;  // as a signal asked
   std::vector<Case*> todo_;
   std::unique_ptr<Machine> machine_;
+  PeakReference reference_;
   DevicePeaks peaks_;
 };
 

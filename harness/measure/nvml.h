@@ -15,7 +15,10 @@ using Return = int;  // nvmlReturn_t
 inline constexpr Return kSuccess = 0;
 inline constexpr Return kNotSupported = 3;
 
-using Device = struct DeviceTag*;            // nvmlDevice_t
+using Device = struct DeviceTag*;  // nvmlDevice_t
+struct Memory {                    // nvmlMemory_t, bytes
+  unsigned long long total, free, used;
+};
 inline constexpr int kClockSm = 1;           // NVML_CLOCK_SM
 inline constexpr int kClockMemory = 2;       // NVML_CLOCK_MEM
 inline constexpr int kTemperatureGpu = 0;    // NVML_TEMPERATURE_GPU
@@ -45,6 +48,7 @@ inline constexpr unsigned long long kReasonDisplayClock = 0x100;
   X(Return(const char*, Device*), nvmlDeviceGetHandleByPciBusId_v2)                 \
   X(Return(Device, char*, unsigned), nvmlDeviceGetName)                             \
   X(Return(Device, char*, unsigned), nvmlDeviceGetUUID)                             \
+  X(Return(Device, Memory*), nvmlDeviceGetMemoryInfo)                               \
   X(Return(Device, unsigned*), nvmlDeviceGetPowerUsage)                             \
   X(Return(Device, unsigned*), nvmlDeviceGetEnforcedPowerLimit)                     \
   X(Return(Device, unsigned long long*), nvmlDeviceGetTotalEnergyConsumption)       \

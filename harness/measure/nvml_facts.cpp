@@ -49,7 +49,29 @@ class Facts {
 
 std::string on_or_off(int value) { return value != 0 ? "on" : "off"; }
 
+// Empty where the library does not tell.
+std::string name_of(const nvml::Library& nvml, nvml::Device device) {
+  std::array<char, nvml::kTextBytes> text{};
+  const bool told = nvml.nvmlDeviceGetName != nullptr &&
+                    nvml.nvmlDeviceGetName(device, text.data(), nvml::kTextBytes) == nvml::kSuccess;
+  return told ? text.data() : "";
+}
+
 }  // namespace
+
+std::optional<NvmlIdentity> nvml_identity(const NvmlTarget& target) {
+  const nvml::Library nvml;
+  const nvml::Device device = nvml.find(target.pci_bus_id, target.ordinal);
+  nvml::Memory memory{};
+  if (device == nullptr || nvml.nvmlDeviceGetMemoryInfo == nullptr ||
+      nvml.nvmlDeviceGetMemoryInfo(device, &memory) != nvml::kSuccess) {
+    return std::nullopt;
+  }
+  NvmlIdentity identity{.name = name_of(nvml, device),
+                        .memory_mib = static_cast<std::int64_t>(memory.total >> 20)};
+  if (identity.name.empty()) return std::nullopt;
+  return identity;
+}
 
 std::vector<EnvironmentFact> nvml_facts(const NvmlTarget& target) {
   const nvml::Library nvml;
@@ -57,10 +79,7 @@ std::vector<EnvironmentFact> nvml_facts(const NvmlTarget& target) {
   if (device == nullptr) return {};
   Facts facts(nvml, device);
   std::array<char, nvml::kTextBytes> text{};
-  if (nvml.nvmlDeviceGetName != nullptr &&
-      nvml.nvmlDeviceGetName(device, text.data(), nvml::kTextBytes) == nvml::kSuccess) {
-    facts.text("hardware", "GPU", text.data());
-  }
+  facts.text("hardware", "GPU", name_of(nvml, device));
   if (nvml.nvmlSystemGetDriverVersion != nullptr &&
       nvml.nvmlSystemGetDriverVersion(text.data(), nvml::kTextBytes) == nvml::kSuccess) {
     facts.text("software", "NVIDIA driver", text.data());

@@ -56,6 +56,7 @@ class NvmlTelemetry final : public Telemetry {
     reasons_ = 0;
     corrected_ = ecc(nvml::kEccCorrected);
     uncorrected_ = ecc(nvml::kEccUncorrected);
+    power_limit_w_ = power_limit();
     energy_j_ = energy();
     begin_ = Clock::now();
     stopping_ = false;
@@ -74,6 +75,7 @@ class NvmlTelemetry final : public Telemetry {
     read();
     out.samples = seen_.count;
     out.energy_j = difference(energy_j_, energy_j);
+    out.power_limit_w = lower(power_limit_w_, power_limit());
     out.ecc_corrected = difference(corrected_, ecc(nvml::kEccCorrected));
     out.ecc_uncorrected = difference(uncorrected_, ecc(nvml::kEccUncorrected));
     if (!seen_.power_w.empty()) {
@@ -106,6 +108,11 @@ class NvmlTelemetry final : public Telemetry {
     return *after - *before;
   }
 
+  static std::optional<double> lower(const std::optional<double>& a,
+                                     const std::optional<double>& b) {
+    return a && b ? std::min(*a, *b) : a ? a : b;
+  }
+
   static void summarise(const std::vector<double>& values, std::optional<double>& min,
                         std::optional<double>& middle) {
     if (values.empty()) return;
@@ -116,6 +123,10 @@ class NvmlTelemetry final : public Telemetry {
   [[nodiscard]] std::optional<double> ecc(int kind) const {
     return ask<unsigned long long>(library_->nvmlDeviceGetTotalEccErrors, device_, kind,
                                    nvml::kEccVolatile);
+  }
+  [[nodiscard]] std::optional<double> power_limit() const {
+    const auto mw = ask<unsigned>(library_->nvmlDeviceGetEnforcedPowerLimit, device_);
+    return mw ? std::optional(*mw * 1e-3) : std::nullopt;
   }
   [[nodiscard]] std::optional<double> energy() const {
     const auto mj = ask<unsigned long long>(library_->nvmlDeviceGetTotalEnergyConsumption, device_);
@@ -165,7 +176,7 @@ class NvmlTelemetry final : public Telemetry {
   std::string uuid_;
   Seen seen_;
   unsigned long long reasons_ = 0;
-  std::optional<double> energy_j_, corrected_, uncorrected_;
+  std::optional<double> power_limit_w_, energy_j_, corrected_, uncorrected_;
   Clock::time_point begin_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -3,7 +3,9 @@
 // names). Where there is none, there is no telemetry and there are no facts: nothing fails.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,14 @@ struct NvmlTarget {
 [[nodiscard]] std::unique_ptr<Telemetry> make_nvml_telemetry(const NvmlTarget& target,
                                                              double interval_s = 0.02,
                                                              std::string* why = nullptr);
+
+// What the driver calls the GPU, and its memory: what GPUs are known by. Nothing where NVML does
+// not say either.
+struct NvmlIdentity {
+  std::string name;
+  std::int64_t memory_mib = 0;
+};
+[[nodiscard]] std::optional<NvmlIdentity> nvml_identity(const NvmlTarget& target = {});
 
 // Driver, GPU name, power limit, ECC, persistence, highest clocks, PCIe, NVLinks; group "hardware"
 // or "software". All but the PCIe width in use are part of the fingerprint.

@@ -12,9 +12,10 @@ namespace stepmark {
 namespace {
 
 using Field = std::optional<double> TelemetrySummary::*;
-constexpr std::array<std::pair<const char*, Field>, 10> kFields{
+constexpr std::array<std::pair<const char*, Field>, 11> kFields{
     {{"power_mean_w", &TelemetrySummary::power_mean_w},
      {"power_max_w", &TelemetrySummary::power_max_w},
+     {"power_limit_w", &TelemetrySummary::power_limit_w},
      {"sm_clock_min_mhz", &TelemetrySummary::sm_clock_min_mhz},
      {"sm_clock_median_mhz", &TelemetrySummary::sm_clock_median_mhz},
      {"memory_clock_min_mhz", &TelemetrySummary::memory_clock_min_mhz},
@@ -78,6 +79,7 @@ WorldTelemetry merge(std::span<const TelemetrySummary> ranks) {
     worst.samples += rank.samples;
     keep(worst.power_mean_w, rank.power_mean_w, std::greater<>());
     keep(worst.power_max_w, rank.power_max_w, std::greater<>());
+    keep(worst.power_limit_w, rank.power_limit_w, std::less<>());
     keep(worst.sm_clock_min_mhz, rank.sm_clock_min_mhz, std::less<>());
     keep(worst.sm_clock_median_mhz, rank.sm_clock_median_mhz, std::less<>());
     keep(worst.memory_clock_min_mhz, rank.memory_clock_min_mhz, std::less<>());

@@ -31,28 +31,56 @@ double utilization_of(const Record& record, const Count& count, double gpus, dou
 
 std::string over_one(const Record& record, const Count& count, double value, double gpus,
                      double seconds) {
-  std::string why =
-      fmt::format("over 1 ({:.3f}): the cluster file's peak or the FLOP count is wrong", value);
+  const std::string source = record.text("peak_source");
+  std::string why = fmt::format("over 1 ({:.3f}): {} or the FLOP count is wrong", value,
+                                source.empty() || source.starts_with("cluster ")
+                                    ? "the cluster file's peak"
+                                    : fmt::format("the peak ({})", source));
   if (&count == &kModel && utilization_of(record, kCausal, gpus, seconds) <= 1) {
     why += " (it counts attention without causal halving: see mfu_causal, which is not over 1)";
   }
   return why;
 }
 
+std::string unknown_peak(const Record& record) {
+  const std::string why = record.text("peak_unknown");
+  return "dense peak of the device is unknown" + (why.empty() ? why : ": " + why);
+}
+
+// Whose peak, at which power and clock it is specified, and at which the time was taken; nothing
+// where the record does not say whose.
+std::string peak_note(const Record& record, double peak) {
+  const std::string source = record.text("peak_source");
+  if (source.empty()) return {};
+  std::string note = fmt::format("of {:g} TFLOP/s ({})", peak / kTera, source);
+  const auto append = [&](const char* words, const char* name, const char* unit) {
+    if (const auto value = positive(record, name)) {
+      note += fmt::format("{} {:g} {}", words, *value, unit);
+    }
+  };
+  append(", specified at", "peak_specified_power_w", "W");
+  append(", SM clock", "peak_specified_sm_clock_mhz", "MHz");
+  append("; taken at a power cap of", "gpu_power_limit_w", "W");
+  append(", SM clock", "gpu_sm_clock_mhz", "MHz");
+  return note;
+}
+
 void add_utilization(Record& record, const Count& count, double gpus, const Summary& time) {
   const auto flops = positive(record, count.flops);
   const auto peak = positive(record, "peak_flops_per_s");
   if (!flops || !peak) {
-    add(record, not_available(count.utilization, "1",
-                              peak ? fmt::format("{} is unknown", count.flops)
-                                   : "dense peak of the device is unknown"));
+    add(record,
+        not_available(count.utilization, "1",
+                      peak ? fmt::format("{} is unknown", count.flops) : unknown_peak(record)));
     return;
   }
   const double value = utilization_of(record, count, gpus, time.median);
   if (value > 1) {
     add_broken(record, count.utilization, "1", over_one(record, count, value, gpus, time.median));
   } else {
-    add(record, rate(count.utilization, "1", *flops / (*peak * gpus), time));
+    Metric metric = rate(count.utilization, "1", *flops / (*peak * gpus), time);
+    metric.note = peak_note(record, *peak);
+    add(record, metric);
   }
 }
 

@@ -78,7 +78,7 @@ def copy_libraries(root, own, elves, instruction_set):
 
 def copy_data(repo, root):
     share = root / "share" / "stepmark"
-    for kind in ("workloads", "suites", "clusters"):
+    for kind in ("workloads", "suites", "clusters", "gpus"):
         shutil.copytree(repo / "cluster-configs" / kind, share / kind)
     (root / "scripts").mkdir()
     for name in SCRIPTS:

@@ -28,7 +28,7 @@ model:
 plan:
   seq: 16
 """
-LISTS = ["workloads", "suites", "clusters", "cases", "backends"]
+LISTS = ["workloads", "suites", "clusters", "gpus", "cases", "backends"]
 
 
 class Help(tool.ToolTest):
@@ -101,6 +101,8 @@ class Mistakes(tool.ToolTest):
         self.assertNotIn("mean '--suite'", given.err)  # it is there already
         self.refuse(["run", "--suite", "quikc"], "did you mean 'quick'")
         self.refuse(["run", "--workload", "tinny"], "did you mean 'tiny'")
+        self.refuse(["run", "--backend", "host", "--workload", "tiny", "--cluster", "cw-h100"],
+                    "cw-h100.yaml:6", "H100-80", "the device found is CPU")
         self.refuse(["run", "--workload", "tiny", "--cluster", "aws-p9"], "did you mean 'aws-p")
         self.refuse(["run", "--plan", "tp=2"], "--plan needs --workload")
         self.refuse(["run", "--suite", "quick", "--workload", "tiny"], "exclude each other")

@@ -143,6 +143,39 @@ class RunOnEmulatedGpu(tool.ToolTest):
         header = tool.read_lines(self.journal)[0]
         return {(f["group"], f["name"]): f["value"] for f in header["environment"]}
 
+    H100 = {"STEPMARK_EMULATED_GPU": "NVIDIA H100 80GB HBM3", "STEPMARK_EMULATED_GPU_MIB": "81559"}
+
+    def test_the_peak_of_a_known_gpu_needs_no_cluster(self):
+        for more, source in (((), "gpu h100-sxm5-80gb"), (("--cluster", "cw-h100"), "cluster cw-h100")):
+            with self.subTest(more=more):
+                record, = self.measured(self.run_step("tp=1", *more, variables={
+                    **self.H100, "STEPMARK_EMULATED_POWER_LIMIT_W": "500"}), 1)
+                numbers, texts = dict(record["numbers"]), dict(record["texts"])
+                self.assertEqual(texts["peak_source"], source)
+                self.assertEqual(numbers["peak_flops_per_s"], 989.4e12)
+                self.assertEqual(numbers["peak_specified_power_w"], 700)
+                self.assertEqual(numbers["gpu_power_limit_w"], 500)
+                self.assertIn(numbers["gpu_sm_clock_mhz"], (1500, 1980))
+                self.assertIn("power cap 500 W, the peak is specified at 700 W", record["labels"])
+                os.remove(self.journal)
+
+    def test_an_unknown_gpu_and_a_part_of_one_have_no_peak(self):
+        part = {**self.H100, "STEPMARK_EMULATED_GPU": "NVIDIA H100 80GB HBM3 MIG 3g.40gb"}
+        for variables, why in (({}, "'Emulated GPU'"), (part, "a part of NVIDIA H100 80GB HBM3 ")):
+            record, = self.measured(self.run_step("tp=1", variables=variables), 1)
+            self.assertNotIn("peak_flops_per_s", dict(record["numbers"]))
+            self.assertIn(why, dict(record["texts"])["peak_unknown"])
+            os.remove(self.journal)
+
+    def test_a_cluster_of_another_gpu_is_refused(self):
+        for ranks in (0, 2):
+            result = self.run_step("tp=1", "--cluster", "cw-h200", variables=self.H100, ranks=ranks)
+            self.assertEqual(result.code, tool.USAGE, str(result))
+            for text in ("cw-h200.yaml:6", "H200-141", "NVIDIA H100 80GB HBM3 with 81559 MiB"):
+                self.assertIn(text, result.err)
+            self.assertEqual(result.err.count("the device found is"), 1, str(result))
+            self.assertFalse(os.path.exists(self.journal))
+
     def test_ranks_share_a_gpu_only_when_told(self):
         one_gpu = {"STEPMARK_EMULATED_DEVICES": "1"}
         refused = self.run_cases(COLLECTIVES, ranks=2, variables=one_gpu)

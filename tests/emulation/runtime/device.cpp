@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which GPUs there are, and what they say of themselves: a small one of compute capability 9.0, as
-// often as STEPMARK_EMULATED_DEVICES says.
+// often as STEPMARK_EMULATED_DEVICES says. STEPMARK_EMULATED_GPU is its name, with " MIG ..." for a
+// part of one; STEPMARK_EMULATED_GPU_MIB its memory.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -105,7 +106,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return api([&](Lock&) {
     if (!is_device(device)) return cudaErrorInvalidDevice;
     *properties = {};
-    std::snprintf(properties->name, sizeof(properties->name), "Emulated GPU");
+    const char* name = std::getenv("STEPMARK_EMULATED_GPU");
+    std::snprintf(properties->name, sizeof(properties->name), "%s",
+                  name != nullptr ? name : "Emulated GPU");
     properties->totalGlobalMem = total_bytes;
     properties->major = attribute(cudaDevAttrComputeCapabilityMajor);
     properties->minor = attribute(cudaDevAttrComputeCapabilityMinor);

@@ -59,7 +59,9 @@ Memory& memory() {
 
 std::size_t device_bytes() {
   const char* text = std::getenv("STEPMARK_EMULATED_MEMORY");
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : kDefaultDeviceBytes;
+  if (text != nullptr) return std::strtoull(text, nullptr, 10);
+  const char* mib = std::getenv("STEPMARK_EMULATED_GPU_MIB");
+  return mib != nullptr ? std::strtoull(mib, nullptr, 10) << 20 : kDefaultDeviceBytes;
 }
 
 bool is_poison(const std::byte* data, std::size_t bytes) {

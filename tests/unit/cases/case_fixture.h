@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <optional>
 #include <string_view>
 
 #include "harness/cases/case.h"
@@ -39,7 +38,7 @@ inline TelemetrySummary watts(std::string device, double power, double joules) {
 struct CaseBench {
   std::unique_ptr<Device> device = make_host_device(1);
   std::unique_ptr<Executor> executor = make_host_executor(*device);
-  std::optional<Cluster> cluster;
+  PeakReference reference;
   DevicePeaks peaks;
 
   [[nodiscard]] CaseContext context(Control& control, Comm& world) {
@@ -49,7 +48,7 @@ struct CaseBench {
     return {.control = control,
             .world = world,
             .executor = with,
-            .cluster = cluster,
+            .reference = reference,
             .peaks = peaks,
             .rule = {.precision = 0.2, .min_samples = 6, .max_samples = 12, .budget_s = 1.0},
             .progress = {}};

@@ -23,8 +23,11 @@ class NvmlTest : public testing::Test {
  protected:
   void SetUp() override { set("STEPMARK_NVML_LIBRARY", STEPMARK_EMULATED_NVML_PATH); }
   void TearDown() override {
-    unsetenv("STEPMARK_NVML_LIBRARY");   // NOLINT(concurrency-mt-unsafe)
-    unsetenv("STEPMARK_EMULATED_NVML");  // NOLINT(concurrency-mt-unsafe)
+    unsetenv("STEPMARK_NVML_LIBRARY");  // NOLINT(concurrency-mt-unsafe)
+    for (const char* name : {"STEPMARK_EMULATED_NVML", "STEPMARK_EMULATED_GPU",
+                             "STEPMARK_EMULATED_GPU_MIB", "STEPMARK_EMULATED_POWER_LIMIT_W"}) {
+      unsetenv(name);  // NOLINT(concurrency-mt-unsafe)
+    }
   }
   static void set(const char* name, const char* value) {
     setenv(name, value, 1);  // NOLINT(concurrency-mt-unsafe): no thread of a test runs yet
@@ -99,6 +102,29 @@ TEST_F(NvmlTest, MissingLibraryOrGpuIsNoTelemetry) {
   EXPECT_TRUE(nvml_facts().empty());
 }
 
+TEST_F(NvmlTest, IdentityIsNameAndMemory) {
+  set("STEPMARK_EMULATED_GPU", "NVIDIA H100 80GB HBM3");
+  set("STEPMARK_EMULATED_GPU_MIB", "81559");
+  const auto identity = nvml_identity({.pci_bus_id = "0000:1b:00.0"});
+  ASSERT_TRUE(identity);
+  EXPECT_EQ(identity->name, "NVIDIA H100 80GB HBM3");
+  EXPECT_EQ(identity->memory_mib, 81559);
+  set("STEPMARK_EMULATED_NVML", "no-memory");
+  EXPECT_FALSE(nvml_identity());
+  EXPECT_FALSE(nvml_identity({.pci_bus_id = "0000:ff:00.0"}));
+}
+
+// The cap may be changed meanwhile: the lowest that was seen.
+TEST_F(NvmlTest, PowerCapOfTheWindow) {
+  set("STEPMARK_EMULATED_POWER_LIMIT_W", "650");
+  const auto telemetry = make_nvml_telemetry({}, 0.001);
+  ASSERT_NE(telemetry, nullptr);
+  EXPECT_EQ(window(*telemetry, 5).power_limit_w, 650);
+  telemetry->begin();
+  set("STEPMARK_EMULATED_POWER_LIMIT_W", "400");
+  EXPECT_EQ(telemetry->end().power_limit_w, 400);
+}
+
 TEST_F(NvmlTest, Facts) {
   const auto facts = nvml_facts({.pci_bus_id = "0000:1b:00.0"});
   const Environment environment{facts};
@@ -129,6 +155,8 @@ TelemetrySummary of(const char* device, double watts, double clock, double joule
 TEST(TelemetryMerge, SumsEnergyAndKeepsTheWorst) {
   auto a = of("a", 300, 1900, 100);
   auto b = of("b", 400, 1800, 150);
+  a.power_limit_w = 700;
+  b.power_limit_w = 500;
   b.throttle_reasons = {"hw slowdown"};
   const auto shared = a;  // another rank on the same device
   const WorldTelemetry world = merge(std::vector{a, b, shared});
@@ -136,6 +164,7 @@ TEST(TelemetryMerge, SumsEnergyAndKeepsTheWorst) {
   EXPECT_EQ(world.worst.power_mean_w, 400);
   EXPECT_EQ(world.power_sum_mean_w, 700);
   EXPECT_EQ(world.worst.sm_clock_min_mhz, 1800);
+  EXPECT_EQ(world.worst.power_limit_w, 500);
   EXPECT_EQ(world.worst.energy_j, 250);
   EXPECT_EQ(world.worst.ecc_corrected, 2);
   EXPECT_THAT(world.worst.throttle_reasons, ElementsAre("hw slowdown"));

@@ -75,6 +75,30 @@ TEST(Derive, StepRatesAndUtilisation) {
   EXPECT_TRUE(r.labels.empty());  // a peak that nobody knows is no fault
 }
 
+TEST(Derive, UtilisationSaysWhosePeakAtWhichPower) {
+  auto r = synthetic::step("tiny", std::vector<double>(20, 0.01), false);
+  EXPECT_EQ(r.metric("mfu")->note, "");
+  r.texts.emplace_back("peak_source", "gpu h100-sxm5-80gb");
+  set(r, "peak_flops_per_s", 989.4e12);
+  r.numbers.emplace_back("peak_specified_power_w", 700);
+  r.numbers.emplace_back("peak_specified_sm_clock_mhz", 1830);
+  r.numbers.emplace_back("gpu_power_limit_w", 650);
+  r.numbers.emplace_back("gpu_sm_clock_mhz", 1410);
+  derive(r);
+  EXPECT_EQ(r.metric("mfu")->note,
+            "of 989.4 TFLOP/s (gpu h100-sxm5-80gb), specified at 700 W, SM clock 1830 MHz; taken "
+            "at a power cap of 650 W, SM clock 1410 MHz");
+  EXPECT_EQ(r.metric("hfu")->note, r.metric("mfu")->note);
+  set(r, "peak_flops_per_s", 1e9);
+  derive(r);
+  EXPECT_THAT(r.metric("mfu")->note, HasSubstr("the peak (gpu h100-sxm5-80gb) or the FLOP count"));
+  set(r, "peak_flops_per_s", 0);
+  r.texts = {{"peak_unknown", "no peaks of 'X' are known"}};
+  derive(r);
+  EXPECT_EQ(r.metric("mfu")->note,
+            "dense peak of the device is unknown: no peaks of 'X' are known");
+}
+
 // Of the peak 1e9: 160 GFLOP/s on 4 devices.
 TEST(Derive, UtilisationOverOneIsRemarkedAndTheTimeIsKept) {
   auto r = synthetic::step("tiny", std::vector<double>(20, 0.01), false);

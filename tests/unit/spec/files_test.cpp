@@ -9,7 +9,7 @@
 #include <set>
 
 #include "core/error.h"
-#include "harness/spec/cluster.h"
+#include "harness/spec/known_gpu.h"
 #include "harness/spec/suite.h"
 #include "harness/spec/workload.h"
 
@@ -67,13 +67,13 @@ TEST(ShippedFiles, EveryClusterReadsAndIsPlausible) {
     const Cluster cluster = read_cluster(file);
     EXPECT_EQ(cluster.name, file.stem());
     EXPECT_FALSE(cluster.source.empty()) << file;
-    const auto bf16 = cluster.dense_peak_flops(DType::bf16);
+    const auto bf16 = cluster.peaks.flops_per_s(DType::bf16);
     if (bf16) {
       EXPECT_GT(*bf16, 1e14) << file;
       EXPECT_LT(*bf16, 1e16) << file;
     }
-    EXPECT_FALSE(cluster.dense_peak_flops(DType::i32));
-    EXPECT_GT(cluster.memory_mib, 0) << file << ": as the driver reports it, with its source";
+    EXPECT_FALSE(cluster.peaks.flops_per_s(DType::i32));
+    EXPECT_GT(cluster.memory.mib, 0) << file << ": as the driver reports it, with its source";
   }
 }
 
@@ -128,13 +128,25 @@ TEST_F(Mistakes, UnknownKeysOfACluster) {
   EXPECT_THAT(error_of(good + "  memory_gb: much\n", read_cluster), HasSubstr(":7:14:"));
 }
 
+TEST_F(Mistakes, OfAGpu) {
+  const std::string good = "gpu: g\nsource: s\ndriver_names: NVIDIA G\nmemory_gb: 80\n";
+  EXPECT_EQ(error_of(good, read_known_gpu), "no error");
+  EXPECT_THAT(error_of(good + "powr_w: 3\n", read_known_gpu),
+              AllOf(HasSubstr(":5:1:"), HasSubstr("power_w")));
+  EXPECT_THAT(error_of("gpu: g\nsource: s\nmemory_gb: 80\n", read_known_gpu),
+              HasSubstr("driver_names is missing"));
+  EXPECT_THAT(error_of("gpu: g\nsource: s\ndriver_names: G\n", read_known_gpu),
+              HasSubstr("memory_gb or memory_mib is missing"));
+  EXPECT_THAT(error_of(good + "memory_mib: 8155\n", read_known_gpu), HasSubstr("called 80 GB"));
+}
+
 TEST_F(Mistakes, MemoryOfACluster) {
   const std::string good =
       "cluster: c\nprovider: p\nsource: s\nnode:\n  accelerator: a\n  accelerators: 8\n";
   const auto bytes = [&](const std::string& keys) {
     const fs::path file = folder_ / "cluster.yaml";
     std::ofstream(file) << good + keys;
-    return read_cluster(file).memory_bytes();
+    return read_cluster(file).memory.bytes();
   };
   EXPECT_EQ(bytes(""), std::nullopt);
   EXPECT_EQ(bytes("  memory_gb: 80\n"), 80'000'000'000);  // the smaller reading
