@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verbs that are one call of NCCL.
+// The verbs that are one call of NCCL. Reductions of one rank are copies: NCCL averages (and
+// scales) no fp8 there. Its one-rank kernels of fp8 are compiled for __CUDA_ARCH__ >= 900 in code
+// of the host, where that macro does not exist, and the call is an invalid argument without a line
+// in the log (src/device/onerank.cu of versions with fp8; met with 2.28.9).
 #include <array>
 #include <cstring>
 
@@ -38,6 +41,7 @@ void with_scaled_sum(const NcclHandle& handle, std::array<std::byte, 8> scale, n
 void NcclComm::all_reduce(const void* send, void* recv, std::size_t count, DType dtype, ReduceOp op,
                           Stream& stream) {
   check_reduction(dtype);
+  if (copies() != nullptr) return copies()->all_reduce(send, recv, count, dtype, op, stream);
   stream.submit([=, h = handle_.get(), call = handle_->functions().ncclAllReduce,
                  type = nccl_type(dtype), how = nccl_op(op), on = native_stream(stream)] {
     h->check(call(send, recv, count, type, how, h->get(), on), "ncclAllReduce");
@@ -55,6 +59,7 @@ void NcclComm::all_gather(const void* send, void* recv, std::size_t count, DType
 void NcclComm::reduce_scatter(const void* send, void* recv, std::size_t count, DType dtype,
                               ReduceOp op, Stream& stream) {
   check_reduction(dtype);
+  if (copies() != nullptr) return copies()->reduce_scatter(send, recv, count, dtype, op, stream);
   stream.submit([=, h = handle_.get(), call = handle_->functions().ncclReduceScatter,
                  type = nccl_type(dtype), how = nccl_op(op), on = native_stream(stream)] {
     h->check(call(send, recv, count, type, how, h->get(), on), "ncclReduceScatter");
@@ -74,6 +79,7 @@ void NcclComm::reduce(const void* send, void* recv, std::size_t count, DType dty
                       int root, Stream& stream) {
   check_reduction(dtype);
   check_peer(root, "root");
+  if (copies() != nullptr) return copies()->reduce(send, recv, count, dtype, op, root, stream);
   stream.submit([=, h = handle_.get(), call = handle_->functions().ncclReduce,
                  type = nccl_type(dtype), how = nccl_op(op), on = native_stream(stream)] {
     h->check(call(send, recv, count, type, how, root, h->get(), on), "ncclReduce");
@@ -89,8 +95,7 @@ void NcclComm::barrier(Stream& stream) {
 
 void NcclComm::all_reduce_scaled(const void* send, void* recv, std::size_t count, DType dtype,
                                  double scale, Stream& stream) {
-  check_reduction(dtype);
-  STEPMARK_REQUIRE(is_float(dtype), "a scaled sum of {}", name_of(dtype));
+  check_scaled_sum(dtype);
   stream.submit([=, h = handle_.get(), type = nccl_type(dtype), scalar = scalar_of(scale, dtype),
                  on = native_stream(stream)] {
     with_scaled_sum(*h, scalar, type, [&](const NcclFunctions& f, ncclRedOp_t op) {
@@ -101,8 +106,7 @@ void NcclComm::all_reduce_scaled(const void* send, void* recv, std::size_t count
 
 void NcclComm::reduce_scatter_scaled(const void* send, void* recv, std::size_t count, DType dtype,
                                      double scale, Stream& stream) {
-  check_reduction(dtype);
-  STEPMARK_REQUIRE(is_float(dtype), "a scaled sum of {}", name_of(dtype));
+  check_scaled_sum(dtype);
   stream.submit([=, h = handle_.get(), type = nccl_type(dtype), scalar = scalar_of(scale, dtype),
                  on = native_stream(stream)] {
     with_scaled_sum(*h, scalar, type, [&](const NcclFunctions& f, ncclRedOp_t op) {
@@ -114,6 +118,13 @@ void NcclComm::reduce_scatter_scaled(const void* send, void* recv, std::size_t c
 void NcclComm::check_peer(int peer, std::string_view what) const {
   STEPMARK_REQUIRE(peer >= 0 && peer < size(), "{} {} is not a rank of a group of {} ranks", what,
                    peer, size());
+}
+
+void NcclComm::check_scaled_sum(DType dtype) const {
+  check_reduction(dtype);
+  STEPMARK_REQUIRE(is_float(dtype), "a scaled sum of {}", name_of(dtype));
+  STEPMARK_REQUIRE(size() > 1 || !is_fp8(dtype), "NCCL scales no {} in a group of one rank",
+                   name_of(dtype));
 }
 
 void NcclComm::check_reduction(DType dtype) const {

@@ -74,6 +74,7 @@ NcclComm::NcclComm(std::shared_ptr<NcclHandle> handle, const NcclSettings& setti
   STEPMARK_CUDA_CHECK(cudaDeviceGetAttribute(&compute_capability_major_,
                                              cudaDevAttrComputeCapabilityMajor, device));
   barrier_element_ = make_zero(handle_->family());
+  if (size() == 1) copies_ = make_cuda_self_comm();
 }
 
 std::unique_ptr<Comm> NcclComm::split(int color, int key, const CommOptions& options) {
@@ -88,6 +89,8 @@ std::unique_ptr<Comm> NcclComm::split(int color, int key, const CommOptions& opt
         return f.ncclCommSplit(parent->get(), nccl_color, key, comm, &config);
       });
   if (part == nullptr) return nullptr;
+  // Nothing was put on a stream by it yet: it says goodbye to nobody.
+  if (part->size() == 1) return alone();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   return std::make_unique<NcclComm>(std::move(part), settings_, options, took.count());
 }

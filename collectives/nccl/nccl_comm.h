@@ -29,6 +29,7 @@ class NcclComm final : public Comm {
   int size() const override { return handle_->size(); }
   std::string_view backend() const override { return "nccl"; }
   using Comm::split;
+  // A group of one rank is no NCCL's: what it computes is a copy (make_cuda_self_comm).
   std::unique_ptr<Comm> split(int color, int key, const CommOptions& options) override;
   std::unique_ptr<Comm> alone() const override { return make_cuda_self_comm(); }
   // "version", "header_version" where it differs, "library", "ranks", "init_s" (of making this
@@ -90,12 +91,16 @@ class NcclComm final : public Comm {
 
   void check_peer(int peer, std::string_view what) const;
   void check_reduction(DType dtype) const;
+  void check_scaled_sum(DType dtype) const;
+  // For the reductions of a world of one rank; null where there are more.
+  [[nodiscard]] Comm* copies() const { return copies_.get(); }
   void enqueue(const Message& message, Stream& stream);
   void submit_group(std::vector<Message> messages, Stream& stream) const;
   static ncclResult_t issue(const NcclHandle& handle, const Message& message, cudaStream_t stream);
 
   std::shared_ptr<void> barrier_element_;  // goes after the communicator that may use it
   std::shared_ptr<NcclHandle> handle_;
+  std::unique_ptr<Comm> copies_;
   NcclSettings settings_;
   CommOptions options_;
   double init_s_;

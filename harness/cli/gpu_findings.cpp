@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/units.h"
+#include "kernels/cuda/cudnn_faults.h"
 
 namespace stepmark {
 namespace {
@@ -153,6 +154,17 @@ Finding nccl_versions(Finding finding, const GpuLibrary& nccl) {
   return finding;
 }
 
+// What is known to be wrong is not used (kernels/cuda/cudnn_attention).
+Finding cudnn_faults(Finding finding, const GpuLibrary& cudnn) {
+  if (cudnn.version == 0 || !cuda::cudnn_backward_is_faulty(cudnn.version, 1)) return finding;
+  finding.health = Health::warning;
+  finding.advice = fmt::format(
+      "known to compute attention's backward pass wrongly where the sequence is no multiple of {}: "
+      "stepmark's own kernel does those; {} and later are right",
+      cuda::kCudnnBackwardKeys, library_version(static_cast<int>(cuda::kCudnnBackwardFixed)));
+  return finding;
+}
+
 Finding library_finding(const GpuLibrary& library, bool have_gpus, int ranks) {
   const Use use = use_of(library.name, ranks);
   Finding finding{.what = library.name};
@@ -170,7 +182,9 @@ Finding library_finding(const GpuLibrary& library, bool have_gpus, int ranks) {
   finding.found = library.version == 0
                       ? library.path
                       : fmt::format("{}, {}", library_version(library.version), library.path);
-  return library.name == "NCCL" ? nccl_versions(std::move(finding), library) : finding;
+  if (library.name == "NCCL") return nccl_versions(std::move(finding), library);
+  if (library.name == "cuDNN") return cudnn_faults(std::move(finding), library);
+  return finding;
 }
 
 Finding few_gpus(int gpus, int ranks) {

@@ -29,6 +29,7 @@ Opened open_cudnn() {
   STEPMARK_CUDNN_FUNCTIONS(STEPMARK_CUDNN_BIND)
 #undef STEPMARK_CUDNN_BIND
   const std::size_t version = api.cudnnGetVersion();
+  api.version_number = static_cast<std::int64_t>(version);
   api.version = fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
   // The graph interface keeps its numbers within a major version only.
   if (version < kCudnnMinVersion || version / 10000 != CUDNN_MAJOR) {

@@ -4,6 +4,7 @@
 
 #include <cudnn.h>
 
+#include <cstdint>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -29,7 +30,8 @@ struct CudnnApi {
   STEPMARK_CUDNN_FUNCTIONS(STEPMARK_CUDNN_MEMBER)
 #undef STEPMARK_CUDNN_MEMBER
   std::string path;
-  std::string version;  // "9.19.0"
+  std::string version;              // "9.19.0"
+  std::int64_t version_number = 0;  // 91900
 };
 
 // Why cuDNN cannot do something: a library that is missing or too old, or a call that it refused.

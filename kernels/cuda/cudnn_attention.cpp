@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cuda/cudnn_attention.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 
+#include "kernels/cuda/cudnn_faults.h"
 #include "kernels/cuda/cudnn_plan.h"
 #include "kernels/ops/attention.h"
 
@@ -152,6 +155,14 @@ Enqueue prepare_bwd(const Views& v, void* const* operands, KernelContext& contex
   };
 }
 
+void refuse_faulty_backward(std::int64_t keys) {
+  if (!cudnn_backward_is_faulty(cudnn().version_number, keys)) return;
+  throw CudnnRefusal(fmt::format(
+      "cuDNN {} is known to compute the backward pass wrongly where the sequence ({}) is no "
+      "multiple of {}; 9.15.1 and later do not",
+      cudnn().version, keys, kCudnnBackwardKeys));
+}
+
 }  // namespace
 
 bool CudnnAttention::takes(const OpShape& shape, void* const* operands) {
@@ -173,6 +184,7 @@ std::optional<Enqueue> CudnnAttention::try_prepare(const OpShape& shape, void* c
     if (shape.id == OpId::attention_fwd) {
       return prepare_fwd(Views(unpack<AttentionFwdShape>(shape)), operands, context);
     }
+    refuse_faulty_backward(dim_of(shape, "seq"));
     return prepare_bwd(Views(unpack<AttentionBwdShape>(shape)), operands, context);
   } catch (const CudnnRefusal& refusal) {
     *reason = refusal.what();

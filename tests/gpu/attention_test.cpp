@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "kernels/cuda/attention_engine.h"
+#include "kernels/cuda/cudnn_faults.h"
 #include "kernels/ops/attention.h"
 #include "tests/gpu/device_run.h"
 
@@ -121,17 +122,40 @@ INSTANTIATE_TEST_SUITE_P(Graphs, CudnnAttention,
                                          Case{3, 2, 4, 1, 32}, Case{1, 33, 2, 1, 80}),
                          name_of_case);
 
+// Prepares, without running, on operands that are aligned memory.
+template <class S>
+std::string engine_of(const Case& c) {
+  alignas(256) static std::byte memory[1 << 20];
+  void* operands[5] = {memory, memory, memory, memory, memory};
+  cuda::KernelContext context;
+  (void)cuda::prepare(shape_of<S>(c), operands, context);
+  return cuda::attention_engine(shape_of<S>(c));
+}
+
+// A version that is known to be wrong computes what it computes rightly, and nothing else. Run with
+// STEPMARK_EMULATED_CUDNN_VERSION=91500.
+TEST(CudnnFaults, AnOldLibraryComputesNoBackwardOfOddSequences) {
+  const char* version = std::getenv("STEPMARK_EMULATED_CUDNN_VERSION");
+  if (version == nullptr) GTEST_SKIP() << "needs a cuDNN that is known to be wrong";
+  const Engine engine("cudnn");
+  EXPECT_EQ(engine_of<AttentionBwdShape>({1, 130, 4, 2, 64}), "flash");
+  EXPECT_EQ(engine_of<AttentionBwdShape>({1, 64, 4, 2, 80}), "plain");
+  EXPECT_EQ(engine_of<AttentionBwdShape>({1, 256, 4, 2, 64}), "cudnn 9.15.0");
+  EXPECT_EQ(engine_of<AttentionFwdShape>({1, 130, 4, 2, 64}), "cudnn 9.15.0");
+}
+
+TEST(CudnnFaults, AreThoseOfTheReleaseNotes) {
+  EXPECT_TRUE(cuda::cudnn_backward_is_faulty(91000, 1000));
+  EXPECT_TRUE(cuda::cudnn_backward_is_faulty(91500, 64));
+  EXPECT_FALSE(cuda::cudnn_backward_is_faulty(91500, 1024));
+  EXPECT_FALSE(cuda::cudnn_backward_is_faulty(91501, 1000));
+}
+
 class AttentionEngine : public testing::Test {
  protected:
-  // Prepares, without running, on operands that are aligned memory.
   static std::string engine_for(const Case& c) {
-    alignas(256) static std::byte memory[1 << 20];
-    void* operands[5] = {memory, memory, memory, memory, memory};
-    cuda::KernelContext context;
-    (void)cuda::prepare(shape_of<AttentionFwdShape>(c), operands, context);
-    (void)cuda::prepare(shape_of<AttentionBwdShape>(c), operands, context);
-    const std::string engine = cuda::attention_engine(shape_of<AttentionFwdShape>(c));
-    EXPECT_EQ(engine, cuda::attention_engine(shape_of<AttentionBwdShape>(c)));
+    const std::string engine = engine_of<AttentionFwdShape>(c);
+    EXPECT_EQ(engine, engine_of<AttentionBwdShape>(c));
     return engine;
   }
 };

@@ -5,6 +5,8 @@
 
 #include <cstdio>
 
+#include "tests/gpu/test_deadline.h"
+
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   int devices = 0;
@@ -14,5 +16,6 @@ int main(int argc, char** argv) {
                 status == cudaSuccess ? "the driver shows none" : cudaGetErrorString(status));
     return 77;
   }
+  stepmark::test::keep_test_deadline();
   return RUN_ALL_TESTS();
 }

@@ -4,6 +4,7 @@
 // propose two engines, the first of which never compiles.
 #include <cudnn_graph.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <set>
@@ -212,7 +213,11 @@ using stepmark::emulated_cudnn::Refused;
 
 extern "C" {
 
-size_t cudnnGetVersion() { return 91900; }
+// STEPMARK_EMULATED_CUDNN_VERSION: another one.
+size_t cudnnGetVersion() {
+  const char* text = std::getenv("STEPMARK_EMULATED_CUDNN_VERSION");
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : 91900;
+}
 const char* cudnnGetErrorString(cudnnStatus_t) { return "a status of the emulated cuDNN"; }
 void cudnnGetLastErrorString(char* message, size_t size) {
   std::strncpy(message, stepmark::emulated_cudnn::last_words.c_str(), size);

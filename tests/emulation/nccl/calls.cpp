@@ -2,6 +2,8 @@
 // The calls that put work on streams: arguments are checked strictly, groups are collected, and
 // work goes to the emulated CUDA runtime of the program that loaded this library.
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 #include <variant>
 
@@ -162,8 +164,28 @@ ncclResult_t check_common(const std::shared_ptr<State>& state, ncclDataType_t ty
   return state->async_error();
 }
 
+// As NCCL does (src/device/onerank.cu): averages of fp8 in a communicator of one rank are refused,
+// without a word.
+ncclResult_t check_one_rank(const State& state, const Operation& o) {
+  const bool fp8 = o.type == ncclFloat8e4m3 || o.type == ncclFloat8e5m2;
+  const bool reduces =
+      o.verb == Verb::all_reduce || o.verb == Verb::reduce || o.verb == Verb::reduce_scatter;
+  const bool scales = o.scaled || o.op == ncclAvg;
+  return state.ranks() == 1 && fp8 && reduces && scales ? ncclInvalidArgument : ncclSuccess;
+}
+
+// Ranks connect when a communicator's first collective is called (NCCL_RUNTIME_CONNECT), which
+// waits on the host for the others. Nobody notices there that one is dead: only an abort ends it.
+void connect(State& state) {
+  if (state.connected.exchange(true)) return;
+  while (state.segment.lost_member() >= 0 && !state.aborted) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 ncclResult_t collective(Operation o, ncclComm_t comm, cudaStream_t stream) {
   auto state = state_of(comm);
+  if (state != nullptr) connect(*state);
   if (const ncclResult_t bad = check_common(state, o.type, o.root); bad != ncclSuccess) return bad;
   if (o.op < 0 || o.op >= ncclNumOps) {
     const std::lock_guard lock(state->tables);
@@ -177,6 +199,7 @@ ncclResult_t collective(Operation o, ncclComm_t comm, cudaStream_t stream) {
     o.op = ncclSum;
   }
   if (o.count == 0) return ncclSuccess;
+  if (const ncclResult_t bad = check_one_rank(*state, o); bad != ncclSuccess) return bad;
   if (const ncclResult_t bad = check_buffers(*state, o); bad != ncclSuccess) return bad;
   if (state->rank == 0) {
     const char* name = logged_name(o.verb);
@@ -188,6 +211,7 @@ ncclResult_t collective(Operation o, ncclComm_t comm, cudaStream_t stream) {
 
 ncclResult_t message(MessageCall m, ncclComm_t comm, cudaStream_t stream) {
   auto state = state_of(comm);
+  if (state != nullptr) state->connected = true;  // with the peer, which is waited for on streams
   if (const ncclResult_t bad = check_common(state, m.type, m.peer); bad != ncclSuccess) return bad;
   if (m.count > 0 && !is_device(m.data)) {
     return failed(ncclInvalidArgument, "the buffer is not in device memory");

@@ -62,7 +62,8 @@ void State::fail(ncclResult_t result, const std::string& text) {
 
 ncclResult_t State::async_error() {
   const std::int64_t now = now_ns();
-  if (async == ncclSuccess && now - last_look_ns.load() > kLookEveryNs) {
+  // Only connections notice that a rank is gone.
+  if (connected && async == ncclSuccess && now - last_look_ns.load() > kLookEveryNs) {
     last_look_ns = now;
     const int lost = segment.lost_member();
     if (lost >= 0 && lost != rank) {

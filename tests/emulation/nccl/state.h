@@ -45,6 +45,7 @@ struct State {
   std::atomic<std::int64_t> failed_at_ns{0};
   std::atomic<std::int64_t> last_look_ns{0};
   std::atomic<const void*> running{nullptr};  // one operation at a time: its address
+  std::atomic<bool> connected{false};
   int splits = 0;
   bool finalized = false;
 

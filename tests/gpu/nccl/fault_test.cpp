@@ -81,10 +81,13 @@ Verification all_reduce(Rank& rank, Comm& comm, std::uint64_t seed) {
 }
 
 TEST(NcclFaults, TheDeathOfARankIsSeenByTheOthers) {
-  const auto statuses = run_forked(3, 60.0, [](Control& control) {
+  const auto statuses = run_forked(3, 40.0, [](Control& control) {
     Rank rank(control);
     rank.start(control);
     const auto group = rank.comm->split(0, control.rank());
+    // As a run does: ranks connect in a communicator's first collective, and NCCL waits there for
+    // one that died, on the host and without end.
+    EXPECT_TRUE(all_reduce(rank, *rank.comm, 3).ok());
     EXPECT_TRUE(all_reduce(rank, *group, 1).ok());
     EXPECT_NO_THROW(rank.comm->check());
     control.barrier();
@@ -92,15 +95,18 @@ TEST(NcclFaults, TheDeathOfARankIsSeenByTheOthers) {
     const auto begin = Clock::now();
     const std::string said = error_of([&] { all_reduce(rank, *rank.comm, 2); });
     EXPECT_LT(seconds_since(begin), 10.0);
-    EXPECT_NE(std::string::npos, said.find("remote process exited")) << said;
+    // Which error it becomes, and its words, are NCCL's.
+    if (is_emulated()) {
+      EXPECT_NE(std::string::npos, said.find("remote process exited")) << said;
+    }
     EXPECT_NE(std::string::npos, said.find("of 3")) << said;
     EXPECT_THROW(group->check(), Error);
     rank.device->set_health_check({});
     // Nothing may wait for the GPU before the abort: a real one spins until then, and the emulated
-    // one for 2 s.
+    // one for 2 s. An abort has 10 s.
     const auto goodbye = Clock::now();
     rank.comm = nullptr;
-    EXPECT_LT(seconds_since(goodbye), 1.0);
+    EXPECT_LT(seconds_since(goodbye), is_emulated() ? 1.0 : 12.0);
   });
   EXPECT_TRUE(ended_well(statuses[0])) << statuses[0];
   EXPECT_TRUE(was_killed(statuses[1])) << statuses[1];
@@ -108,7 +114,7 @@ TEST(NcclFaults, TheDeathOfARankIsSeenByTheOthers) {
 }
 
 TEST(NcclFaults, ARankThatStaysAwayIsNotWaitedForForEver) {
-  const auto statuses = run_forked(2, 60.0, [](Control& control) {
+  const auto statuses = run_forked(2, 40.0, [](Control& control) {
     Rank rank(control, /*deadline_s=*/1.0);
     rank.start(control);
     control.barrier();
@@ -130,7 +136,7 @@ TEST(NcclFaults, ARankThatStaysAwayIsNotWaitedForForEver) {
 TEST(NcclFaults, LateRanksMakeAllFail) {
   if (!is_emulated()) GTEST_SKIP() << "the emulated library delays the rank";
   setenv("NCCL_EMULATED_INIT_DELAY", "1:3", 1);
-  const auto statuses = run_forked(3, 60.0, [](Control& control) {
+  const auto statuses = run_forked(3, 40.0, [](Control& control) {
     Rank rank(control, /*deadline_s=*/0.5);
     const auto begin = Clock::now();
     const std::string said = error_of([&] { rank.start(control); });
@@ -146,7 +152,7 @@ TEST(NcclFaults, LateRanksMakeAllFail) {
 TEST(NcclFaults, AWrongBitIsFoundWhereItIs) {
   if (!is_emulated()) GTEST_SKIP() << "the emulated library flips the bit";
   setenv("NCCL_EMULATED_FLIP", "1:2", 1);
-  const auto statuses = run_forked(3, 60.0, [](Control& control) {
+  const auto statuses = run_forked(3, 40.0, [](Control& control) {
     Rank rank(control);
     rank.start(control);
     for (int call = 0; call < 4; ++call) {
@@ -162,12 +168,11 @@ TEST(NcclFaults, AWrongBitIsFoundWhereItIs) {
 
 TEST(NcclFaults, RanksOfOneGpuMustSaySo) {
   if (is_emulated()) setenv("STEPMARK_EMULATED_DEVICES", "1", 1);
-  const auto statuses = run_forked(2, 90.0, [](Control& control) {
+  const auto statuses = run_forked(2, 40.0, [](Control& control) {
     Rank rank(control);
     if (!rank.settings.shared_gpu) return;  // a machine with more GPUs
     rank.settings.shared_gpu = false;
     const std::string said = error_of([&] { rank.start(control); });
-    EXPECT_NE(std::string::npos, said.find("invalid usage")) << said;
     EXPECT_NE(std::string::npos, said.find("ncclCommInitRankConfig")) << said;
   });
   if (is_emulated()) unsetenv("STEPMARK_EMULATED_DEVICES");
@@ -175,7 +180,7 @@ TEST(NcclFaults, RanksOfOneGpuMustSaySo) {
 }
 
 TEST(NcclFaults, TheLogTellsTheChoice) {
-  const auto statuses = run_forked(2, 60.0, [](Control& control) {
+  const auto statuses = run_forked(2, 40.0, [](Control& control) {
     Rank rank(control);
     rank.settings.tuning_log =
         testing::TempDir() + "stepmark-tuning-" + std::to_string(::getpid()) + ".log";
@@ -183,7 +188,10 @@ TEST(NcclFaults, TheLogTellsTheChoice) {
     EXPECT_TRUE(all_reduce(rank, *rank.comm, 6).ok());
     const auto choice =
         dynamic_cast<NcclComm&>(*rank.comm).choice_of(CollectiveKind::all_reduce, 4096);
-    EXPECT_EQ(control.rank() == 0, choice.has_value());
+    // Only the emulated library's log has a form that is promised.
+    if (is_emulated()) {
+      EXPECT_EQ(control.rank() == 0, choice.has_value());
+    }
     if (choice) {
       EXPECT_GE(choice->channels, 1) << choice->algorithm;
     }
@@ -215,7 +223,7 @@ std::string start_with(const char* variable, const char* value) {
 }
 
 TEST(NcclFaults, LibrariesThatWillNotDo) {
-  const auto statuses = run_forked(1, 60.0, [](Control&) {
+  const auto statuses = run_forked(1, 40.0, [](Control&) {
     const std::string none = start_with("STEPMARK_NCCL_LIBRARY", "/nowhere/libnccl.so.2");
     EXPECT_NE(std::string::npos, none.find("NCCL was not found: /nowhere")) << none;
     const std::string other = start_with("STEPMARK_NCCL_LIBRARY", "libm.so.6");

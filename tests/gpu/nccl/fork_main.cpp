@@ -8,6 +8,8 @@
 
 #include <cstdio>
 
+#include "tests/gpu/test_deadline.h"
+
 namespace {
 
 bool has_gpu() {
@@ -28,5 +30,6 @@ int main(int argc, char** argv) {
     std::printf("skipped: no GPU\n");
     return 77;
   }
+  stepmark::test::keep_test_deadline();
   return RUN_ALL_TESTS();
 }

@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::size_t kSlotBytes = std::size_t{16} << 10;
 constexpr int kMostRanks = 16;
+constexpr double kKillSeconds = 10.0;
 
 struct Board {
   std::atomic<int> arrived;
@@ -95,6 +96,21 @@ void remove_segments_of(pid_t child) {
   }
 }
 
+// Which have ended, at most `seconds` later; `ended` are known to have.
+std::vector<bool> wait_for(const std::vector<pid_t>& children, std::vector<int>& statuses,
+                           double seconds, std::vector<bool> ended = {}) {
+  ended.resize(children.size());
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (true) {
+    for (std::size_t i = 0; i < children.size(); ++i) {
+      if (!ended[i]) ended[i] = waitpid(children[i], &statuses[i], WNOHANG) == children[i];
+    }
+    const bool all = std::find(ended.begin(), ended.end(), false) == ended.end();
+    if (all || std::chrono::steady_clock::now() > end) return ended;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
 int run_child(Control& control, const std::function<void(Control&)>& rank_main) {
   set_identity(control.rank(), control.size());
   try {
@@ -128,18 +144,15 @@ std::vector<int> run_forked(int ranks, double limit_s,
     }
     children.push_back(child);
   }
-  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(limit_s);
   std::vector<int> statuses(children.size(), -1);
-  std::vector<bool> ended(children.size());
-  while (std::find(ended.begin(), ended.end(), false) != ended.end()) {
-    const bool late = std::chrono::steady_clock::now() > end;
-    for (std::size_t i = 0; i < children.size(); ++i) {
-      if (ended[i]) continue;
-      if (late) kill(children[i], SIGKILL);
-      ended[i] = waitpid(children[i], &statuses[i], late ? 0 : WNOHANG) == children[i];
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  std::vector<bool> ended = wait_for(children, statuses, limit_s);
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    if (ended[i]) continue;
+    ADD_FAILURE() << "rank " << i << ": no end within " << limit_s << " s; killed";
+    kill(children[i], SIGKILL);
   }
+  // A process that is stuck in a driver outlives even that.
+  ended = wait_for(children, statuses, kKillSeconds, ended);
   munmap(memory, sizeof(Board));
   for (const pid_t child : children) remove_segments_of(child);
   return statuses;

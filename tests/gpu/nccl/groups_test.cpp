@@ -83,6 +83,24 @@ std::string fact(const CommFacts& facts, std::string_view name) {
   return found == facts.end() ? "(none)" : found->second;
 }
 
+// What one rank computes is a copy, of every type and by every operator.
+TEST(NcclGroups, OfOneRankCopy) {
+  Comm& all = *world().comm;
+  const auto alone = all.split(all.rank(), 0);
+  ASSERT_EQ(1, alone->size());
+  EXPECT_EQ("self", alone->backend());
+  const auto stream = world().device->create_stream("comm");
+  for (const DType dtype : test::kAllDTypes) {
+    for (const auto kind :
+         {CollectiveKind::all_reduce, CollectiveKind::reduce_scatter, CollectiveKind::reduce}) {
+      test::for_each_form(collective(kind), test::kAllReduceOps, [&](ReduceOp op, bool in_place) {
+        test::run_case(*alone, *stream, collective(kind),
+                       {.size_bytes = 1007, .dtype = dtype, .op = op, .in_place = in_place});
+      });
+    }
+  }
+}
+
 TEST(NcclGroups, SayWhatTheyAre) {
   auto& w = world();
   EXPECT_EQ("nccl", w.comm->backend());
@@ -152,7 +170,13 @@ TEST(NcclGroups, RegisteredBuffers) {
   ASSERT_EQ(ncclSuccess, library->functions().ncclMemAlloc(&data, 1 << 21));
   for (const auto kind : {NcclRegistrationKind::local, NcclRegistrationKind::window}) {
     const auto registration = comm.register_buffer(data, 1 << 21, kind);
-    EXPECT_EQ(kind == NcclRegistrationKind::local ? "local" : "window", registration->applied());
+    // Whether a library makes a window is its choice.
+    const std::string_view applied = registration->applied();
+    if (library->path().find("emulated") != std::string::npos) {
+      EXPECT_EQ(kind == NcclRegistrationKind::local ? "local" : "window", applied);
+    } else {
+      EXPECT_TRUE(applied == "local" || applied == "window" || applied == "none") << applied;
+    }
     const auto stream = w.device->create_stream("comm");
     comm.all_reduce(data, data, 1024, DType::f32, ReduceOp::max, *stream);
     stream->synchronize();
@@ -160,7 +184,7 @@ TEST(NcclGroups, RegisteredBuffers) {
   // Not aligned as windows must be.
   const auto local =
       comm.register_buffer(static_cast<std::byte*>(data) + 256, 4096, NcclRegistrationKind::window);
-  EXPECT_EQ("local", local->applied());
+  EXPECT_NE("window", local->applied());
   EXPECT_EQ("none", comm.register_buffer(data, 0, NcclRegistrationKind::local)->applied());
   EXPECT_EQ(ncclSuccess, library->functions().ncclMemFree(data));
 }

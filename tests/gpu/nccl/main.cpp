@@ -10,6 +10,7 @@
 #include "collectives/mpi/mpi_runtime.h"
 #include "core/error.h"
 #include "tests/gpu/nccl/world.h"
+#include "tests/gpu/test_deadline.h"
 
 namespace stepmark::test {
 
@@ -44,6 +45,7 @@ int run() {
   w.comm = make_nccl_world(*w.control, w.settings);
   w.device->set_health_check([&w] { w.comm->check(); });
   if (w.control->rank() != 0) quieten();
+  keep_test_deadline();
   std::array<double, 1> failed{RUN_ALL_TESTS() == 0 ? 0.0 : 1.0};
   w.control->max_in_place(failed);
   w.device->set_health_check({});

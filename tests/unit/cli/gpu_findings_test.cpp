@@ -61,6 +61,17 @@ TEST(GpuFindings, AllIsWell) {
   EXPECT_THAT(finding_of(healthy(2), 2, "cuDNN").found, HasSubstr("9.19.0"));
 }
 
+TEST(GpuFindings, AVersionOfCudnnThatIsKnownToBeWrong) {
+  const auto version = [](int number) {
+    return [number](CudaProbe& probe) { probe.libraries[2].version = number; };
+  };
+  const Finding finding = spoilt("cuDNN", version(91500));
+  EXPECT_EQ(finding.health, Health::warning);
+  EXPECT_THAT(finding.advice, HasSubstr("no multiple of 128"));
+  EXPECT_THAT(finding.advice, HasSubstr("9.15.1 and later"));
+  EXPECT_EQ(spoilt("cuDNN", version(91501)).health, Health::good);
+}
+
 TEST(GpuFindings, NoDriverIsANoteWhereNoModuleIsLoaded) {
   CudaProbe probe = healthy(0);
   probe.driver_version = 0;

@@ -259,6 +259,14 @@ class Figures(unittest.TestCase):
         failed = "[  FAILED  ] A.B, where GetParam() = 3 (5 ms)\n[  FAILED  ] A.C (1 ms)\n"
         self.assertEqual(gpu_tests.verdict(Done(1, failed, "")), "exit code 1: A.B, A.C")
         self.assertIn("no end", gpu_tests.verdict(Done(-1, "", "")))
+        hung = "[  FAILED  ] A.B: no end within 57 s, the deadline of this process\n"
+        self.assertEqual(gpu_tests.verdict(Done(1, hung, "")), "A.B: no end within 57 s")
+
+    def test_test_programs_end_before_they_are_ended(self):
+        deadline = gpu_tests.own_deadline(600, 60.0)["STEPMARK_TEST_DEADLINE_S"]
+        self.assertEqual(deadline, "57")
+        self.assertEqual(gpu_tests.own_deadline(20, 60.0)["STEPMARK_TEST_DEADLINE_S"], "17")
+        self.assertEqual(gpu_tests.own_deadline(20, 2.0)["STEPMARK_TEST_DEADLINE_S"], "1")
 
     def test_processes(self):
         with subprocess.Popen(["sh", "-c", "sleep 600 & sleep 600; true"]) as child:
