@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stepmark_tool as tool  # noqa: E402
@@ -42,7 +41,7 @@ def run_apart(parts, cwd, environment=None):
     return tool.Result(done.returncode, done.stdout, done.stderr)
 
 
-@unittest.skipUnless(tool.MPIEXEC, "built without MPI")
+@tool.needs_mpi
 class Apart(tool.ToolTest):
     def setUp(self):
         super().setUp()
@@ -144,7 +143,7 @@ class Launchers(tool.ToolTest):
                                "--out", "x.smk")
         self.expect(result, tool.NOT_MEASURED, "on 1 ranks")
 
-    @unittest.skipUnless(tool.MPIEXEC, "built without MPI")
+    @tool.needs_mpi
     def test_what_a_daemon_hands_down(self):
         environment = tool.environment()
         environment.update(SLURM_NTASKS="8", SLURM_PROCID="5", SLURM_STEP_NUM_TASKS="8")

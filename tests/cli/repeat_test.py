@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stepmark_tool as tool  # noqa: E402
@@ -180,7 +179,7 @@ class Alone(tool.ToolTest):
         self.assertEqual(tool.read_lines(self.journal)[-1]["exit_code"], tool.NOT_MEASURED)
 
 
-@unittest.skipUnless(tool.MPIEXEC, "built without MPI")
+@tool.needs_mpi
 class Together(tool.ToolTest):
     def setUp(self):
         super().setUp()

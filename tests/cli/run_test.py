@@ -5,7 +5,6 @@ import glob
 import json
 import os
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stepmark_tool as tool  # noqa: E402
@@ -289,7 +288,7 @@ class Journals(tool.ToolTest):
         self.expect(stepmark(*self.options, journal), tool.OK)  # nothing to lose
 
 
-@unittest.skipUnless(tool.MPIEXEC, "built without MPI")
+@tool.needs_mpi
 class Together(tool.ToolTest):
     def test_two_ranks_measure_everything(self):
         suite = self.write("small.yaml", tool.SMALL_SUITE)

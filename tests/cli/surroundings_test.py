@@ -5,7 +5,6 @@ CPUs, threads, the way of messages."""
 import json
 import os
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stepmark_tool as tool  # noqa: E402
@@ -84,7 +83,7 @@ class Cores(Facts):
         self.assertFalse({label for label in self.labels(self.journal)
                           if "CPUs used" in label or label == "oversubscribed"})
 
-    @unittest.skipUnless(tool.MPIEXEC, "built without MPI")
+    @tool.needs_mpi
     def test_lone_rank_that_the_launcher_bound(self):
         if self.cpus < 2:
             self.skipTest("one CPU")
@@ -144,7 +143,7 @@ class Doctor(Facts):
         self.assertEqual(findings["/dev/shm"]["health"], "warning")
 
 
-@unittest.skipUnless(tool.MPIEXEC, "built without MPI")
+@tool.needs_mpi
 class Messages(Facts):
     """The same run by other ways of its messages: compare must not call that the same environment."""
 

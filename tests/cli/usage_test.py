@@ -52,14 +52,6 @@ class Help(tool.ToolTest):
         findings = json.loads(stepmark("doctor", "--ranks", "2", "--json").out)
         self.assertIn("loopback", [finding["what"] for finding in findings])
 
-    def test_doctor_says_why_a_library_is_not_used(self):
-        result = stepmark("doctor", "--json", prefix=["env", "STEPMARK_NCCL_LIBRARY=/no/libnccl.so"])
-        findings = {finding["what"]: finding for finding in json.loads(result.out)}
-        if "NCCL" not in findings:
-            self.skipTest("built without CUDA")
-        self.assertIn("not found: /no/libnccl.so", findings["NCCL"]["found"])
-        self.assertIn("STEPMARK_NCCL_LIBRARY", findings["NCCL"]["advice"])
-
     @unittest.skipUnless(shutil.which("bash"), "no bash")
     def test_completion(self):
         for shell in ("bash", "zsh"):

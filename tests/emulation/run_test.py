@@ -4,10 +4,10 @@ NCCL: every family of cases, parallel steps against one rank, ranks that share a
 killed rank, missing libraries. No figure of these runs is performance, and each record must say so.
 """
 
+import json
 import os
 import signal
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
 import stepmark_tool as tool  # noqa: E402
@@ -216,9 +216,12 @@ class RunOnEmulatedGpu(tool.ToolTest):
         self.assertNotEqual(result.code, tool.OK)
         self.assertIn("/nonexistent/libcublasLt.so", result.err + str(tool.records(self.journal)))
 
+    def test_doctor_says_why_a_library_is_not_used(self):
+        result = tool.stepmark("doctor", "--json", prefix=["env", "STEPMARK_NCCL_LIBRARY=/no/libnccl.so"])
+        findings = {finding["what"]: finding for finding in json.loads(result.out)}
+        self.assertIn("not found: /no/libnccl.so", findings["NCCL"]["found"])
+        self.assertIn("STEPMARK_NCCL_LIBRARY", findings["NCCL"]["advice"])
+
 
 if __name__ == "__main__":
-    if not tool.MPIEXEC:
-        print("skipped: built without MPI")
-        sys.exit(77)
-    unittest.main(verbosity=2)
+    tool.main()

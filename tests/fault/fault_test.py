@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
 import stepmark_tool as tool  # noqa: E402
@@ -369,4 +368,4 @@ class Alone(tool.ToolTest):
 
 
 if __name__ == "__main__":
-    tool.main(needs_mpi=True)
+    tool.main()

@@ -145,9 +145,51 @@ class Closing(unittest.TestCase):
         for pattern, words, why in TALLY.allowed_skips():
             self.assertTrue(pattern and words and why, pattern)
 
+    def test_every_reason_of_the_list_is_of_a_kind(self):
+        for pattern, _, why in TALLY.allowed_skips():
+            self.assertIn(why.partition(":")[0], TALLY.KINDS, pattern)
+
     def test_nothing_run_is_a_failure(self):
         pathlib.Path(self.file).touch()
         self.assertEqual(self.close("")[0], 1)
+
+
+class OfALog(unittest.TestCase):
+    """What scripts/fresh-machine accepts: outputs of scripts/setup, scripts/lint and scripts/test."""
+    GPU = "skipped: cuda/gpu_kernels: no GPU: no driver [GPU: the same sources run as emulated_*]"
+    MACHINE = ("skipped: release/cli_surroundings test_quota: may not make: quota "
+               "[machine: needs root, a cgroup or a namespace of one's own]")
+
+    def skips(self, *lines):
+        with tempfile.TemporaryDirectory() as folder:
+            log = pathlib.Path(folder, "log")
+            log.write_bytes(b"[1/2] Building \xff\n" + "\n".join([*lines, "7 passed, 0 failed, 2 skipped", ""]).encode())
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                return TALLY.main(["skips", str(log)]), output.getvalue().splitlines()
+
+    def test_what_is_accepted_is_told_apart_with_its_reason(self):
+        self.assertEqual(self.skips(self.MACHINE, self.GPU, self.MACHINE), (0, [
+            "skipped for want of a GPU: 1", "  " + self.GPU,
+            "skipped as this machine has or permits no more: 2", "  " + self.MACHINE, "  " + self.MACHINE,
+            "missing, or skipped without a reason that tests/allowed-skips.txt has: nothing"]))
+
+    def test_what_is_missing_fails(self):
+        for line in ("setup: no ccache in this distribution", "lint: shellcheck skipped: not installed",
+                     "skipped: release/browser_report: no chromium",
+                     "skipped: release/browser_report: no GPU [GPU: the same sources run as emulated_*]",
+                     "skipped: cuda/gpu_kernels: no GPU [machine: too small]", "skipped: something"):
+            code, output = self.skips(self.GPU, line)
+            self.assertEqual((code, output[-1]), (1, "  " + line))
+            self.assertTrue(output[-2].endswith(": 1"), output)
+
+    def test_close_and_skips_agree(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "tally")
+            TALLY.main(["add", file, "cuda", "gpu_kernels", "skipped", "no GPU: no driver"])
+            TALLY.main(["add", file, "release", "cli_output X", "skipped", "may not make a device node here: [1] no"])
+            with mock.patch.dict(os.environ, CI="true"), contextlib.redirect_stdout(io.StringIO()) as output:
+                TALLY.main(["close", file])
+        self.assertEqual(self.skips(*output.getvalue().splitlines())[0], 0)
 
 
 if __name__ == "__main__":
