@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Suggestions for misspelt names, by Levenshtein distance (single-row dynamic programme).
+// Suggestions for misspelt names, by the number of edits between them: optimal string alignment
+// (insertion, deletion, substitution, neighbours exchanged), by dynamic programming over three
+// rows.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -16,20 +18,24 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + '
 
 constexpr std::size_t kLongestCompared = 256;  // keeps hostile input cheap
 
-// Both at most kLongestCompared long.
+// Both at most kLongestCompared long. Two neighbours that changed places are one edit.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::array<std::size_t, kLongestCompared + 1> row{};
-  std::iota(row.begin(), row.end(), std::size_t{0});
+  std::array<std::array<std::size_t, kLongestCompared + 1>, 3> rows{};
+  std::iota(rows[0].begin(), rows[0].end(), std::size_t{0});
+  const auto same = [&](std::size_t i, std::size_t j) { return lower(a[i]) == lower(b[j]); };
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
+    auto& row = rows[i % 3];
+    const auto& above = rows[(i + 2) % 3];
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substitute = diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+      const std::size_t substitute = above[j - 1] + (same(i - 1, j - 1) ? 0 : 1);
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, substitute});
+      if (i > 1 && j > 1 && same(i - 1, j - 2) && same(i - 2, j - 1)) {
+        row[j] = std::min(row[j], rows[(i + 1) % 3][j - 2] + 1);
+      }
     }
   }
-  return row[b.size()];
+  return rows[a.size() % 3][b.size()];
 }
 
 }  // namespace
@@ -51,9 +57,9 @@ std::string nearest_name(std::string_view wrong, std::span<const std::string> va
     }
   }
   if (best == nullptr) return {};
-  // Near: at most a third of the longer name differs, but always one edit and never everything.
+  // Near: about a third of the longer name differs, but always one edit and never everything.
   const std::size_t longest = std::max(wrong.size(), best->size());
-  const std::size_t allowed = std::max<std::size_t>(1, (longest + 2) / 3);
+  const std::size_t allowed = std::max<std::size_t>(1, (longest + 1) / 3);
   // "pp" is as near to "dp" as to "tp" and "sp": half of a name may only differ if the other half
   // tells which one was meant.
   const bool a_guess = tied && 2 * best_distance >= longest;

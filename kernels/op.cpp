@@ -15,6 +15,15 @@ constexpr std::int64_t kMaxElements = std::int64_t{1} << 46;
 
 bool flag_set(const OpShape& shape, std::string_view dim) { return dim_of(shape, dim) != 0; }
 
+bool are_shapes(const std::vector<OpShape>& shapes) {
+  try {
+    for (const OpShape& shape : shapes) validate_shape(shape);
+    return !shapes.empty();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 DType fp8_by(const OpShape& shape, std::string_view dim) {
   return flag_set(shape, dim) ? DType::f8e5m2 : DType::f8e4m3;
 }
@@ -133,6 +142,18 @@ void validate_shape(const OpShape& shape) {
     STEPMARK_REQUIRE(elements_of(shape, i) >= 0 && elements_of(shape, i) <= kMaxElements,
                      "op {}: operand {} is too large", info.name, info.operands[i].name);
   }
+}
+
+std::vector<DType> dtypes_of(OpId id) {
+  const OpInfo& info = info_of(id);
+  std::vector<DType> dtypes;
+  for (int i = 0; i <= static_cast<int>(DType::u64); ++i) {
+    const auto dtype = static_cast<DType>(i);
+    if (are_shapes(info.test_shapes(dtype)) && are_shapes(info.bench_shapes(dtype))) {
+      dtypes.push_back(dtype);
+    }
+  }
+  return dtypes;
 }
 
 }  // namespace stepmark

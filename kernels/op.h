@@ -114,6 +114,8 @@ struct OpInfo {
 // Throws Error(kUsage) naming the op and the dim: negative dims, a dtype that is neither fp32 nor
 // bf16, sizes beyond the operands' index type, and what OpInfo::validate rejects.
 void validate_shape(const OpShape& shape);
+// The types in which the op has shapes that can be run and checked.
+[[nodiscard]] std::vector<DType> dtypes_of(OpId id);
 // "gemm dtype=fp32 m=256 n=768 k=768 trans_a=0 ..."; parse accepts exactly this form, Error(kUsage)
 // otherwise, and validates.
 [[nodiscard]] std::string to_text(const OpShape& shape);

@@ -62,21 +62,66 @@ std::unique_ptr<Case> step_case(const StepEntry& entry, int world_size,
                            "no plan of the suite fits: " + reasons);
 }
 
-void add_step_case(const StepEntry& entry, int world_size, const std::vector<Workload>& workloads,
-                   Expansion& expansion) {
+// Errors of what a suite's file says get its place.
+template <class Action>
+void placed(const YamlPlace& place, Action action) {
   try {
-    expansion.cases.push_back(step_case(entry, world_size, workloads));
+    action();
   } catch (const Error& error) {
-    const YamlPlace& place = entry.place;
     if (place.file.empty()) throw;
     throw ConfigError(place.file, place.line, place.column, error.message());
   }
 }
 
+std::string listed(const std::vector<DType>& dtypes) {
+  std::vector<std::string_view> names;
+  for (const DType dtype : dtypes) names.push_back(name_of(dtype));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// Of many ops that are swept over the same types, those without a type drop out of it, one remark
+// for all; for a lone op the type was asked for, and cannot be had.
+class MissingTypes {
+ public:
+  explicit MissingTypes(const KernelEntry& entry) : entry_(entry) {}
+
+  [[nodiscard]] bool lacks(OpId op, DType dtype) {
+    const std::vector<DType> has = dtypes_of(op);
+    if (std::find(has.begin(), has.end(), dtype) != has.end()) return false;
+    const std::string_view name = info_of(op).name;
+    if (entry_.ops.size() == 1) {
+      placed(entry_.place, [&] {
+        throw Error(ExitCode::kUsage,
+                    fmt::format("op {} has no {}, but: {}", name, name_of(dtype), listed(has)));
+      });
+    }
+    dropped_[{dtype, listed(has)}].push_back(name);
+    return true;
+  }
+
+  [[nodiscard]] std::vector<std::string> remarks() const {
+    std::vector<std::string> all;
+    for (const auto& [what, ops] : dropped_) {
+      all.push_back(fmt::format("kernel {}: {} only, no {}: dropped",
+                                ops.size() == entry_.ops.size()
+                                    ? fmt::format("of all {} ops", ops.size())
+                                    : fmt::format("{}", fmt::join(ops, ", ")),
+                                what.second, name_of(what.first)));
+    }
+    return all;
+  }
+
+ private:
+  const KernelEntry& entry_;
+  std::map<std::pair<DType, std::string>, std::vector<std::string_view>> dropped_;
+};
+
 // What of an op stays under the limits; a remark where nothing does.
 void add_kernel_cases(const KernelEntry& entry, Expansion& expansion) {
+  MissingTypes missing(entry);
   for (const OpId op : entry.ops) {
     for (const DType dtype : entry.dtypes) {
+      if (missing.lacks(op, dtype)) continue;
       const std::size_t before = expansion.cases.size();
       for (const OpShape& shape : info_of(op).bench_shapes(dtype)) {
         if (bytes_of(shape) > entry.max_bytes || flops_of(shape) > entry.max_gflop * 1e9) continue;
@@ -88,6 +133,7 @@ void add_kernel_cases(const KernelEntry& entry, Expansion& expansion) {
                       info_of(op).name, name_of(dtype)));
     }
   }
+  for (std::string& remark : missing.remarks()) expansion.remarks.push_back(std::move(remark));
 }
 
 // Cases of one definition are one. Fallback plans meet in them, and sizes of several entries.
@@ -135,7 +181,9 @@ Expansion expand(const Suite& suite, int world_size, const std::vector<Workload>
     } else if (const auto* overlap = std::get_if<OverlapEntry>(&entry)) {
       add_overlap_cases(*overlap, world_size, expansion);
     } else {
-      add_step_case(std::get<StepEntry>(entry), world_size, workloads, expansion);
+      const auto& step = std::get<StepEntry>(entry);
+      placed(step.place,
+             [&] { expansion.cases.push_back(step_case(step, world_size, workloads)); });
     }
     STEPMARK_REQUIRE(expansion.cases.size() <= kMaxSweepCases,
                      "the suite comes to more than {} cases: take larger steps or shorter lists",

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "core/control.h"
-#include "harness/cli/flat_config.h"
 #include "harness/cli/options.h"
+#include "results/record/flat_config.h"
 
 namespace stepmark {
 

@@ -17,12 +17,13 @@ namespace stepmark {
 
 class Ledger {
  public:
-  // `todo`: ids and families of the cases to measure, in order.
+  // `todo`: ids and families of the cases to measure, in order. `later`: those of the repetitions
+  // after this one, which get a line when the run is given up.
   struct Item {
     std::string id, family;
-    int repetition = 1;  // the same of all
+    int repetition = 1;  // the same of all to do
   };
-  Ledger(JournalWriter journal, std::vector<Item> todo);
+  Ledger(JournalWriter journal, std::vector<Item> todo, std::vector<Item> later = {});
 
   void begin(const std::string& case_id);
   // Durable when it returns; throws what the journal throws. Error(kEnvironment) too when the
@@ -30,9 +31,9 @@ class Ledger {
   void finish(const Record& record);
   // Normal end.
   void close(ExitCode code);
-  // Writes a not-measured line for the case under way and all that remain, and the end line. Never
-  // throws; later calls, and later finish/close, do nothing. Returns a sentence about what was
-  // kept.
+  // Writes a not-measured line for the case under way and all that remain, of this repetition and
+  // of later ones, and the end line. Never throws; later calls, and later finish/close, do nothing.
+  // Returns a sentence about what was kept.
   std::string give_up(const std::string& reason, ExitCode code) noexcept;
 
   // "2 of 4 cases are kept in 'run.smk'; continue with: ..."
@@ -42,18 +43,19 @@ class Ledger {
 
  private:
   void rescue();
+  [[nodiscard]] std::string kept_so_far() const;
 
   mutable std::mutex mutex_;
   JournalWriter journal_;
-  std::vector<Item> todo_;
+  std::vector<Item> todo_, later_;
   std::size_t done_ = 0;
   std::string current_;
   bool closed_ = false;
 };
 
-// In the place of a rank 0 that is gone without a word: a not-measured line for every case without
-// one, and the end line. Returns a sentence about what was kept; it may be ended already. Throws
-// what the journal throws.
+// In the place of a rank 0 that is gone without a word, or of a repetition that did not start: a
+// not-measured line for every case of every repetition without one, and the end line. Returns a
+// sentence about what was kept; it may be ended already. Throws what the journal throws.
 std::string end_abandoned_journal(const std::string& path, const std::string& reason,
                                   ExitCode code);
 

@@ -296,27 +296,49 @@ struct Parser {
 
   // The nearest subcommand or option to a word that was not understood.
   [[nodiscard]] std::string suggestion(const std::vector<std::string>& words) const {
-    std::vector<std::string> valid;
     const CLI::App* scope = &app;
     for (const CLI::App* sub : app.get_subcommands()) scope = sub;
-    for (const CLI::App* sub : app.get_subcommands({})) valid.push_back(sub->get_name());
-    for (const CLI::Option* option : scope->get_options()) {
-      for (const std::string& name : option->get_lnames()) valid.push_back("--" + name);
+    std::vector<std::string> commands, options;
+    if (scope == &app) {
+      for (const CLI::App* sub : app.get_subcommands({})) commands.push_back(sub->get_name());
     }
-    // An option that is already given cannot be what was meant.
-    std::vector<std::string> free;
-    std::copy_if(valid.begin(), valid.end(), std::back_inserter(free), [&](const auto& name) {
-      return std::find(words.begin(), words.end(), name) == words.end();
-    });
+    for (const CLI::Option* option : scope->get_options()) {
+      for (const std::string& name : option->get_lnames()) options.push_back(name);
+    }
     for (const std::string& word : words) {
-      if (&word != &words.front() && word.substr(0, 1) != "-") continue;  // a value
-      if (std::find(valid.begin(), valid.end(), word) != valid.end()) continue;
-      const std::string nearest = nearest_name(word.substr(0, word.find('=')), free);
+      const bool is_option = word.starts_with("-");
+      if (&word != &words.front() && !is_option) continue;  // a value
+      const std::string name = name_in(word);
+      std::string nearest;
+      if (!is_option) {
+        nearest = nearest_name(name, commands);
+      } else if (std::find(options.begin(), options.end(), name) == options.end()) {
+        nearest = nearest_name(name, not_given(options, words));
+        if (!nearest.empty()) nearest = "--" + nearest;
+      }
       if (!nearest.empty() && nearest != word) {
         return fmt::format("; did you mean '{}' instead of '{}'?", nearest, word);
       }
     }
     return {};
+  }
+
+  // "out" of "--out=x": what all options have in common makes none the nearer.
+  [[nodiscard]] static std::string name_in(std::string_view word) {
+    word.remove_prefix(std::min(word.find_first_not_of('-'), word.size()));
+    return std::string(word.substr(0, word.find('=')));
+  }
+
+  // An option that is already given cannot be what was meant.
+  [[nodiscard]] static std::vector<std::string> not_given(const std::vector<std::string>& options,
+                                                          const std::vector<std::string>& words) {
+    std::vector<std::string> free;
+    std::copy_if(options.begin(), options.end(), std::back_inserter(free), [&](const auto& name) {
+      return std::none_of(words.begin(), words.end(), [&](const std::string& word) {
+        return word == "--" + name || word.starts_with("--" + name + "=");
+      });
+    });
+    return free;
   }
 };
 

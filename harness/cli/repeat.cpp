@@ -16,6 +16,7 @@
 #include "harness/cases/common.h"
 #include "harness/cli/backends.h"
 #include "harness/cli/environment_variable.h"
+#include "harness/cli/ledger.h"
 #include "harness/cli/together.h"
 
 namespace stepmark {
@@ -38,6 +39,16 @@ std::string kept(int repetition, const std::string& journal) {
       "runs of their own: compare takes A1.smk,A2.smk,A3.smk as one side",
       repetition == 2 ? "repetition 1" : fmt::format("repetitions 1 to {}", repetition - 1),
       journal.empty() ? "kept" : fmt::format("kept in '{}'", journal));
+}
+
+// Of rank 0, which has it; the message is worth more than the rest of the journal.
+void end_journal(const std::string& journal, const std::string& reason, ExitCode code) {
+  if (journal.empty()) return;
+  try {
+    static_cast<void>(end_abandoned_journal(journal, reason, code));
+  } catch (const std::exception& error) {
+    log_warning("'{}' has no end line: {}", journal, error.what());
+  }
 }
 
 bool start_is_watched = false;  // one per process, and MPI starts on the main thread
@@ -88,13 +99,12 @@ ExitCode worse(ExitCode a, ExitCode b) {
 
 std::vector<int> unfinished_repetitions(const Run& run, int first, int asked) {
   std::vector<int> out;
+  const auto records = run.by_repetition();
   for (int k = first; k <= asked; ++k) {
     const auto has_result = [&](const std::string& id) {
-      const auto all = run.repetitions(id);
-      return std::any_of(all.begin(), all.end(), [&](const Record* record) {
-        return record->repetition == k &&
-               (record->outcome == Outcome::ok || record->outcome == Outcome::skipped);
-      });
+      const auto known = records.find({id, k});
+      return known != records.end() &&
+             (known->second->outcome == Outcome::ok || known->second->outcome == Outcome::skipped);
     };
     const auto& cases = run.header.cases;
     if (!std::all_of(cases.begin(), cases.end(), has_result)) out.push_back(k);
@@ -171,9 +181,10 @@ void Repeat::start_next() {
     variables.emplace_back(kVariable, to_text(next_, ::getpid()));
     image_.start_again(variables);
   } catch (const Error& error) {
-    throw Error(error.code(),
-                fmt::format("repetition {} of {} did not start: {}; {}", next_.repetition, asked_,
-                            error.message(), kept(next_.repetition, next_.journal)));
+    const std::string reason = fmt::format("repetition {} of {} did not start: {}",
+                                           next_.repetition, asked_, error.message());
+    end_journal(next_.journal, reason, error.code());
+    throw Error(error.code(), fmt::format("{}; {}", reason, kept(next_.repetition, next_.journal)));
   }
 }
 

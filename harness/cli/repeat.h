@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ class Repeat {
 
   [[nodiscard]] int current() const { return todo_.front(); }
   [[nodiscard]] int asked() const { return asked_; }
+  [[nodiscard]] std::span<const int> planned() const { return todo_; }  // current, and later ones
   [[nodiscard]] bool is_last() const { return todo_.size() == 1; }
   // Of the budget for all repetitions, what this one may spend from now on.
   [[nodiscard]] double budget_s(double whole_s);

@@ -7,6 +7,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
+#include <string_view>
+#include <unordered_set>
 
 #include "core/log.h"
 #include "core/output.h"
@@ -31,6 +34,7 @@
 #include "harness/cli/run_header.h"
 #include "harness/cli/signals.h"
 #include "harness/cli/together.h"
+#include "results/record/journal_limits.h"
 #include "results/record/json_text.h"
 #include "results/table/table.h"
 
@@ -52,6 +56,9 @@ class RunSession {
     const Launch& launch = own_launch();
     remove_leftovers();
     guard_.expect("start of the job (MPI_Init)", options_.start_deadline_s);
+    if (repeat_.continued() && !repeat_.state().journal.empty()) {
+      guard_.keep(repeat_.state().journal);  // on rank 0
+    }
     {
       const StartWatch watch(repeat_);
       job_ = make_job();
@@ -77,7 +84,7 @@ class RunSession {
   // as far as it can be written, and the message says where the run was.
   void give_up(const std::string& reason, ExitCode code) {
     const std::string message = guard_.last_words(reason);
-    const std::string kept = ledger_ ? ledger_->give_up(message, code) : std::string();
+    const std::string kept = guard_.end_journal(message, code);
     if (kept.empty()) return;
     log_error("{}; {}", message, kept);
     guard_.conclude(code);
@@ -177,15 +184,16 @@ class RunSession {
               : options_.out.empty() ? default_journal_name(config_.suite.name)
                                      : options_.out;
       std::set<std::string> done;
+      std::optional<Run> before;
       const bool exists =
           std::filesystem::is_regular_file(path_) && std::filesystem::file_size(path_) > 0;
       const bool goes_on = (options_.resume || repeat_.continued()) && exists;
       if (goes_on) {
-        const Run before = read_journal(path_);
-        repeat_.plan(&before,
-                     options_.repeat > 0 ? config_.suite.repeat : before.header.repetitions);
-        done = cases_to_keep(before, header, repeat_.current());
-        if (repeat_.continued()) header.run_id = before.header.run_id;
+        before = read_journal(path_);
+        repeat_.plan(&*before,
+                     options_.repeat > 0 ? config_.suite.repeat : before->header.repetitions);
+        done = cases_to_keep(*before, header, repeat_.current());
+        if (repeat_.continued()) header.run_id = before->header.run_id;
       } else {
         if (options_.resume && !std::filesystem::is_directory(path_)) {
           log_warning("--resume: there is no journal '{}' yet; starting a new one", path_);
@@ -193,18 +201,21 @@ class RunSession {
         repeat_.plan(nullptr, config_.suite.repeat);
       }
       header.repetitions = repeat_.asked();
+      STEPMARK_REQUIRE(
+          config_.cases.size() * static_cast<std::size_t>(repeat_.asked()) <= kMaxCases,
+          "{} cases, {} times: at most {} results fit into a journal; split the suite",
+          config_.cases.size(), repeat_.asked(), kMaxCases);
       if (repeat_.continued()) header.repetition = repeat_.current();
       std::vector<Ledger::Item> items;
       for (const auto& one : config_.cases) {
         if (done.contains(one->id())) continue;
         list += one->id() + "\n";
-        items.push_back({.id = one->id(),
-                         .family = std::string(one->family()),
-                         .repetition = repeat_.current()});
+        items.push_back(item(*one, repeat_.current()));
       }
+      std::vector<Ledger::Item> later = items_of_later_repetitions(before);
       JournalWriter journal =
           goes_on ? JournalWriter::append(path_, header) : JournalWriter::create(path_, header);
-      ledger_.emplace(std::move(journal), std::move(items));
+      ledger_.emplace(std::move(journal), std::move(items), std::move(later));
       if (!options_.trace_dir.empty()) {
         std::filesystem::create_directories(repeat_.trace_dir(options_.trace_dir));
       }
@@ -212,11 +223,29 @@ class RunSession {
     repeat_.share(control());
     if (ledger_) guard_.keep(&*ledger_);
     list = control().broadcast(list);
+    std::unordered_set<std::string> ids;
+    std::istringstream lines(list);
+    for (std::string id; std::getline(lines, id);) ids.insert(id);
     for (const auto& one : config_.cases) {
-      if (("\n" + list).find("\n" + one->id() + "\n") != std::string::npos) {
-        todo_.push_back(one.get());
+      if (ids.contains(one->id())) todo_.push_back(one.get());
+    }
+  }
+
+  static Ledger::Item item(const Case& one, int repetition) {
+    return {.id = one.id(), .family = std::string(one.family()), .repetition = repetition};
+  }
+
+  // Without what has a line already: being interrupted again and again adds none.
+  [[nodiscard]] std::vector<Ledger::Item> items_of_later_repetitions(
+      const std::optional<Run>& before) const {
+    const auto known = before ? before->by_repetition() : Run::ByRepetition{};
+    std::vector<Ledger::Item> items;
+    for (const int repetition : repeat_.planned().subspan(1)) {
+      for (const auto& one : config_.cases) {
+        if (!known.contains({one->id(), repetition})) items.push_back(item(*one, repetition));
       }
     }
+    return items;
   }
 
   void announce() const {
@@ -398,8 +427,15 @@ class RunSession {
     const Run run = read_journal(path_);
     const std::string text =
         options_.json ? json_text(run_json(run), {.indent = 2}) + "\n" : run_table(run);
+    std::unordered_set<std::string_view> without;
+    for (const Record& record : run.records) {
+      const auto& labels = record.labels;
+      if (std::find(labels.begin(), labels.end(), kTraceNotWritten) != labels.end()) {
+        without.insert(record.case_id);
+      }
+    }
     const auto traceless = std::count_if(
-        todo_.begin(), todo_.end(), [&](const Case* one) { return lacks_trace(run, one->id()); });
+        todo_.begin(), todo_.end(), [&](const Case* one) { return without.contains(one->id()); });
     if (traceless > 0) {
       results_written_ = false;
       log_error("traces of {} cases could not be written; their times are in the journal",
@@ -412,13 +448,6 @@ class RunSession {
           "one repetition says nothing about how much runs differ: --repeat 3 measures it, and "
           "compare needs it");
     }
-  }
-
-  static bool lacks_trace(const Run& run, const std::string& id) {
-    return std::any_of(run.records.begin(), run.records.end(), [&](const Record& record) {
-      return record.case_id == id && std::find(record.labels.begin(), record.labels.end(),
-                                               kTraceNotWritten) != record.labels.end();
-    });
   }
 
   // The run is over and kept: what becomes of its table costs no measurement.

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "core/log.h"
 #include "harness/cli/environment_variable.h"
@@ -35,6 +36,7 @@ constexpr milliseconds kOrderlyEnd{300};
 constexpr milliseconds kVoiceCarries{100};
 constexpr const char* kContinue =
     "what was measured is in the journal; continue with --resume and the same options";
+constexpr const char* kGoOn = "continue with --resume and the same options";
 
 // A note is the sender's rank and, in the lowest byte, the signal that ends it or this:
 constexpr int kYouWereStopped = 0xff;
@@ -131,13 +133,33 @@ void RunGuard::watch(const Peers* peers) {
 void RunGuard::keep(Ledger* ledger) {
   const std::lock_guard lock(mutex_);
   ledger_ = ledger;
+  earlier_journal_.clear();
   witness_.keeps(std::filesystem::absolute(ledger->path()).string(), ledger->kept());
+}
+
+void RunGuard::keep(const std::string& journal) {
+  const std::lock_guard lock(mutex_);
+  earlier_journal_ = std::filesystem::absolute(journal).string();
+  witness_.keeps(earlier_journal_,
+                 fmt::format("earlier repetitions are kept in '{}'; {}", earlier_journal_, kGoOn));
+}
+
+std::string RunGuard::end_journal(const std::string& reason, ExitCode code) {
+  const std::lock_guard lock(mutex_);
+  if (ledger_ != nullptr) return ledger_->give_up(reason, code);
+  if (earlier_journal_.empty()) return {};
+  try {
+    return end_abandoned_journal(std::exchange(earlier_journal_, {}), reason, code);
+  } catch (const std::exception& error) {
+    return fmt::format("its journal could not be ended: {}", error.what());
+  }
 }
 
 void RunGuard::release() {
   const std::lock_guard lock(mutex_);
   peers_ = nullptr;
   ledger_ = nullptr;
+  earlier_journal_.clear();
 }
 
 void RunGuard::conclude(ExitCode code) {
@@ -250,11 +272,7 @@ void RunGuard::wait_to_be_ended() {
 void RunGuard::leave(const Ending& ending) {
   const bool said = was_stopped_ || (!started_ && witness_spoke_);
   const std::string message = compose(ending.reason);
-  std::string kept;
-  {
-    const std::lock_guard lock(mutex_);
-    if (ledger_ != nullptr) kept = ledger_->give_up(message, ending.code);
-  }
+  const std::string kept = end_journal(message, ending.code);
   if (!said) log_error("{}{}{}", message, kept.empty() ? "" : "; ", kept);
   witness_.silence();
   std::this_thread::sleep_for(kVoiceCarries);

@@ -40,6 +40,8 @@ class RunGuard {
   // must outlive the guard or be taken back with release().
   void watch(const Peers* peers);
   void keep(Ledger* ledger);  // and after each of its records
+  // Until there is a ledger: what earlier repetitions have written.
+  void keep(const std::string& journal);
   void release();
   // From now on the process ends in order, with this code and without another word.
   void conclude(ExitCode code);
@@ -51,6 +53,9 @@ class RunGuard {
   // run and what is known of other ranks; when another thread or rank is about to say it, does not
   // return.
   [[nodiscard]] std::string last_words(const std::string& reason);
+  // Gives the ledger up, or ends the journal of earlier repetitions. Returns what was kept; empty:
+  // there is nothing to end, or it has been ended.
+  [[nodiscard]] std::string end_journal(const std::string& reason, ExitCode code);
 
  private:
   struct Ending {
@@ -81,6 +86,7 @@ class RunGuard {
   std::mutex mutex_;
   const Peers* peers_ = nullptr;
   Ledger* ledger_ = nullptr;
+  std::string earlier_journal_;
   std::map<int, std::string> notes_;  // of other ranks
   std::optional<Ending> asked_;
   bool closing_ = false;

@@ -16,9 +16,9 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/utf8.h"
-#include "harness/cli/flat_config.h"
 #include "harness/cli/transport.h"
 #include "harness/measure/environment_capture.h"
+#include "results/record/flat_config.h"
 #include "results/record/json_text.h"
 
 namespace stepmark {
@@ -56,23 +56,6 @@ std::string host_list(const std::vector<std::string>& hosts) {
     text += fmt::format("{}{} x{}", text.empty() ? "" : ", ", host, count);
   }
   return text;
-}
-
-// What of a configuration makes it another run: how long and how precisely it is measured, and how
-// it is described, do not.
-FlatConfig identity_of(const nlohmann::json& config) {
-  FlatConfig flat = flatten_config(config);
-  std::erase_if(flat, [](const auto& entry) {
-    const std::string& key = entry.first;
-    for (const char* name : {"budget_s", "precision", "case_deadline_s", "start_deadline_s"}) {
-      if (key == name) return true;
-    }
-    for (const char* name : {": budget", ": precision", ": description", ": repeat"}) {
-      if (key.ends_with(name)) return true;
-    }
-    return false;
-  });
-  return flat;
 }
 
 }  // namespace
@@ -139,7 +122,7 @@ std::set<std::string> cases_to_keep(const Run& run, const RunHeader& header, int
   same("backend", run.header.backend, header.backend);
   same("revision", run.header.git_revision, header.git_revision);
   const auto difference =
-      first_difference(identity_of(run.header.config), identity_of(header.config));
+      first_difference(config_identity(run.header.config), config_identity(header.config));
   STEPMARK_REQUIRE(!difference,
                    "--resume: '{}' was measured with {} = {}, now it is {}; give another --out to "
                    "start a new run",
@@ -153,11 +136,8 @@ std::set<std::string> cases_to_keep(const Run& run, const RunHeader& header, int
                    run.path, old_case == run.header.cases.end() ? "nothing" : *old_case,
                    new_case == header.cases.end() ? "nothing" : *new_case);
   std::set<std::string> keep;
-  for (const Record& record : run.records) {
-    for (const Record* one : run.repetitions(record.case_id)) {
-      const bool counts = one->repetition == repetition && one->outcome == Outcome::ok;
-      if (counts) keep.insert(record.case_id);
-    }
+  for (const auto& [key, record] : run.by_repetition()) {
+    if (key.second == repetition && record->outcome == Outcome::ok) keep.insert(record->case_id);
   }
   return keep;
 }

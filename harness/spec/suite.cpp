@@ -92,6 +92,7 @@ KernelEntry read_kernel(YamlMap& map) {
     for (const OpInfo* info : all_ops()) entry.ops.push_back(info->id);
   }
   entry.dtypes = read_dtypes(map);
+  entry.place = map.place("dtypes");
   if (map.has("max_bytes")) {
     entry.max_bytes = static_cast<double>(value_at(map, "max_bytes", "", parse_positive_bytes));
   }

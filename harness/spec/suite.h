@@ -23,6 +23,7 @@ struct KernelEntry {
   // Only shapes of an op's list that move and compute at most this much per call.
   double max_bytes = std::numeric_limits<double>::infinity();
   double max_gflop = std::numeric_limits<double>::infinity();
+  YamlPlace place = {};  // of `dtypes`
 };
 
 struct CollectiveEntry {

@@ -7,8 +7,13 @@
 // finished by itself.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "results/record/environment.h"
@@ -47,6 +52,7 @@ class JournalWriter {
   // Durable when it returns. Error(kEnvironment) with errno text on failure (disk full); whatever
   // was written before stays readable, and a partial line is cut off again where possible.
   void write(const Record& record);
+  void write(std::span<const Record> records);  // at once, for many that say little
   void write_end(int exit_code, const std::string& reason);
   // Empty while the path still names the file that is written; else what has happened to it.
   [[nodiscard]] std::string displaced() const;
@@ -74,6 +80,12 @@ struct Run {
   std::vector<Record> records;
   // Of the cases that have several: every repetition's record, by case and repetition.
   std::vector<Record> parts;
+  // Who wrote last: the repetition that its run or resume line begins (0: an invocation), and the
+  // case and repetition of every record since.
+  struct LastStart {
+    int repetition = 0;
+    std::set<std::pair<std::string, int>> written;
+  } last_start;
   bool ended = false;  // an end line was found
   int exit_code = -1;
   std::vector<std::string> warnings;  // "line 17: incomplete last line ignored"
@@ -83,6 +95,9 @@ struct Run {
   // Records of a case by repetition, whatever their outcome; those never begun are not among them.
   // Pointers into this run.
   [[nodiscard]] std::vector<const Record*> repetitions(std::string_view case_id) const;
+  // The same of all cases, for whoever asks for many: by case and repetition.
+  using ByRepetition = std::map<std::pair<std::string_view, int>, const Record*>;
+  [[nodiscard]] ByRepetition by_repetition() const;
   // Cases asked for without a record of outcome ok or skipped from every repetition asked for.
   [[nodiscard]] std::vector<std::string> missing() const;
 };

@@ -7,11 +7,13 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "core/build_info.h"
 #include "core/error.h"
 #include "results/record/chain.h"
+#include "results/record/flat_config.h"
 #include "results/record/journal_limits.h"
 #include "results/record/journal_lines.h"
 #include "results/record/json_reader.h"
@@ -34,8 +36,14 @@ void note_changes(const RunHeader& first, const RunHeader& later, int line, Run&
                       fact.group, fact.name, before, fact.value));
     }
   }
-  if (first.config != later.config) {
-    run.warnings.push_back(fmt::format("line {}: resumed with another configuration", line));
+  if (first.config == later.config) {
+    return;
+  }
+  if (const auto changed =
+          first_difference(config_identity(first.config), config_identity(later.config))) {
+    run.warnings.push_back(
+        fmt::format("line {}: resumed with another configuration: {} = {}, is {}", line,
+                    changed->key, shown_value(changed->a), shown_value(changed->b)));
   }
 }
 
@@ -212,13 +220,15 @@ class JournalParser {
       }
     }
     run_.header.repetitions = header.repetitions;
+    run_.last_start = {.repetition = header.repetition, .written = {}};
     run_.ended = false;
     run_.exit_code = -1;
   }
 
   void add(Record record) {
-    const auto [known, added] =
-        place_.emplace(std::pair(record.case_id, record.repetition), run_.records.size());
+    const auto key = std::pair(record.case_id, record.repetition);
+    run_.last_start.written.insert(key);
+    const auto [known, added] = place_.emplace(key, run_.records.size());
     if (added) {
       STEPMARK_REQUIRE(run_.records.size() < kMaxCases, "more than {} cases", kMaxCases);
       run_.records.push_back(std::move(record));
@@ -295,27 +305,30 @@ std::vector<const Record*> Run::repetitions(std::string_view case_id) const {
   return out;
 }
 
-std::vector<std::string> Run::missing() const {
-  // By case; what stands for several repetitions is not one of them.
-  std::map<std::string_view, std::vector<const Record*>> measured;
+Run::ByRepetition Run::by_repetition() const {
+  ByRepetition out;
+  std::unordered_set<std::string_view> merged;  // what stands for several is not one of them
   for (const auto& part : parts) {
-    measured[part.case_id].push_back(&part);
+    out[{part.case_id, part.repetition}] = &part;
+    merged.insert(part.case_id);
   }
   for (const auto& record : records) {
-    if (auto& of_case = measured[record.case_id]; of_case.empty()) {
-      of_case.push_back(&record);
+    if (!merged.contains(record.case_id)) {
+      out[{record.case_id, record.repetition}] = &record;
     }
   }
-  const auto done = [&](const std::string& id) {
-    const auto& of_case = measured[id];
-    return std::count_if(of_case.begin(), of_case.end(), [&](const Record* r) {
-      return r->repetition <= header.repetitions &&
-             (r->outcome == Outcome::ok || r->outcome == Outcome::skipped);
-    });
-  };
+  return out;
+}
+
+std::vector<std::string> Run::missing() const {
+  std::unordered_map<std::string_view, int> done;
+  for (const auto& [key, record] : by_repetition()) {
+    const bool has_result = record->outcome == Outcome::ok || record->outcome == Outcome::skipped;
+    done[key.first] += has_result && key.second <= header.repetitions ? 1 : 0;
+  }
   std::vector<std::string> out;
   std::copy_if(header.cases.begin(), header.cases.end(), std::back_inserter(out),
-               [&](const std::string& id) { return done(id) < header.repetitions; });
+               [&](const std::string& id) { return done[id] < header.repetitions; });
   return out;
 }
 

@@ -148,6 +148,16 @@ void JournalWriter::append_line(const nlohmann::json& json) {
 
 void JournalWriter::write(const Record& record) { append_line(record_line_json(record)); }
 
+void JournalWriter::write(std::span<const Record> records) {
+  auto hash = hash_;
+  std::string lines;
+  for (const Record& record : records) {
+    lines += chained_line(compact(record_line_json(record)), hash) + "\n";
+  }
+  append_or_cut(fd_, path_, lines);
+  hash_ = std::move(hash);
+}
+
 void JournalWriter::write_end(int exit_code, const std::string& reason) {
   append_line({{"type", "end"}, {"exit_code", exit_code}, {"reason", reason}});
 }

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stepmark_tool as tool  # noqa: E402
@@ -148,18 +149,19 @@ class Alone(tool.ToolTest):
         self.assertEqual(process.returncode, tool.ENVIRONMENT, err)
         self.assertIn("repetition 2 of 2 cannot start", err)
         self.assertTrue(all(r["outcome"] == "ok" for r in by_repetition(self.journal)[1]))
+        self.assertEqual({r["outcome"] for r in by_repetition(self.journal)[2]}, {"not-measured"})
         self.assertEqual(tool.read_lines(self.journal)[-1]["exit_code"], tool.ENVIRONMENT)
         self.expect(stepmark(*self.command, "--resume"), tool.OK)
         self.assertEqual(sorted(by_repetition(self.journal)), [1, 2])
 
     def test_interrupted_in_the_second(self):
-        process = tool.subprocess.Popen([tool.BINARY, *self.plain, "--budget", "60s"],
+        process = tool.subprocess.Popen([tool.BINARY, *self.plain, "--budget", "60s", "--repeat", "3"],
                                         env=tool.environment(), stdout=tool.subprocess.DEVNULL,
                                         stderr=tool.subprocess.PIPE, text=True)
         self.addCleanup(process.stderr.close)
         self.addCleanup(process.kill)
         line = ""
-        while "repetition 2 of 2: suite" not in line:
+        while "repetition 2 of 3: suite" not in line:
             line = process.stderr.readline()
             self.assertNotEqual(line, "", "ended early")
         process.send_signal(signal.SIGINT)
@@ -168,7 +170,9 @@ class Alone(tool.ToolTest):
         self.assertIn("SIGINT", err)
         repetitions = by_repetition(self.journal)
         self.assertEqual({r["outcome"] for r in repetitions[1]}, {"ok"})
-        self.assertEqual({r["outcome"] for r in repetitions[2]}, {"not-measured"})
+        for number in (2, 3):
+            self.assertEqual([r["case_id"] for r in repetitions[number]], [r["case_id"] for r in repetitions[1]])
+            self.assertEqual({r["outcome"] for r in repetitions[number]}, {"not-measured"})
         self.expect(stepmark(*self.command, "--resume"), tool.OK)
 
     def test_a_skipped_case_is_the_exit_code_of_all(self):
@@ -222,7 +226,12 @@ class Together(tool.ToolTest):
         # Open MPI says why and ends the job itself: mpirun returns its code and not ours.
         self.assertIn(result.code, (LAUNCHER_STOPPED, tool.ENVIRONMENT), str(result))
         self.assertIn("none_such", result.err)
-        self.assertEqual([r["outcome"] for r in tool.records(self.journal)], ["ok", "ok"])
+        deadline = time.monotonic() + 10  # a witness may write a moment longer
+        while tool.read_lines(self.journal)[-1]["type"] != "end" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual([(r.get("repetition", 1), r["outcome"]) for r in tool.records(self.journal)],
+                         [(1, "ok"), (1, "ok"), (2, "not-measured"), (2, "not-measured")])
+        self.assertEqual(tool.read_lines(self.journal)[-1]["type"], "end")
         os.remove(os.path.join(home, "mca-params.conf"))
         done = stepmark("run", "--suite", self.suite, "--out", self.journal, "--resume", ranks=2)
         self.expect(done, tool.OK)

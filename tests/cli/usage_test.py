@@ -88,9 +88,17 @@ class Mistakes(tool.ToolTest):
         self.refuse(["rnu"], "no command 'rnu'", "run, plan")
         self.refuse(["repotr"], "did you mean 'report'")
         self.refuse(["run", "--sute", "quick"], "did you mean '--suite'")
-        given = stepmark("run", "--suite", "quick", "--sute", "quick")
-        self.expect(given, tool.USAGE)
-        self.assertNotIn("mean '--suite'", given.err)  # it is there already
+        self.refuse(["run", "--sute=quick"], "did you mean '--suite' instead of '--sute=quick'")
+        self.refuse(["run", "--suite", "quick", "--busget", "1m"], "did you mean '--budget'")
+        for given in (["--suite", "quick"], ["--suite=quick"]):  # what is there already is not meant
+            for order in ([*given, "--sute", "x"], ["--sute", "x", *given]):
+                result = stepmark("run", *order)
+                self.expect(result, tool.USAGE, "--sute")
+                self.assertNotIn("did you mean", result.err)
+        for far in ("--out-of-here", "--sp", "--resonance", "-1"):
+            result = stepmark("run", "--suite", "quick", far)
+            self.expect(result, tool.USAGE)
+            self.assertNotIn("did you mean", result.err)
         self.refuse(["run", "--suite", "quikc"], "did you mean 'quick'")
         self.refuse(["run", "--workload", "tinny"], "did you mean 'tiny'")
         self.refuse(["run", "--backend", "host", "--workload", "tiny", "--cluster", "cw-h100"],
@@ -148,6 +156,7 @@ class Mistakes(tool.ToolTest):
         refuse_suite("workload: tiny", "workload: tinny", "did you mean 'tiny'")
         refuse_suite("[all_reduce]", "[all_redcue]", "bad.yaml:10:", "'all_reduce'")
         refuse_suite("[gemm]", "[gem]", "bad.yaml:15:", "'gemm'")
+        refuse_suite("[gemm]", "[gemm]\n    dtypes: [fp16]", "bad.yaml:16:", "op gemm has no fp16", "fp32, bf16")
         refuse_suite("min: 4KiB", "min: large", "bad.yaml:11:")
         refuse_suite("min: 4KiB", "min: 1GB", "bad.yaml:11:", "1000000000 or 1073741824", "1GiB")
         refuse_suite("min: 4KiB\n    max: 4KiB", "sizes: []", "bad.yaml:11:", "at least one size")

@@ -75,12 +75,15 @@ class Faults(tool.ToolTest):
             self.assertGreater(len(record["series"][0]["values"]), 0)
         return result, measured
 
-    def expect_rest_listed(self, measured, code):
+    def wait_for_end_line(self):
         # A witness may write a moment longer than a launcher without ranks stays.
         deadline = time.monotonic() + 10
         while tool.read_lines(self.journal)[-1]["type"] != "end" and time.monotonic() < deadline:
             time.sleep(0.05)
-        lines = tool.read_lines(self.journal)
+        return tool.read_lines(self.journal)
+
+    def expect_rest_listed(self, measured, code):
+        lines = self.wait_for_end_line()
         rest = [line for line in lines if line.get("outcome") == "not-measured"]
         self.assertEqual(len(measured) + len(rest), CASES)
         for record in rest[1:]:
@@ -117,23 +120,37 @@ class Faults(tool.ToolTest):
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
         self.expect_resume_completes(measured)
 
-    def test_killed_in_the_second_repetition(self):
-        job = tool.Job(RANKS, *self.command("--repeat", "2", "--budget", "16s"), cwd=self.folder)
+    def kill_in_the_second_repetition(self, rank):
+        budget = ["--budget", "18s"]
+        job = tool.Job(RANKS, *self.command("--repeat", "3", *budget), cwd=self.folder)
         self.addCleanup(job.kill)
         job.wait_for_records(self.journal, CASES + 2)
-        pid = job.rank_pid(2)
+        pid = job.rank_pid(rank)
         os.kill(pid, signal.SIGKILL)
         result, measured = self.end(job, KILLED)
-        self.assertIn(f"rank 2 (pid {pid})", result.err)
-        first = [record for record in measured if "repetition" not in record]
-        self.assertEqual(len(first), CASES)
-        done = tool.stepmark(*self.command("--resume", "--budget", "16s"), ranks=RANKS, cwd=self.folder)
-        self.expect(done, tool.OK, "repetition 2 of 2")
+        self.assertIn(f"rank {rank} (pid {pid}", result.err)
+        self.assertIn("of 4 cases of repetition 2 are kept", result.err)
+        self.assertEqual(len([record for record in measured if "repetition" not in record]), CASES)
+        # The rest of the repetition under way and all of the last have a line each.
+        lines = self.wait_for_end_line()
+        rest = [(line.get("repetition", 1), line["case_id"]) for line in lines if line.get("outcome") == "not-measured"]
+        done = {(record.get("repetition", 1), record["case_id"]) for record in measured}
+        every = [(number, case) for number in (1, 2, 3) for case in lines[0]["cases"]]
+        self.assertEqual(rest, [one for one in every if one not in done])
+        self.assertEqual(lines[-1]["exit_code"], tool.NOT_MEASURED)
+        done = tool.stepmark(*self.command("--resume", *budget), ranks=RANKS, cwd=self.folder)
+        self.expect(done, tool.OK, "repetition 2 of 3")
         last = {(r["case_id"], r.get("repetition", 1)): r for r in tool.records(self.journal)}
-        self.assertEqual(len(last), 2 * CASES)
+        self.assertEqual(len(last), 3 * CASES)
         self.assertEqual({record["outcome"] for record in last.values()}, {"ok"}, str(done))
         for record in measured:  # kept, not measured again
             self.assertEqual(last[record["case_id"], record.get("repetition", 1)], record)
+
+    def test_killed_in_the_second_repetition(self):
+        self.kill_in_the_second_repetition(2)
+
+    def test_killed_rank_zero_in_the_second_repetition(self):
+        self.kill_in_the_second_repetition(0)
 
     def test_killed_rank_zero(self):
         # Who writes the journal is gone: its witness ends it and speaks.

@@ -111,6 +111,30 @@ TEST(ExpandTest, WhatLimitsLeaveNothingOfIsRemarked) {
               ElementsAre(AllOf(HasSubstr("kernel gemm fp32"), HasSubstr("dropped"))));
 }
 
+TEST(ExpandTest, ATypeThatAnOpLacksIsAMistakeWhenAskedForAlone) {
+  KernelEntry entry{.ops = {OpId::gemm}, .dtypes = {DType::f32, DType::f16}};
+  entry.place = {.file = "s.yaml", .line = 4, .column = 13};
+  EXPECT_EQ(error_of(suite_of(entry), 1), "s.yaml:4:13: op gemm has no fp16, but: fp32, bf16");
+}
+
+TEST(ExpandTest, ATypeThatOpsOfASweepLackIsDroppedWithOneRemark) {
+  const KernelEntry entry{.ops = {OpId::gemm, OpId::copy}, .dtypes = {DType::f16, DType::bf16}};
+  const Expansion expansion = expand(suite_of(entry), 1, {});
+  EXPECT_THAT(expansion.remarks,
+              ElementsAre("kernel of all 2 ops: fp32, bf16 only, no fp16: dropped"));
+  EXPECT_FALSE(expansion.cases.empty());
+  for (const auto& one : expansion.cases) EXPECT_THAT(one->id(), HasSubstr("/bf16/"));
+}
+
+TEST(ExpandTest, WhatIsExpandedCanBeRun) {
+  for (const OpInfo* info : all_ops()) {
+    EXPECT_THAT(dtypes_of(info->id), testing::Contains(DType::f32)) << info->name;
+    for (const DType dtype : dtypes_of(info->id)) {
+      for (const OpShape& shape : info->bench_shapes(dtype)) EXPECT_NO_THROW(validate_shape(shape));
+    }
+  }
+}
+
 TEST(ExpandTest, SizesWithoutAnElementAreDroppedInEveryFamily) {
   const CollectiveEntry sweep{.kinds = {CollectiveKind::all_reduce, CollectiveKind::all_gather},
                               .dtypes = {DType::f32},

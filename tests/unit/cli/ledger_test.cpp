@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "temp_folder.h"
 
@@ -129,6 +130,114 @@ TEST_F(LedgerTest, AnotherProcessCanEndAnAbandonedJournal) {
   EXPECT_EQ(run.find("c")->reason, "not reached: rank 0 is gone; during case 'b'");
   EXPECT_EQ(end_abandoned_journal(path, "again", ExitCode::kNotMeasured), kept);
   EXPECT_EQ(std::filesystem::file_size(path), size);
+}
+
+// "CASE REPETITION OUTCOME: REASON" of every record line, in order.
+std::vector<std::string> lines_of(const std::string& path) {
+  std::vector<std::string> out;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (json["type"] != "record") continue;
+    out.push_back(json["case_id"].get<std::string>() + std::to_string(json.value("repetition", 1)) +
+                  " " + json["outcome"].get<std::string>() + ": " +
+                  json["reason"].get<std::string>());
+  }
+  return out;
+}
+
+TEST_F(LedgerTest, LaterRepetitionsHaveLinesToo) {
+  RunHeader header = header_of_three();
+  header.cases = {"a", "b"};
+  header.repetitions = 3;
+  const auto items = [](int repetition) {
+    return std::vector<Ledger::Item>{{.id = "a", .family = "kernel", .repetition = repetition},
+                                     {.id = "b", .family = "step", .repetition = repetition}};
+  };
+  auto later = items(2);
+  for (auto& one : items(3)) later.push_back(one);
+  Ledger book(JournalWriter::create(path, header), items(1), later);
+  book.begin("a");
+  book.finish(measured("a"));
+  book.begin("b");
+  EXPECT_THAT(book.give_up("gone", ExitCode::kNotMeasured),
+              HasSubstr("1 of 2 cases of repetition 1 are kept"));
+  EXPECT_THAT(lines_of(path), testing::ElementsAre("a1 ok: ", "b1 not-measured: gone",
+                                                   "a2 not-measured: not reached: gone",
+                                                   "b2 not-measured: not reached: gone",
+                                                   "a3 not-measured: not reached: gone",
+                                                   "b3 not-measured: not reached: gone"));
+}
+
+// Repetitions of two cases, as `run --repeat 3` writes them; the last is not ended.
+struct AbandonedTest : LedgerTest {
+  void SetUp() override {
+    header.cases = {"a", "b"};
+    header.repetitions = 3;
+    auto journal = JournalWriter::create(path, header);
+    write(journal, "a", 1);
+    write(journal, "b", 1, Outcome::not_measured, "too large");
+  }
+  static void write(JournalWriter& journal, const std::string& id, int repetition,
+                    Outcome outcome = Outcome::ok, const std::string& reason = "") {
+    Record record = measured(id);
+    record.repetition = repetition;
+    record.outcome = outcome;
+    record.reason = reason;
+    journal.write(record);
+  }
+  JournalWriter begin(int repetition) {
+    header.repetition = repetition;
+    return JournalWriter::append(path, header);
+  }
+  std::vector<std::string> ended(const std::string& reason) {
+    const std::size_t before = lines_of(path).size();
+    kept = end_abandoned_journal(path, reason, ExitCode::kNotMeasured);
+    auto lines = lines_of(path);
+    lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(before));
+    return lines;
+  }
+  RunHeader header = header_of_three();
+  std::string kept;
+};
+
+TEST_F(AbandonedTest, TheRestOfARepetitionAndAllLaterOnesAreListed) {
+  {
+    auto journal = begin(2);
+    write(journal, "a", 2);
+  }
+  EXPECT_THAT(ended("gone; during case 'b'"),
+              testing::ElementsAre("b2 not-measured: gone; during case 'b'",
+                                   "a3 not-measured: not reached: gone; during case 'b'",
+                                   "b3 not-measured: not reached: gone; during case 'b'"));
+  EXPECT_THAT(kept, HasSubstr("1 of 2 cases of repetition 2 are kept"));
+  EXPECT_TRUE(read_journal(path).ended);
+}
+
+TEST_F(AbandonedTest, BetweenRepetitionsTheNextIsListed) {
+  EXPECT_THAT(ended("gone; during: start of the job"),
+              testing::ElementsAre(testing::StartsWith("a2 "), testing::StartsWith("b2 "),
+                                   testing::StartsWith("a3 "), testing::StartsWith("b3 ")));
+  // What a case itself said stays.
+  EXPECT_EQ(lines_of(path).at(1), "b1 not-measured: too large");
+}
+
+TEST_F(AbandonedTest, BeingKilledAgainAddsLinesOnlyForWhatWasUnderWay) {
+  EXPECT_EQ(ended("first").size(), 4U);
+  { auto journal = begin(0); }  // --resume, which goes on in the first that is unfinished
+  EXPECT_THAT(ended("second; during case 'b'"),
+              testing::ElementsAre("b1 not-measured: second; during case 'b'"));
+  EXPECT_EQ(lines_of(path).back(), "b1 not-measured: second; during case 'b'");
+}
+
+TEST_F(AbandonedTest, InTheLastRepetitionNothingElseIsListed) {
+  {
+    auto journal = begin(3);
+    write(journal, "a", 3);
+    write(journal, "b", 3);
+  }
+  EXPECT_THAT(ended("gone"), testing::ElementsAre());
+  EXPECT_THAT(kept, HasSubstr("2 of 2 cases of repetition 3 are kept"));
 }
 
 TEST_F(LedgerTest, NothingIsWrittenAfterTheEnd) {

@@ -183,9 +183,14 @@ TEST(NearestName, FindsOnlyWhatIsNear) {
   EXPECT_EQ(nearest_name("layer", names), "layers");
   EXPECT_EQ(nearest_name("LAYERS", names), "layers");
   EXPECT_EQ(nearest_name("haeds", names), "heads");
+  EXPECT_EQ(nearest_name("ehads", names), "heads");
+  EXPECT_EQ(nearest_name("haedz", names), "heads");
   EXPECT_EQ(nearest_name("optimizer", names), "");
   EXPECT_EQ(nearest_name("x", names), "");
   EXPECT_EQ(nearest_name("x", {}), "");
+  const std::vector<std::string> options{"out", "resume"};
+  EXPECT_EQ(nearest_name("sute", options), "");  // half of it differs
+  EXPECT_EQ(nearest_name("resmue", options), "resume");
 }
 
 TEST(NearestName, DoesNotGuessBetweenShortNames) {

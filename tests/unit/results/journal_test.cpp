@@ -140,8 +140,29 @@ TEST_F(JournalTest, ResumeElsewhereIsNoticed) {
   const auto run = read_journal(path_);
   ASSERT_EQ(run.warnings.size(), 2U);
   EXPECT_THAT(run.warnings[0], HasSubstr("Another CPU"));
-  EXPECT_THAT(run.warnings[1], HasSubstr("another configuration"));
+  EXPECT_THAT(run.warnings[1], HasSubstr("another configuration: suite = 'quick', is 'standard'"));
   EXPECT_THAT(run.missing(), ElementsAre("new"));
+}
+
+// What `run --resume` takes for the same run, nobody who reads the journal takes for another.
+TEST_F(JournalTest, BudgetPrecisionAndDescriptionsAreNoOtherConfiguration) {
+  const auto suite = [](const std::string& words, const std::string& max) {
+    return "suite: s\ndescription: " + words + "\nbudget: " + words + "\nprecision: " + words +
+           "\nrepeat: 2  # " + words + "\ncases:\n  - {family: collective, max: " + max + "}\n";
+  };
+  auto h = synthetic::header({});
+  h.config["suite_file"] = suite("1m", "4KiB");
+  { auto writer = JournalWriter::create(path_, h); }
+  for (const char* key : {"budget_s", "precision", "case_deadline_s", "start_deadline_s"}) {
+    h.config[key] = 0.25;
+  }
+  h.config["suite_file"] = suite("2m", "4KiB");
+  { auto writer = JournalWriter::append(path_, h); }
+  EXPECT_THAT(read_journal(path_).warnings, testing::IsEmpty());
+  h.config["suite_file"] = suite("2m", "8KiB");
+  { auto writer = JournalWriter::append(path_, h); }
+  EXPECT_THAT(read_journal(path_).warnings,
+              ElementsAre(HasSubstr("suite file: cases[0].max = '4KiB', is '8KiB'")));
 }
 
 TEST_F(JournalTest, CorruptLinesAreNamed) {

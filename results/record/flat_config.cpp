@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/cli/flat_config.h"
+#include "results/record/flat_config.h"
 
 #include <fmt/format.h>
 
@@ -47,6 +47,21 @@ std::optional<std::string> find(const std::map<std::string, std::string>& map,
 FlatConfig flatten_config(const nlohmann::json& echo) {
   FlatConfig flat;
   for (const auto& [key, value] : echo.items()) add(key, value, flat);
+  return flat;
+}
+
+FlatConfig config_identity(const nlohmann::json& echo) {
+  FlatConfig flat = flatten_config(echo);
+  std::erase_if(flat, [](const auto& entry) {
+    const std::string& key = entry.first;
+    for (const char* name : {"budget_s", "precision", "case_deadline_s", "start_deadline_s"}) {
+      if (key == name) return true;
+    }
+    for (const char* name : {": budget", ": precision", ": description", ": repeat"}) {
+      if (key.ends_with(name)) return true;
+    }
+    return false;
+  });
   return flat;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run's configuration as keys and values, to say in which of them two configurations differ:
-// between ranks (agreement.h) and between a journal and the run that shall continue it.
+// between ranks (harness/cli/agreement.h), between a journal and the run that shall continue it,
+// and between a journal's parts.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,8 +14,12 @@ namespace stepmark {
 
 using FlatConfig = std::vector<std::pair<std::string, std::string>>;  // key, value; in order
 
-// `echo` is RunConfig::echo. Files in it are taken apart: {"suite file: cases[0].min", "4KiB"}.
+// `echo` is RunHeader::config. Files in it are taken apart: {"suite file: cases[0].min", "4KiB"}.
 [[nodiscard]] FlatConfig flatten_config(const nlohmann::json& echo);
+
+// What of it makes it another run: how long and how precisely it is measured, how often, and how it
+// is described, do not. The same for `run --resume` and for whoever reads what that wrote.
+[[nodiscard]] FlatConfig config_identity(const nlohmann::json& echo);
 
 // The first key, in the order of `a` and then of what only `b` has, whose values differ.
 struct Difference {
