@@ -309,15 +309,13 @@ struct Parser {
       const bool is_option = word.starts_with("-");
       if (&word != &words.front() && !is_option) continue;  // a value
       const std::string name = name_in(word);
-      std::string nearest;
-      if (!is_option) {
-        nearest = nearest_name(name, commands);
-      } else if (std::find(options.begin(), options.end(), name) == options.end()) {
-        nearest = nearest_name(name, not_given(options, words));
-        if (!nearest.empty()) nearest = "--" + nearest;
-      }
-      if (!nearest.empty() && nearest != word) {
-        return fmt::format("; did you mean '{}' instead of '{}'?", nearest, word);
+      const std::string dashes = is_option ? "--" : "";
+      const auto& known = is_option ? options : commands;
+      const bool is_known = std::find(known.begin(), known.end(), name) != known.end();
+      if (is_known && word.starts_with(dashes + name)) continue;
+      const auto nearest = nearest_name(name, is_option ? not_given(options, words) : commands);
+      if (!nearest.empty()) {
+        return fmt::format("; did you mean '{}{}' instead of '{}'?", dashes, nearest, word);
       }
     }
     return {};

@@ -89,6 +89,7 @@ class Mistakes(tool.ToolTest):
         self.refuse(["repotr"], "did you mean 'report'")
         self.refuse(["run", "--sute", "quick"], "did you mean '--suite'")
         self.refuse(["run", "--sute=quick"], "did you mean '--suite' instead of '--sute=quick'")
+        self.refuse(["run", "-suite", "quick"], "did you mean '--suite' instead of '-suite'")
         self.refuse(["run", "--suite", "quick", "--busget", "1m"], "did you mean '--budget'")
         for given in (["--suite", "quick"], ["--suite=quick"]):  # what is there already is not meant
             for order in ([*given, "--sute", "x"], ["--sute", "x", *given]):
