@@ -96,7 +96,8 @@ struct ErrorPart {
                                            std::size_t cases);
 [[nodiscard]] double largest_error_quantile(double p, const ErrorPart& common, const ErrorPart& own,
                                             std::size_t cases);
-// Difference that exceeds `critical` with probability `power` (noncentral t).
+// Difference that a repetition, which estimates the sd anew, finds with probability `power`, where
+// `critical` is what this data would have called significant.
 [[nodiscard]] double detectable_difference(double critical, const ErrorPart& error, double power);
 
 // What one run of a side differs by from another (stats/variance_components.cpp).

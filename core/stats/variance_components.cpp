@@ -7,13 +7,17 @@
 //     towards what cases of the family are expected to have (Smyth, Stat. Appl. Genetics 3, 2004:
 //     moderated variances). Expected is the case's own sampling variance plus one between-run
 //     variance of the family. The weight of the expectation is bounded, and falls where the
-//     family's variances differ by more than their degrees of freedom explain (moments of the F
-//     distribution): cases that are noisier than their family must not be told by it.
+//     family's variances differ by more than their degrees of freedom explain: cases that are
+//     noisier than their family must not be told by it.
 // The sides are taken to vary alike.
 #include <algorithm>
+#include <boost/math/distributions/chi_squared.hpp>
+#include <boost/math/special_functions/polygamma.hpp>
+#include <boost/math/special_functions/trigamma.hpp>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numbers>
 
 #include "core/stats.h"
 
@@ -52,12 +56,37 @@ Table centred(const Table& side) {
   return out;
 }
 
+// x > 0 with trigamma(x) = y; infinite for y <= 0. Newton on 1/trigamma, which is nearly linear
+// (Smyth 2004, appendix).
+double inverse_trigamma(double y) {
+  constexpr double kLargest = 1e6;
+  if (!(y > 1 / kLargest)) return kInf;
+  double x = 0.5 + 1 / y;
+  for (int i = 0; i < 50; ++i) {
+    const double found = boost::math::trigamma(x);
+    const double step = found * (1 - found / y) / boost::math::polygamma(2, x);
+    x += step;
+    if (-step / x < 1e-8) break;
+  }
+  return x;
+}
+
 double shared_effect(const std::vector<double>& run) {
   std::vector<double> known;
   std::copy_if(run.begin(), run.end(), std::back_inserter(known),
                [](double x) { return !std::isnan(x); });
   if (known.empty()) return std::numeric_limits<double>::quiet_NaN();
   return known.size() < kFewestForMedian ? mean(known) : median(known);
+}
+
+// Variance that the median of the cases' own parts has by itself, which is no shared effect: pi/2
+// of a mean's. 0 for too few cases, where the difference would be as uncertain as its parts.
+double median_error(std::span<const ErrorPart> own) {
+  if (own.size() < kFewestForMedian) return 0;
+  double sum = 0;
+  for (const ErrorPart& part : own) sum += part.sd * part.sd;
+  const auto n = static_cast<double>(own.size());
+  return std::numbers::pi / 2 * sum / n / n;
 }
 
 struct Sums {
@@ -84,15 +113,27 @@ void add_side(const Table& side, Sums& sums) {
   for (std::size_t c = 0; c < counts.size(); ++c) sums.freedom[c] += std::max(0.0, counts[c] - 1);
 }
 
-// Weight of the family, in degrees of freedom, from how far relative variances q lie apart.
+// Weight of the family, in degrees of freedom, from how far the logarithms of relative variances q
+// lie apart beyond what variances of `freedom` degrees do anyway (Smyth 2004, section 6.2). The
+// logarithm, not the variance itself, is looked at: a few noisy cases among many do not hide in it.
+// It is taken higher than found, by half a standard error where cases have two degrees of freedom
+// and less the more they tell themselves: a family taken for more alike than it is costs false
+// alarms and the contrary only power.
 double prior_freedom(std::span<const double> q, double freedom, double most) {
+  constexpr double kLeastTail =
+      1e-3;  // smaller variances, of a coarse clock, count as this quantile
   const auto n = static_cast<double>(q.size());
   const double bound = std::min(most, freedom * (n - 1));
-  const double level = mean(q);
-  const double excess = standard_deviation(q) * standard_deviation(q) / (level * level) * freedom;
-  // More than the F distribution of two samples of the same variance explains, with its own error.
-  if (!(excess > 2)) return bound;
-  return std::min(bound, (4 * excess + 2 * freedom - 4) / (excess - 2));
+  const double least =
+      boost::math::quantile(boost::math::chi_squared(freedom), kLeastTail) / freedom;
+  std::vector<double> logs;
+  for (const double value : q) logs.push_back(std::log(std::max(value, least)));
+  const double by_chance = boost::math::trigamma(freedom / 2);
+  const double error =
+      std::sqrt((boost::math::polygamma(3, freedom / 2) + 2 * by_chance * by_chance) / n);
+  const double spread = standard_deviation(logs);
+  const double excess = spread * spread + error / freedom - by_chance;
+  return std::min(bound, 2 * inverse_trigamma(excess));
 }
 
 void moderate(const std::vector<std::size_t>& members, const Sums& sums,
@@ -153,6 +194,7 @@ VarianceComponents variance_components(std::span<const Table> sides,
     }
   }
   moderate(rest, sums, within, correction, most_prior_freedom, out.own);
+  out.common.sd = std::sqrt(std::max(0.0, out.common.sd * out.common.sd - median_error(out.own)));
   return out;
 }
 

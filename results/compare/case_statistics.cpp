@@ -27,7 +27,7 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kMostPriorFreedom = 12;  // of the family in a case's own variance
+constexpr double kMostPriorFreedom = 60;  // of the family in a case's own variance
 constexpr double kStatedFreedom = 6;      // weight of a stated spread beside measured ones
 constexpr std::size_t kFewestForScatter = 5;
 constexpr double kPower = 0.8;

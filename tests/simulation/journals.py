@@ -13,7 +13,7 @@ class World:
         self.runs, self.candidate_runs, self.history = 1, None, 0
         self.cases, self.samples = 20, 60
         self.noise, self.dependence = 0.01, 0.0
-        self.common, self.own = 0.0, 0.0
+        self.common, self.own, self.unlike = 0.0, 0.0, 0.0  # unlike: log sd of cases' own spreads
         self.mode, self.stay, self.upper_share = 0.0, 0.95, 0.5
         self.drift, self.transient = 0.0, 0.0
         self.outliers, self.skewed, self.tick_s = 0.0, False, 0.0
@@ -23,6 +23,11 @@ class World:
             if not hasattr(self, name):
                 raise ValueError(f"unknown property of a world: {name}")
             setattr(self, name, value)
+
+    def own_of_cases(self, random):
+        """Each case's own spread: the same for all runs of a comparison."""
+        return [self.own * math.exp(random.gauss(0, self.unlike) if self.unlike else 0.0)
+                for _ in range(self.cases)]
 
     def truth(self, case):
         return self.ratio if case < self.changed else self.all_ratio
@@ -75,12 +80,12 @@ def _record_line(case, values, started):
             "started_unix_s": started, "wall_s": 1.0}
 
 
-def write_run(path, random, world, candidate):
+def write_run(path, random, world, candidate, own_of_cases):
     """One journal; its common effect and each case's own are drawn here."""
     common = random.gauss(0, world.common) if world.common else 0.0
     lines = [_run_line(random, world)]
     for case in range(world.cases):
-        own = random.gauss(0, world.own) if world.own else 0.0
+        own = random.gauss(0, own_of_cases[case]) if world.own else 0.0
         level = world.level_s * math.exp(common + own)
         level *= world.truth(case) if candidate else 1.0
         lines.append(_record_line(case, samples(random, world, level), random.random() * 1e9))

@@ -47,17 +47,19 @@ TEST(LargestError, QuantileIsThatOfSimulatedErrors) {
   EXPECT_NEAR(exceeded / static_cast<double>(kTries), 0.05, 0.006);
 }
 
-TEST(DetectableDifference, IsTheNoncentralityAtFewDegreesOfFreedom) {
+TEST(DetectableDifference, IsFoundByARepetitionInFourOfFiveTries) {
   EXPECT_NEAR(detectable_difference(1.96, {.sd = 1}, 0.8), 2.80, 0.01);
-  // Power tables of the t test: 2 degrees of freedom, 5 % two-sided.
-  const double t2 = detectable_difference(4.303, {.sd = 1, .freedom = 2}, 0.8);
-  EXPECT_GT(t2, 4.303 + 1.061);  // more than a quantile on the critical value
+  // At two degrees of freedom both the spread that the difference is reckoned with and that of the
+  // repetition vary: the true one is 1.
+  constexpr double kCritical = 4.303;
+  const double relative = detectable_difference(kCritical, {.sd = 1, .freedom = 2}, 0.8);
   int found = 0;
   constexpr int kTries = 20000;
   for (int i = 0; i < kTries; ++i) {
     const Philox random(42, static_cast<std::uint64_t>(i));
-    const double spread = std::hypot(random.normal(1), random.normal(2)) / std::sqrt(2.0);
-    found += (random.normal(0) + t2) / spread > 4.303 ? 1 : 0;
+    const double first = std::hypot(random.normal(1), random.normal(2)) / std::sqrt(2.0);
+    const double second = std::hypot(random.normal(3), random.normal(4)) / std::sqrt(2.0);
+    found += (random.normal(0) + relative * first) / second > kCritical ? 1 : 0;
   }
   EXPECT_NEAR(found / static_cast<double>(kTries), 0.8, 0.01);
 }
@@ -111,6 +113,58 @@ TEST(VarianceComponents, ANoisyCaseIsNotToldByItsFamily) {
                                          std::vector<double>(kCases, 0.0), 6);
   EXPECT_GT(parts.own[3].sd, 3 * parts.own[4].sd);
   EXPECT_LT(parts.own[4].freedom, 11);
+}
+
+// Families of cases with one spread and with very different ones: how often the largest of the
+// cases' errors lies beyond what is claimed to hold for all of them at 5 %.
+TEST(VarianceComponents, AFamilyCountsAsMuchAsItIsAlike) {
+  constexpr std::size_t kCases = 20;
+  constexpr std::uint64_t kTries = 1500;
+  const std::vector<std::size_t> family(kCases, 0);
+  const std::vector<double> within(kCases, 0.0);
+  for (const std::size_t runs : {2U, 3U}) {
+    for (const double unlike : {0.0, 0.6, 1.0}) {
+      int alarms = 0;
+      double freedom = 0;
+      for (std::uint64_t t = 0; t < kTries; ++t) {
+        const Philox random(44, t);
+        auto a = side_of({0, 0.01}, runs, kCases, 2 * t + 1000);
+        auto b = side_of({0, 0.01}, runs, kCases, 2 * t + 1001);
+        std::vector<double> error;
+        for (std::size_t c = 0; c < kCases; ++c) {
+          const double scale = std::exp(unlike * random.normal(2 * c));
+          for (auto* side : {&a, &b}) {
+            for (auto& run : *side) run[c] *= scale;
+          }
+          error.push_back(0.01 * scale * random.normal(2 * c + 1));
+        }
+        const auto own = variance_components(std::vector{a, b}, family, within, 60).own;
+        bool beyond = false;
+        for (std::size_t c = 0; c < kCases; ++c) {
+          beyond |= largest_error_exceeds(std::abs(error[c]), {}, own[c], kCases) < 0.025;
+        }
+        alarms += beyond ? 1 : 0;
+        freedom += own[0].freedom / kTries;
+      }
+      EXPECT_LE(alarms, 0.065 * kTries) << runs << " runs, unlike by " << unlike;
+      EXPECT_GE(freedom, unlike == 0 ? 7 : 2) << runs << " runs, unlike by " << unlike;
+    }
+  }
+}
+
+TEST(VarianceComponents, TheMedianOfOwnPartsIsNoSharedEffect) {
+  constexpr std::size_t kCases = 20;
+  double common = 0;
+  constexpr std::uint64_t kTries = 400;
+  for (std::uint64_t t = 0; t < kTries; ++t) {
+    const std::vector sides{side_of({0, 0.01}, 5, kCases, 2 * t),
+                            side_of({0, 0.01}, 5, kCases, 2 * t + 1)};
+    const auto parts = variance_components(sides, std::vector<std::size_t>(kCases, 0),
+                                           std::vector<double>(kCases, 0.0), 60);
+    common += parts.common.sd * parts.common.sd / kTries;
+  }
+  // The medians alone spread by 0.0028.
+  EXPECT_LT(std::sqrt(common), 0.0019);
 }
 
 TEST(VarianceComponents, SingleRunsTellNothingAndGapsAreLeftOut) {
