@@ -42,7 +42,7 @@ def _by_runs():
             scenario(f"A/A, {near}, drift 10 %", {**r, "drift": 0.1, "common": 0.005}, _alarm()),
             scenario(f"found at the printed detectable difference, {near}",
                      {**r, "common": 0.005, "own": 0.005, "changed": 1},
-                     {"found_at_detectable": (0.75, 0.85)}, chosen=True),
+                     {"found_at_detectable": (0.75, 0.85)}, chosen=True, short=runs < 5),
             scenario(f"found at the printed detectable difference, {near}, 8 cases, 30 samples, "
                      "noise 2 %",
                      {**r, "common": 0.003, "own": 0.007, "changed": 1, "cases": 8, "samples": 30,
