@@ -54,6 +54,15 @@ def _by_runs():
     return out
 
 
+def _medians():
+    return [scenario(f"interval of a median, dependence {dependence}, {samples} samples",
+                     {"dependence": dependence, "samples": samples},
+                     {"median_coverage": (0.93, 0.97)}, chosen=dependence != 0.3,
+                     short=(dependence, samples) == (0.8, 30))
+            for dependence, samples in ((0.0, 30), (0.3, 60), (0.5, 30), (0.8, 30), (0.8, 100),
+                                        (0.8, 400))]
+
+
 SCENARIOS = [
     scenario("A/A, 1 run, common 1 %", {**ONE, "common": 0.01}, _alarm()),
     scenario("A/A, 1 run, common 3 %", {**ONE, "common": 0.03}, _alarm(), short=True),
@@ -120,4 +129,4 @@ SCENARIOS = [
     scenario("one tick of a coarse clock, 3 runs",
              {"runs": 3, "noise": 0.0, "level_s": 1e-5, "tick_s": 5e-7, "all_ratio": 1.05},
              {"found_any": (0, 0.05)}),
-] + _by_runs()
+] + _by_runs() + _medians()

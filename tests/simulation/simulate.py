@@ -12,6 +12,8 @@ Each comparison writes both sides' journals and calls the program as a user woul
   found_any            share of comparisons with any case called different
   found_at_detectable  share in which the first case, changed by the minimum_detectable that another
                        comparison of the same world printed for it, is found
+  median_coverage      of single journals: share of cases whose median's interval (`report --json`)
+                       holds the level
   false_same           share of comparisons in which any case beyond the margin is called same
 Outcomes: "met"; "within error", outside its goal by no more than two standard errors, which is neither
 met nor missed; "missed". Exit code 1 when a figure is missed."""
@@ -70,19 +72,38 @@ def judge(margin, cases, world):
     return out
 
 
+def compared(binary, folder, generator, world, one):
+    margin, cases = compare(binary, folder, generator, world, one["options"])
+    counts = judge(margin, cases, world)
+    counts["coverage"] = counts.pop("covered")
+    if "found_at_detectable" in one["goal"]:
+        world.ratio = 1 + cases[0]["minimum_detectable"]
+        _, again = compare(binary, folder, generator, world, one["options"])
+        counts["found_at_detectable"] = int(again[0]["verdict"] == "slower")
+    return counts
+
+
+def reported(binary, folder, generator, world):
+    """Of one journal: the share of cases whose median's interval holds the level."""
+    path = os.path.join(folder, "run.smk")
+    write_run(path, generator, world, False, world.own_of_cases(generator))
+    result = subprocess.run([binary, "report", "--json", path], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, check=True)
+    intervals = [record["summaries"][0] for record in json.loads(result.stdout)[0]["records"]]
+    held = [i["lower"] is None or i["lower"] <= world.level_s <= i["upper"] for i in intervals]
+    return {"median_coverage": sum(held) / len(held)}
+
+
 def figures_of(binary, one, comparisons, seed):
     generator = random.Random(f"{seed} {one['name']}")
     sums = {}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(comparisons):
             world = World(**one["world"])
-            margin, cases = compare(binary, folder, generator, world, one["options"])
-            counts = judge(margin, cases, world)
-            counts["coverage"] = counts.pop("covered")
-            if "found_at_detectable" in one["goal"]:
-                world.ratio = 1 + cases[0]["minimum_detectable"]
-                _, again = compare(binary, folder, generator, world, one["options"])
-                counts["found_at_detectable"] = int(again[0]["verdict"] == "slower")
+            if "median_coverage" in one["goal"]:
+                counts = reported(binary, folder, generator, world)
+            else:
+                counts = compared(binary, folder, generator, world, one)
             for name, value in counts.items():
                 sums.setdefault(name, []).append(value)
     out = {}
