@@ -14,6 +14,7 @@
 #include "results/compare/outcome.h"
 #include "results/compare/run_identity.h"
 #include "results/compare/side_samples.h"
+#include "results/record/flat_config.h"
 #include "results/record/json_text.h"
 
 namespace stepmark {
@@ -260,12 +261,15 @@ SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate
 void check_group(const RunGroup& group) {
   STEPMARK_REQUIRE(!group.runs.empty(), "side '{}' has no runs", group.label);
   const auto& first = group.runs.front();
+  const auto identity = config_identity(first.header.config);
   for (const auto& run : group.runs) {
+    const auto differs = first_difference(identity, config_identity(run.header.config));
     STEPMARK_REQUIRE(run.header.ranks == first.header.ranks &&
-                         run.header.backend == first.header.backend &&
-                         run.header.config == first.header.config,
-                     "{} and {} are not repetitions of one configuration: give them as two sides",
-                     first.path, run.path);
+                         run.header.backend == first.header.backend && !differs,
+                     "{} and {} are not repetitions of one configuration ({}): give them as two "
+                     "sides",
+                     first.path, run.path,
+                     differs ? differs->key : "another backend or number of ranks");
   }
 }
 

@@ -65,12 +65,12 @@ FlatConfig config_identity(const nlohmann::json& echo) {
   return flat;
 }
 
-std::optional<Difference> first_difference(const FlatConfig& a, const FlatConfig& b) {
+std::optional<ConfigDifference> first_difference(const FlatConfig& a, const FlatConfig& b) {
   const auto in_a = by_key(a);
   const auto in_b = by_key(b);
   for (const FlatConfig* flat : {&a, &b}) {
     for (const auto& [key, value] : *flat) {
-      Difference difference{.key = key, .a = find(in_a, key), .b = find(in_b, key)};
+      ConfigDifference difference{.key = key, .a = find(in_a, key), .b = find(in_b, key)};
       if (difference.a != difference.b) return difference;
     }
   }

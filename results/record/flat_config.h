@@ -22,11 +22,12 @@ using FlatConfig = std::vector<std::pair<std::string, std::string>>;  // key, va
 [[nodiscard]] FlatConfig config_identity(const nlohmann::json& echo);
 
 // The first key, in the order of `a` and then of what only `b` has, whose values differ.
-struct Difference {
+struct ConfigDifference {
   std::string key;
   std::optional<std::string> a, b;  // nothing: the key is not there
 };
-[[nodiscard]] std::optional<Difference> first_difference(const FlatConfig& a, const FlatConfig& b);
+[[nodiscard]] std::optional<ConfigDifference> first_difference(const FlatConfig& a,
+                                                               const FlatConfig& b);
 
 // In quotes and short enough for a message; "nothing" for a key that is not there.
 [[nodiscard]] std::string shown_value(const std::optional<std::string>& value);

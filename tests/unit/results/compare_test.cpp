@@ -265,6 +265,20 @@ TEST(Compare, RefusesWhatIsNoComparison) {
   EXPECT_THROW(static_cast<void>(read_run_group("a.smk,,b.smk")), Error);
 }
 
+TEST(Compare, RepetitionsMayDifferInBudgetAndNotInWhatIsRun) {
+  RunGroup first{.label = "a", .runs = {synthetic::run({.seed = 1}), synthetic::run({.seed = 2})}};
+  const RunGroup other{.label = "b", .runs = {synthetic::run({.seed = 3})}};
+  first.runs[1].header.config["budget_s"] = 17.0;
+  EXPECT_NO_THROW(static_cast<void>(compare(std::vector{first, other})));
+  first.runs[1].header.config["workload"]["layers"] = 8;
+  try {
+    static_cast<void>(compare(std::vector{first, other}));
+    FAIL() << "two configurations on one side";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("not repetitions of one configuration (workload"));
+  }
+}
+
 TEST(Compare, OutputFitsAndIsComplete) {
   const auto c = compare(std::vector{side("a", {synthetic::run({.seed = 1})}),
                                      side("b", {synthetic::run({.seed = 2, .slowdown = 1.3})}),
