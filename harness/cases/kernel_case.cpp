@@ -44,8 +44,12 @@ class KernelCase final : public Case {
     if (!check_against_reference(record, context, shape_.id, shape_.dtype)) return record;
     KernelRun kernel(context.executor, shape_, context.seed, KernelData::timed, {.cold = true});
     record.texts.emplace_back("mode", kernel.cold() ? "cold caches" : "warm caches");
-    const std::string engine = context.executor.engine_of(shape_);
-    if (!engine.empty()) record.texts.emplace_back("engine", engine);
+    const OpEngine engine = context.executor.engine_of(shape_);
+    if (!engine.name.empty()) record.texts.emplace_back("engine", engine.name);
+    if (!engine.refused.empty()) {
+      record.texts.emplace_back("engines_refused", engine.refused);
+      record.labels.push_back("expected engine refused: " + engine.refused);
+    }
     add_floors(record, context.peaks, kernel.cold());
     sample_into(record, context, [&] { return kernel.run(); });
     return record;

@@ -14,6 +14,7 @@
 #include "core/stats.h"
 #include "core/units.h"
 #include "harness/cases/common.h"
+#include "harness/cases/engine_record.h"
 #include "harness/cases/peak_record.h"
 #include "harness/cases/step_check.h"
 #include "harness/cases/step_split.h"
@@ -64,6 +65,8 @@ class StepCase final : public Case {
     }
     const auto comms = make_comm_set(context.world, program);
     const auto runnable = context.executor.prepare(program, *comms, {.capture = context.capture});
+    add_engines(record, context.control, program,
+                [&](std::int32_t op) { return runnable->engine_of(op); });
     StepState state(*runnable, context.executor.device(), model_, plan_, context.seed);
     state.initialise();
     if (!check_first_step(record, context, *runnable, state, needed)) return record;

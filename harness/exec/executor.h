@@ -27,6 +27,12 @@ struct Timeline {
   std::vector<Span> spans;   // in op order
 };
 
+// What computes an op that has several implementations, as it was prepared; for records.
+struct OpEngine {
+  std::string name;  // with version and algorithm ("cudnn 9.19.0 engine=5"); empty: there is none
+  std::string refused;  // why the library that should have computed it did not; empty: it did
+};
+
 // The comms of a rank, one per axis of the program's groups.
 class CommSet {
  public:
@@ -63,6 +69,8 @@ class Runnable {
   // Memory of a buffer, to fill inputs and read results (use Device::copy_*).
   [[nodiscard]] virtual void* buffer(std::int32_t index) = 0;
   [[nodiscard]] virtual const Program& program() const = 0;
+  // Of op `index` of the program.
+  [[nodiscard]] virtual OpEngine engine_of(std::int32_t index) const = 0;
 };
 
 class Executor {
@@ -75,9 +83,8 @@ class Executor {
   [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program, CommSet& comms) {
     return prepare(program, comms, {});
   }
-  // Which implementation computes ops of this shape, where there is a choice ("cudnn 9.19.0"), as
-  // prepared last; empty when there is none. For records.
-  [[nodiscard]] virtual std::string engine_of(const OpShape&) const { return {}; }
+  // Of ops of this shape, as prepared last.
+  [[nodiscard]] virtual OpEngine engine_of(const OpShape&) const { return {}; }
 };
 
 // Streams are worker threads. Kernels get `compute_threads` OpenMP threads on streams whose name

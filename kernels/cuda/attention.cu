@@ -2,6 +2,7 @@
 // Attention: which engine computes a shape.
 #include "kernels/cuda/attention_engine.h"
 #include "kernels/cuda/attention_own.h"
+#include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/vector.cuh"
 #include "kernels/ops/attention.h"
 
@@ -30,25 +31,31 @@ bool flash_attention_takes(const OpShape& shape, void* const* operands) {
 
 Enqueue prepare_attention_fwd(const OpShape& shape, void* const* operands, KernelContext& context) {
   if (is_empty(shape)) return [](cudaStream_t) {};
-  if (auto enqueue = try_cudnn_attention(shape, operands, context)) return *std::move(enqueue);
+  std::string refused;
+  if (auto enqueue = try_cudnn_attention(shape, operands, context, &refused)) {
+    return *std::move(enqueue);
+  }
   if (flash_attention_takes(shape, operands)) {
-    note_attention_engine(shape, "flash");
+    note_engine(shape, {.engine = "flash", .refused = refused});
     return prepare_flash_attention_fwd(shape, operands);
   }
   require_plain(shape);
-  note_attention_engine(shape, "plain");
+  note_engine(shape, {.engine = "plain", .refused = refused});
   return prepare_plain_attention_fwd(shape, operands);
 }
 
 Enqueue prepare_attention_bwd(const OpShape& shape, void* const* operands, KernelContext& context) {
   if (is_empty(shape)) return [](cudaStream_t) {};
-  if (auto enqueue = try_cudnn_attention(shape, operands, context)) return *std::move(enqueue);
+  std::string refused;
+  if (auto enqueue = try_cudnn_attention(shape, operands, context, &refused)) {
+    return *std::move(enqueue);
+  }
   if (flash_attention_takes(shape, operands)) {
-    note_attention_engine(shape, "flash");
+    note_engine(shape, {.engine = "flash", .refused = refused});
     return prepare_flash_attention_bwd(shape, operands, context);
   }
   require_plain(shape);
-  note_attention_engine(shape, "plain");
+  note_engine(shape, {.engine = "plain", .refused = refused});
   return prepare_plain_attention_bwd(shape, operands, context);
 }
 

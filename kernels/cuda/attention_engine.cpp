@@ -2,7 +2,6 @@
 #include "kernels/cuda/attention_engine.h"
 
 #include <cstdlib>
-#include <map>
 #include <mutex>
 #include <set>
 #include <string_view>
@@ -11,17 +10,17 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "kernels/cuda/cudnn_attention.h"
+#include "kernels/cuda/engine_note.h"
 
 namespace stepmark::cuda {
 namespace {
 
-struct Engines {
+struct Told {
   std::mutex mutex;
-  std::map<std::string, std::string> by_shape;
-  std::set<std::string> reasons_told;
+  std::set<std::string> reasons;
 };
-Engines& engines() {
-  static Engines all;
+Told& told() {
+  static Told all;
   return all;
 }
 
@@ -39,8 +38,8 @@ Choice choice() {
 
 void tell_once(const std::string& reason, Choice asked) {
   {
-    const std::lock_guard lock(engines().mutex);
-    if (!engines().reasons_told.insert(reason).second) return;
+    const std::lock_guard lock(told().mutex);
+    if (!told().reasons.insert(reason).second) return;
   }
   log_message(asked == Choice::cudnn ? LogLevel::warning : LogLevel::info,
               "attention uses stepmark's own kernels: " + reason);
@@ -48,33 +47,25 @@ void tell_once(const std::string& reason, Choice asked) {
 
 }  // namespace
 
-std::string attention_engine(const OpShape& shape) {
-  const std::lock_guard lock(engines().mutex);
-  const auto found = engines().by_shape.find(to_text(shape));
-  return found != engines().by_shape.end() ? found->second : std::string();
-}
-
-void note_attention_engine(const OpShape& shape, std::string engine) {
-  const std::lock_guard lock(engines().mutex);
-  engines().by_shape.insert_or_assign(to_text(shape), std::move(engine));
-}
-
 std::optional<Enqueue> try_cudnn_attention(const OpShape& shape, void* const* operands,
-                                           KernelContext& context) {
+                                           KernelContext& context, std::string* refused) {
   const Choice asked = choice();
   if (asked == Choice::own) return std::nullopt;
   if (!CudnnAttention::takes(shape, operands)) {
-    if (asked == Choice::cudnn) tell_once("cuDNN is not used for " + to_text(shape), asked);
+    const std::string reason = "cuDNN is not used for " + to_text(shape);
+    if (asked == Choice::cudnn) tell_once(reason, asked);
+    // Nobody expects it to compute in fp32.
+    if (asked == Choice::cudnn || shape.dtype == DType::bf16) *refused = reason;
     return std::nullopt;
   }
-  std::string reason;
-  std::optional<Enqueue> enqueue = CudnnAttention::try_prepare(shape, operands, context, &reason);
-  if (enqueue) {
-    note_attention_engine(shape, CudnnAttention::name());
-  } else {
-    tell_once(reason, asked);
+  std::optional<CudnnAttention::Prepared> prepared =
+      CudnnAttention::try_prepare(shape, operands, context, refused);
+  if (!prepared) {
+    tell_once(*refused, asked);
+    return std::nullopt;
   }
-  return enqueue;
+  note_engine(shape, {.engine = std::move(prepared->engine), .refused = {}});
+  return std::move(prepared->enqueue);
 }
 
 }  // namespace stepmark::cuda

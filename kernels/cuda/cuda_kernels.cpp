@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cuda/cuda_kernels.h"
 
-#include "kernels/cuda/attention_engine.h"
-#include "kernels/cuda/gemm_engine.h"
+#include <string_view>
+
+#include "kernels/cuda/cublaslt.h"
 
 namespace stepmark::cuda {
 
@@ -15,10 +16,13 @@ Enqueue prepare(const OpShape& shape, void* const* operands, KernelContext& cont
   return kTable[static_cast<std::size_t>(shape.id)](shape, operands, context);
 }
 
-std::string engine_of(const OpShape& shape) {
-  // Each knows its own shapes only.
-  const std::string attention = attention_engine(shape);
-  return attention.empty() ? gemm_engine(shape) : attention;
+EngineNote engine_of(const OpShape& shape) {
+  constexpr std::string_view kLibrary = "cublaslt";
+  EngineNote note = engine_note(shape);
+  if (note.engine.starts_with(kLibrary)) {
+    note.engine.insert(kLibrary.size(), " " + cublaslt().version);
+  }
+  return note;
 }
 
 }  // namespace stepmark::cuda

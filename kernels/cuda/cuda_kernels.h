@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 
+#include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/kernel_context.h"
 #include "kernels/op.h"
 
@@ -22,9 +23,9 @@ using Enqueue = std::function<void(cudaStream_t)>;
 // Throws Error for what the device or its libraries cannot do.
 [[nodiscard]] Enqueue prepare(const OpShape& shape, void* const* operands, KernelContext& context);
 
-// Which library or kernel of ours computes ops of this shape, as prepared last in this process, for
-// the ops that have several; empty for all others.
-[[nodiscard]] std::string engine_of(const OpShape& shape);
+// Which library (with its version) or kernel of ours computes ops of this shape, as prepared last
+// in this process, for the ops that have several; empty for all others.
+[[nodiscard]] EngineNote engine_of(const OpShape& shape);
 
 // One function per op, defined in kernels/cuda/<family>.cu.
 #define STEPMARK_CUDA_KERNEL(name) \

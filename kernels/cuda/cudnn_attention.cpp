@@ -74,7 +74,13 @@ Id scaled_scores(CudnnGraph& graph, const Views& v, Id query, Id key_transposed)
   return graph.pointwise(CUDNN_POINTWISE_MUL, {product, graph.scalar(v.scale)});
 }
 
-Enqueue prepare_fwd(const Views& v, void* const* operands, KernelContext& context) {
+std::string engine_of(const CudnnPlan& plan) {
+  const std::string name = "cudnn " + cudnn().version;
+  return plan.engine() ? fmt::format("{} engine={}", name, *plan.engine()) : name;
+}
+
+CudnnAttention::Prepared prepare_fwd(const Views& v, void* const* operands,
+                                     KernelContext& context) {
   CudnnHandle& handle = cudnn_handle(context.device());
   const Views::Parts qkv = v.parts(operands[0]);
   CudnnGraph g;
@@ -94,9 +100,10 @@ Enqueue prepare_fwd(const Views& v, void* const* operands, KernelContext& contex
 
   auto plan = std::make_shared<CudnnPlan>(std::move(g), handle);
   context.scratch()->reserve(plan->workspace_bytes());
-  return [plan, scratch = context.scratch()](cudaStream_t stream) {
-    plan->run(stream, scratch->data(), {});
-  };
+  return {[plan, scratch = context.scratch()](cudaStream_t stream) {
+            plan->run(stream, scratch->data(), {});
+          },
+          engine_of(*plan)};
 }
 
 // sum over queries of weights^T rows, into dK or dV; the heads of a group are added up.
@@ -110,7 +117,8 @@ void add_gradient(CudnnGraph& g, const Views& v, Id weights, Id rows, Id gradien
   g.reduce_into(CUDNN_REDUCE_TENSOR_ADD, heads, gradient);
 }
 
-Enqueue prepare_bwd(const Views& v, void* const* operands, KernelContext& context) {
+CudnnAttention::Prepared prepare_bwd(const Views& v, void* const* operands,
+                                     KernelContext& context) {
   CudnnHandle& handle = cudnn_handle(context.device());
   const Views::Parts qkv = v.parts(operands[1]), dqkv = v.parts(operands[4]);
   CudnnGraph g;
@@ -149,10 +157,11 @@ Enqueue prepare_bwd(const Views& v, void* const* operands, KernelContext& contex
   const std::size_t dquery_at = delta_at + aligned(rows * sizeof(float));
   context.scratch()->reserve(dquery_at +
                              rows * static_cast<std::size_t>(v.head_dim) * sizeof(float));
-  return [=, scratch = context.scratch()](cudaStream_t stream) {
-    auto* begin = static_cast<std::byte*>(scratch->data());
-    plan->run(stream, begin, {{delta, begin + delta_at}, {dquery_sum, begin + dquery_at}});
-  };
+  return {[=, scratch = context.scratch()](cudaStream_t stream) {
+            auto* begin = static_cast<std::byte*>(scratch->data());
+            plan->run(stream, begin, {{delta, begin + delta_at}, {dquery_sum, begin + dquery_at}});
+          },
+          engine_of(*plan)};
 }
 
 void refuse_faulty_backward(std::int64_t keys) {
@@ -176,10 +185,10 @@ bool CudnnAttention::takes(const OpShape& shape, void* const* operands) {
   return dim_of(shape, "batch") > 0 && dim_of(shape, "seq") > 1;
 }
 
-std::string CudnnAttention::name() { return "cudnn " + cudnn().version; }
-
-std::optional<Enqueue> CudnnAttention::try_prepare(const OpShape& shape, void* const* operands,
-                                                   KernelContext& context, std::string* reason) {
+std::optional<CudnnAttention::Prepared> CudnnAttention::try_prepare(const OpShape& shape,
+                                                                    void* const* operands,
+                                                                    KernelContext& context,
+                                                                    std::string* reason) {
   try {
     if (shape.id == OpId::attention_fwd) {
       return prepare_fwd(Views(unpack<AttentionFwdShape>(shape)), operands, context);

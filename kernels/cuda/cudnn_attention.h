@@ -14,14 +14,16 @@ class CudnnAttention {
   // bf16, heads that are multiples of 8 from 32 to 256 wide, sequences of more than one token, all
   // operands aligned to 16 bytes. What else cuDNN refuses depends on its version and the GPU.
   [[nodiscard]] static bool takes(const OpShape& shape, void* const* operands);
-  // "cudnn 9.19.0": once something was prepared.
-  [[nodiscard]] static std::string name();
+  struct Prepared {
+    Enqueue enqueue;
+    std::string engine;  // "cudnn 9.19.0 engine=5"; without the number where cuDNN does not tell
+  };
   // Empty when cuDNN cannot do it: *reason says why. The backward pass may add up dQ with atomics,
   // so that its last bits can change from run to run.
-  [[nodiscard]] static std::optional<Enqueue> try_prepare(const OpShape& shape,
-                                                          void* const* operands,
-                                                          KernelContext& context,
-                                                          std::string* reason);
+  [[nodiscard]] static std::optional<Prepared> try_prepare(const OpShape& shape,
+                                                           void* const* operands,
+                                                           KernelContext& context,
+                                                           std::string* reason);
 };
 
 }  // namespace stepmark::cuda

@@ -5,9 +5,9 @@
 namespace stepmark::cuda {
 
 bool CudnnAttention::takes(const OpShape&, void* const*) { return true; }
-std::string CudnnAttention::name() { return "cudnn"; }
-std::optional<Enqueue> CudnnAttention::try_prepare(const OpShape&, void* const*, KernelContext&,
-                                                   std::string* reason) {
+std::optional<CudnnAttention::Prepared> CudnnAttention::try_prepare(const OpShape&, void* const*,
+                                                                    KernelContext&,
+                                                                    std::string* reason) {
   *reason = "this build found no cuDNN headers";
   return std::nullopt;
 }

@@ -144,6 +144,24 @@ CudnnGraph::Id CudnnGraph::transpose(Id input, cudnnDataType_t type) {
   return result;
 }
 
+namespace {
+
+// A fact for records, without which everything works.
+std::optional<std::int64_t> engine_of(const CudnnDescriptor& config) {
+  const CudnnDescriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  cudnnBackendDescriptor_t raw = engine.get();
+  std::int64_t count = 0, index = 0;
+  const bool told =
+      cudnn().cudnnBackendGetAttribute(config.get(), CUDNN_ATTR_ENGINECFG_ENGINE,
+                                       CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count,
+                                       &raw) == CUDNN_STATUS_SUCCESS &&
+      cudnn().cudnnBackendGetAttribute(engine.get(), CUDNN_ATTR_ENGINE_GLOBAL_INDEX,
+                                       CUDNN_TYPE_INT64, 1, &count, &index) == CUDNN_STATUS_SUCCESS;
+  return told ? std::optional(index) : std::nullopt;
+}
+
+}  // namespace
+
 CudnnPlan::CudnnPlan(CudnnGraph graph, CudnnHandle& handle)
     : graph_(std::move(graph)), handle_(handle) {
   const std::lock_guard lock(handle_.in_use);
@@ -185,6 +203,7 @@ CudnnPlan::CudnnPlan(CudnnGraph graph, CudnnHandle& handle)
                                                     CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
                                                     CUDNN_TYPE_INT64, 1, &one, &bytes));
       plan_ = std::move(plan);
+      engine_ = engine_of(configs[static_cast<std::size_t>(i)]);
       made_of_.push_back(std::move(configs[static_cast<std::size_t>(i)]));
       made_of_.push_back(std::move(whole));
       workspace_bytes_ = static_cast<std::size_t>(bytes);

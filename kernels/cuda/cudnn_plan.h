@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "kernels/cuda/cudnn_api.h"
@@ -96,6 +97,8 @@ class CudnnPlan {
   CudnnPlan(CudnnGraph graph, CudnnHandle& handle);
 
   [[nodiscard]] std::size_t workspace_bytes() const { return workspace_bytes_; }
+  // Its number among cuDNN's engines for such graphs; nothing where cuDNN does not tell.
+  [[nodiscard]] std::optional<std::int64_t> engine() const { return engine_; }
   // Addresses for tensors that had none.
   struct Address {
     CudnnGraph::Id id;
@@ -109,6 +112,7 @@ class CudnnPlan {
   std::vector<CudnnDescriptor> made_of_;  // what the plan was made from, kept as long as it
   std::unique_ptr<CudnnDescriptor> plan_;
   std::size_t workspace_bytes_ = 0;
+  std::optional<std::int64_t> engine_;
 };
 
 }  // namespace stepmark::cuda

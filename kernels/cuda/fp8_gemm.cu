@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of fp8 operands: cuBLASLt where it has kernels for them, else our plain kernel.
 #include "kernels/cuda/cublaslt_matmul.h"
-#include "kernels/cuda/gemm_engine.h"
+#include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/gemm_plain.h"
 #include "kernels/cuda/vector.cuh"
 #include "kernels/ops/fp8.h"
@@ -102,7 +102,9 @@ Enqueue prepare_fp8_gemm(const OpShape& shape, void* const* operands, KernelCont
                            .a_scale = blockwise ? scales.b() : b_scale,
                            .b_scale = blockwise ? scales.a() : a_scale};
     if (const auto plan = plan_matmul(swapped(s, out), x, context)) {
-      note_gemm_engine(shape, plan->engine() + (blockwise ? " scales=blocks" : " scales=tensor"));
+      note_engine(shape,
+                  {.engine = plan->engine() + (blockwise ? " scales=blocks" : " scales=tensor"),
+                   .refused = {}});
       if (!blockwise) return [plan = *plan](cudaStream_t stream) { plan.enqueue(stream); };
       scales = reserve_scales(sizes, plan->workspace_bytes(), context);
       const unsigned blocks =
@@ -114,7 +116,12 @@ Enqueue prepare_fp8_gemm(const OpShape& shape, void* const* operands, KernelCont
       };
     }
   }
-  note_gemm_engine(shape, "own kernel");
+  // Without fp8 tensor cores nobody expects the library to compute it.
+  const bool refused = s.k > 0 && context.compute_capability() >= kLeastComputeCapability;
+  note_engine(shape, {.engine = "own kernel",
+                      .refused = !refused ? ""
+                                 : fits   ? "cuBLASLt has no algorithm for such operands"
+                                          : "cuBLASLt wants other addresses or numbers of rows"});
   const Fp8Product product{.m = s.m,
                            .n = s.n,
                            .k = s.k,

@@ -4,7 +4,7 @@
 #include "kernels/ops/gemm.h"
 
 #include "kernels/cuda/cublaslt_matmul.h"
-#include "kernels/cuda/gemm_engine.h"
+#include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/gemm_epilogue.h"
 #include "kernels/cuda/gemm_plain.h"
 
@@ -14,6 +14,7 @@ namespace {
 struct Planned {
   Enqueue enqueue;
   std::string engine;
+  std::string refused{};  // why the library did not multiply
 };
 
 // Takes the row-major product as the library's D = op(B) op(A): D (n, m) is c (m, n).
@@ -52,7 +53,12 @@ Planned then(Planned first, Enqueue second, const char* name) {
             one(stream);
             two(stream);
           },
-          first.engine + " + " + name};
+          first.engine + " + " + name, first.refused};
+}
+
+// A sum over nothing is no product.
+std::string refusal_of(const Product& p) {
+  return p.k == 0 ? "" : "cuBLASLt " + cublaslt().version + " has no algorithm for such operands";
 }
 
 // c = op(a) op(b) + bias [+ c]; bias, of the operands' type, may be null.
@@ -63,13 +69,13 @@ Planned plan_product(const Product& p, const void* a, const void* b, const void*
     if (fused) return {std::move(fused->enqueue), fused->engine + " epilogue=bias"};
   }
   auto product = by_library(p, a, b, c, CUBLASLT_EPILOGUE_DEFAULT, nullptr, nullptr, context);
-  if (!product) return {plain_gemm(p, a, b, bias, c), "own kernel"};
+  if (!product) return {plain_gemm(p, a, b, bias, c), "own kernel", refusal_of(p)};
   if (bias == nullptr) return *std::move(product);
   return then(*std::move(product), add_bias(p.in, p.out, p.m, p.n, bias, c, context), "bias");
 }
 
 Enqueue noted(const OpShape& shape, Planned planned) {
-  note_gemm_engine(shape, std::move(planned.engine));
+  note_engine(shape, {.engine = std::move(planned.engine), .refused = std::move(planned.refused)});
   return std::move(planned.enqueue);
 }
 

@@ -153,6 +153,11 @@ std::string steps(const Run& run) {
     if (!record->split.empty()) {
       below += wrapped(fmt::format("  {}: {}", name, step_split(*record)), 4);
     }
+    if (const auto product = record->text("product_engine"); !product.empty()) {
+      below += wrapped(fmt::format("  {}: products by {}, attention by {}", name, product,
+                                   record->text("attention_engine")),
+                       4);
+    }
     if (const auto* gap = record->metric("gap"); gap != nullptr && gap->value) {
       below += wrapped(fmt::format("  {}: no stream at work in {} of the step", name,
                                    format_percent(gap->value)),

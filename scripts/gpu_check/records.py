@@ -25,6 +25,12 @@ def failures(records):
     return found
 
 
+def refused(records):
+    """One line for each record in which an engine that was expected did not compute."""
+    return [f"{r['case_id']}: engine refused: {r['texts']['engines_refused']}" for r in records
+            if r["texts"].get("engines_refused")]
+
+
 def measured(records):
     return [r for r in records if r["outcome"] == "ok"]
 

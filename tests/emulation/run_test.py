@@ -143,6 +143,21 @@ class RunOnEmulatedGpu(tool.ToolTest):
         header = tool.read_lines(self.journal)[0]
         return {(f["group"], f["name"]): f["value"] for f in header["environment"]}
 
+    def test_engines_are_facts(self):
+        record, = self.measured(self.run_step("tp=1"), 1)
+        texts = dict(record["texts"])
+        self.assertRegex(texts["product_engine"], r"^cublaslt [0-9.]+$")
+        self.assertRegex(texts["product_algorithms"], r"[0-9] x gemm dtype=bf16 .*: cublaslt [0-9.]+ algorithm=")
+        self.assertEqual(texts["attention_engine"], "plain")  # as was asked for
+        self.assertNotIn("engines_refused", texts)
+        os.remove(self.journal)
+        missing = {"STEPMARK_ATTENTION": "auto", "STEPMARK_CUDNN_LIBRARY": "/nonexistent/libcudnn.so.9"}
+        plan = self.write("wide.yaml", NANO.replace("heads: 4, kv_heads: 2", "heads: 1"))
+        record, = self.measured(self.run_cuda("--workload", plan, "--budget", "2s", variables=missing), 1)
+        self.assertEqual(dict(record["texts"])["attention_engine"], "flash")
+        self.assertIn("cuDNN was not found", dict(record["texts"])["engines_refused"])
+        self.assertTrue(any(l.startswith("expected engine refused: ") for l in record["labels"]))
+
     H100 = {"STEPMARK_EMULATED_GPU": "NVIDIA H100 80GB HBM3", "STEPMARK_EMULATED_GPU_MIB": "81559"}
 
     def test_the_peak_of_a_known_gpu_needs_no_cluster(self):

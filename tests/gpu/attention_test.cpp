@@ -2,19 +2,22 @@
 // Attention at the borders of its tiles, which the registry's small shapes do not reach, with every
 // kind of grouping and in every engine; and rotary embedding far out.
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include <cstdlib>
 
-#include "kernels/cuda/attention_engine.h"
 #include "kernels/cuda/cudnn_faults.h"
+#include "kernels/cuda/engine_note.h"
 #include "kernels/ops/attention.h"
 #include "tests/gpu/device_run.h"
 
 namespace stepmark::test {
 namespace {
+
+using ::testing::HasSubstr;
 
 // STEPMARK_ATTENTION, for as long as it lives.
 class Engine {
@@ -72,7 +75,7 @@ template <class S>
 void expect_own(const Case& c) {
   expect_reference<S>(c);
   const bool tensor_cores = !c.misaligned && (c.head_dim == 64 || c.head_dim == 128);
-  EXPECT_EQ(cuda::attention_engine(shape_of<S>(c)), tensor_cores ? "flash" : "plain");
+  EXPECT_EQ(cuda::engine_note(shape_of<S>(c)).engine, tensor_cores ? "flash" : "plain");
 }
 
 class Attention : public testing::TestWithParam<Case> {};
@@ -107,7 +110,7 @@ class CudnnAttention : public testing::TestWithParam<Case> {
   void expect_cudnn() {
     const Engine engine("cudnn");
     expect_reference<S>(GetParam());
-    const std::string taken = cuda::attention_engine(shape_of<S>(GetParam()));
+    const std::string taken = cuda::engine_note(shape_of<S>(GetParam())).engine;
     if (taken.starts_with("cudnn")) return;
     if (!library_is_chosen()) GTEST_SKIP() << "cuDNN does not take it here: " << taken;
     FAIL() << taken;
@@ -129,7 +132,13 @@ std::string engine_of(const Case& c) {
   void* operands[5] = {memory, memory, memory, memory, memory};
   cuda::KernelContext context;
   (void)cuda::prepare(shape_of<S>(c), operands, context);
-  return cuda::attention_engine(shape_of<S>(c));
+  return cuda::engine_note(shape_of<S>(c)).engine;
+}
+
+// Of what was prepared last.
+template <class S>
+std::string refusal_of(const Case& c) {
+  return cuda::engine_note(shape_of<S>(c)).refused;
 }
 
 // A version that is known to be wrong computes what it computes rightly, and nothing else. Run with
@@ -140,8 +149,10 @@ TEST(CudnnFaults, AnOldLibraryComputesNoBackwardOfOddSequences) {
   const Engine engine("cudnn");
   EXPECT_EQ(engine_of<AttentionBwdShape>({1, 130, 4, 2, 64}), "flash");
   EXPECT_EQ(engine_of<AttentionBwdShape>({1, 64, 4, 2, 80}), "plain");
-  EXPECT_EQ(engine_of<AttentionBwdShape>({1, 256, 4, 2, 64}), "cudnn 9.15.0");
-  EXPECT_EQ(engine_of<AttentionFwdShape>({1, 130, 4, 2, 64}), "cudnn 9.15.0");
+  EXPECT_THAT(refusal_of<AttentionBwdShape>({1, 130, 4, 2, 64}), HasSubstr("multiple of 128"));
+  EXPECT_EQ(engine_of<AttentionBwdShape>({1, 256, 4, 2, 64}), "cudnn 9.15.0 engine=5");
+  EXPECT_EQ(refusal_of<AttentionBwdShape>({1, 256, 4, 2, 64}), "");
+  EXPECT_EQ(engine_of<AttentionFwdShape>({1, 130, 4, 2, 64}), "cudnn 9.15.0 engine=5");
 }
 
 TEST(CudnnFaults, AreThoseOfTheReleaseNotes) {
@@ -154,8 +165,12 @@ TEST(CudnnFaults, AreThoseOfTheReleaseNotes) {
 class AttentionEngine : public testing::Test {
  protected:
   static std::string engine_for(const Case& c) {
-    const std::string engine = engine_of<AttentionFwdShape>(c);
-    EXPECT_EQ(engine, engine_of<AttentionBwdShape>(c));
+    // Without cuDNN's number, which differs.
+    const auto name = [](const std::string& engine) {
+      return engine.substr(0, engine.find(" engine="));
+    };
+    const std::string engine = name(engine_of<AttentionFwdShape>(c));
+    EXPECT_EQ(engine, name(engine_of<AttentionBwdShape>(c)));
     return engine;
   }
 };
@@ -169,6 +184,8 @@ TEST_F(AttentionEngine, FallsBackWhereCudnnCannot) {
     const char* path = std::getenv("STEPMARK_CUDNN_LIBRARY");
     if (path != nullptr && std::string_view(path).starts_with("/nonexistent")) {
       EXPECT_EQ(taken, "flash");
+      EXPECT_THAT(refusal_of<AttentionFwdShape>({1, 128, 4, 2, 64}),
+                  HasSubstr("cuDNN was not found"));
     }
     EXPECT_EQ(engine_for({1, 1, 4, 2, 64}), "flash") << "sequences of one token are not cuDNN's";
   }
@@ -178,6 +195,7 @@ TEST_F(AttentionEngine, OwnMeansOwn) {
   const Engine engine("own");
   EXPECT_EQ(engine_for({1, 128, 4, 2, 64}), "flash");
   EXPECT_EQ(engine_for({1, 128, 4, 2, 80}), "plain");
+  EXPECT_EQ(refusal_of<AttentionFwdShape>({1, 128, 4, 2, 80}), "") << "nobody asked for another";
 }
 
 TEST_F(AttentionEngine, RefusesAnUnknownChoice) {
@@ -186,7 +204,7 @@ TEST_F(AttentionEngine, RefusesAnUnknownChoice) {
 }
 
 TEST_F(AttentionEngine, KnowsNothingOfShapesThatWereNotPrepared) {
-  EXPECT_EQ(cuda::attention_engine(shape_of<AttentionFwdShape>({1, 7, 1, 1, 64})), "");
+  EXPECT_EQ(cuda::engine_note(shape_of<AttentionFwdShape>({1, 7, 1, 1, 64})).engine, "");
 }
 
 TEST(AttentionFp32, MatchesTheReference) {

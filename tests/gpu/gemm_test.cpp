@@ -12,7 +12,7 @@
 #include "core/cuda/check.h"
 #include "core/error.h"
 #include "kernels/cuda/cublaslt_matmul.h"
-#include "kernels/cuda/gemm_engine.h"
+#include "kernels/cuda/cuda_kernels.h"
 #include "kernels/ops/fp8.h"
 #include "kernels/ops/gemm.h"
 #include "tests/equivalence_kernels/op_fixture.h"
@@ -107,7 +107,7 @@ std::string engine_of(const OpShape& shape, std::size_t offset = 0) {
     EXPECT_LE(relative_error(device.values(shape, i), want[i]), tolerance_of(shape, i))
         << info_of(shape.id).operands[i].name;
   }
-  return cuda::gemm_engine(shape);
+  return cuda::engine_note(shape).engine;
 }
 
 constexpr std::int64_t kM = 24, kN = 40, kK = 48;  // rows of 16 bytes in every type
@@ -171,8 +171,9 @@ TEST(Gemm, PassesFollowWhereTheLibraryCannotFoldThemIn) {
 }
 
 TEST(Gemm, OwnKernelMultipliesWhereTheLibraryCannot) {
-  EXPECT_EQ(engine_of(pack(GemmShape{.m = kM, .n = kN, .k = 0, .bias = 1}, DType::bf16)),
-            "own kernel");
+  const OpShape nothing = pack(GemmShape{.m = kM, .n = kN, .k = 0, .bias = 1}, DType::bf16);
+  EXPECT_EQ(engine_of(nothing), "own kernel");
+  EXPECT_EQ(cuda::engine_of(nothing).refused, "") << "a sum over nothing is no product";
   EXPECT_EQ(engine_of(pack(GemmShape{.m = kM, .n = kN, .k = 0, .accumulate = 1}, DType::f32)),
             "own kernel");
   const Fp8GemmShape fp8{.m = 16, .n = 32, .k = 64};
@@ -180,6 +181,7 @@ TEST(Gemm, OwnKernelMultipliesWhereTheLibraryCannot) {
   if (!library_is_emulated()) GTEST_SKIP() << "the rest holds for the emulated library only";
   const GemmShape odd{.m = kM, .n = kN, .k = kK, .bias = 1};
   EXPECT_EQ(engine_of(pack(odd, DType::bf16), 1), "own kernel");
+  EXPECT_THAT(cuda::engine_of(pack(odd, DType::bf16)).refused, HasSubstr("no algorithm"));
   EXPECT_EQ(engine_of(pack(GemmShape{.m = 13, .n = 37, .k = 29}, DType::bf16)), "own kernel");
   EXPECT_EQ(engine_of(pack(GemmGeluShape{.m = kM, .n = kN, .k = kK}, DType::bf16), 1),
             "own kernel + gelu");
@@ -226,6 +228,14 @@ TEST(Gemm, SearchesOnceForEqualLayers) {
   EXPECT_EQ(cuda::matmuls_looked_up(), before + 2);
 }
 
+TEST(Gemm, RecordsNameTheVersion) {
+  const OpShape shape = pack(GemmShape{.m = kM, .n = kN, .k = kK}, DType::bf16);
+  engine_of(shape);
+  EXPECT_THAT(cuda::engine_of(shape).engine,
+              StartsWith("cublaslt " + cuda::cublaslt().version + " algorithm="));
+  EXPECT_EQ(cuda::engine_of(shape).refused, "");
+}
+
 TEST(Gemm, SearchCanBeTurnedOff) {
   const Variable off("STEPMARK_GEMM_SEARCH", "0");
   EXPECT_THAT(engine_of(pack(GemmShape{.m = 40, .n = 56, .k = 72}, DType::bf16)),
@@ -255,7 +265,7 @@ TEST(Gemm, PreparingLeavesOperandsAlone) {
     STEPMARK_CUDA_CHECK(cudaDeviceSynchronize());
     // With one proposal only nothing is timed, and nothing can be disturbed.
     if (library_is_emulated()) {
-      EXPECT_THAT(cuda::gemm_engine(shape), HasSubstr(" timed"));
+      EXPECT_THAT(cuda::engine_note(shape).engine, HasSubstr(" timed"));
     }
     for (std::size_t i = 0; i < before.size(); ++i) {
       EXPECT_EQ(device.values(shape, i), before[i]) << info_of(shape.id).operands[i].name;

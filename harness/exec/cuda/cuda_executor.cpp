@@ -76,6 +76,9 @@ class CudaRunnable final : public Runnable {
   }
 
   [[nodiscard]] const Program& program() const override { return program_; }
+  [[nodiscard]] OpEngine engine_of(std::int32_t index) const override {
+    return walk_.engine_of(index);
+  }
 
  private:
   // Memory to spare decides whether cold() is true.
@@ -146,8 +149,9 @@ class CudaExecutor final : public Executor {
     device_.make_current();
     return std::make_unique<CudaRunnable>(device_, program, comms, options);
   }
-  [[nodiscard]] std::string engine_of(const OpShape& shape) const override {
-    return cuda::engine_of(shape);
+  [[nodiscard]] OpEngine engine_of(const OpShape& shape) const override {
+    cuda::EngineNote note = cuda::engine_of(shape);
+    return {.name = std::move(note.engine), .refused = std::move(note.refused)};
   }
 
  private:

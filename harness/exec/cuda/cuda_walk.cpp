@@ -76,8 +76,11 @@ CudaWalk::CudaWalk(CudaDevice& device, const Program& program, const ArenaLayout
   // In the order of the program: contexts may grow what ops share.
   for (std::int32_t i = 0; i < std::ssize(ops_); ++i) {
     try {
-      ops_[static_cast<std::size_t>(i)].body =
-          body_of(program.ops[static_cast<std::size_t>(i)], layout, base, comms);
+      const Op& op = program.ops[static_cast<std::size_t>(i)];
+      BoundOp& bound = ops_[static_cast<std::size_t>(i)];
+      bound.body = body_of(op, layout, base, comms);
+      // Another op of this shape may be given another engine, by where its operands lie.
+      if (op.kernel) bound.engine = cuda::engine_of(*op.kernel);
     } catch (...) {
       rethrow_from(place_of(program_, i), std::current_exception());
     }
@@ -97,6 +100,11 @@ Task CudaWalk::body_of(const Op& op, const ArenaLayout& layout, void* base, Comm
   RecordingStream recording(streams_[index]);
   issue(*op.comm, comms.of(op.comm->axis), operands[0], operands[1], recording);
   return recording.take();
+}
+
+OpEngine CudaWalk::engine_of(std::int32_t op) const {
+  const cuda::EngineNote& note = ops_.at(static_cast<std::size_t>(op)).engine;
+  return {.name = note.engine, .refused = note.refused};
 }
 
 void CudaWalk::enqueue(Bodies bodies, const CudaTrace* trace) {

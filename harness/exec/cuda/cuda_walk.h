@@ -12,6 +12,7 @@
 #include "harness/exec/cuda/cuda_device.h"
 #include "harness/exec/cuda/cuda_handles.h"
 #include "harness/exec/executor.h"
+#include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/kernel_context.h"
 
 namespace stepmark {
@@ -48,6 +49,8 @@ class CudaWalk {
   void enqueue(Bodies bodies, const CudaTrace* trace = nullptr);
 
   [[nodiscard]] cudaStream_t origin() const { return streams_.front(); }
+  // Of an op of the program, as it was prepared.
+  [[nodiscard]] OpEngine engine_of(std::int32_t op) const;
   // Times of a traced step whose first event is `step_begin`; all events were reached.
   [[nodiscard]] std::vector<Span> spans(const CudaTrace& trace, cudaEvent_t step_begin) const;
   // After a failure: gives what is still on the streams a second to end.
@@ -56,6 +59,7 @@ class CudaWalk {
  private:
   struct BoundOp {
     Task body;
+    cuda::EngineNote engine;
     std::size_t stream = 0;
     std::vector<cudaEvent_t> waits;
     cuda::EventOwner done;  // null: no other stream waits for this op

@@ -16,6 +16,7 @@
 #include "harness/exec/host/host_event.h"
 #include "harness/exec/recording_stream.h"
 #include "harness/exec/schedule.h"
+#include "kernels/host/engine.h"
 
 namespace stepmark {
 namespace {
@@ -86,6 +87,10 @@ class HostRunnable final : public Runnable {
   }
 
   [[nodiscard]] const Program& program() const override { return program_; }
+  [[nodiscard]] OpEngine engine_of(std::int32_t index) const override {
+    const Op& op = program_.ops.at(static_cast<std::size_t>(index));
+    return {.name = op.kernel ? host_engine_of(*op.kernel) : "", .refused = {}};
+  }
 
  private:
   // Zeroes the arena on the worker that will compute on it: pages are placed by first touch.
@@ -204,6 +209,9 @@ class HostExecutor final : public Executor {
                                                   const PrepareOptions&) override {
     check_operands(program);
     return std::make_unique<HostRunnable>(device_, program, comms);
+  }
+  [[nodiscard]] OpEngine engine_of(const OpShape& shape) const override {
+    return {.name = host_engine_of(shape), .refused = {}};
   }
 
  private:

@@ -62,7 +62,7 @@ def compare(context, only, wanted, rival, least):
         if round_index and context.left_s() < 1.2 * spent:
             break  # a round more would not end
         records = ours(context, only)
-        wrong = wrong or rec.failures(records)
+        wrong = wrong or rec.failures(records) + rec.refused(records)
         for record in filter(wanted, rec.measured(records)):
             seconds, name = rival(torch_side, record)
             case = cases.setdefault(record["case_id"], {"stepmark_s": [], "pytorch_s": [], "rival": name})

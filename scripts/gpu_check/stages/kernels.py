@@ -14,7 +14,7 @@ def run(context):
     suite = "quick" if context.site.rehearsal else "gpu-check"
     done, records = context.measure("--suite", context.site.suite(suite), "--only", "kernel/",
                                     "--budget", f"{max(0.6 * context.left_s(), 5):.0f}s")
-    wrong = rec.failures(records)
+    wrong = rec.failures(records) + rec.refused(records)
     rows = [row for row in map(row_of, rec.measured(records)) if row]
     if not rows:
         raise StageError(wrong[0] if wrong else f"no kernel measured: {done.last_words()}")

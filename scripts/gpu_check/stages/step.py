@@ -35,7 +35,9 @@ def compare(context, workload, plan, wanted):
     figures = {"workload": workload, "plan": record["texts"]["plan"],
                "tokens_per_step": record["numbers"]["tokens_per_step"],
                "parameters": record["numbers"]["parameters"], "split": split_of(record),
-               "stepmark_mfu": rec.metric(record, "mfu")[0], "stepmark_s": [rec.median_s(record)]}
+               "stepmark_mfu": rec.metric(record, "mfu")[0], "stepmark_s": [rec.median_s(record)],
+               "engines": {kind: record["texts"].get(f"{kind}_engine") for kind in ("attention", "product")},
+               "engines_refused": rec.refused(records)}
     context.keep(**figures)
     theirs(context, workload, plan, precision, figures)
     if context.left_s() > 15:
@@ -68,6 +70,8 @@ def verdict(context, figures, same_model, wanted):
     figure = f"{figures['speed_ratio']:.3f}x, {figures['tokens_per_s']:.0f} tokens/s"
     if not same_model:
         return Outcome(False, f"{figure}; not the same number of parameters", figures)
+    if figures["engines_refused"]:
+        return Outcome(False, figures["engines_refused"][0], figures)
     gaps = figures["split"].get("overhead", 0.0) / sum(figures["split"].values())
     figures["gaps"] = gaps
     figure += f", gaps {100 * gaps:.2f} %"

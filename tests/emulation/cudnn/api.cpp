@@ -17,6 +17,7 @@ namespace stepmark::emulated_cudnn {
 namespace {
 
 constexpr std::int64_t kWorkspaceBytes = 1000;
+constexpr std::int64_t kEngine = 5;  // of the configuration that compiles
 constexpr unsigned char kNoise = 0x7F;
 
 struct Descriptor {
@@ -271,6 +272,16 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t descriptor,
     if (name == CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE) {
       *count = 1;
       std::memcpy(values, &stepmark::emulated_cudnn::kWorkspaceBytes, sizeof(std::int64_t));
+      return;
+    }
+    if (name == CUDNN_ATTR_ENGINECFG_ENGINE) {
+      *count = 1;
+      of(*static_cast<cudnnBackendDescriptor_t*>(values))->is_final = true;
+      return;
+    }
+    if (name == CUDNN_ATTR_ENGINE_GLOBAL_INDEX) {
+      *count = 1;
+      std::memcpy(values, &stepmark::emulated_cudnn::kEngine, sizeof(std::int64_t));
       return;
     }
     if (name != CUDNN_ATTR_ENGINEHEUR_RESULTS) throw Refused{CUDNN_STATUS_NOT_SUPPORTED, "get"};

@@ -31,6 +31,7 @@ class QuietRunnable final : public Runnable {
   double run_empty() override { return inner_->run_empty(); }
   [[nodiscard]] void* buffer(std::int32_t index) override { return inner_->buffer(index); }
   [[nodiscard]] const Program& program() const override { return inner_->program(); }
+  [[nodiscard]] OpEngine engine_of(std::int32_t op) const override { return inner_->engine_of(op); }
 
  private:
   std::unique_ptr<Runnable> inner_;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/table/table.h"
-#include "results/record/merge.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -103,6 +102,24 @@ TEST(RunTable, FitsTheTerminalWhateverTheTexts) {
   }
   run.header.suite = std::string(300, 's');
   expect_fits(run_table(run));
+}
+
+// With line breaks and indents as single blanks.
+std::string unwrapped(const std::string& text) {
+  std::istringstream words(text);
+  std::string all, word;
+  while (words >> word) all += (all.empty() ? "" : " ") + word;
+  return all;
+}
+
+TEST(RunTable, NamesWhatComputedAStep) {
+  auto run = synthetic::run({.seed = 1, .collectives = false, .kernels = false, .steps = false});
+  Record step = synthetic::step("tiny", std::vector<double>(8, 0.25), true);
+  step.texts.emplace_back("product_engine", "cublaslt 13.1.0");
+  step.texts.emplace_back("attention_engine", "cudnn 9.19.0");
+  run.records = {step};
+  const std::string words = unwrapped(run_table(run));
+  EXPECT_THAT(words, HasSubstr("products by cublaslt 13.1.0, attention by cudnn 9.19.0"));
 }
 
 TEST(RunTable, SaysWhatWasNotMeasured) {

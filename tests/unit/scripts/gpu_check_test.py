@@ -231,6 +231,13 @@ class Figures(unittest.TestCase):
                  self.record("zero", roofline=0.5, seconds=1e-5)]
         self.assertTrue(kernels.run(self.context(self.record(), *other)).passed)
 
+    def test_an_expected_engine_that_was_refused_fails(self):
+        refused = self.record("attention_fwd")
+        refused["texts"]["engines_refused"] = "cuDNN was not found"
+        outcome = kernels.run(self.context(self.record(), refused))
+        self.assertFalse(outcome.passed)
+        self.assertIn("engine refused: cuDNN was not found", outcome.figure)
+
     def test_kernels_fail_without_judged_ones_or_with_wrong_data(self):
         self.assertFalse(kernels.run(self.context(self.record(note="compute bound"))).passed)
         wrong = self.record(checks=[{"name": "reference", "passed": False, "detail": "d"}])
@@ -243,14 +250,15 @@ class Figures(unittest.TestCase):
             self.assertIsNone(run(self.context(self.record())).passed)
 
     def test_step_verdict(self):
-        def verdict(ratio=1.2, overhead=0.001, same=True):
-            figures = {"speed_ratio": ratio, "tokens_per_s": 1.0,
+        def verdict(ratio=1.2, overhead=0.001, same=True, refused=()):
+            figures = {"speed_ratio": ratio, "tokens_per_s": 1.0, "engines_refused": refused,
                        "split": {"compute": 1.0 - overhead, "overhead": overhead}}
             return step.verdict(self.context(), figures, same, 1.10).passed
         self.assertTrue(verdict())
         self.assertFalse(verdict(ratio=1.09))
         self.assertFalse(verdict(overhead=0.02))
         self.assertFalse(verdict(same=False))
+        self.assertFalse(verdict(refused=["step/x: engine refused: cuDNN was not found"]))
 
     def test_verdict_of_a_test_program(self):
         from gpu_check.context import Done

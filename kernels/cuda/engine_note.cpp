@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cuda/engine_note.h"
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+namespace stepmark::cuda {
+namespace {
+
+struct Notes {
+  std::mutex mutex;
+  std::map<std::string, EngineNote> by_shape;
+};
+Notes& notes() {
+  static Notes all;
+  return all;
+}
+
+}  // namespace
+
+EngineNote engine_note(const OpShape& shape) {
+  const std::lock_guard lock(notes().mutex);
+  const auto found = notes().by_shape.find(to_text(shape));
+  return found != notes().by_shape.end() ? found->second : EngineNote{};
+}
+
+void note_engine(const OpShape& shape, EngineNote note) {
+  const std::lock_guard lock(notes().mutex);
+  notes().by_shape.insert_or_assign(to_text(shape), std::move(note));
+}
+
+}  // namespace stepmark::cuda
