@@ -10,6 +10,17 @@
 namespace stepmark {
 namespace {
 
+// srun without PMI (--mpi=none): Open MPI sees a step of Slurm, looks in vain for who would
+// introduce the others, and ends the process inside MPI_Init. Without the step's number it starts
+// alone, as it does by hand, so that the program can say what is wrong.
+void forget_step_without_pmi() {
+  if (!mpi_library_version().starts_with("Open MPI")) return;
+  for (const char* introduced : {"PMIX_NAMESPACE", "PMI_RANK", "OMPI_COMM_WORLD_SIZE"}) {
+    if (std::getenv(introduced) != nullptr) return;
+  }
+  unsetenv("SLURM_STEP_ID");
+}
+
 // A send to a rank that does not exist must come back as an error code. With any other handler the
 // process would end here, at start-up, and not in the middle of a night.
 void require_errors_return(int world_size) {
@@ -26,6 +37,7 @@ void require_errors_return(int world_size) {
 
 MpiRuntime::MpiRuntime(int* argc, char*** argv) : exceptions_at_start_(std::uncaught_exceptions()) {
   STEPMARK_CHECK(!mpi_is_active(), "MPI is already initialised");
+  forget_step_without_pmi();
   int provided = MPI_THREAD_SINGLE;
   STEPMARK_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided));
   STEPMARK_CHECK(provided == MPI_THREAD_MULTIPLE,

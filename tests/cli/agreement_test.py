@@ -134,6 +134,15 @@ class Launchers(tool.ToolTest):
             self.assertFalse(os.path.exists(self.path("x.smk")))
         self.assertIn("built without MPI" if not tool.MPIEXEC else "two MPIs", result.err)
 
+    def test_srun_without_pmi(self):
+        # As in a step of Slurm 22.05 with --mpi=none: Open MPI would end the process in MPI_Init.
+        step = {"SLURM_STEP_ID": "0", "SLURM_STEPID": "0", "SLURM_JOB_ID": "7", "SLURM_JOBID": "7",
+                "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NTASKS": "2",
+                "SLURM_NODELIST": "n1", "SLURM_NNODES": "1"}
+        result = self.run_with(step, "--out", "x.smk")
+        self.expect(result, tool.ENVIRONMENT, "srun started this process as number 1 of 2", "--single")
+        self.expect(self.run_with(step, "--single", "--out", "x.smk"), tool.NOT_MEASURED, "on 1 ranks")
+
     def test_override(self):
         result = self.run_with({"SLURM_NTASKS": "4", "SLURM_PROCID": "3"}, "--single", "--out", "x.smk")
         self.expect(result, tool.NOT_MEASURED, "on 1 ranks")  # collectives need two
