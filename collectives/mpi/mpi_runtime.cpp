@@ -13,12 +13,14 @@ namespace {
 // srun without PMI (--mpi=none): Open MPI sees a step of Slurm, looks in vain for who would
 // introduce the others, and ends the process inside MPI_Init. Without the step's number it starts
 // alone, as it does by hand, so that the program can say what is wrong.
+// Nobody else changes the environment before MPI starts.
 void forget_step_without_pmi() {
   if (!mpi_library_version().starts_with("Open MPI")) return;
   for (const char* introduced : {"PMIX_NAMESPACE", "PMI_RANK", "OMPI_COMM_WORLD_SIZE"}) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): see above
     if (std::getenv(introduced) != nullptr) return;
   }
-  unsetenv("SLURM_STEP_ID");
+  unsetenv("SLURM_STEP_ID");  // NOLINT(concurrency-mt-unsafe): see above
 }
 
 // A send to a rank that does not exist must come back as an error code. With any other handler the
