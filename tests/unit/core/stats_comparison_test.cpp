@@ -213,14 +213,17 @@ TEST(LinearDrift, IsFoundThroughoutAndOnlyThere) {
     return x;
   };
   int found = 0;
+  int slight = 0;
   int transient = 0;
   int none = 0;
   for (std::uint64_t r = 0; r < 200; ++r) {
     found += linear_drift(series(r, [](double t) { return 1 + 0.1 * t; })) > 0.05 ? 1 : 0;
+    slight += linear_drift(series(r, [](double t) { return 1 + 0.05 * t; })) > 0.02 ? 1 : 0;
     transient += linear_drift(series(r, [](double t) { return 1 + std::exp(-20 * t); })) != 0;
     none += linear_drift(series(r, [](double) { return 1.0; })) != 0 ? 1 : 0;
   }
   EXPECT_GE(found, 195);
+  EXPECT_GE(slight, 180);
   EXPECT_LE(transient, 2);
   EXPECT_LE(none, 2);
 }

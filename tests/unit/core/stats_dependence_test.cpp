@@ -33,6 +33,15 @@ TEST(EstimateMedian, CoversDependentSeriesToo) {
   }
 }
 
+// What docs/measuring.md says of series that are too short to tell their dependence.
+TEST(EstimateMedian, CoversLessWithFewerThanFiveEffectiveSamples) {
+  for (const auto& [phi, n] : {std::pair{0.8, 12}, std::pair{0.9, 30}, std::pair{0.9, 12}}) {
+    const double covered = coverage(phi, static_cast<std::size_t>(n));
+    EXPECT_GE(covered, 0.8) << phi << ' ' << n;
+    EXPECT_LE(covered, 0.925) << phi << ' ' << n;
+  }
+}
+
 TEST(EstimateMedian, NeedsSixSamplesAndKnowsConstants) {
   EXPECT_FALSE(std::isfinite(estimate_median(std::vector<double>(5, 1.0)).interval.width()));
   const auto constant = estimate_median(std::vector<double>(20, 2.0));
