@@ -24,6 +24,11 @@ endfunction()
 # name them: processes that start MPI run without leak detection. All other tests have it.
 set(STEPMARK_MPI_TEST_ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")
 
+# Tests in Python that take long run in one build of a machine: optimised, with MPI.
+if(STEPMARK_SANITIZE OR NOT STEPMARK_HAVE_MPI)
+  list(APPEND STEPMARK_MPI_TEST_ENVIRONMENT "STEPMARK_SHORT_TESTS=1")
+endif()
+
 # stepmark_add_mpi_test(NAME RANKS n... LABELS ... SOURCES ... LIBS ... [WITHOUT n:Suite.Test...]): a program
 # that has its own main and runs under mpirun once per rank count; WITHOUT names tests that mean nothing
 # on so many ranks, and that another rank count runs.

@@ -30,6 +30,9 @@ constexpr milliseconds kBetweenRanks{250};
 constexpr int kMaxTurns = 8;
 // Notes of other ranks arrive, and a rank that was killed disappears from /proc.
 constexpr milliseconds kTraceSettles{150};
+// Before ranks know each other nobody but the witness of a rank that is gone can say so; Open MPI
+// kills a second after its SIGTERM.
+constexpr milliseconds kWitnessFirst{700};
 // A rank that ends in order may do so while this one is about to.
 constexpr milliseconds kOrderlyEnd{300};
 // The launcher reads what was said before it hears that this rank has left.
@@ -265,11 +268,19 @@ void RunGuard::wait_for_an_ending() {
   _exit(static_cast<int>(ending.code));
 }
 
+void RunGuard::wait_for_a_witness() const {
+  const auto until = std::chrono::steady_clock::now() + kWitnessFirst;
+  while (!witness_spoke_ && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(kWitnessFirst / 50);
+  }
+}
+
 void RunGuard::wait_to_be_ended() {
   while (true) std::this_thread::sleep_for(kRankZeroFirst);
 }
 
 void RunGuard::leave(const Ending& ending) {
+  if (!started_ && told_to_leave_ && launcher_ != 0) wait_for_a_witness();
   const bool said = was_stopped_ || (!started_ && witness_spoke_);
   const std::string message = compose(ending.reason);
   const std::string kept = end_journal(message, ending.code);

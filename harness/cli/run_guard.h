@@ -74,6 +74,8 @@ class RunGuard {
   [[noreturn]] void leave(const Ending& ending);
   // What a rank other than 0 says when 0 cannot.
   [[noreturn]] void leave_for_rank_zero(const Ending& ending);
+  // A launcher that ends the others because of one rank is not what is to be said.
+  void wait_for_a_witness() const;
   [[noreturn]] static void wait_to_be_ended();
   [[nodiscard]] std::string compose(const std::string& reason);
   // What is known of ranks that are gone or stopped.

@@ -75,10 +75,12 @@ class Alone(tool.ToolTest):
         self.assertEqual(result.out.count("cases measured"), 1)  # one table, at the end
         self.assertNotIn("in another environment", result.out)
 
+    @tool.once_per_machine
     def test_the_suite_says_how_often(self):
         self.expect(stepmark(*self.command), tool.OK, "repetition 2 of 2")
         self.assertEqual(sorted(by_repetition(self.journal)), [1, 2])
 
+    @tool.once_per_machine
     def test_once_overrides_the_suite_and_is_remarked(self):
         result = stepmark(*self.command, "--repeat", 1)
         self.expect(result, tool.OK, "--repeat 3")
@@ -94,6 +96,7 @@ class Alone(tool.ToolTest):
         suite = self.write("many.yaml", SUITE.replace("repeat: 2", "repeat: 101"))
         self.expect(stepmark("run", "--suite", suite, "--out", self.journal), tool.USAGE, "many.yaml:5")
 
+    @tool.once_per_machine
     def test_json_is_one_document(self):
         result = stepmark(*self.command, "--json")
         self.expect(result, tool.OK)
@@ -101,6 +104,7 @@ class Alone(tool.ToolTest):
         self.assertEqual(report["run"]["repetitions"], 2)
         self.assertEqual(len(report["records"]), len(by_repetition(self.journal)[1]))
 
+    @tool.once_per_machine
     def test_the_budget_is_for_all_repetitions(self):
         # Each repetition samples for its share: a third each, whatever the machine makes of it.
         self.expect(stepmark(*self.plain, "--repeat", 3), tool.OK)
@@ -110,6 +114,7 @@ class Alone(tool.ToolTest):
         for number, seconds in sampled.items():
             self.assertLess(seconds, 3.5, (number, sampled))
 
+    @tool.once_per_machine
     def test_traces_of_all_repetitions_are_kept(self):
         result = stepmark("run", "--workload", "tiny", "--plan", "layers=1,seq=16,micro_batch=1", "--budget", "2s",
                           "--repeat", 2, "--trace", self.path("traces"), "--out", self.journal)
@@ -200,6 +205,7 @@ class Together(tool.ToolTest):
             self.assertEqual([len(repetitions[k]) for k in (1, 2, 3)], [2, 2, 2])
             self.assertEqual({r["outcome"] for r in tool.records(journal)}, {"ok"})
 
+    @tool.once_per_machine
     def test_over_tcp(self):
         # Another transport of MPI, whose addresses must not be those of the last repetition.
         with_tcp = self.path("tcp.sh")
@@ -210,6 +216,7 @@ class Together(tool.ToolTest):
         self.expect(result, tool.OK)
         self.assertEqual(sorted(by_repetition(self.journal)), [1, 2, 3])
 
+    @tool.once_per_machine
     def test_mpi_that_does_not_start_again(self):
         # MPI reads this file whenever it starts: the second start fails inside MPI_Init.
         home = self.path("home/.openmpi")

@@ -16,6 +16,7 @@ import unittest
 
 BINARY = os.environ["STEPMARK_BINARY"]
 MPIEXEC = os.environ.get("STEPMARK_MPIEXEC", "")
+SHORT = os.environ.get("STEPMARK_SHORT_TESTS", "") == "1"
 TIMEOUT_S = 300  # several ranks may share a busy core
 
 OK, CHECK_FAILED, USAGE, NOT_MEASURED, ENVIRONMENT = range(5)
@@ -250,12 +251,20 @@ def needs_mpi(test):
     return test
 
 
+def once_per_machine(test):
+    """A method of tests that takes long and that the optimised build with MPI runs: the sanitizers' build and the one
+    without MPI (STEPMARK_SHORT_TESTS=1) have others that walk the same code."""
+    test.once_per_machine = True
+    return test
+
+
 class Loader(unittest.TestLoader):
-    """Leaves out what `needs_mpi` marks where the build has none."""
+    """Leaves out what `needs_mpi` and `once_per_machine` mark where they do not belong."""
 
     def getTestCaseNames(self, testCaseClass):
         def belongs(test):
-            return MPIEXEC or not getattr(test, "needs_mpi", False)
+            return ((MPIEXEC or not getattr(test, "needs_mpi", False))
+                    and not (SHORT and getattr(test, "once_per_machine", False)))
 
         names = super().getTestCaseNames(testCaseClass) if belongs(testCaseClass) else []
         return [name for name in names if belongs(getattr(testCaseClass, name))]

@@ -149,6 +149,7 @@ class Faults(tool.ToolTest):
     def test_killed_in_the_second_repetition(self):
         self.kill_in_the_second_repetition(2)
 
+    @tool.once_per_machine
     def test_killed_rank_zero_in_the_second_repetition(self):
         self.kill_in_the_second_repetition(0)
 
@@ -162,6 +163,7 @@ class Faults(tool.ToolTest):
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
         self.expect_resume_completes(measured)
 
+    @tool.once_per_machine
     def test_all_ranks_killed(self):
         job = self.run_until_long_case()
         for pid in [job.rank_pid(rank) for rank in range(RANKS)]:
@@ -178,6 +180,7 @@ class Faults(tool.ToolTest):
         self.expect_one_message(result, f"rank 3 (pid {pid}) is gone: crashed (SIGSEGV)")
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
 
+    @tool.once_per_machine
     def test_crashed_rank_zero(self):
         job = self.run_until_long_case()
         os.kill(job.rank_pid(0), signal.SIGABRT)
@@ -185,6 +188,7 @@ class Faults(tool.ToolTest):
         self.expect_one_message(result, "rank 0 (pid", "crashed (SIGABRT)", "of 4 cases are kept")
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
 
+    @tool.once_per_machine
     def test_killed_launcher(self):
         # Nobody reads what ranks say now: the journal has it, and no rank stays.
         job = self.run_until_long_case()
@@ -223,10 +227,13 @@ class Faults(tool.ToolTest):
                 result = job.end(10)
                 self.assertIn(result.code, (KILLED, None), str(result))
                 errors = [line for line in result.err.splitlines() if "error: " in line]
+                # On a busy machine the launcher's signal may be reported before the witness has spoken.
+                errors = [line for line in errors if "received SIGTERM; during: start of the job" not in line]
                 self.assertEqual(len(errors), 1, str(result))
                 self.assertRegex(errors[0], rf"rank {rank} \(pid {pid}.*is gone.*start of the (job|program)")
                 self.assertFalse(os.path.exists(self.journal))
 
+    @tool.once_per_machine
     def test_asked_to_finish(self):
         # What a batch system sends some time before the end; any rank may get it.
         for number, rank in ((signal.SIGUSR1, 2), (signal.SIGUSR2, 0)):
@@ -242,6 +249,7 @@ class Faults(tool.ToolTest):
                 self.expect_rest_listed(measured, tool.NOT_MEASURED)
                 self.expect_resume_completes(measured)
 
+    @tool.once_per_machine
     def test_other_signals_that_end_a_process(self):
         for rank, number in enumerate((signal.SIGQUIT, signal.SIGXCPU, signal.SIGALRM)):
             with self.subTest(signal=number):
@@ -252,6 +260,7 @@ class Faults(tool.ToolTest):
                 self.expect_one_message(result, f"received {number.name}", "2 of 4 cases are kept")
                 self.expect_rest_listed(measured, tool.NOT_MEASURED)
 
+    @tool.once_per_machine
     def test_folder_that_disappears(self):
         os.mkdir(self.path("sub"))
         self.journal = self.path("sub/run.smk")
@@ -277,6 +286,7 @@ class Faults(tool.ToolTest):
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
         self.expect_resume_completes(measured)
 
+    @tool.once_per_machine
     def test_stopped_rank_zero(self):
         # Rank 1 speaks and wakes rank 0 up, which writes the rest of the journal.
         job = self.run_until_long_case("--case-deadline", "6")
@@ -288,6 +298,7 @@ class Faults(tool.ToolTest):
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
         self.expect_resume_completes(measured)
 
+    @tool.once_per_machine
     def test_interrupted_launcher(self):
         # Ctrl-C: mpirun passes it on to the ranks as SIGTERM.
         job = self.run_until_long_case()
@@ -297,6 +308,7 @@ class Faults(tool.ToolTest):
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
         self.expect_resume_completes(measured)
 
+    @tool.once_per_machine
     def test_terminated_launcher(self):
         job = self.run_until_long_case()
         job.process.send_signal(signal.SIGTERM)
@@ -305,6 +317,7 @@ class Faults(tool.ToolTest):
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
         self.expect_resume_completes(measured)
 
+    @tool.once_per_machine
     def test_terminated_rank_zero(self):
         job = self.run_until_long_case()
         os.kill(job.rank_pid(0), signal.SIGTERM)
@@ -313,6 +326,7 @@ class Faults(tool.ToolTest):
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
         self.expect_resume_completes(measured)
 
+    @tool.once_per_machine
     def test_file_size_limit(self):
         job = self.run_until_long_case()
         size = os.path.getsize(self.journal) + 200  # less than any further record
