@@ -9,6 +9,7 @@
 #include "core/cuda/check.h"
 #include "core/error.h"
 #include "kernels/bench/bench_cases.h"
+#include "kernels/cuda/sweep.h"
 #include "kernels/ops/memory.h"
 
 namespace stepmark::bench {
@@ -107,10 +108,12 @@ std::size_t Operands::bytes_of(const OpShape& shape) {
 }
 
 ColdCache::ColdCache(const cuda::KernelContext& context)
-    : bytes_(2 * context.l2_bytes()), memory_(allocate(bytes_)) {}
+    : bytes_(4 * context.l2_bytes()), sm_count_(context.sm_count()), memory_(allocate(bytes_)) {
+  STEPMARK_CUDA_CHECK(cudaMemset(memory_.get(), 0, bytes_));
+}
 
 void ColdCache::enqueue(cudaStream_t stream) const {
-  STEPMARK_CUDA_CHECK(cudaMemsetAsync(memory_.get(), 1, bytes_, stream));
+  cuda::sweep_caches(memory_.get(), bytes_, sm_count_, stream);
 }
 
 EventTimer::EventTimer() {

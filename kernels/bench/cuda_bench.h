@@ -45,8 +45,8 @@ class Operands {
   std::vector<void*> pointers_;
 };
 
-// Overwrites more than the L2 cache holds, so that what follows reads from memory, as it does in a
-// step whose tensors are larger than the cache.
+// Reads more than the L2 cache holds, so that what follows reads from memory, as it does in a step
+// whose tensors are larger than the cache, and finds no lines to write back.
 class ColdCache {
  public:
   explicit ColdCache(const cuda::KernelContext& context);
@@ -54,6 +54,7 @@ class ColdCache {
 
  private:
   std::size_t bytes_;
+  int sm_count_;
   DeviceMemory memory_;
 };
 

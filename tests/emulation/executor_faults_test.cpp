@@ -152,6 +152,15 @@ TEST_F(ExecutorFaults, NothingLeaks) {
   EXPECT_EQ(emulation::failure(), "");
 }
 
+// Lines that were written would have to be written back while what comes next is timed.
+TEST_F(ExecutorFaults, ColdRunsEmptyTheCachesByReading) {
+  const auto runnable = executor_->prepare(ping_pong(2), comms_, {.capture = true, .cold = true});
+  ASSERT_TRUE(runnable->cold());
+  const std::size_t before = emulation::memset_bytes();
+  runnable->run();
+  EXPECT_EQ(emulation::memset_bytes(), before);
+}
+
 TEST_F(ExecutorFaults, AnAllocationThatFailsLeavesEverythingAsItWas) {
   const Program program = ping_pong(4);
   const Contents want = host_result(program);

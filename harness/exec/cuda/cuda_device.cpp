@@ -82,6 +82,7 @@ CudaDevice::CudaDevice(int ordinal)
     : ordinal_(checked(ordinal)),
       name_(properties_of(ordinal).name),
       l2_bytes_(static_cast<std::size_t>(properties_of(ordinal).l2CacheSize)),
+      sm_count_(properties_of(ordinal).multiProcessorCount),
       memory_(ordinal, fmt::format("GPU {} ({})", ordinal, name_), wait_),
       clock_(wait_),
       copies_(wait_) {}

@@ -53,6 +53,7 @@ class CudaDevice final : public Device {
   [[nodiscard]] int ordinal() const { return ordinal_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::size_t l2_bytes() const { return l2_bytes_; }
+  [[nodiscard]] int sm_count() const { return sm_count_; }
   void make_current() const;
   [[nodiscard]] CudaWait& wait() { return wait_; }
   [[nodiscard]] CudaClock& clock() { return clock_; }
@@ -61,6 +62,7 @@ class CudaDevice final : public Device {
   int ordinal_;
   std::string name_;
   std::size_t l2_bytes_ = 0;
+  int sm_count_ = 0;
   CudaWait wait_;
   CudaMemory memory_;
   CudaClock clock_;

@@ -14,13 +14,14 @@
 #include "harness/exec/cuda/nvtx_range.h"
 #include "harness/exec/failure.h"
 #include "kernels/cuda/cuda_kernels.h"
+#include "kernels/cuda/sweep.h"
 
 namespace stepmark {
 namespace {
 
-// What is written ahead of a cold step, in caches: more than one, since their replacement is not
+// What is read ahead of a cold step, in caches: more than one, since their replacement is not
 // least-recently-used and halves may hold copies of each other.
-constexpr std::size_t kCachesToWrite = 4;
+constexpr std::size_t kCachesToRead = 4;
 
 class CudaRunnable final : public Runnable {
  public:
@@ -84,10 +85,12 @@ class CudaRunnable final : public Runnable {
   // Memory to spare decides whether cold() is true.
   void reserve_cold() {
     try {
-      cold_ = device_.allocate(kCachesToWrite * device_.l2_bytes());
+      cold_ = device_.allocate(kCachesToRead * device_.l2_bytes());
     } catch (const Error&) {
       cold_ = {};
+      return;
     }
+    STEPMARK_CUDA_CHECK(cudaMemsetAsync(cold_.data(), 0, cold_.bytes(), walk_.origin()));
   }
 
   cuda::GraphExecOwner capture(CudaWalk::Bodies bodies) {
@@ -104,7 +107,7 @@ class CudaRunnable final : public Runnable {
     device_.make_current();
     try {
       if (cold()) {
-        STEPMARK_CUDA_CHECK(cudaMemsetAsync(cold_.data(), 0, cold_.bytes(), walk_.origin()));
+        cuda::sweep_caches(cold_.data(), cold_.bytes(), device_.sm_count(), walk_.origin());
       }
       STEPMARK_CUDA_CHECK(cudaEventRecord(begin_.get(), walk_.origin()));
       enqueue();

@@ -93,6 +93,7 @@ cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t ha
   return api([&](Lock&) {
     CUstream_st* stream = stream_of(handle);
     if (stream == nullptr) return cudaErrorInvalidResourceHandle;
+    runtime().memset_bytes += bytes;
     return set(*stream, data, value, bytes);
   });
 }

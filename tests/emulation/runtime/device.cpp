@@ -33,7 +33,7 @@ int attribute(cudaDeviceAttr which) {
     case cudaDevAttrMaxSharedMemoryPerBlock:
       return 48 << 10;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      return 227 << 10;
+      return 163 << 10;  // of 8.0, the least that kernels must do with
     case cudaDevAttrMemoryPoolsSupported:
     case cudaDevAttrStreamPrioritiesSupported:
     case cudaDevAttrUnifiedAddressing:

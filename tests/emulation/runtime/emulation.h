@@ -28,6 +28,8 @@ void fail_allocation(int n);
 // The n-th cudaStreamWaitEvent from now on has no effect (1: the next one); 0: all have theirs. For
 // tests that show that they would notice.
 void ignore_wait(int n);
+// Bytes that cudaMemsetAsync was asked to write since the process began.
+[[nodiscard]] std::size_t memset_bytes();
 // Restarts the random order of streams.
 void seed(std::uint64_t value);
 // Text of the exception that broke the device; empty when it is sound.

@@ -30,6 +30,7 @@ struct Runtime {
   cudaError_t broken = cudaSuccess;  // every later call returns it
   std::string failure;
   int waits_until_ignored = 0;
+  std::size_t memset_bytes = 0;  // asked of cudaMemsetAsync
   std::vector<std::unique_ptr<CUstream_st>> streams, graveyard;
   std::vector<std::unique_ptr<CUevent_st>> events;
   std::vector<std::unique_ptr<CUgraph_st>> graphs;

@@ -142,6 +142,11 @@ void ignore_wait(int n) {
   runtime().waits_until_ignored = n;
 }
 
+std::size_t memset_bytes() {
+  const Lock lock(runtime().mutex);
+  return runtime().memset_bytes;
+}
+
 void seed(std::uint64_t value) {
   const Lock lock(runtime().mutex);
   runtime().random.seed(value);
