@@ -24,7 +24,7 @@ Told& told() {
   return all;
 }
 
-enum class Choice { own, cudnn, automatic };
+enum class Choice { own, cudnn, automatic, deterministic };
 
 Choice choice() {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment meanwhile
@@ -32,7 +32,9 @@ Choice choice() {
   const std::string_view name = value != nullptr ? value : "auto";
   if (name == "own") return Choice::own;
   if (name == "cudnn") return Choice::cudnn;
-  STEPMARK_REQUIRE(name == "auto", "STEPMARK_ATTENTION={}: must be own, cudnn or auto", name);
+  if (name == "deterministic") return Choice::deterministic;
+  STEPMARK_REQUIRE(name == "auto",
+                   "STEPMARK_ATTENTION={}: must be own, cudnn, deterministic or auto", name);
   return Choice::automatic;
 }
 
@@ -51,6 +53,7 @@ std::optional<Enqueue> try_cudnn_attention(const OpShape& shape, void* const* op
                                            KernelContext& context, std::string* refused) {
   const Choice asked = choice();
   if (asked == Choice::own) return std::nullopt;
+  if (asked == Choice::deterministic && shape.id == OpId::attention_bwd) return std::nullopt;
   if (!CudnnAttention::takes(shape, operands)) {
     const std::string reason = "cuDNN is not used for " + to_text(shape);
     if (asked == Choice::cudnn) tell_once(reason, asked);

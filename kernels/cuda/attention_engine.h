@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which implementation computes attention here. Environment variable STEPMARK_ATTENTION: "own",
-// "cudnn" or "auto" (the default). auto takes cuDNN where it can, and own kernels otherwise; cudnn
-// does the same, and warns where it cannot.
+// "cudnn", "deterministic" or "auto" (the default). auto takes cuDNN where it can, and own kernels
+// otherwise; cudnn does the same, and warns where it cannot. deterministic leaves cuDNN the forward
+// pass and takes own kernels, which add up in a fixed order, for the backward pass.
 #pragma once
 
 #include <optional>

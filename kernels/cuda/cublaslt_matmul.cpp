@@ -48,6 +48,21 @@ Alignments alignments_of(const MatmulOperands& x) {
           alignment_of(x.aux)};
 }
 
+bool variable_is(const char* name, std::string_view value) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment meanwhile
+  const char* found = std::getenv(name);
+  return found != nullptr && value == found;
+}
+
+// Whether parts of a sum that is cut along k may be added up in d's type, bf16. As PyTorch decides
+// by default: torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction is true, and
+// products of bf16 into bf16 heed it. A rival held to more bits than the other is no rival; fp8 and
+// results in fp32 are added up in fp32 on both sides.
+bool may_reduce_in_bf16(const Matmul& m) {
+  return m.a == DType::bf16 && m.d == DType::bf16 &&
+         !variable_is("STEPMARK_GEMM_REDUCTION", "fp32");
+}
+
 MatmulPreference preference_of(const Matmul& m, const MatmulOperands& x,
                                std::uint64_t workspace_bytes) {
   MatmulPreference preference = make_preference();
@@ -56,8 +71,7 @@ MatmulPreference preference_of(const Matmul& m, const MatmulOperands& x,
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(x.b));
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(x.d));
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(x.d));
-  if (m.d != DType::f32) {
-    // Parts of a sum that is cut along k are added in fp32, never in d's type.
+  if (m.d != DType::f32 && !may_reduce_in_bf16(m)) {
     constexpr std::uint32_t kInFp32 = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, kInFp32);
   }
@@ -79,20 +93,23 @@ T config(const cublasLtMatmulAlgo_t& algorithm, cublasLtMatmulAlgoConfigAttribut
   return status == CUBLAS_STATUS_SUCCESS ? value : T{};
 }
 
-std::string describe(const Choice& choice, std::size_t index, std::size_t timed) {
+// "", or in which type the parts of a sum are added up.
+std::string reduction_of(const cublasLtMatmulAlgo_t& algorithm, DType d) {
+  if (config<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM) <= 1) return "";
+  const auto scheme = config<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME);
+  const bool in_fp32 = scheme == CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE || d == DType::f32;
+  return in_fp32 ? " reduction=fp32" : " reduction=bf16";
+}
+
+std::string describe(const Choice& choice, DType d, std::size_t index, std::size_t timed) {
   const auto& algorithm = choice.algorithm;
-  return fmt::format("cublaslt algorithm={} tile={} stages={} split_k={} proposal={}{}",
+  return fmt::format("cublaslt algorithm={} tile={} stages={} split_k={}{} proposal={}{}",
                      config<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_ID),
                      config<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_TILE_ID),
                      config<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_STAGES_ID),
-                     config<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM), index,
+                     config<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM),
+                     reduction_of(algorithm, d), index,
                      timed > 0 ? fmt::format(" of {} timed", timed) : std::string());
-}
-
-bool search_wanted() {
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment meanwhile
-  const char* value = std::getenv("STEPMARK_GEMM_SEARCH");
-  return value == nullptr || std::string_view(value) != "0";
 }
 
 std::optional<Choice> look_up(const MatmulCall& call, const MatmulOperands& x,
@@ -112,12 +129,12 @@ std::optional<Choice> look_up(const MatmulCall& call, const MatmulOperands& x,
     if (result.state == CUBLAS_STATUS_SUCCESS) usable.push_back(result);
   }
   if (usable.empty()) return {};
-  const bool search = usable.size() > 1 && search_wanted();
+  const bool search = usable.size() > 1 && !variable_is("STEPMARK_GEMM_SEARCH", "0");
   const std::size_t index = search ? fastest(call.matmul, x, usable, device) : 0;
   Choice choice{.algorithm = usable[index].algo,
                 .workspace_bytes = usable[index].workspaceSize,
                 .engine = {}};
-  choice.engine = describe(choice, index, search ? usable.size() : 0);
+  choice.engine = describe(choice, call.matmul.d, index, search ? usable.size() : 0);
   return choice;
 }
 

@@ -60,6 +60,8 @@ class MatmulPlan {
 // None where the library has no algorithm for this problem and these addresses. Among the
 // heuristic's first proposals the fastest here is taken, by trial on the operands into memory of
 // its own; STEPMARK_GEMM_SEARCH=0, or a result too large for such memory, takes the first proposal.
+// Parts of a sum over k may be added up in bf16 where PyTorch's default allows it (bf16 operands
+// and result), unless STEPMARK_GEMM_REDUCTION=fp32; the engine's name says " reduction=bf16" then.
 // What was found is kept for the process. Two processes may choose differently, and then round
 // differently. Throws Error when the library is missing or fails.
 [[nodiscard]] std::optional<MatmulPlan> plan_matmul(const Matmul& matmul,

@@ -19,8 +19,8 @@ using Enqueue = std::function<void(cudaStream_t)>;
 
 // Operands as OpInfo says: device pointers, aligned to their element size, not overlapping unless
 // the shape's header allows it. Arithmetic in fp32, also for bf16 operands; NaN in gives NaN out;
-// results do not depend on timing (no floating-point atomics) unless a family's source says so.
-// Throws Error for what the device or its libraries cannot do.
+// results do not depend on timing (no floating-point atomics), but for what cuDNN computes
+// backwards (attention_engine.h). Throws Error for what the device or its libraries cannot do.
 [[nodiscard]] Enqueue prepare(const OpShape& shape, void* const* operands, KernelContext& context);
 
 // Which library (with its version) or kernel of ours computes ops of this shape, as prepared last

@@ -3,8 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <mutex>
+#include <variant>
 
 #include "kernels/cuda/cudnn_faults.h"
 #include "kernels/cuda/cudnn_plan.h"
@@ -79,31 +84,38 @@ std::string engine_of(const CudnnPlan& plan) {
   return plan.engine() ? fmt::format("{} engine={}", name, *plan.engine()) : name;
 }
 
-CudnnAttention::Prepared prepare_fwd(const Views& v, void* const* operands,
-                                     KernelContext& context) {
-  CudnnHandle& handle = cudnn_handle(context.device());
-  const Views::Parts qkv = v.parts(operands[0]);
-  CudnnGraph g;
-  const Id query = g.real(v.query(), qkv.query), key = g.real(v.key().transposed(), qkv.key);
-  const Id value = g.real(v.key(), qkv.value), out = g.real(v.out(), operands[1]);
-  const Id lse = g.real(v.statistics(), operands[2]);
+// What ops of one shape share: compiled once, run at the addresses of each.
+struct ForwardPlan {
+  std::shared_ptr<const CudnnPlan> plan;
+  Id query, key, value, out, lse;
+};
+struct BackwardPlan {
+  std::shared_ptr<const CudnnPlan> plan;
+  Id dout, out, query, key, value, lse, dquery, dkey, dvalue;
+  Id delta, dquery_sum;  // in scratch: rowsum(dout * out), and dQ in fp32 while it is added up
+};
 
-  const Id scores = mask(g, scaled_scores(g, v, query, key));
+ForwardPlan make_plan(const AttentionFwdShape& s, CudnnHandle& handle) {
+  const Views v(s);
+  CudnnGraph g;
+  ForwardPlan p{.plan = {},
+                .query = g.real(v.query()),
+                .key = g.real(v.key().transposed()),
+                .value = g.real(v.key()),
+                .out = g.real(v.out()),
+                .lse = g.real(v.statistics())};
+  const Id scores = mask(g, scaled_scores(g, v, p.query, p.key));
   const Id largest = g.reduce(CUDNN_REDUCE_TENSOR_MAX, scores, v.statistics());
   const Id weights =
       g.pointwise(CUDNN_POINTWISE_EXP, {g.pointwise(CUDNN_POINTWISE_SUB, {scores, largest})});
   const Id total = g.reduce(CUDNN_REDUCE_TENSOR_ADD, weights, v.statistics());
-  g.pointwise_into(CUDNN_POINTWISE_ADD, {largest, g.pointwise(CUDNN_POINTWISE_LOG, {total})}, lse);
+  g.pointwise_into(CUDNN_POINTWISE_ADD, {largest, g.pointwise(CUDNN_POINTWISE_LOG, {total})},
+                   p.lse);
   const Id softmax =
       g.pointwise(CUDNN_POINTWISE_DIV, {weights, total}, CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT);
-  g.matmul_into(softmax, value, out);
-
-  auto plan = std::make_shared<CudnnPlan>(std::move(g), handle);
-  context.scratch()->reserve(plan->workspace_bytes());
-  return {[plan, scratch = context.scratch()](cudaStream_t stream) {
-            plan->run(stream, scratch->data(), {});
-          },
-          engine_of(*plan)};
+  g.matmul_into(softmax, p.value, p.out);
+  p.plan = std::make_shared<const CudnnPlan>(std::move(g), handle);
+  return p;
 }
 
 // sum over queries of weights^T rows, into dK or dV; the heads of a group are added up.
@@ -117,51 +129,111 @@ void add_gradient(CudnnGraph& g, const Views& v, Id weights, Id rows, Id gradien
   g.reduce_into(CUDNN_REDUCE_TENSOR_ADD, heads, gradient);
 }
 
-CudnnAttention::Prepared prepare_bwd(const Views& v, void* const* operands,
-                                     KernelContext& context) {
-  CudnnHandle& handle = cudnn_handle(context.device());
-  const Views::Parts qkv = v.parts(operands[1]), dqkv = v.parts(operands[4]);
+BackwardPlan make_plan(const AttentionBwdShape& s, CudnnHandle& handle) {
+  const Views v(s);
   CudnnGraph g;
-  const Id dout = g.real(v.out(), operands[0]), out = g.real(v.out(), operands[2]);
-  const Id query = g.real(v.query(), qkv.query), lse = g.real(v.statistics(), operands[3]);
-  const Id key = g.real(v.key().transposed(), qkv.key);
-  const Id value = g.real(v.key().transposed(), qkv.value);
-  const Id dquery = g.real(v.query(), dqkv.query), dkey = g.real(v.key(), dqkv.key);
-  const Id dvalue = g.real(v.key(), dqkv.value);
-  // In scratch: rowsum(dout * out), and dQ in fp32 while it is added up.
-  const Id delta = g.real(v.statistics(), nullptr);
-  const Id dquery_sum = g.real(v.all_heads(CUDNN_DATA_FLOAT), nullptr);
-
+  BackwardPlan p{.plan = {},
+                 .dout = g.real(v.out()),
+                 .out = g.real(v.out()),
+                 .query = g.real(v.query()),
+                 .key = g.real(v.key().transposed()),
+                 .value = g.real(v.key().transposed()),
+                 .lse = g.real(v.statistics()),
+                 .dquery = g.real(v.query()),
+                 .dkey = g.real(v.key()),
+                 .dvalue = g.real(v.key()),
+                 .delta = g.real(v.statistics()),
+                 .dquery_sum = g.real(v.all_heads(CUDNN_DATA_FLOAT))};
   const Id row_sum = g.reduce(CUDNN_REDUCE_TENSOR_ADD,
-                              g.pointwise(CUDNN_POINTWISE_MUL, {dout, out}), v.statistics());
-  g.pointwise_into(CUDNN_POINTWISE_MUL, {row_sum, g.scalar(1.0F)}, delta);
+                              g.pointwise(CUDNN_POINTWISE_MUL, {p.dout, p.out}), v.statistics());
+  g.pointwise_into(CUDNN_POINTWISE_MUL, {row_sum, g.scalar(1.0F)}, p.delta);
 
-  const Id shifted = g.pointwise(CUDNN_POINTWISE_SUB, {scaled_scores(g, v, query, key), lse});
+  const Id shifted = g.pointwise(CUDNN_POINTWISE_SUB, {scaled_scores(g, v, p.query, p.key), p.lse});
   const Id weights = g.pointwise(CUDNN_POINTWISE_EXP, {mask(g, shifted)});
-  add_gradient(g, v, weights, dout, dvalue);
+  add_gradient(g, v, weights, p.dout, p.dvalue);
 
-  const Id dweights = g.pointwise(CUDNN_POINTWISE_SUB, {g.matmul(dout, value, v.scores()), delta});
+  const Id dweights =
+      g.pointwise(CUDNN_POINTWISE_SUB, {g.matmul(p.dout, p.value, v.scores()), p.delta});
   const Id dscores =
       g.pointwise(CUDNN_POINTWISE_MUL,
                   {g.pointwise(CUDNN_POINTWISE_MUL, {dweights, weights}), g.scalar(v.scale)});
-  add_gradient(g, v, dscores, query, dkey);
-  g.matmul_into(dscores, g.transpose(key, CUDNN_DATA_FLOAT), dquery_sum);
-  g.pointwise_into(CUDNN_POINTWISE_IDENTITY, {dquery_sum}, dquery);
+  add_gradient(g, v, dscores, p.query, p.dkey);
+  g.matmul_into(dscores, g.transpose(p.key, CUDNN_DATA_FLOAT), p.dquery_sum);
+  g.pointwise_into(CUDNN_POINTWISE_IDENTITY, {p.dquery_sum}, p.dquery);
+  p.plan = std::make_shared<const CudnnPlan>(std::move(g), handle);
+  return p;
+}
 
-  auto plan = std::make_shared<CudnnPlan>(std::move(g), handle);
+std::atomic<int> plans_made = 0;
+
+// The plan of a shape on a device, or why there is none, found once in a process: all layers of a
+// model ask for the same. Never destroyed: the library may be gone when the process ends.
+template <class S>
+auto plan_of(const S& s, CudnnHandle& handle, int device) {
+  using Plan = decltype(make_plan(s, handle));
+  struct Known {
+    std::mutex mutex;
+    std::map<std::pair<int, std::string>, std::variant<Plan, CudnnRefusal>> by_shape;
+  };
+  static auto& known = *new Known;
+  const std::pair key(device, to_text(pack(s, DType::bf16)));
+  const std::lock_guard lock(known.mutex);
+  auto found = known.by_shape.find(key);
+  if (found == known.by_shape.end()) {
+    try {
+      found = known.by_shape.emplace(key, make_plan(s, handle)).first;
+      ++plans_made;
+    } catch (const CudnnRefusal& refusal) {
+      found = known.by_shape.emplace(key, refusal).first;
+    }
+  }
+  if (const auto* refusal = std::get_if<CudnnRefusal>(&found->second)) throw CudnnRefusal(*refusal);
+  return std::get<Plan>(found->second);
+}
+
+CudnnAttention::Prepared prepare_fwd(const AttentionFwdShape& s, void* const* operands,
+                                     KernelContext& context) {
+  const ForwardPlan p = plan_of(s, cudnn_handle(context.device()), context.device());
+  const Views::Parts qkv = Views(s).parts(operands[0]);
+  const std::array addresses{
+      CudnnPlan::Address{p.query, qkv.query}, CudnnPlan::Address{p.key, qkv.key},
+      CudnnPlan::Address{p.value, qkv.value}, CudnnPlan::Address{p.out, operands[1]},
+      CudnnPlan::Address{p.lse, operands[2]}};
+  context.scratch()->reserve(p.plan->workspace_bytes());
+  return {[plan = p.plan, addresses, scratch = context.scratch()](cudaStream_t stream) {
+            plan->run(stream, scratch->data(), addresses);
+          },
+          engine_of(*p.plan)};
+}
+
+CudnnAttention::Prepared prepare_bwd(const AttentionBwdShape& s, void* const* operands,
+                                     KernelContext& context) {
+  const BackwardPlan p = plan_of(s, cudnn_handle(context.device()), context.device());
+  const Views v(s);
+  const Views::Parts qkv = v.parts(operands[1]), dqkv = v.parts(operands[4]);
   const auto aligned = [](std::size_t bytes) {
     return (bytes + kAlignment - 1) / kAlignment * kAlignment;
   };
-  const std::size_t delta_at = aligned(plan->workspace_bytes());
+  const std::size_t delta_at = aligned(p.plan->workspace_bytes());
   const auto rows = static_cast<std::size_t>(v.batch * v.heads * v.seq);
   const std::size_t dquery_at = delta_at + aligned(rows * sizeof(float));
   context.scratch()->reserve(dquery_at +
                              rows * static_cast<std::size_t>(v.head_dim) * sizeof(float));
-  return {[=, scratch = context.scratch()](cudaStream_t stream) {
+  const std::array known{
+      CudnnPlan::Address{p.dout, operands[0]},  CudnnPlan::Address{p.out, operands[2]},
+      CudnnPlan::Address{p.query, qkv.query},   CudnnPlan::Address{p.key, qkv.key},
+      CudnnPlan::Address{p.value, qkv.value},   CudnnPlan::Address{p.lse, operands[3]},
+      CudnnPlan::Address{p.dquery, dqkv.query}, CudnnPlan::Address{p.dkey, dqkv.key},
+      CudnnPlan::Address{p.dvalue, dqkv.value}, CudnnPlan::Address{p.delta, nullptr},
+      CudnnPlan::Address{p.dquery_sum, nullptr}};
+  return {[=, plan = p.plan, scratch = context.scratch()](cudaStream_t stream) {
             auto* begin = static_cast<std::byte*>(scratch->data());
-            plan->run(stream, begin, {{delta, begin + delta_at}, {dquery_sum, begin + dquery_at}});
+            auto addresses = known;
+            addresses[addresses.size() - 2].address = begin + delta_at;
+            addresses[addresses.size() - 1].address = begin + dquery_at;
+            plan->run(stream, begin, addresses);
           },
-          engine_of(*plan)};
+          engine_of(*p.plan) + " sums=unordered"};
 }
 
 void refuse_faulty_backward(std::int64_t keys) {
@@ -191,14 +263,16 @@ std::optional<CudnnAttention::Prepared> CudnnAttention::try_prepare(const OpShap
                                                                     std::string* reason) {
   try {
     if (shape.id == OpId::attention_fwd) {
-      return prepare_fwd(Views(unpack<AttentionFwdShape>(shape)), operands, context);
+      return prepare_fwd(unpack<AttentionFwdShape>(shape), operands, context);
     }
     refuse_faulty_backward(dim_of(shape, "seq"));
-    return prepare_bwd(Views(unpack<AttentionBwdShape>(shape)), operands, context);
+    return prepare_bwd(unpack<AttentionBwdShape>(shape), operands, context);
   } catch (const CudnnRefusal& refusal) {
     *reason = refusal.what();
     return std::nullopt;
   }
 }
+
+int CudnnAttention::plans() { return plans_made; }
 
 }  // namespace stepmark::cuda

@@ -16,14 +16,18 @@ class CudnnAttention {
   [[nodiscard]] static bool takes(const OpShape& shape, void* const* operands);
   struct Prepared {
     Enqueue enqueue;
-    std::string engine;  // "cudnn 9.19.0 engine=5"; without the number where cuDNN does not tell
+    // "cudnn 9.19.0 engine=5"; without the number where cuDNN does not tell. " sums=unordered":
+    // adds up in no fixed order, so that last bits can change from run to run.
+    std::string engine;
   };
-  // Empty when cuDNN cannot do it: *reason says why. The backward pass may add up dQ with atomics,
-  // so that its last bits can change from run to run.
+  // Empty when cuDNN cannot do it: *reason says why. Compiled once per shape and device. The
+  // backward pass adds up dQ with atomics.
   [[nodiscard]] static std::optional<Prepared> try_prepare(const OpShape& shape,
                                                            void* const* operands,
                                                            KernelContext& context,
                                                            std::string* reason);
+  // How many were compiled in this process.
+  [[nodiscard]] static int plans();
 };
 
 }  // namespace stepmark::cuda

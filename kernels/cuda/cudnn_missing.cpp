@@ -11,5 +11,6 @@ std::optional<CudnnAttention::Prepared> CudnnAttention::try_prepare(const OpShap
   *reason = "this build found no cuDNN headers";
   return std::nullopt;
 }
+int CudnnAttention::plans() { return 0; }
 
 }  // namespace stepmark::cuda

@@ -30,7 +30,7 @@ CudnnTensor CudnnTensor::transposed() const {
   return t;
 }
 
-CudnnGraph::Id CudnnGraph::add(const CudnnTensor& tensor, bool is_virtual, void* address,
+CudnnGraph::Id CudnnGraph::add(const CudnnTensor& tensor, bool is_virtual,
                                std::unique_ptr<float> value) {
   constexpr std::int64_t kAlignment = 16;
   const Id id = static_cast<Id>(nodes_.size()) + 1;
@@ -43,20 +43,18 @@ CudnnGraph::Id CudnnGraph::add(const CudnnTensor& tensor, bool is_virtual, void*
   d.set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, is_virtual);
   d.set(CUDNN_ATTR_TENSOR_IS_BY_VALUE, CUDNN_TYPE_BOOLEAN, value != nullptr);
   d.finalize();
-  nodes_.push_back({tensor, std::move(d), address, std::move(value), is_virtual});
+  nodes_.push_back({tensor, std::move(d), std::move(value), is_virtual});
   return id;
 }
 
-CudnnGraph::Id CudnnGraph::real(const CudnnTensor& tensor, void* address) {
-  return add(tensor, false, address, nullptr);
-}
+CudnnGraph::Id CudnnGraph::real(const CudnnTensor& tensor) { return add(tensor, false, nullptr); }
 CudnnGraph::Id CudnnGraph::scalar(float value) {
-  return add(CudnnTensor::packed({1, 1, 1, 1}, CUDNN_DATA_FLOAT), false, nullptr,
+  return add(CudnnTensor::packed({1, 1, 1, 1}, CUDNN_DATA_FLOAT), false,
              std::make_unique<float>(value));
 }
 
 CudnnGraph::Id CudnnGraph::matmul(Id a, Id b, const CudnnTensor& shape) {
-  const Id result = add(shape, true, nullptr, nullptr);
+  const Id result = add(shape, true, nullptr);
   matmul_into(a, b, result);
   return result;
 }
@@ -99,7 +97,7 @@ CudnnGraph::Id CudnnGraph::pointwise(cudnnPointwiseMode_t mode, std::initializer
 CudnnGraph::Id CudnnGraph::pointwise(cudnnPointwiseMode_t mode, std::initializer_list<Id> inputs,
                                      cudnnDataType_t type, cudnnDataType_t compute) {
   const CudnnTensor& first = at(inputs.begin()[0]).tensor;
-  const Id result = add(CudnnTensor::packed(first.sizes, type), true, nullptr, nullptr);
+  const Id result = add(CudnnTensor::packed(first.sizes, type), true, nullptr);
   add_pointwise(mode, inputs, result, compute, -1);
   return result;
 }
@@ -109,13 +107,13 @@ void CudnnGraph::pointwise_into(cudnnPointwiseMode_t mode, std::initializer_list
 }
 CudnnGraph::Id CudnnGraph::index(Id like, std::int64_t axis) {
   const Id result =
-      add(CudnnTensor::packed(at(like).tensor.sizes, CUDNN_DATA_INT32), true, nullptr, nullptr);
+      add(CudnnTensor::packed(at(like).tensor.sizes, CUDNN_DATA_INT32), true, nullptr);
   add_pointwise(CUDNN_POINTWISE_GEN_INDEX, {like}, result, CUDNN_DATA_FLOAT, axis);
   return result;
 }
 
 CudnnGraph::Id CudnnGraph::reduce(cudnnReduceTensorOp_t op, Id input, const CudnnTensor& shape) {
-  const Id result = add(shape, true, nullptr, nullptr);
+  const Id result = add(shape, true, nullptr);
   reduce_into(op, input, result);
   return result;
 }
@@ -135,7 +133,7 @@ void CudnnGraph::reduce_into(cudnnReduceTensorOp_t op, Id input, Id result) {
 CudnnGraph::Id CudnnGraph::transpose(Id input, cudnnDataType_t type) {
   CudnnTensor shape = at(input).tensor.transposed();
   shape.type = type;
-  const Id result = add(shape, true, nullptr, nullptr);
+  const Id result = add(shape, true, nullptr);
   CudnnDescriptor operation(CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR);
   operation.set(CUDNN_ATTR_OPERATION_RESHAPE_XDESC, at(input).descriptor);
   operation.set(CUDNN_ATTR_OPERATION_RESHAPE_YDESC, at(result).descriptor);
@@ -216,16 +214,16 @@ CudnnPlan::CudnnPlan(CudnnGraph graph, CudnnHandle& handle)
 }
 
 void CudnnPlan::run(cudaStream_t stream, void* workspace,
-                    std::initializer_list<Address> addresses) {
+                    std::span<const Address> addresses) const {
   std::vector<std::int64_t> ids;
   std::vector<void*> pointers;
   for (std::size_t i = 0; i < graph_.nodes_.size(); ++i) {
     const auto& node = graph_.nodes_[i];
     if (node.is_virtual) continue;
     const auto id = static_cast<CudnnGraph::Id>(i) + 1;
-    void* address = node.value ? static_cast<void*>(node.value.get()) : node.address;
-    for (const Address& late : addresses) {
-      if (late.id == id) address = late.address;
+    void* address = node.value.get();
+    for (const Address& of : addresses) {
+      if (of.id == id) address = of.address;
     }
     ids.push_back(id);
     pointers.push_back(address);

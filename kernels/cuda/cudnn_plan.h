@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "kernels/cuda/cudnn_api.h"
@@ -54,8 +55,8 @@ class CudnnGraph {
  public:
   using Id = std::int64_t;  // of a tensor
 
-  // Tensors in device memory; `address` may be null until the plan is run (see CudnnPlan).
-  Id real(const CudnnTensor& tensor, void* address);
+  // A tensor in device memory, whose address is told when the plan is run.
+  Id real(const CudnnTensor& tensor);
   // A number.
   Id scalar(float value);
 
@@ -78,11 +79,10 @@ class CudnnGraph {
   struct Node {
     CudnnTensor tensor;
     CudnnDescriptor descriptor;
-    void* address = nullptr;
     std::unique_ptr<float> value;  // of a scalar
     bool is_virtual = true;
   };
-  Id add(const CudnnTensor& tensor, bool is_virtual, void* address, std::unique_ptr<float> value);
+  Id add(const CudnnTensor& tensor, bool is_virtual, std::unique_ptr<float> value);
   [[nodiscard]] const Node& at(Id id) const { return nodes_[static_cast<std::size_t>(id - 1)]; }
   void add_pointwise(cudnnPointwiseMode_t mode, std::initializer_list<Id> inputs, Id result,
                      cudnnDataType_t compute, std::int64_t axis);
@@ -91,7 +91,8 @@ class CudnnGraph {
   std::vector<CudnnDescriptor> operations_;
 };
 
-// The first engine that cuDNN's heuristics propose and that compiles.
+// The first engine that cuDNN's heuristics propose and that compiles. Knows no addresses: ops of
+// one shape share it.
 class CudnnPlan {
  public:
   CudnnPlan(CudnnGraph graph, CudnnHandle& handle);
@@ -99,12 +100,12 @@ class CudnnPlan {
   [[nodiscard]] std::size_t workspace_bytes() const { return workspace_bytes_; }
   // Its number among cuDNN's engines for such graphs; nothing where cuDNN does not tell.
   [[nodiscard]] std::optional<std::int64_t> engine() const { return engine_; }
-  // Addresses for tensors that had none.
+  // Where a real tensor lies. All of them must be told.
   struct Address {
     CudnnGraph::Id id;
     void* address;
   };
-  void run(cudaStream_t stream, void* workspace, std::initializer_list<Address> addresses);
+  void run(cudaStream_t stream, void* workspace, std::span<const Address> addresses) const;
 
  private:
   CudnnGraph graph_;

@@ -30,6 +30,8 @@ KernelContext::KernelContext() {
   sm_count_ = attribute(cudaDevAttrMultiProcessorCount, device_);
   compute_capability_ = attribute(cudaDevAttrComputeCapabilityMajor, device_) * 10 +
                         attribute(cudaDevAttrComputeCapabilityMinor, device_);
+  block_shared_bytes_ =
+      static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device_));
   l2_bytes_ = static_cast<std::size_t>(attribute(cudaDevAttrL2CacheSize, device_));
 }
 

@@ -37,12 +37,14 @@ class KernelContext {
   [[nodiscard]] int sm_count() const { return sm_count_; }
   [[nodiscard]] int compute_capability() const { return compute_capability_; }  // 90 for 9.0
   [[nodiscard]] std::size_t l2_bytes() const { return l2_bytes_; }
+  // Shared memory that a block can have, when it asks for it.
+  [[nodiscard]] std::size_t block_shared_bytes() const { return block_shared_bytes_; }
   // Shared with the ops that reserve it.
   [[nodiscard]] const std::shared_ptr<Scratch>& scratch() const { return scratch_; }
 
  private:
   int device_ = 0, sm_count_ = 0, compute_capability_ = 0;
-  std::size_t l2_bytes_ = 0;
+  std::size_t l2_bytes_ = 0, block_shared_bytes_ = 0;
   std::shared_ptr<Scratch> scratch_ = std::make_shared<Scratch>();
 };
 

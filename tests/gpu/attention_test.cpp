@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 
+#include "kernels/cuda/cudnn_attention.h"
 #include "kernels/cuda/cudnn_faults.h"
 #include "kernels/cuda/engine_note.h"
 #include "kernels/ops/attention.h"
@@ -150,7 +151,8 @@ TEST(CudnnFaults, AnOldLibraryComputesNoBackwardOfOddSequences) {
   EXPECT_EQ(engine_of<AttentionBwdShape>({1, 130, 4, 2, 64}), "flash");
   EXPECT_EQ(engine_of<AttentionBwdShape>({1, 64, 4, 2, 80}), "plain");
   EXPECT_THAT(refusal_of<AttentionBwdShape>({1, 130, 4, 2, 64}), HasSubstr("multiple of 128"));
-  EXPECT_EQ(engine_of<AttentionBwdShape>({1, 256, 4, 2, 64}), "cudnn 9.15.0 engine=5");
+  EXPECT_EQ(engine_of<AttentionBwdShape>({1, 256, 4, 2, 64}),
+            "cudnn 9.15.0 engine=5 sums=unordered");
   EXPECT_EQ(refusal_of<AttentionBwdShape>({1, 256, 4, 2, 64}), "");
   EXPECT_EQ(engine_of<AttentionFwdShape>({1, 130, 4, 2, 64}), "cudnn 9.15.0 engine=5");
 }
@@ -196,6 +198,43 @@ TEST_F(AttentionEngine, OwnMeansOwn) {
   EXPECT_EQ(engine_for({1, 128, 4, 2, 64}), "flash");
   EXPECT_EQ(engine_for({1, 128, 4, 2, 80}), "plain");
   EXPECT_EQ(refusal_of<AttentionFwdShape>({1, 128, 4, 2, 80}), "") << "nobody asked for another";
+}
+
+// cuDNN's backward pass adds up in no fixed order, and says so; the other choice does not use it.
+TEST_F(AttentionEngine, DeterministicTakesOrderedSumsBackwards) {
+  const Case c{1, 256, 4, 2, 64};
+  {
+    const Engine engine("auto");
+    const std::string taken = engine_of<AttentionBwdShape>(c);
+    EXPECT_EQ(taken.starts_with("cudnn"), taken.ends_with(" sums=unordered")) << taken;
+    const std::string forward = engine_of<AttentionFwdShape>(c);
+    EXPECT_EQ(forward.find("unordered"), std::string::npos) << forward;
+  }
+  const Engine engine("deterministic");
+  EXPECT_EQ(engine_of<AttentionBwdShape>(c), "flash");
+  EXPECT_EQ(refusal_of<AttentionBwdShape>(c), "") << "it was asked for";
+  EXPECT_EQ(engine_of<AttentionBwdShape>({1, 256, 4, 2, 80}), "plain");
+  if (library_is_chosen() && refusal_of<AttentionFwdShape>(c).empty()) {
+    EXPECT_TRUE(engine_of<AttentionFwdShape>(c).starts_with("cudnn"));
+  }
+}
+
+// The layers of a model are many ops of one shape: compiled once, run where each one's operands
+// are.
+TEST(CudnnPlans, AreMadeOncePerShape) {
+  const Engine engine("cudnn");
+  const Case c{1, 192, 4, 2, 64};
+  const int before = cuda::CudnnAttention::plans();
+  const std::string taken = engine_of<AttentionFwdShape>(c);
+  if (!taken.starts_with("cudnn")) GTEST_SKIP() << "no cuDNN here: " << taken;
+  EXPECT_EQ(cuda::CudnnAttention::plans(), before + 1);
+  for (int layer = 0; layer < 3; ++layer) {
+    expect_reference<AttentionFwdShape>(c);
+    expect_reference<AttentionBwdShape>(c);
+  }
+  EXPECT_EQ(cuda::CudnnAttention::plans(), before + 2) << "one per direction";
+  (void)engine_of<AttentionFwdShape>({1, 320, 4, 2, 64});
+  EXPECT_EQ(cuda::CudnnAttention::plans(), before + 3) << "another shape is another plan";
 }
 
 TEST_F(AttentionEngine, RefusesAnUnknownChoice) {

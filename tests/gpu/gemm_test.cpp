@@ -249,6 +249,21 @@ TEST(Gemm, SearchTakesTheFastest) {
               StartsWith("cublaslt algorithm=3 "));
 }
 
+// As PyTorch by default: bf16 into bf16, and nothing else.
+TEST(Gemm, PartsOfSumsAreAddedInBf16WhereTheRivalsAre) {
+  if (!library_is_emulated()) GTEST_SKIP() << "which one is the fastest is not known";
+  const Variable fastest("STEPMARK_EMULATED_CUBLASLT_FASTEST", "4");
+  EXPECT_THAT(engine_of(pack(GemmShape{.m = 64, .n = 56, .k = 72}, DType::bf16)),
+              HasSubstr("split_k=2 reduction=bf16"));
+  EXPECT_THAT(engine_of(pack(GemmShape{.m = 64, .n = 56, .k = 72, .out_f32 = 1}, DType::bf16)),
+              Not(HasSubstr("reduction=bf16")));
+  EXPECT_THAT(engine_of(pack(Fp8GemmShape{.m = 64, .n = 48, .k = 64}, DType::bf16)),
+              Not(HasSubstr("reduction=bf16")));
+  const Variable strict("STEPMARK_GEMM_REDUCTION", "fp32");
+  EXPECT_THAT(engine_of(pack(GemmShape{.m = 72, .n = 56, .k = 72}, DType::bf16)),
+              Not(HasSubstr("reduction=bf16")));
+}
+
 TEST(Gemm, PreparingLeavesOperandsAlone) {
   for (const OpShape& shape :
        {pack(GemmShape{.m = 56, .n = 40, .k = 48, .accumulate = 1, .out_f32 = 1}, DType::bf16),

@@ -16,8 +16,10 @@
 namespace stepmark::emulation::blaslt {
 namespace {
 
-constexpr int kAlgorithms = 4;
-constexpr std::array<std::size_t, kAlgorithms> kWorkspaceBytes{0, 1 << 16, 1 << 18, 1 << 17};
+constexpr int kAlgorithms = 5;
+constexpr std::array<std::size_t, kAlgorithms> kWorkspaceBytes{0, 1 << 16, 1 << 18, 1 << 17, 0};
+// The one that cuts k in two, and adds the parts up in D's type.
+constexpr int kSplitting = 4;
 
 // What is in a cublasLtMatmulAlgo_t here: the problem it was proposed for, and the alignments that
 // were promised.
@@ -210,6 +212,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   for (int id = 0; id < kAlgorithms && *count < requested; ++id) {
     const std::size_t workspace = kWorkspaceBytes[static_cast<std::size_t>(id)];
     if (workspace > wanted.workspace_bytes) continue;
+    const bool allowed = (wanted.reduction_schemes & CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE) != 0;
+    if (id == kSplitting && !allowed) continue;
     cublasLtMatmulHeuristicResult_t& result = results[(*count)++];
     result = {};
     const Algorithm algorithm{.id = id,
@@ -229,11 +233,18 @@ cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t* 
                                                     cublasLtMatmulAlgoConfigAttributes_t attribute,
                                                     void* value, std::size_t bytes,
                                                     std::size_t* written) {
-  if (attribute != CUBLASLT_ALGO_CONFIG_ID) return CUBLAS_STATUS_NOT_SUPPORTED;
   const std::int32_t id = unpack(*algo).id;
-  if (bytes != sizeof(id)) return CUBLAS_STATUS_INVALID_VALUE;
-  std::memcpy(value, &id, sizeof(id));
-  *written = sizeof(id);
+  std::int32_t answer = id;
+  if (attribute == CUBLASLT_ALGO_CONFIG_SPLITK_NUM) {
+    answer = id == kSplitting ? 2 : 1;
+  } else if (attribute == CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME) {
+    answer = id == kSplitting ? CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE : 0;
+  } else if (attribute != CUBLASLT_ALGO_CONFIG_ID) {
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
+  if (bytes != sizeof(answer)) return CUBLAS_STATUS_INVALID_VALUE;
+  std::memcpy(value, &answer, sizeof(answer));
+  *written = sizeof(answer);
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -267,12 +278,13 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   const Pointers pointers{
       a, b, c, d, *static_cast<const float*>(alpha), *static_cast<const float*>(beta)};
   const int fastest = number("STEPMARK_EMULATED_CUBLASLT_FASTEST", -1);
+  const bool splits = algorithm.id == kSplitting;
   const bool slow = fastest >= 0 && fastest != algorithm.id;
   try {
     stepmark::emulation::enqueue(stream, [=] {
       if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(5));
       if (needed > 0) std::memset(workspace, 0x7F, needed);
-      multiply(problem, pointers);
+      multiply(problem, pointers, splits ? 2 : 1);
     });
   } catch (...) {
     return CUBLAS_STATUS_EXECUTION_FAILED;

@@ -44,6 +44,12 @@ void write(void* data, cudaDataType_t type, std::int64_t index, double value) {
   }
 }
 
+double rounded(double value, cudaDataType_t type) {
+  float kept = 0;
+  write(&kept, type, 0, value);
+  return read(&kept, type, 0);
+}
+
 // tanh form, and its derivative by the product rule.
 double gelu_inner(double x) {
   return std::sqrt(2.0 / std::numbers::pi) * (x + 0.044715 * x * x * x);
@@ -112,14 +118,19 @@ double finish(const Problem& p, double value, std::int64_t i, std::int64_t j) {
 
 }  // namespace
 
-void multiply(const Problem& p, const Pointers& x) {
+void multiply(const Problem& p, const Pointers& x, std::int64_t parts) {
   if (p.desc.epilogue == CUBLASLT_EPILOGUE_BGRADA || p.desc.epilogue == CUBLASLT_EPILOGUE_BGRADB) {
     write_bias_gradient(p, x);
   }
   for (std::int64_t j = 0; j < p.n(); ++j) {
     for (std::int64_t i = 0; i < p.m(); ++i) {
       double sum = 0;
-      for (std::int64_t l = 0; l < p.k(); ++l) sum += op_a(p, x.a, i, l) * op_b(p, x.b, l, j);
+      for (std::int64_t part = 0; part < parts; ++part) {
+        const std::int64_t begin = p.k() * part / parts, end = p.k() * (part + 1) / parts;
+        double own = 0;
+        for (std::int64_t l = begin; l < end; ++l) own += op_a(p, x.a, i, l) * op_b(p, x.b, l, j);
+        sum += parts > 1 ? rounded(own, p.d.type) : own;
+      }
       double value = x.alpha * sum;
       // C is not read when beta is 0, whatever it holds.
       if (x.beta != 0) value += x.beta * read(x.c, p.c.type, j * p.c.ld + i);

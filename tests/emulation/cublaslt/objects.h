@@ -59,6 +59,7 @@ struct Pointers {
   void* d;
   float alpha, beta;
 };
-void multiply(const Problem& problem, const Pointers& pointers);
+// parts: of the sum over k, each rounded to D's type before they are added up; 1: none is.
+void multiply(const Problem& problem, const Pointers& pointers, std::int64_t parts);
 
 }  // namespace stepmark::emulation::blaslt
