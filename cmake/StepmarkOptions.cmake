@@ -7,7 +7,14 @@ option(STEPMARK_BENCH "Build the Google Benchmark programs" ON)
 option(STEPMARK_WERROR "Warnings are errors" OFF)
 option(STEPMARK_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 set(STEPMARK_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined")
-set(STEPMARK_MARCH "x86-64-v3" CACHE STRING "Instruction set of host kernels on x86-64 (-march); 'native' binds the binary to this CPU")
+set(STEPMARK_X86_64 OFF)
+set(host_sets baseline) # what the compiler takes for granted
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  set(STEPMARK_X86_64 ON)
+  set(host_sets x86-64-v2 x86-64-v3 x86-64-v4)
+endif()
+set(STEPMARK_HOST_SETS "${host_sets}" CACHE STRING
+  "Instruction sets that host kernels are compiled for, weakest first; the program takes the last that its CPU has")
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)

@@ -23,3 +23,13 @@ function(stepmark_write_x_list file macro)
   string(APPEND text "\n")
   file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/${file} CONTENT "${text}" @ONLY)
 endfunction()
+
+# stepmark_write_set_list(FILE MACRO names...): the same with `X(x86_64_v3, "x86-64-v3")`.
+function(stepmark_write_set_list file macro)
+  set(entries)
+  foreach(name IN LISTS ARGN)
+    string(MAKE_C_IDENTIFIER ${name} id)
+    list(APPEND entries "${id}, \"${name}\"")
+  endforeach()
+  stepmark_write_x_list(${file} ${macro} ${entries})
+endfunction()

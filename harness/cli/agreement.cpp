@@ -26,8 +26,9 @@ constexpr std::array<std::string_view, 13> kOfAHost{
     "NCCL_TOPO_FILE",     "NCCL_TOPO_DUMP",  "NCCL_GRAPH_DUMP",     "NCCL_CONF_FILE",
     "NCCL_COMM_ID",       "NCCL_NET_DEVICE", "NCCL_OOB_NET_IFNAME", "NCCL_GRAPH_FILE",
     "NCCL_CROSS_NIC"};
-constexpr std::array<std::string_view, 5> kTogether{"NCCL_", "OMPI_MCA_coll", "OMPI_MCA_pml",
-                                                    "STEPMARK_ATTENTION", "STEPMARK_GEMM_"};
+constexpr std::array<std::string_view, 6> kTogether{"NCCL_",          "OMPI_MCA_coll",
+                                                    "OMPI_MCA_pml",   "STEPMARK_ATTENTION",
+                                                    "STEPMARK_GEMM_", "STEPMARK_INSTRUCTION_SET"};
 
 std::string build_value(const BuildInfo& build) {
   return fmt::format("{} {}{}", build.version, build.git_revision, build.git_dirty ? "+" : "");

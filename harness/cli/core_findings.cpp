@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "core/utf8.h"
 
 namespace stepmark {
@@ -53,6 +54,24 @@ bool is_accepted(char c) {
 
 std::vector<Finding> core_findings(const Resources& resources, int ranks) {
   return {cores_finding(resources, ranks), quota_finding(resources, ranks)};
+}
+
+Finding kernels_finding(std::span<const HostSet> sets, const std::optional<std::string>& wanted) {
+  Finding finding{.what = "CPU kernels"};
+  try {
+    const std::string_view chosen = choose_set(sets, wanted).name;
+    finding.found = fmt::format("for {}", chosen);
+    const std::string_view best = choose_set(sets, std::nullopt).name;
+    if (chosen == best) return finding;
+    finding.health = Health::note;
+    finding.advice = fmt::format(
+        "STEPMARK_INSTRUCTION_SET asks for less than {}, which this CPU has: unset it", best);
+  } catch (const Error& error) {
+    finding.health = Health::broken;
+    finding.found = "none";
+    finding.advice = printable_line(error.message());
+  }
+  return finding;
 }
 
 Finding host_name_finding(const std::string& name, int ranks) {

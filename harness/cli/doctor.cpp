@@ -131,6 +131,7 @@ ExitCode doctor_command(const DoctorOptions& options) {
     std::move(more.begin(), more.end(), std::back_inserter(findings));
   };
   append(core_findings(resources, options.ranks));
+  append({kernels_finding(host_sets(), environment_variable("STEPMARK_INSTRUCTION_SET"))});
   append({memory_finding(resources), mpi_finding(), governor_finding(), load_finding(resources)});
   append(node_findings(probe_node(), !cuda.gpus.empty()));
   append(gpu_findings(cuda, options.ranks));

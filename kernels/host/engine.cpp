@@ -3,6 +3,7 @@
 
 #include <sstream>
 
+#include "kernels/host/sets.h"
 #include "kernels/host/sgemm.h"
 
 namespace stepmark {
@@ -16,6 +17,8 @@ std::string openblas() {
   return "openblas " + version + " " + openblas_get_corename();
 }
 
+std::string own() { return "own " + std::string(host_set().name); }
+
 }  // namespace
 
 std::string host_engine_of(const OpShape& shape) {
@@ -28,9 +31,9 @@ std::string host_engine_of(const OpShape& shape) {
       return openblas();
     case OpId::attention_fwd:
     case OpId::attention_bwd:
-      return "own with " + openblas();
+      return own() + " with " + openblas();
     default:
-      return {};
+      return own();
   }
 }
 

@@ -8,8 +8,9 @@
 
 namespace stepmark {
 
-// "openblas 0.3.21 Haswell" (version and the kernels chosen for this CPU) for products, "own with
-// openblas ..." for attention, whose products are its; empty for what has one implementation.
+// "openblas 0.3.21 Haswell" (version and the kernels chosen for this CPU) for products, "own
+// x86-64-v3" (the instruction set chosen) for other kernels, and "own x86-64-v3 with openblas ..."
+// for attention, whose products are OpenBLAS's.
 [[nodiscard]] std::string host_engine_of(const OpShape& shape);
 
 }  // namespace stepmark

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host backend's table of kernels, generated from the list of ops.
+// The kernels of one instruction set, generated from the list of ops. The name is given by the
+// build: it is all of the set that the rest of the program can see.
 #include "kernels/host/table.h"
 
-namespace stepmark {
-
-HostKernel host_kernel(OpId id) {
-#define STEPMARK_HOST_ENTRY(name) &host_##name,
-  static constexpr HostKernel kTable[] = {STEPMARK_OPS(STEPMARK_HOST_ENTRY)};
+extern "C" {
+#define STEPMARK_HOST_ENTRY(name) &stepmark::host_##name,
+extern const stepmark::HostKernel STEPMARK_HOST_TABLE[];
+const stepmark::HostKernel STEPMARK_HOST_TABLE[] = {STEPMARK_OPS(STEPMARK_HOST_ENTRY)};
 #undef STEPMARK_HOST_ENTRY
-  return kTable[static_cast<std::size_t>(id)];
 }
-
-}  // namespace stepmark

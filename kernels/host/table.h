@@ -6,6 +6,11 @@
 // omp_get_max_threads(); partial sums are cut by size and not by thread, so only matrix products
 // (GEMM, attention) may round differently with another number of threads, and no result depends on
 // timing. Arithmetic is in fp32, also for bf16 operands. NaN in gives NaN out.
+//
+// These files are compiled once per instruction set, and the copies meet in one program: of each
+// set only its table (kernels/host/table.cpp) is visible outside, so that no inline function or
+// template of one set can stand in for another's (kernels/CMakeLists.txt). Code outside
+// kernels/host takes kernels from host_kernel or host_sets and includes none of these headers.
 #pragma once
 
 #include "kernels/op.h"

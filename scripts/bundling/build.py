@@ -35,11 +35,11 @@ def targets(build):
     return sorted(name for name in names if PROGRAMS.match(name))
 
 
-def instruction_set(build):
-    """What host kernels were compiled for (STEPMARK_MARCH)."""
+def instruction_sets(build):
+    """What host kernels were compiled for, the weakest first (STEPMARK_HOST_SETS)."""
     cache = (build / "CMakeCache.txt").read_text(encoding="utf-8")
-    found = re.search(r"^STEPMARK_MARCH:STRING=(.*)$", cache, re.MULTILINE)
-    return found.group(1) if found else ""
+    found = re.search(r"^STEPMARK_HOST_SETS:STRING=(.*)$", cache, re.MULTILINE)
+    return found.group(1).split(";") if found else []
 
 
 def programs(build):

@@ -35,7 +35,7 @@ def make(repo, build, out):
         shutil.copy(path, elves[-1])
     own = list(elves)
     elves += openmpi.copy(root)
-    elves += copy_libraries(root, own, elves, built.instruction_set(build))
+    elves += copy_libraries(root, own, elves, built.instruction_sets(build))
     for elf in elves:
         libraries.strip(elf)
     copy_data(repo, root)
@@ -60,12 +60,12 @@ def version_facts(stepmark):
     return {"version": output_of(stepmark, "--version").strip(), "build": described}
 
 
-def copy_libraries(root, own, elves, instruction_set):
+def copy_libraries(root, own, elves, instruction_sets):
     copied = []
     for name, path in sorted(libraries.needed_by(elves).items()):
         target = root / "lib" / name
         openblas = name.startswith("libopenblas")
-        if not (openblas and libraries.slim_openblas(path, own, target, instruction_set)):
+        if not (openblas and libraries.slim_openblas(path, own, target, instruction_sets)):
             shutil.copy(path, target)  # follows the link: the real file under the name asked for
         copied.append(target)
     # What the slim OpenBLAS no longer asks for goes again.

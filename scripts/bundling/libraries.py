@@ -62,20 +62,22 @@ def newest_glibc(files):
 
 # Processors with the instructions of x86-64-v3, as OpenBLAS names its sets of kernels.
 V3_KERNELS = {"HASWELL", "ZEN", "SKYLAKEX", "COOPERLAKE", "SAPPHIRERAPIDS"}
+# Which of OpenBLAS's sets runs on every processor with an instruction set.
+COMMON_KERNELS = {"x86-64-v2": "NEHALEM", "x86-64-v3": "HASWELL", "x86-64-v4": "SKYLAKEX"}
 
 
-def kernels_left_out(static, instruction_set):
-    """Linker options that keep out the kernels of processors on which the programs do not start
-    anyway. What would choose one of them gets Haswell's."""
-    if instruction_set not in ("x86-64-v3", "x86-64-v4"):
-        return []
+def kernels_left_out(static, instruction_sets):
+    """Linker options that keep out kernels for processors on which the programs do not start, and
+    those tuned for processors without x86-64-v3. What would choose one of them gets the set that
+    every processor with the weakest instruction set can run."""
+    common = COMMON_KERNELS.get(instruction_sets[0] if instruction_sets else "")
     tables = set(re.findall(r" [DBR] gotoblas_([A-Z][A-Z0-9_]*)$", output_of("nm", static), re.MULTILINE))
-    if "HASWELL" not in tables:
+    if common not in tables:
         return []
-    return [f"-Wl,--defsym=gotoblas_{name}=gotoblas_HASWELL" for name in sorted(tables - V3_KERNELS)]
+    return [f"-Wl,--defsym=gotoblas_{name}=gotoblas_{common}" for name in sorted(tables - V3_KERNELS - {common})]
 
 
-def slim_openblas(library, programs, target, instruction_set):
+def slim_openblas(library, programs, target, instruction_sets):
     """Links the functions of OpenBLAS that the programs call into a library of the same name: the
     whole one is half of the bundle. False where the distribution has no static OpenBLAS."""
     static = library.parent / "libopenblas.a"
@@ -90,5 +92,5 @@ def slim_openblas(library, programs, target, instruction_set):
     keep = [f"-Wl,-u,{name}" for name in sorted(called)]
     done = subprocess.run(
         ["gcc", "-shared", "-o", target, f"-Wl,-soname,{library.name}", "-Wl,--gc-sections", *keep,
-         *kernels_left_out(static, instruction_set), static, "-fopenmp", "-lm", "-Wl,-z,defs"], capture_output=True, check=False)
+         *kernels_left_out(static, instruction_sets), static, "-fopenmp", "-lm", "-Wl,-z,defs"], capture_output=True, check=False)
     return done.returncode == 0

@@ -52,6 +52,41 @@ class Facts(tool.ToolTest):
         return {label for record in tool.records(journal) for label in record["labels"]}
 
 
+class InstructionSets(Facts):
+    """The set of host kernels: recorded, chosen by variable, refused where it is not there."""
+
+    def run_with(self, value):
+        journal = self.path(f"{value}.smk")
+        return journal, stepmark(*RUN, journal, prefix=self.asking_for(value))
+
+    @staticmethod
+    def asking_for(value):
+        return ["env", "-u", "STEPMARK_INSTRUCTION_SET", *([f"STEPMARK_INSTRUCTION_SET={value}"] if value else [])]
+
+    def test_the_set_that_computes_is_a_fact(self):
+        journal, result = self.run_with(None)
+        self.assertEqual(result.code, tool.OK, result.err)
+        best = self.facts(journal)[("software", "host kernels")]
+        engines = {record["texts"]["attention_engine"] for record in tool.records(journal) if "attention_engine" in record["texts"]}
+        self.assertTrue(engines and all(engine.startswith(f"own {best} with openblas ") for engine in engines), engines)
+        doctor = json.loads(stepmark("doctor", "--json", prefix=self.asking_for(None)).out)
+        self.assertIn(("CPU kernels", f"for {best}"), {(f["what"], f["found"]) for f in doctor})
+        if best == "baseline":
+            self.skipTest("one instruction set on this architecture")
+        journal, result = self.run_with("x86-64-v2")
+        self.assertEqual(result.code, tool.OK, result.err)
+        self.assertEqual(self.facts(journal)[("software", "host kernels")], "x86-64-v2")
+
+    def test_a_set_that_is_not_there_is_refused(self):
+        journal, result = self.run_with("avx9000")
+        self.assertEqual(result.code, tool.USAGE, result.err)
+        self.assertIn("STEPMARK_INSTRUCTION_SET=avx9000: this binary has no host kernels for it; it has ", result.err)
+        self.assertFalse(os.path.exists(journal))
+        doctor = stepmark("doctor", prefix=self.asking_for("avx9000"))
+        self.assertEqual(doctor.code, tool.ENVIRONMENT)
+        self.assertRegex(doctor.out, r"BROKEN\s+CPU kernels\s+none")
+
+
 class Cores(Facts):
     def setUp(self):
         super().setUp()

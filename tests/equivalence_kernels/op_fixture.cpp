@@ -85,11 +85,19 @@ HostResult run_with(const OpShape& shape, const Values& before,
   return result;
 }
 
-HostResult run_host(const OpShape& shape, const Values& before) {
+std::vector<HostSet> sets_here() {
+  std::vector<HostSet> sets;
+  for (const HostSet& set : host_sets()) {
+    if (set.runs_here) sets.push_back(set);
+  }
+  return sets;
+}
+
+HostResult run_host(const OpShape& shape, const Values& before, const HostSet& set) {
   return run_with(shape, before, [&](std::vector<GuardedBuffer>& buffers) {
     std::vector<void*> operands;
     for (GuardedBuffer& buffer : buffers) operands.push_back(buffer.data());
-    host_kernel(shape.id)(shape, operands.data());
+    set.kernels[static_cast<std::size_t>(shape.id)](shape, operands.data());
   });
 }
 

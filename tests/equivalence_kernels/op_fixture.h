@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/host/sets.h"
 #include "kernels/op.h"
 
 namespace stepmark::test {
@@ -50,7 +51,10 @@ struct HostResult {
 // What `run` leaves in the buffers, one per operand.
 [[nodiscard]] HostResult run_with(const OpShape& shape, const Values& before,
                                   const std::function<void(std::vector<GuardedBuffer>&)>& run);
-[[nodiscard]] HostResult run_host(const OpShape& shape, const Values& before);
+[[nodiscard]] HostResult run_host(const OpShape& shape, const Values& before,
+                                  const HostSet& set = host_set());
+// Of the sets in the binary those that this machine can run.
+[[nodiscard]] std::vector<HostSet> sets_here();
 
 // ||got - want|| / ||want||, absolute when want is 0; NaN when either holds a NaN.
 [[nodiscard]] double relative_error(const std::vector<double>& got,

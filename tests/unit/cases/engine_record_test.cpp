@@ -7,6 +7,7 @@
 
 #include "case_fixture.h"
 #include "core/control.h"
+#include "kernels/host/sets.h"
 #include "kernels/ops/attention.h"
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/memory.h"
@@ -83,8 +84,9 @@ TEST(EngineRecord, TheHostNamesItsLibrary) {
   const OpEngine product = bench.executor->engine_of(*step().ops[0].kernel);
   EXPECT_THAT(product.name, ::testing::MatchesRegex("openblas [0-9.]+ .+"));
   EXPECT_THAT(bench.executor->engine_of(*step().ops[1].kernel).name,
-              HasSubstr("own with openblas"));
-  EXPECT_EQ(bench.executor->engine_of(*step().ops[2].kernel).name, "");
+              ::testing::StartsWith("own " + std::string(host_set().name) + " with openblas "));
+  EXPECT_EQ(bench.executor->engine_of(*step().ops[2].kernel).name,
+            "own " + std::string(host_set().name));
 }
 
 }  // namespace

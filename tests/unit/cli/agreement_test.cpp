@@ -67,8 +67,9 @@ TEST(AgreementTest, LongValuesAreShortenedAndForeignBytesSurvive) {
 }
 
 TEST(AgreementTest, VariablesOfAHostMayDiffer) {
-  for (const char* name : {"NCCL_ALGO", "NCCL_PROTO", "NCCL_MAX_CTAS", "OMPI_MCA_coll_tuned_x",
-                           "STEPMARK_ATTENTION", "STEPMARK_GEMM_REDUCTION"}) {
+  for (const char* name :
+       {"NCCL_ALGO", "NCCL_PROTO", "NCCL_MAX_CTAS", "OMPI_MCA_coll_tuned_x", "STEPMARK_ATTENTION",
+        "STEPMARK_GEMM_REDUCTION", "STEPMARK_INSTRUCTION_SET"}) {
     EXPECT_TRUE(variable_must_agree(name)) << name;
   }
   for (const char* name : {"NCCL_SOCKET_IFNAME", "NCCL_IB_HCA", "NCCL_DEBUG", "NCCL_DEBUG_FILE",

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
 namespace stepmark {
 namespace {
 
@@ -28,6 +30,23 @@ TEST(CoreFindings, BoundProcessLeavesCpusIdle) {
 
 TEST(CoreFindings, MoreRanksThanCores) {
   EXPECT_EQ(core_findings(given(2, 2), 4)[0].health, Health::warning);
+}
+
+TEST(CoreFindings, InstructionSets) {
+  constexpr std::array<HostSet, 3> kSets{HostSet{"x86-64-v2", true, nullptr},
+                                         HostSet{"x86-64-v3", true, nullptr},
+                                         HostSet{"x86-64-v4", false, nullptr}};
+  const Finding best = kernels_finding(kSets, std::nullopt);
+  EXPECT_EQ(best.health, Health::good);
+  EXPECT_EQ(best.found, "for x86-64-v3");
+  const Finding less = kernels_finding(kSets, "x86-64-v2");
+  EXPECT_EQ(less.health, Health::note);
+  EXPECT_EQ(less.found, "for x86-64-v2");
+  EXPECT_THAT(less.advice, HasSubstr("less than x86-64-v3"));
+  const Finding lacking = kernels_finding(kSets, "x86-64-v4");
+  EXPECT_EQ(lacking.health, Health::broken);
+  EXPECT_THAT(lacking.advice, HasSubstr("this processor does not have it"));
+  EXPECT_EQ(kernels_finding(std::span(kSets).last(1), std::nullopt).health, Health::broken);
 }
 
 TEST(CoreFindings, Quota) {

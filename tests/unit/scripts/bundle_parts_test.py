@@ -5,6 +5,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 REPO = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPO / "scripts"))
@@ -41,6 +42,17 @@ class Libraries(unittest.TestCase):
             output_of("no-such-tool")
         with self.assertRaisesRegex(BundleError, "exit code 3: words"):
             output_of("sh", "-c", "echo words >&2; exit 3")
+
+    def test_kernels_of_openblas_that_every_processor_can_run_stay(self):
+        names = ("PRESCOTT", "NEHALEM", "SANDYBRIDGE", "HASWELL", "ZEN", "SKYLAKEX")
+        listing = "".join(f"0000000000000000 D gotoblas_{name}\n" for name in names)
+        with mock.patch.object(libraries, "output_of", return_value=listing):
+            def replaced(*sets):
+                return [option.removeprefix("-Wl,--defsym=gotoblas_") for option in libraries.kernels_left_out("a", sets)]
+            self.assertEqual(replaced("x86-64-v2", "x86-64-v3"), ["PRESCOTT=gotoblas_NEHALEM", "SANDYBRIDGE=gotoblas_NEHALEM"])
+            self.assertEqual(replaced("x86-64-v3"), [f"{name}=gotoblas_HASWELL" for name in ("NEHALEM", "PRESCOTT", "SANDYBRIDGE")])
+            self.assertEqual(replaced("baseline"), [])
+            self.assertEqual(replaced(), [])
 
     def test_plugins_of_fabrics_stay_behind(self):
         for name in ("mca_pml_ucx.so", "mca_btl_openib.so", "mca_mtl_psm2.so", "mca_spml_ucx.so",
