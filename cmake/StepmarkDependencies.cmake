@@ -17,6 +17,10 @@ add_library(stepmark_openblas INTERFACE)
 target_include_directories(stepmark_openblas SYSTEM INTERFACE ${OPENBLAS_INCLUDE_DIR})
 target_link_libraries(stepmark_openblas INTERFACE ${OPENBLAS_LIBRARY})
 
+# What makes one object of the host kernels of an instruction set; other linkers than GNU's cannot.
+find_program(STEPMARK_GNU_LD NAMES ${_CMAKE_TOOLCHAIN_PREFIX}ld.bfd ${_CMAKE_TOOLCHAIN_PREFIX}ld ld.bfd REQUIRED)
+find_program(STEPMARK_GNU_OBJCOPY NAMES ${_CMAKE_TOOLCHAIN_PREFIX}objcopy objcopy REQUIRED)
+
 if(STEPMARK_TESTS)
   find_package(GTest REQUIRED)
 endif()

@@ -8,9 +8,9 @@
 #include "kernels/ops/attention.h"
 
 #include <cmath>
-#include <limits>
 
 #include "kernels/host/number.h"
+#include "kernels/host/reduce.h"
 #include "kernels/host/sgemm.h"
 #include "kernels/host/table.h"
 #include "kernels/host/vector_math.h"
@@ -60,9 +60,8 @@ struct Layout {
 
 // Scores of one row become exp(score - max), masked ones 0; returns the log-sum-exp.
 float softmax_row(float* score, std::int64_t visible, std::int64_t width, float* sum_out) {
-  float largest = -std::numeric_limits<float>::infinity(), sum = 0;
-#pragma omp simd reduction(max : largest)
-  for (std::int64_t k = 0; k < visible; ++k) largest = score[k] > largest ? score[k] : largest;
+  const float largest = host::max_in_lanes(0, visible, [=](std::int64_t k) { return score[k]; });
+  float sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t k = 0; k < visible; ++k) {
     score[k] = host::exp(score[k] - largest);

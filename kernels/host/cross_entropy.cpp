@@ -22,13 +22,7 @@ constexpr std::int64_t kPiece = 2048;
 
 template <class T>
 float max_of(const T* x, std::int64_t n) {
-  float largest = -std::numeric_limits<float>::infinity();
-#pragma omp simd reduction(max : largest)
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float v = load(x[i]);
-    largest = v > largest ? v : largest;
-  }
-  return largest;
+  return host::max_in_lanes(0, n, [=](std::int64_t i) { return load(x[i]); });
 }
 
 template <class T>

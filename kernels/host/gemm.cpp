@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // GEMM is one call of OpenBLAS per thread (kernels/host/sgemm.h): measured at GPT-2's sizes with
 // 256 tokens, all forms (NN, NT, TN) then run within 12 % of its best square rate, so nothing is
-// gained by computing transposes ourselves. A bias is written to c first and added to, which costs what OpenBLAS would spend on
-// clearing c. bf16 operands are widened to fp32 scratch. The fused forms are their parts one after
-// the other: OpenBLAS has no epilogue to put the second one into.
+// gained by computing transposes ourselves. A bias is written to c first and added to, which costs
+// what OpenBLAS would spend on clearing c. bf16 operands are widened to fp32 scratch. The fused
+// forms are their parts one after the other: OpenBLAS has no epilogue to put the second one into.
 #include "kernels/ops/gemm.h"
 
 #include <algorithm>

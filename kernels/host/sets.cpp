@@ -37,7 +37,7 @@ std::optional<std::string> wanted_set() {
 
 std::span<const HostSet> host_sets() {
 #define STEPMARK_ENTRY(id, text) \
-  HostSet{.name = text, .runs_here = cpu_has(text), .kernels = stepmark_host_kernels_##id},
+  HostSet{.name = (text), .runs_here = cpu_has(text), .kernels = stepmark_host_kernels_##id},
   static const std::vector<HostSet> sets{STEPMARK_HOST_SET_LIST(STEPMARK_ENTRY)};
 #undef STEPMARK_ENTRY
   return sets;

@@ -73,11 +73,12 @@ INSTANTIATE_TEST_SUITE_P(Sizes, Sgemm,
                                          Size{9, 0, 4}, Size{5, 6, 0}));
 
 TEST(Sgemm, ClearsWhatItWritesOver) {
-  const std::vector<float> ones(256 * 256, 1.0F);
-  std::vector<float> c(256 * 256, std::nanf(""));
+  constexpr std::size_t kElements = std::size_t{256} * 256;
+  const std::vector<float> ones(kElements, 1.0F);
+  std::vector<float> c(kElements, std::nanf(""));
   sgemm(256, 256, 256, 1.0F, {.data = ones.data(), .stride = 256},
         {.data = ones.data(), .stride = 256}, 0.0F, c.data(), 256);
-  EXPECT_EQ(c, std::vector<float>(256 * 256, 256.0F));
+  EXPECT_EQ(c, std::vector<float>(kElements, 256.0F));
 }
 
 // Every tile there, none beyond the matrix, at most one per thread.
