@@ -96,7 +96,7 @@ void forward_block(const Layout& l, std::int64_t b, std::int64_t h, std::int64_t
 
 void attention_fwd(const Layout& l, const float* qkv, float* out, float* lse) {
   const std::int64_t blocks = l.blocks(), tasks = l.batch * l.heads * blocks;
-  const int threads = omp_get_max_threads();
+  const std::int64_t threads = omp_get_max_threads();
   const std::int64_t score_elements = kBlock * l.seq;
   const auto scratch = host::make_scratch(threads * score_elements);
   float* scores = scratch.get();
@@ -161,14 +161,14 @@ void backward_block(const Layout& l, const Backward& x, std::int64_t b, std::int
 
 void attention_bwd(const Layout& l, const Backward& x) {
   const std::int64_t tasks = l.batch * l.kv_heads;
-  const int threads = omp_get_max_threads();
+  const std::int64_t threads = omp_get_max_threads();
   const std::int64_t score_elements = kBlock * l.seq;
   const auto scratch = host::make_scratch(2 * threads * score_elements);
   float* scores = scratch.get();
 #pragma omp parallel for schedule(dynamic) if (tasks >= threads)
   for (std::int64_t task = 0; task < tasks; ++task) {
     const std::int64_t b = task / l.kv_heads, kv = task % l.kv_heads;
-    float* p = scores + 2 * omp_get_thread_num() * score_elements;
+    float* p = scores + std::int64_t{2} * omp_get_thread_num() * score_elements;
     for (std::int64_t i = 0; i < l.group(); ++i) {
       // The last block sees every key: taken first, it writes all of dK and dV.
       for (std::int64_t block = l.blocks() - 1; block >= 0; --block) {
