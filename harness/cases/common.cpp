@@ -50,7 +50,7 @@ double value_of_root(Control& control, double value) {
   return std::stod(control.broadcast(fmt::format("{:.17g}", value)));
 }
 
-int sample_into(Record& record, CaseContext& context, const Body& body) {
+std::vector<int> sample_into(Record& record, CaseContext& context, const Body& body) {
   // A rank whose device tells nothing takes part all the same.
   const bool watched =
       max_over_ranks(context.control, context.telemetry != nullptr ? 1.0 : 0.0) > 0.0;
@@ -60,29 +60,29 @@ int sample_into(Record& record, CaseContext& context, const Body& body) {
   TelemetrySummary own;
   if (context.telemetry != nullptr) own = context.telemetry->end();
   if (watched) {
-    add_telemetry(record, context.control, own,
-                  samples.warmup + static_cast<int>(samples.time_s.size()));
+    add_telemetry(record, context.control, own, samples.iterations);
   }
   record.series.push_back({.name = "time_s", .unit = "s", .values = samples.time_s});
   record.numbers.emplace_back("warmup", samples.warmup);
+  record.numbers.emplace_back("iterations", samples.iterations);
   record.texts.emplace_back("stopped", std::string(name_of(samples.reason)));
   if (samples.reason != StopReason::precision) {
     record.labels.push_back(fmt::format("stopped: {}", name_of(samples.reason)));
   }
   if (samples.few_effective) record.labels.emplace_back("too few effective samples");
-  return samples.warmup;
+  return samples.calls;
 }
 
-int sample_series(Record& record, CaseContext& context, std::string name, const StopRule& rule,
-                  const Body& body) {
+void sample_series(Record& record, CaseContext& context, std::string name, const StopRule& rule,
+                   const Body& body) {
   const Samples samples = sample(context.control, rule, body, steady_clock_seconds);
   record.series.push_back({.name = std::move(name), .unit = "s", .values = samples.time_s});
-  return samples.warmup;
 }
 
 void add_side_series(Record& record, CaseContext& context, std::string name,
-                     std::vector<double> values, int skipped) {
-  values.erase(values.begin(), values.begin() + skipped);
+                     const std::vector<double>& all, std::span<const int> calls) {
+  std::vector<double> values;
+  for (const int call : calls) values.push_back(all.at(static_cast<std::size_t>(call)));
   context.control.max_in_place(values);
   record.series.push_back({.name = std::move(name), .unit = "s", .values = std::move(values)});
 }

@@ -2,7 +2,9 @@
 // What the families of cases share. Internal to harness/cases.
 #pragma once
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "collectives/verify.h"
 #include "harness/cases/case.h"
@@ -25,15 +27,15 @@ bool add_verification(Record& record, Control& control, const std::string& name,
 [[nodiscard]] double value_of_root(Control& control, double value);
 
 // Runs the sampler and puts samples, warm-up count, stop reason and what the device said of itself
-// meanwhile into the record. Returns how many iterations were thrown away.
-int sample_into(Record& record, CaseContext& context, const Body& body);
+// meanwhile into the record. Returns which of the body's calls the samples are (Samples::calls).
+std::vector<int> sample_into(Record& record, CaseContext& context, const Body& body);
 // A further series of the same case, in seconds, under `rule`.
-int sample_series(Record& record, CaseContext& context, std::string name, const StopRule& rule,
-                  const Body& body);
-// A series that `body` wrote down beside its own time on every rank: the first `skipped` values go,
-// each of the others becomes the maximum over ranks.
+void sample_series(Record& record, CaseContext& context, std::string name, const StopRule& rule,
+                   const Body& body);
+// A series of what `body` wrote down in each call beside its own time, on every rank: those of
+// `calls`, each the maximum over ranks.
 void add_side_series(Record& record, CaseContext& context, std::string name,
-                     std::vector<double> values, int skipped);
+                     const std::vector<double>& all, std::span<const int> calls);
 
 // `rule` with this share of its budget.
 [[nodiscard]] StopRule share_of(StopRule rule, double share);

@@ -183,7 +183,7 @@ class GroupsCase final : public Case {
   void sample_together(Record& record, CaseContext& context, Prepared& together) const {
     std::map<std::string, std::vector<double>> by_axis;
     const Program& program = together.runnable->program();
-    const int skipped = sample_into(record, context, [&] {
+    const std::vector<int> calls = sample_into(record, context, [&] {
       together.runnable->run_traced();
       const Timeline timeline = together.runnable->timeline();
       for (const AxisTraffic& axis : entry_.traffic) {
@@ -192,8 +192,7 @@ class GroupsCase final : public Case {
       return extent_s(program, timeline);
     });
     for (const AxisTraffic& axis : entry_.traffic) {
-      add_side_series(record, context, axis.axis + "_together_s", std::move(by_axis[axis.axis]),
-                      skipped);
+      add_side_series(record, context, axis.axis + "_together_s", by_axis[axis.axis], calls);
     }
   }
 

@@ -73,7 +73,7 @@ class StepCase final : public Case {
     measure_overhead(record, context, *runnable);
 
     std::vector<Timeline> timelines;
-    sample_into(record, context, [&] {
+    const std::vector<int> calls = sample_into(record, context, [&] {
       runnable->run();
       timelines.push_back(runnable->timeline());
       return static_cast<double>(timelines.back().step_ns) * 1e-9;
@@ -81,8 +81,11 @@ class StepCase final : public Case {
     add_power_cap(record, context.reference);
     add_check(record, "loss after timing", all_ranks(context.control, std::isfinite(state.loss())),
               number_text("{:.4f}", state.loss()));
+    std::vector<Timeline> sampled;
+    for (const int call : calls)
+      sampled.push_back(std::move(timelines[static_cast<std::size_t>(call)]));
     add_timeline(record, context, program,
-                 nearest_timeline(record, context, *runnable, std::move(timelines)));
+                 nearest_timeline(record, context, *runnable, std::move(sampled)));
     return record;
   }
 
@@ -174,7 +177,7 @@ class StepCase final : public Case {
   static Timeline nearest_timeline(Record& record, CaseContext& context, Runnable& runnable,
                                    std::vector<Timeline> timelines) {
     std::vector<double> times = record.series.front().values;
-    if (times.empty() || timelines.size() < times.size()) return {};
+    if (times.empty() || timelines.size() != times.size()) return {};
     if (timelines.back().spans.empty()) {
       timelines.clear();
       times.clear();
@@ -191,8 +194,7 @@ class StepCase final : public Case {
     const auto nearest = std::min_element(times.begin(), times.end(), [&](double a, double b) {
       return std::abs(a - middle) < std::abs(b - middle);
     });
-    const std::size_t skipped = timelines.size() - times.size();  // warm-up comes first
-    return timelines[skipped + static_cast<std::size_t>(nearest - times.begin())];
+    return timelines[static_cast<std::size_t>(nearest - times.begin())];
   }
 
   // Time of the step in which none of a rank's streams was at work, the most of any rank. A traced

@@ -94,6 +94,14 @@ int remove_openmpi_leftovers(const LeftoverPlaces& places,
   return count;
 }
 
+void remove_own_leftovers() {
+  if (environment_number("OMPI_COMM_WORLD_LOCAL_RANK").value_or(0) != 0) return;
+  const int count = remove_openmpi_leftovers(own_leftover_places(), [](const std::string& folder) {
+    return any_environment_has("OMPI_MCA_orte_jobfam_session_dir=" + folder);
+  });
+  if (count > 0) log_info("removed what {} killed mpirun(s) had left on this host", count);
+}
+
 bool any_environment_has(const std::string& text) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/proc", ignored)) {

@@ -27,6 +27,9 @@ struct LeftoverPlaces {
 int remove_openmpi_leftovers(const LeftoverPlaces& places,
                              const std::function<bool(const std::string& folder)>& uses) noexcept;
 
+// The same for own_leftover_places(), by one rank of each host, with a line of what was removed.
+void remove_own_leftovers();
+
 // Whether the environment of any process of this user has the text.
 [[nodiscard]] bool any_environment_has(const std::string& text);
 

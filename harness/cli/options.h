@@ -19,10 +19,11 @@ struct RunOptions {
   bool share_gpu = false;
   bool eager = false;
   bool nccl_choices = false;
-  int repeat = 0;         // whole restarts of everything; 0: as often as the suite says
-  std::string budget;     // for all repetitions; empty: the suite's
-  std::string precision;  // empty: the suite's
-  std::string out;        // empty: made from suite and time
+  int repeat = 0;           // whole restarts of everything; 0: as often as the suite says
+  std::string repeat_over;  // time over which repetitions are spread; empty: at once
+  std::string budget;       // for all repetitions; empty: the suite's
+  std::string precision;    // empty: the suite's
+  std::string out;          // empty: made from suite and time
   std::string trace_dir;
   std::vector<std::string> filters;  // case ids must contain one of these
   double case_deadline_s = 0;        // 0: from the case's budget

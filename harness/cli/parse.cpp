@@ -147,6 +147,10 @@ struct Parser {
                                 "the whole job, within the same budget (default: the suite's)",
                                 kMaxRepetitions))
         ->check(CLI::Range(1, kMaxRepetitions));
+    cmd->add_option("--repeat-over", run.repeat_over,
+                    "Spread the repetitions evenly over this time, e.g. 1h, so that they meet what "
+                    "changes slowly (default: one after the other)")
+        ->check(parsed_by(parse_seconds, "DURATION"));
     cmd->add_option("--budget", run.budget, "Time for all cases and repetitions, e.g. 90s or 10m")
         ->check(parsed_by(parse_budget, "DURATION"));
     cmd->add_option("--precision", run.precision,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -69,6 +70,8 @@ std::string to_text(const RepeatState& state, long process) {
                          {"repetition", state.repetition},
                          {"journal", journal},
                          {"began_s", state.began_s},
+                         {"given_s", state.given_s},
+                         {"done", state.done},
                          {"code", static_cast<int>(state.code)}})
       .dump();
 }
@@ -82,6 +85,8 @@ std::optional<RepeatState> repeat_state_from(const std::string& text, long proce
     const auto journal = json.at("journal").get<std::vector<std::uint8_t>>();
     state.journal.assign(journal.begin(), journal.end());
     state.began_s = json.at("began_s").get<double>();
+    state.given_s = json.at("given_s").get<double>();
+    state.done = json.at("done").get<int>();
     state.code = static_cast<ExitCode>(json.at("code").get<int>());
     if (state.repetition < 2 || state.repetition > kMaxRepetitions) return std::nullopt;
     return state;
@@ -113,7 +118,11 @@ std::vector<int> unfinished_repetitions(const Run& run, int first, int asked) {
 }
 
 Repeat::Repeat() : state_(own_state()) {
-  if (state_) began_s_ = state_->began_s;
+  if (state_) {
+    began_s_ = state_->began_s;
+    given_s_ = state_->given_s;
+    done_ = state_->done;
+  }
 }
 
 void Repeat::plan(const Run* before, int asked) {
@@ -138,7 +147,23 @@ void Repeat::share(Control& control) {
 double Repeat::budget_s(double whole_s) {
   const double now = steady_clock_seconds();
   if (!began_s_) began_s_ = now;
-  return std::max(0.0, whole_s - (now - *began_s_)) / static_cast<double>(todo_.size());
+  if (over_s_ > 0) return whole_s / asked_;
+  const double passed = now - *began_s_;
+  const double restart = done_ > 0 ? std::max(0.0, passed - given_s_) / done_ : 0.0;
+  const auto left = static_cast<double>(todo_.size());
+  const double share = std::max(0.0, whole_s - passed - (left - 1) * restart) / left;
+  given_s_ += share;
+  ++done_;
+  return share;
+}
+
+double Repeat::pause_s() const {
+  if (over_s_ <= 0 || !began_s_ || is_last()) return 0;
+  // A repetition that took longer than its share moves the next to the share after that: what else
+  // runs in the pauses is not met.
+  const double share = over_s_ / asked_;
+  const double passed = steady_clock_seconds() - *began_s_;
+  return share * std::ceil(passed / share) - passed;
 }
 
 std::string Repeat::trace_dir(const std::string& folder) const {
@@ -163,6 +188,8 @@ void Repeat::prepare_next(Control& control, const std::string& journal, ExitCode
   next_ = {.repetition = todo_.at(1),
            .journal = journal,
            .began_s = began_s_.value_or(steady_clock_seconds()),
+           .given_s = given_s_,
+           .done = done_,
            .code = code};
   rendezvous_.emplace(control);
   if (!rendezvous_->connected() && control.rank() == 0) {

@@ -23,6 +23,8 @@ struct RepeatState {
   int repetition = 1;             // that begins
   std::string journal;            // rank 0: its path
   double began_s = 0;             // rank 0: steady clock when the first repetition began to measure
+  double given_s = 0;             // rank 0: budgets of the repetitions done since, together
+  int done = 0;                   // number of these
   ExitCode code = ExitCode::kOk;  // the worst so far
 };
 [[nodiscard]] std::string to_text(const RepeatState& state, long process);
@@ -53,8 +55,13 @@ class Repeat {
   [[nodiscard]] int asked() const { return asked_; }
   [[nodiscard]] std::span<const int> planned() const { return todo_; }  // current, and later ones
   [[nodiscard]] bool is_last() const { return todo_.size() == 1; }
-  // Of the budget for all repetitions, what this one may spend from now on.
+  // Repetitions begin evenly spread over this time instead of one after the other.
+  void spread(double over_s) { over_s_ = over_s; }
+  // Of the budget for all repetitions, what this one may spend from now on: equal shares of what
+  // restarts leave of it, as far as those done tell how long one takes. Once per repetition.
   [[nodiscard]] double budget_s(double whole_s);
+  // Seconds until the next repetition may begin; 0: at once.
+  [[nodiscard]] double pause_s() const;
   [[nodiscard]] std::string trace_dir(const std::string& folder) const;
   [[nodiscard]] std::string name() const;  // "repetition 2 of 3"; empty when there is one
   [[nodiscard]] ExitCode worst(ExitCode own) const;
@@ -74,6 +81,9 @@ class Repeat {
   int asked_ = 1;
   std::vector<int> todo_{1};  // this repetition and those after it
   std::optional<double> began_s_;
+  double over_s_ = 0;
+  double given_s_ = 0;
+  int done_ = 0;
   RepeatState next_;
   std::optional<Rendezvous> rendezvous_;
 };

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 #include <string_view>
+#include <thread>
 #include <unordered_set>
 
 #include "core/log.h"
@@ -20,7 +21,6 @@
 #include "harness/cli/backends.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/device_peaks.h"
-#include "harness/cli/environment_variable.h"
 #include "harness/cli/launch.h"
 #include "harness/cli/ledger.h"
 #include "harness/cli/library_stderr.h"
@@ -54,7 +54,7 @@ class RunSession {
 
   ExitCode execute() {
     const Launch& launch = own_launch();
-    remove_leftovers();
+    remove_own_leftovers();
     guard_.expect("start of the job (MPI_Init)", options_.start_deadline_s);
     if (repeat_.continued() && !repeat_.state().journal.empty()) {
       guard_.keep(repeat_.state().journal);  // on rank 0
@@ -93,16 +93,6 @@ class RunSession {
 
   Control& control() { return job_->control(); }
   [[nodiscard]] bool is_root() { return control().rank() == 0; }
-
-  // One rank of each host.
-  static void remove_leftovers() {
-    if (environment_number("OMPI_COMM_WORLD_LOCAL_RANK").value_or(0) != 0) return;
-    const int count =
-        remove_openmpi_leftovers(own_leftover_places(), [](const std::string& folder) {
-          return any_environment_has("OMPI_MCA_orte_jobfam_session_dir=" + folder);
-        });
-    if (count > 0) log_info("removed what {} killed mpirun(s) had left on this host", count);
-  }
 
   void check_launch(const Launch& launch) {
     if (options_.single || !options_.mistake.empty()) return;
@@ -266,6 +256,7 @@ class RunSession {
     double weight_left = 0;
     for (const Case* one : todo_) weight_left += one->weight();
     const double run_start = steady_clock_seconds();
+    repeat_.spread(config_.repeat_over_s);
     budget_s_ = repeat_.budget_s(config_.suite.budget_s);
     bool check_failed = false;
     bool missing = false;
@@ -301,7 +292,7 @@ class RunSession {
     }
     // Another repetition is a new process, which does not know what this one was asked.
     if (!stopped_early_ && !repeat_.is_last()) {
-      if (const CaseStart next = start_case(0); next.asked_by >= 0) {
+      if (const CaseStart next = pause(); next.asked_by >= 0) {
         missing = true;
         stop_early(next, todo_.size(),
                    check_failed ? ExitCode::kCheckFailed : ExitCode::kNotMeasured);
@@ -326,6 +317,17 @@ class RunSession {
                                  static_cast<double>(signal)};
     control().max_in_place(shared);
     return {shared[0], static_cast<int>(shared[1]), static_cast<int>(shared[2])};
+  }
+
+  // Until the next repetition begins; asks once a second whether a rank was asked to finish.
+  CaseStart pause() {
+    const double until = steady_clock_seconds() + repeat_.pause_s();
+    while (true) {
+      const CaseStart next = start_case(until - steady_clock_seconds());
+      if (next.asked_by >= 0 || next.budget_s <= 0) return next;
+      guard_.expect("the pause before the next repetition", next.budget_s + kDeadlineBase);
+      std::this_thread::sleep_for(std::chrono::duration<double>(std::min(1.0, next.budget_s)));
+    }
   }
 
   // The rest of the cases are not measured; the run then ends as any other, with its tables.

@@ -51,6 +51,18 @@ void require_cases(const Expansion& expansion) {
                        : fmt::format("{}", fmt::join(expansion.remarks, "; ")));
 }
 
+double repeat_over_s(const RunOptions& options, const Suite& suite) {
+  if (options.repeat_over.empty()) return 0;
+  const double over_s = parse_seconds(options.repeat_over);
+  STEPMARK_REQUIRE(suite.repeat > 1,
+                   "--repeat-over spreads repetitions, and there is one: give --repeat 3");
+  STEPMARK_REQUIRE(over_s > suite.budget_s,
+                   "--repeat-over {}: the budget of {} for measuring does not fit into it; lower "
+                   "--budget, or leave time for the restarts between repetitions",
+                   options.repeat_over, format_seconds(suite.budget_s));
+  return over_s;
+}
+
 }  // namespace
 
 RunConfig make_run_config(const RunOptions& options, int world_size) {
@@ -74,6 +86,7 @@ RunConfig make_run_config(const RunOptions& options, int world_size) {
   }
   if (!options.budget.empty()) config.suite.budget_s = parse_seconds(options.budget);
   if (options.repeat > 0) config.suite.repeat = options.repeat;
+  config.repeat_over_s = repeat_over_s(options, config.suite);
   if (!options.precision.empty()) config.suite.precision = parse_fraction(options.precision);
   STEPMARK_REQUIRE(config.suite.budget_s > 0, "--budget must be positive");
   STEPMARK_REQUIRE(config.suite.precision > 0, "--precision must be positive");
@@ -91,6 +104,7 @@ RunConfig make_run_config(const RunOptions& options, int world_size) {
 
   config.echo["suite"] = config.suite.name;
   config.echo["budget_s"] = config.suite.budget_s;
+  if (config.repeat_over_s > 0) config.echo["repeat_over_s"] = config.repeat_over_s;
   config.echo["precision"] = config.suite.precision;
   config.echo["plan"] = options.plan;
   config.echo["only"] = options.filters;

@@ -17,6 +17,7 @@ struct RunConfig {
   std::vector<Workload> workloads;
   std::optional<Cluster> cluster;
   std::vector<std::unique_ptr<Case>> cases;
+  double repeat_over_s = 0;          // over which repetitions are spread; 0: one after the other
   std::vector<std::string> remarks;  // what of the suite was left out or met in one case
   nlohmann::json echo;  // files as read and settings, for the journal: enough to repeat the run
 };

@@ -16,13 +16,15 @@ class LockStep {
  public:
   LockStep(Control& control, const Body& body) : control_(control), body_(body) {}
 
-  // Maximum over ranks of each iteration's time. Throws on all ranks if any body threw.
-  std::vector<double> run(int iterations) {
+  // Maximum over ranks of the time of each last of `stride` iterations. Throws on all ranks if any
+  // body threw.
+  std::vector<double> run(int samples, int stride) {
     std::vector<double> time_s;
-    for (int i = 0; i < iterations; ++i) {
+    for (int i = 1; i <= samples * stride; ++i) {
       leave_together();
       control_.barrier();
-      time_s.push_back(run_body());
+      const double seconds = run_body();
+      if (i % stride == 0) time_s.push_back(seconds);
     }
     leave_together();
     control_.max_in_place(time_s);
@@ -79,14 +81,16 @@ Samples sample(Control& control, const StopRule& rule, const Body& body, const C
   Samples out;
   // Wall clock per iteration, barriers included; rank 0's is the one that counts.
   double iteration_s = 0;
-  const auto run = [&](int iterations) {
+  const auto run = [&](int samples, int stride) {
     const double begin_s = clock();
-    std::vector<double> time_s = steps.run(iterations);
+    std::vector<double> time_s = steps.run(samples, stride);
+    const int iterations = samples * stride;
     iteration_s = (clock() - begin_s) / iterations;
+    out.iterations += iterations;
     return time_s;
   };
 
-  for (; out.warmup < rule.warmup; ++out.warmup) static_cast<void>(run(1));
+  for (; out.warmup < rule.warmup; ++out.warmup) static_cast<void>(run(1, 1));
   for (;;) {
     Decision decision;
     if (control.rank() == 0) {
@@ -101,8 +105,10 @@ Samples sample(Control& control, const StopRule& rule, const Body& body, const C
       out.few_effective = decision.few_effective;
       return out;
     }
-    const std::vector<double> batch = run(decision.next);
+    const int first = out.iterations + decision.stride - 1;
+    const std::vector<double> batch = run(decision.next, decision.stride);
     out.time_s.insert(out.time_s.end(), batch.begin(), batch.end());
+    for (int i = 0; i < decision.next; ++i) out.calls.push_back(first + i * decision.stride);
   }
 }
 

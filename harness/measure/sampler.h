@@ -21,16 +21,21 @@ struct StopRule {
   double min_effective = 40;
   int max_samples = 1000;
   double budget_s = 10.0;  // wall clock for warm-up and sampling of this case
-  int warmup = 2;          // iterations thrown away, at least
+  // `precision` does not stop before, and max_samples lie this far apart at least (or 0.8 of the
+  // budget): a machine has states of up to a second, and samples of one state know nothing of it.
+  double span_s = 1.0;
+  int warmup = 2;  // iterations thrown away, at least
 };
 
 enum class StopReason { precision, max_samples, budget };
 [[nodiscard]] std::string_view name_of(StopReason reason);
 
 struct Samples {
-  std::vector<double> time_s;  // maximum over ranks per iteration, all kept
+  std::vector<double> time_s;  // maximum over ranks, one per iteration that is a sample
+  std::vector<int> calls;      // of the body, warm-up included, from 0: which each sample was
   StopReason reason = StopReason::precision;
-  int warmup = 0;              // iterations thrown away
+  int warmup = 0;              // iterations thrown away before the first
+  int iterations = 0;          // all: those between samples lead to the next one
   bool few_effective = false;  // ended with fewer effective samples than the rule wants
 };
 

@@ -10,9 +10,10 @@
 
 namespace stepmark {
 
-// What rank 0 decided: `next` more iterations, or 0 and why.
+// What rank 0 decided: `next` more samples, or 0 and why.
 struct Decision {
   int next = 0;
+  int stride = 1;  // iterations from one sample to the next
   StopReason reason = StopReason::precision;
   bool few_effective = false;  // fewer effective samples than the rule wants
   bool operator==(const Decision&) const = default;

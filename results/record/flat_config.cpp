@@ -54,7 +54,8 @@ FlatConfig config_identity(const nlohmann::json& echo) {
   FlatConfig flat = flatten_config(echo);
   std::erase_if(flat, [](const auto& entry) {
     const std::string& key = entry.first;
-    for (const char* name : {"budget_s", "precision", "case_deadline_s", "start_deadline_s"}) {
+    for (const char* name :
+         {"budget_s", "repeat_over_s", "precision", "case_deadline_s", "start_deadline_s"}) {
       if (key == name) return true;
     }
     for (const char* name : {": budget", ": precision", ": description", ": repeat"}) {

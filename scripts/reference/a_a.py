@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measuring and judging part of a_a.sh: a_a.py STEPMARK WORK PAIRS RANKS REPEAT JSON."""
+"""The measuring and judging part of a_a.sh: a_a.py STEPMARK WORK PAIRS RANKS REPEAT OVER JSON."""
 
 import collections
 import hashlib
@@ -12,6 +12,7 @@ import sys
 import time
 
 ADDED = 1.05
+MARGIN = "1%"  # of compare: twice as strict as its default, for false verdicts as for what is found
 WANTED = 0.8  # of the pairs in which 5 % was added
 
 
@@ -48,15 +49,42 @@ class Load:
                 "cpus": os.cpu_count(), "wall_s": round(wall, 1)}
 
 
-def measure(stepmark, work, ranks, name):
-    path = f"{work}/{name}.smk"
-    done = subprocess.run(["mpirun", "--oversubscribe", "--bind-to", "none", "-np", str(ranks), stepmark, "run",
-                           "--suite", f"{work}/suite.yaml", "--out", path],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False)
-    if done.returncode != 0:
-        sys.exit(f"run {name} ended with exit code {done.returncode}:\n{done.stdout}")
-    return path
+class Measurement:
+    """One `run --repeat` under way."""
+
+    def __init__(self, stepmark, work, ranks, name, more=()):
+        self.path = f"{work}/{name}.smk"
+        launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", str(ranks)] if ranks > 1 else []
+        self._process = subprocess.Popen(
+            [*launcher, stepmark, "run", "--suite", f"{work}/suite.yaml", "--out", self.path, *more],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def end(self):
+        out, _ = self._process.communicate()
+        if self._process.returncode != 0:
+            sys.exit(f"{self.path}: run ended with exit code {self._process.returncode}:\n{out}")
+        return self.path
+
+
+def measure_pair(stepmark, work, ranks, repeat, over, number):
+    """Paths of two runs that take turns, or (over: "0") of one after the other."""
+    names = [f"{number}{side}" for side in "ab"]
+    if over == "0":
+        return tuple(Measurement(stepmark, work, ranks, name).end() for name in names)
+    first = Measurement(stepmark, work, ranks, names[0], ("--repeat-over", over))
+    time.sleep(float(over.removesuffix("s")) / repeat / 2)
+    second = Measurement(stepmark, work, ranks, names[1], ("--repeat-over", over))
+    return first.end(), second.end()
+
+
+def overlapping(a, b):
+    """Seconds in which both runs measured: what takes turns must not."""
+    def spans(path):
+        with open(path, encoding="utf-8") as file:
+            records = [line for line in map(json.loads, file) if line["type"] == "record"]
+        return [(record["started_unix_s"], record["started_unix_s"] + record["wall_s"]) for record in records]
+
+    return sum(max(0.0, min(one[1], other[1]) - max(one[0], other[0])) for one in spans(a) for other in spans(b))
 
 
 def slower_step(path):
@@ -83,7 +111,7 @@ def slower_step(path):
 
 
 def compare(stepmark, a, b):
-    done = subprocess.run([stepmark, "compare", a, b, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    done = subprocess.run([stepmark, "compare", a, b, "--margin", MARGIN, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, check=False)
     if not done.stdout:
         sys.exit(f"compare {a} {b} ended with exit code {done.returncode}:\n{done.stderr}")
@@ -141,13 +169,15 @@ def header_facts(path):
 def main():
     stepmark, work = sys.argv[1:3]
     pairs, ranks, repeat = map(int, sys.argv[3:6])
+    over = sys.argv[6]
     load = Load()
     runs = []
     for number in range(1, pairs + 1):
         load.note()
-        runs.append(tuple(measure(stepmark, work, ranks, f"{number}{side}") for side in "ab"))
+        runs.append(measure_pair(stepmark, work, ranks, repeat, over, number))
         print(f"pair {number} of {pairs} measured", file=sys.stderr)
     figures = load.figures()
+    together_s = sum(overlapping(*pair) for pair in runs)
     total, alarms = judge_pairs(stepmark, runs)
     calm = pairs - len({alarm["pair"] for alarm in alarms})
     print(f"{calm} of {pairs} pairs without a false verdict: {'ok' if calm == pairs else 'FAILED'}")
@@ -157,10 +187,12 @@ def main():
     found = count >= WANTED * tried
     print(f"5 % added is found in {count} of {tried} pairs: {'ok' if found else 'FAILED'}")
     print(f"load: {figures}")
-    with open(sys.argv[6], "w", encoding="utf-8") as file:
+    with open(sys.argv[7], "w", encoding="utf-8") as file:
         json.dump({"what": f"A/A: pairs of run --repeat {repeat} of one build on one machine, and 5 % added to the step",
                    "script": "scripts/reference/a_a.sh", **header_facts(runs[0][0]), "load": figures, "ranks": ranks,
-                   "repetitions": repeat, "pairs": pairs, "pairs_without_false_verdict": calm,
+                   "repetitions": repeat, "threads_per_rank": os.environ.get("OMP_NUM_THREADS", "all"),
+                   "runs_of_a_pair": "one after the other" if over == "0" else f"take turns (--repeat-over {over})",
+                   "margin": MARGIN, "seconds_both_measured": round(together_s, 1), "pairs": pairs, "pairs_without_false_verdict": calm,
                    "verdicts": dict(total), "false_verdicts": alarms,
                    "five_percent_added_to_the_step": {"pairs": tried, "found": count, "verdicts": slower}},
                   file, indent=1)

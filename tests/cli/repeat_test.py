@@ -188,6 +188,19 @@ class Alone(tool.ToolTest):
         self.assertEqual(tool.read_lines(self.journal)[-1]["exit_code"], tool.NOT_MEASURED)
 
 
+    def test_spread_over_time(self):
+        # Two kernels of at least half a second each, then a pause to the middle of the time.
+        self.expect(stepmark(*self.command, "--repeat-over", "14s"), tool.OK)
+        repetitions = by_repetition(self.journal)
+        first, second = (repetitions[number][0]["started_unix_s"] for number in (1, 2))
+        self.assertGreater(second - first, 6)
+        told = stepmark(*self.plain, "--budget", "3s", "--repeat", 1, "--repeat-over", "14s")
+        self.expect(told, tool.USAGE, "there is one: give --repeat 3")
+        told = stepmark(*self.plain, "--budget", "30s", "--repeat-over", "14s")
+        self.expect(told, tool.USAGE, "the budget of 30.0 s", "lower --budget")
+        self.expect(stepmark(*self.plain, "--repeat-over", "soon"), tool.USAGE, "--repeat-over", "soon")
+
+
 @tool.needs_mpi
 class Together(tool.ToolTest):
     def setUp(self):
@@ -204,6 +217,20 @@ class Together(tool.ToolTest):
             repetitions = by_repetition(journal)
             self.assertEqual([len(repetitions[k]) for k in (1, 2, 3)], [2, 2, 2])
             self.assertEqual({r["outcome"] for r in tool.records(journal)}, {"ok"})
+
+    def test_asked_to_finish_between_repetitions(self):
+        job = tool.Job(2, "run", "--suite", self.suite, "--repeat", 2, "--budget", "2s", "--repeat-over", "10m",
+                       "--out", self.journal, cwd=self.folder)
+        self.addCleanup(job.kill)
+        job.wait_for_records(self.journal, 2)
+        time.sleep(1.5)
+        os.kill(job.rank_pid(1), signal.SIGUSR1)
+        result = job.end(60)
+        self.assertEqual(result.code, tool.NOT_MEASURED, str(result))
+        self.assertIn("rank 1 received SIGUSR1; stopped after case", result.err)
+        self.assertIn("before the next repetition", result.err)
+        self.assertEqual([(r.get("repetition", 1), r["outcome"]) for r in tool.records(self.journal)],
+                         [(1, "ok"), (1, "ok"), (2, "not-measured"), (2, "not-measured")])
 
     @tool.once_per_machine
     def test_over_tcp(self):

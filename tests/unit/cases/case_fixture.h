@@ -50,7 +50,11 @@ struct CaseBench {
             .executor = with,
             .reference = reference,
             .peaks = peaks,
-            .rule = {.precision = 0.2, .min_samples = 6, .max_samples = 12, .budget_s = 1.0},
+            .rule = {.precision = 0.2,
+                     .min_samples = 6,
+                     .max_samples = 12,
+                     .budget_s = 1.0,
+                     .span_s = 0},
             .progress = {}};
   }
 };

@@ -14,12 +14,16 @@ TEST(RepeatState, ReachesTheSameProcessOnly) {
   const RepeatState state{.repetition = 3,
                           .journal = "folder/a \"b\".smk",
                           .began_s = 12345.678901234567,
+                          .given_s = 98.76,
+                          .done = 2,
                           .code = ExitCode::kNotMeasured};
   const auto back = repeat_state_from(to_text(state, 42), 42);
   ASSERT_TRUE(back.has_value());
   EXPECT_EQ(back->repetition, 3);
   EXPECT_EQ(back->journal, state.journal);
   EXPECT_EQ(back->began_s, state.began_s);
+  EXPECT_EQ(back->given_s, state.given_s);
+  EXPECT_EQ(back->done, state.done);
   EXPECT_EQ(back->code, ExitCode::kNotMeasured);
   EXPECT_FALSE(repeat_state_from(to_text(state, 42), 43).has_value());
   for (const char* other : {"", "7", "{}", "[1]", "{\"process\":42,\"repetition\":\"x\"}"}) {
@@ -69,6 +73,17 @@ TEST(Repeat, SharesTheBudgetAndNamesTheRepetition) {
   EXPECT_EQ(thrice.trace_dir(""), "");
   EXPECT_NEAR(thrice.budget_s(30), 10, 1);
   EXPECT_FALSE(thrice.continued());
+}
+
+TEST(Repeat, IsSpreadOverTime) {
+  Repeat thrice;
+  thrice.plan(nullptr, 3);
+  EXPECT_EQ(thrice.pause_s(), 0);
+  thrice.spread(3600);
+  EXPECT_DOUBLE_EQ(thrice.budget_s(30), 10);
+  EXPECT_NEAR(thrice.pause_s(), 1200, 10);
+  thrice.stop();
+  EXPECT_EQ(thrice.pause_s(), 0);
 }
 
 }  // namespace

@@ -38,12 +38,13 @@ TEST(Sampler, StopsWhenPreciseEnough) {
   const auto control = make_solo_control();
   double last_half_width = 1;
   int last_samples = 0;
-  const Samples samples = sample(*control, {.precision = 0.02, .budget_s = 1e6, .warmup = 3},
-                                 time.body(noisy), time.clock(), [&](int count, double half_width) {
-                                   EXPECT_GT(count, last_samples);
-                                   last_samples = count;
-                                   last_half_width = half_width;
-                                 });
+  const Samples samples =
+      sample(*control, {.precision = 0.02, .budget_s = 1e6, .span_s = 0, .warmup = 3},
+             time.body(noisy), time.clock(), [&](int count, double half_width) {
+               EXPECT_GT(count, last_samples);
+               last_samples = count;
+               last_half_width = half_width;
+             });
   EXPECT_EQ(samples.reason, StopReason::precision);
   EXPECT_EQ(samples.warmup, 3);
   EXPECT_LE(last_half_width, 0.02);
@@ -65,11 +66,30 @@ TEST(Sampler, ConstantTimesStopAtTheFewestSamples) {
   EXPECT_FALSE(samples.few_effective);
 }
 
+TEST(Sampler, SpreadsTheSamplesOfShortIterations) {
+  FakeTime time;
+  const auto control = make_solo_control();
+  // States of 0.1 s: 40 samples in a row would see one of them.
+  const auto in_states = [&](int) { return std::fmod(time.now_s, 0.2) < 0.1 ? 1e-5 : 2e-5; };
+  const Samples samples = sample(*control, {.budget_s = 1e6, .span_s = 1, .warmup = 1},
+                                 time.body(in_states), time.clock());
+  EXPECT_GT(time.now_s, 1);
+  ASSERT_EQ(samples.calls.size(), samples.time_s.size());
+  EXPECT_GT(samples.iterations, samples.calls.back());
+  EXPECT_GE(samples.calls.front(), samples.warmup);
+  for (std::size_t i = 1; i < samples.calls.size(); ++i) {
+    EXPECT_GT(samples.calls[i], samples.calls[i - 1]);
+  }
+  const auto slow = std::count(samples.time_s.begin(), samples.time_s.end(), 2e-5);
+  EXPECT_GT(slow, static_cast<long>(samples.time_s.size()) / 4);
+}
+
 TEST(Sampler, StopsAtTheMostSamples) {
   FakeTime time;
   const auto control = make_solo_control();
-  const Samples samples = sample(*control, {.precision = 1e-6, .max_samples = 57, .budget_s = 1e6},
-                                 time.body(noisy), time.clock());
+  const Samples samples =
+      sample(*control, {.precision = 1e-6, .max_samples = 57, .budget_s = 1e6, .span_s = 0},
+             time.body(noisy), time.clock());
   EXPECT_EQ(samples.reason, StopReason::max_samples);
   EXPECT_EQ(samples.time_s.size(), 57U);
 }
