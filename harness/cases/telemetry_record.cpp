@@ -61,6 +61,7 @@ void add_telemetry(Record& record, Control& control, const TelemetrySummary& own
   add("gpu_temperature_c_max", all.temperature_max_c);
   add("gpu_ecc_corrected", all.ecc_corrected);
   add("gpu_ecc_uncorrected", all.ecc_uncorrected);
+  if (!all.power_source.empty()) record.texts.emplace_back("gpu_power_source", all.power_source);
   add("telemetry_s", all.seconds);
   add("telemetry_samples", all.samples);
   add_energy(record, all, iterations);

@@ -19,12 +19,24 @@ using Device = struct DeviceTag*;  // nvmlDevice_t
 struct Memory {                    // nvmlMemory_t, bytes
   unsigned long long total, free, used;
 };
-inline constexpr int kClockSm = 1;           // NVML_CLOCK_SM
-inline constexpr int kClockMemory = 2;       // NVML_CLOCK_MEM
-inline constexpr int kTemperatureGpu = 0;    // NVML_TEMPERATURE_GPU
-inline constexpr int kEccCorrected = 0;      // NVML_MEMORY_ERROR_TYPE_CORRECTED
-inline constexpr int kEccUncorrected = 1;    // NVML_MEMORY_ERROR_TYPE_UNCORRECTED
-inline constexpr int kEccVolatile = 0;       // NVML_VOLATILE_ECC
+inline constexpr int kClockSm = 1;                   // NVML_CLOCK_SM
+inline constexpr int kClockMemory = 2;               // NVML_CLOCK_MEM
+inline constexpr int kTemperatureGpu = 0;            // NVML_TEMPERATURE_GPU
+inline constexpr int kEccCorrected = 0;              // NVML_MEMORY_ERROR_TYPE_CORRECTED
+inline constexpr int kEccUncorrected = 1;            // NVML_MEMORY_ERROR_TYPE_UNCORRECTED
+inline constexpr int kEccVolatile = 0;               // NVML_VOLATILE_ECC
+inline constexpr unsigned kFieldPowerInstant = 186;  // NVML_FI_DEV_POWER_INSTANT, milliwatts
+struct FieldValue {                                  // nvmlFieldValue_t
+  unsigned field = 0, scope = 0;
+  long long timestamp_us = 0, latency_us = 0;
+  int type = 0;       // nvmlValueType_t, of `value`
+  Return status = 0;  // of this field
+  union {             // nvmlValue_t
+    double as_double;
+    unsigned as_unsigned;
+    unsigned long long as_unsigned_long;
+  } value{};
+};
 inline constexpr unsigned kTextBytes = 96;   // over every NVML_*_BUFFER_SIZE used here
 inline constexpr unsigned kMaxNvlinks = 18;  // NVML_NVLINK_MAX_LINKS
 
@@ -50,6 +62,7 @@ inline constexpr unsigned long long kReasonDisplayClock = 0x100;
   X(Return(Device, char*, unsigned), nvmlDeviceGetUUID)                             \
   X(Return(Device, Memory*), nvmlDeviceGetMemoryInfo)                               \
   X(Return(Device, unsigned*), nvmlDeviceGetPowerUsage)                             \
+  X(Return(Device, int, FieldValue*), nvmlDeviceGetFieldValues)                     \
   X(Return(Device, unsigned*), nvmlDeviceGetEnforcedPowerLimit)                     \
   X(Return(Device, unsigned long long*), nvmlDeviceGetTotalEnergyConsumption)       \
   X(Return(Device, int, unsigned*), nvmlDeviceGetClockInfo)                         \

@@ -28,6 +28,10 @@ constexpr std::array<std::pair<unsigned long long, std::string_view>, 9> kReason
      {nvml::kReasonHwPowerBrake, "hw power brake"},
      {nvml::kReasonDisplayClock, "display clock"}}};
 
+// From Ampere on, GA100 excepted, nvmlDeviceGetPowerUsage is the mean of the
+// last second (NVML API Reference Guide): what was before a shorter window is in it.
+constexpr double kAveragedSeconds = 1.0;
+
 // The value that `function` writes, or nothing.
 template <class Value, class Function, class... Arguments>
 std::optional<double> ask(const Function& function, Arguments... arguments) {
@@ -78,10 +82,7 @@ class NvmlTelemetry final : public Telemetry {
     out.power_limit_w = lower(power_limit_w_, power_limit());
     out.ecc_corrected = difference(corrected_, ecc(nvml::kEccCorrected));
     out.ecc_uncorrected = difference(uncorrected_, ecc(nvml::kEccUncorrected));
-    if (!seen_.power_w.empty()) {
-      out.power_mean_w = mean(seen_.power_w);
-      out.power_max_w = *std::max_element(seen_.power_w.begin(), seen_.power_w.end());
-    }
+    add_power(out);
     summarise(seen_.sm_mhz, out.sm_clock_min_mhz, out.sm_clock_median_mhz);
     summarise(seen_.memory_mhz, out.memory_clock_min_mhz, out.memory_clock_median_mhz);
     if (!seen_.temperature_c.empty()) {
@@ -99,8 +100,26 @@ class NvmlTelemetry final : public Telemetry {
   using Clock = std::chrono::steady_clock;
   struct Seen {
     int count = 0;
+    bool instant = true;  // all of power_w
     std::vector<double> power_w, sm_mhz, memory_mhz, temperature_c;
   };
+
+  // Power that was read at an instant stands for itself; what the driver has averaged does only in
+  // windows that are longer, where the energy counter tells the mean without delay.
+  void add_power(TelemetrySummary& out) const {
+    if (seen_.power_w.empty()) return;
+    const bool long_enough = out.seconds >= kAveragedSeconds;
+    if (!seen_.instant && !long_enough) {
+      out.power_source = "not given: the driver averages over 1 s, the window is shorter";
+      return;
+    }
+    const bool by_energy = !seen_.instant && out.energy_j.value_or(0) > 0;
+    out.power_mean_w = by_energy ? *out.energy_j / out.seconds : mean(seen_.power_w);
+    out.power_max_w = *std::max_element(seen_.power_w.begin(), seen_.power_w.end());
+    out.power_source = seen_.instant ? "instant"
+                       : by_energy   ? "mean of the energy counter, maximum of averages over 1 s"
+                                     : "averages over 1 s";
+  }
 
   static std::optional<double> difference(const std::optional<double>& before,
                                           const std::optional<double>& after) {
@@ -133,6 +152,16 @@ class NvmlTelemetry final : public Telemetry {
     return mj ? std::optional(*mj * 1e-3) : std::nullopt;
   }
 
+  [[nodiscard]] std::optional<double> instant_power_mw() const {
+    if (library_->nvmlDeviceGetFieldValues == nullptr) return std::nullopt;
+    nvml::FieldValue value{.field = nvml::kFieldPowerInstant};
+    if (library_->nvmlDeviceGetFieldValues(device_, 1, &value) != nvml::kSuccess ||
+        value.status != nvml::kSuccess) {
+      return std::nullopt;
+    }
+    return static_cast<double>(value.value.as_unsigned);
+  }
+
   // Only one thread reads at a time: the watcher, or end() once it is gone.
   void read() {
     ++seen_.count;
@@ -140,7 +169,12 @@ class NvmlTelemetry final : public Telemetry {
                          double scale) {
       if (value) values.push_back(*value * scale);
     };
-    keep(seen_.power_w, ask<unsigned>(library_->nvmlDeviceGetPowerUsage, device_), 1e-3);
+    auto power_mw = instant_power_mw();
+    if (!power_mw) {
+      seen_.instant = false;
+      power_mw = ask<unsigned>(library_->nvmlDeviceGetPowerUsage, device_);
+    }
+    keep(seen_.power_w, power_mw, 1e-3);
     keep(seen_.sm_mhz, ask<unsigned>(library_->nvmlDeviceGetClockInfo, device_, nvml::kClockSm), 1);
     keep(seen_.memory_mhz,
          ask<unsigned>(library_->nvmlDeviceGetClockInfo, device_, nvml::kClockMemory), 1);

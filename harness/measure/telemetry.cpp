@@ -45,6 +45,7 @@ bool is_throttling(const std::string& reason) {
 
 nlohmann::json to_json(const TelemetrySummary& summary) {
   nlohmann::json json{{"device", summary.device},
+                      {"power_source", summary.power_source},
                       {"seconds", summary.seconds},
                       {"samples", summary.samples},
                       {"throttle_reasons", summary.throttle_reasons}};
@@ -57,6 +58,7 @@ nlohmann::json to_json(const TelemetrySummary& summary) {
 TelemetrySummary telemetry_from_json(const nlohmann::json& json) {
   TelemetrySummary summary;
   summary.device = json.at("device").get<std::string>();
+  summary.power_source = json.at("power_source").get<std::string>();
   summary.seconds = json.at("seconds").get<double>();
   summary.samples = json.at("samples").get<int>();
   summary.throttle_reasons = json.at("throttle_reasons").get<std::vector<std::string>>();
@@ -70,6 +72,7 @@ WorldTelemetry merge(std::span<const TelemetrySummary> ranks) {
   WorldTelemetry world;
   std::set<std::string> devices;
   std::set<std::string> reasons;
+  std::set<std::string> sources;
   bool all_energy = true;
   TelemetrySummary& worst = world.worst;
   for (const TelemetrySummary& rank : ranks) {
@@ -91,9 +94,13 @@ WorldTelemetry merge(std::span<const TelemetrySummary> ranks) {
     all_energy = all_energy && rank.energy_j.has_value();
     world.power_sum_mean_w += rank.power_mean_w.value_or(0.0);
     reasons.insert(rank.throttle_reasons.begin(), rank.throttle_reasons.end());
+    if (!rank.power_source.empty()) sources.insert(rank.power_source);
   }
   if (!all_energy) worst.energy_j.reset();
   worst.throttle_reasons.assign(reasons.begin(), reasons.end());
+  for (const std::string& source : sources) {
+    worst.power_source += (worst.power_source.empty() ? "" : "; ") + source;
+  }
   return world;
 }
 

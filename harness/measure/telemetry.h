@@ -19,6 +19,7 @@ struct TelemetrySummary {
   double seconds = 0;
   int samples = 0;
   std::optional<double> power_mean_w, power_max_w;
+  std::string power_source;  // how power was read, or why it is not given; empty: unknown
   std::optional<double> power_limit_w;  // enforced; the lowest of begin and end
   std::optional<double> sm_clock_min_mhz, sm_clock_median_mhz;
   std::optional<double> memory_clock_min_mhz, memory_clock_median_mhz;

@@ -3,11 +3,11 @@
 // shared library that STEPMARK_NVML_LIBRARY names. STEPMARK_EMULATED_GPU is their name (without
 // what follows " MIG "), STEPMARK_EMULATED_GPU_MIB their memory, STEPMARK_EMULATED_POWER_LIMIT_W
 // their power cap. Every question for power makes one step of the script:
-//   power 300 W + 10 W a step up to 500 W; SM clock 1980 MHz, from step 3 on 1500 MHz with the
-//   throttle reason "sw power cap"; temperature 40 °C + 1 a step; energy + 5 J a question; one
-//   corrected memory error a question.
+//   power 300 W + 10 W a step up to 500 W at the instant, 200 W as the driver's mean; SM clock 1980
+//   MHz, from step 3 on 1500 MHz with the throttle reason "sw power cap"; temperature 40 °C + 1 a
+//   step; energy + 5 J a question; one corrected memory error a question.
 // STEPMARK_EMULATED_NVML: words that take functions away: "no-init", "no-energy", "no-ecc",
-// "no-power", "no-reasons", "no-memory", "counter-reset".
+// "no-power", "no-instant", "no-reasons", "no-memory", "counter-reset".
 #include <algorithm>
 #include <atomic>
 #include <charconv>
@@ -111,7 +111,20 @@ Return nvmlDeviceGetMemoryInfo(Device device, nvml::Memory* memory) {
 }
 Return nvmlDeviceGetPowerUsage(Device device, unsigned* mw) {
   if (without("no-power")) return nvml::kNotSupported;
-  return give(device, std::min(500, 300 + 10 * step++) * 1000, mw);
+  ++step;
+  return give(device, 200'000, mw);
+}
+Return nvmlDeviceGetFieldValues(Device device, int count, nvml::FieldValue* values) {
+  if (!is_handle(device) || count < 1) return kInvalidArgument;
+  for (int i = 0; i < count; ++i) {
+    nvml::FieldValue& one = values[i];
+    const bool known =
+        one.field == nvml::kFieldPowerInstant && !without("no-instant") && !without("no-power");
+    one.status = known ? nvml::kSuccess : nvml::kNotSupported;
+    if (known)
+      one.value.as_unsigned = static_cast<unsigned>(std::min(500, 300 + 10 * step++) * 1000);
+  }
+  return nvml::kSuccess;  // of the call; each field has its own
 }
 Return nvmlDeviceGetEnforcedPowerLimit(Device device, unsigned* mw) {
   const auto watts = setting("STEPMARK_EMULATED_POWER_LIMIT_W", "700");

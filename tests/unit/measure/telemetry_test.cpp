@@ -61,6 +61,23 @@ TEST_F(NvmlTest, SummarisesTheWindow) {
   EXPECT_THAT(seen.throttle_reasons, ElementsAre("idle", "sw power cap"));
 }
 
+// The driver's mean of the last second has in it what was before a short window.
+TEST_F(NvmlTest, AveragedPowerIsGivenOfLongWindowsOnly) {
+  EXPECT_EQ(window(*make_nvml_telemetry({}, 0.001), 5).power_source, "instant");
+  set("STEPMARK_EMULATED_NVML", "no-instant");
+  const TelemetrySummary brief = window(*make_nvml_telemetry({}, 0.001), 20);
+  EXPECT_FALSE(brief.power_mean_w || brief.power_max_w);
+  EXPECT_THAT(brief.power_source, HasSubstr("not given"));
+  const TelemetrySummary longer = window(*make_nvml_telemetry({}, 0.02), 1010);
+  EXPECT_DOUBLE_EQ(longer.power_mean_w.value_or(0), 5.0 / longer.seconds);  // of the energy counter
+  EXPECT_EQ(longer.power_max_w, 200);
+  EXPECT_THAT(longer.power_source, HasSubstr("energy"));
+  set("STEPMARK_EMULATED_NVML", "no-instant no-energy");
+  const TelemetrySummary without = window(*make_nvml_telemetry({}, 0.02), 1010);
+  EXPECT_EQ(without.power_mean_w, 200);
+  EXPECT_EQ(without.power_source, "averages over 1 s");
+}
+
 TEST_F(NvmlTest, WindowsAreApart) {
   const auto telemetry = make_nvml_telemetry({}, 0.001);
   ASSERT_NE(telemetry, nullptr);
@@ -145,6 +162,7 @@ TelemetrySummary of(const char* device, double watts, double clock, double joule
   out.seconds = 2;
   out.samples = 10;
   out.power_mean_w = watts;
+  out.power_source = "instant";
   out.power_max_w = watts + 1;
   out.sm_clock_min_mhz = clock;
   out.energy_j = joules;
@@ -180,6 +198,7 @@ TEST(TelemetryMerge, JsonKeepsWhatIsThere) {
   EXPECT_EQ(to_json(back), to_json(a));
   EXPECT_FALSE(back.sm_clock_median_mhz);
   EXPECT_EQ(back.power_mean_w, 300);
+  EXPECT_EQ(back.power_source, "instant");
   EXPECT_TRUE(is_throttling("sw power cap"));
   EXPECT_FALSE(is_throttling("idle"));
 }
