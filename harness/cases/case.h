@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "collectives/comm.h"
@@ -40,6 +42,9 @@ struct DevicePeaks {
 // Label of a step whose Chrome trace could not be written; the measurement stands.
 inline constexpr std::string_view kTraceNotWritten = "trace not written";
 
+// What is known of ops that were checked against their reference, by op and dtype.
+using OpChecks = std::map<std::pair<OpId, DType>, Check>;
+
 // What a case may use. `rule.budget_s` is the case's share.
 struct CaseContext {
   Control& control;
@@ -54,6 +59,8 @@ struct CaseContext {
   std::string trace_dir;                // where steps write Chrome traces on rank 0; empty: nowhere
   bool capture = true;                  // see PrepareOptions
   Telemetry* telemetry = nullptr;       // of this rank's device; null: none
+  OpChecks* op_checks = nullptr;        // of the run; null: every case checks its op anew
+  bool verify_only = false;             // `rule` is one sample; loops that serve time are left out
 };
 
 class Case {

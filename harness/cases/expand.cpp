@@ -124,13 +124,16 @@ void add_kernel_cases(const KernelEntry& entry, Expansion& expansion) {
       if (missing.lacks(op, dtype)) continue;
       const std::size_t before = expansion.cases.size();
       for (const OpShape& shape : info_of(op).bench_shapes(dtype)) {
-        if (bytes_of(shape) > entry.max_bytes || flops_of(shape) > entry.max_gflop * 1e9) continue;
+        const double bytes = bytes_of(shape);
+        if (bytes < entry.min_bytes || bytes > entry.max_bytes) continue;
+        if (flops_of(shape) > entry.max_gflop * 1e9) continue;
         expansion.cases.push_back(make_kernel_case(shape));
       }
       if (expansion.cases.size() > before) continue;
-      expansion.remarks.push_back(
-          fmt::format("kernel {} {}: none of its shapes is within max_bytes and max_gflop: dropped",
-                      info_of(op).name, name_of(dtype)));
+      expansion.remarks.push_back(fmt::format(
+          "kernel {} {}: none of its shapes is within min_bytes, max_bytes and max_gflop: "
+          "dropped",
+          info_of(op).name, name_of(dtype)));
     }
   }
   for (std::string& remark : missing.remarks()) expansion.remarks.push_back(std::move(remark));

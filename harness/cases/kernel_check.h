@@ -44,7 +44,8 @@ class KernelRun {
   std::unique_ptr<Runnable> runnable_;
 };
 
-// Runs every test shape of an op against the double reference and records the check. Collective.
+// Runs every test shape of an op against the double reference and records the check; once per op
+// and dtype where the context keeps checks. Collective.
 bool check_against_reference(Record& record, CaseContext& context, OpId op, DType dtype);
 
 // Fills device memory with standard normal values of stream `stream` that repeat after a prime

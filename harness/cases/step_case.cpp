@@ -68,9 +68,9 @@ class StepCase final : public Case {
     add_engines(record, context.control, program,
                 [&](std::int32_t op) { return runnable->engine_of(op); });
     StepState state(*runnable, context.executor.device(), model_, plan_, context.seed);
-    state.initialise();
+    state.initialise_fresh();
     if (!check_first_step(record, context, *runnable, state, needed)) return record;
-    measure_overhead(record, context, *runnable);
+    if (!context.verify_only) measure_overhead(record, context, *runnable);
 
     std::vector<Timeline> timelines;
     const std::vector<int> calls = sample_into(record, context, [&] {
@@ -81,6 +81,7 @@ class StepCase final : public Case {
     add_power_cap(record, context.reference);
     add_check(record, "loss after timing", all_ranks(context.control, std::isfinite(state.loss())),
               number_text("{:.4f}", state.loss()));
+    if (context.verify_only) return record;
     std::vector<Timeline> sampled;
     for (const int call : calls)
       sampled.push_back(std::move(timelines[static_cast<std::size_t>(call)]));
@@ -166,10 +167,18 @@ class StepCase final : public Case {
   }
 
   static void measure_overhead(Record& record, CaseContext& context, Runnable& runnable) {
-    std::vector<double> walks;
-    for (int i = 0; i < kOverheadWalks; ++i) walks.push_back(runnable.run_empty());
-    record.numbers.emplace_back("executor_overhead_s",
-                                max_over_ranks(context.control, median(walks)));
+    std::vector<double> host_s, graph_s;
+    for (int i = 0; i < kOverheadWalks; ++i) {
+      const EmptyWalk empty = runnable.run_empty();
+      host_s.push_back(empty.host_s);
+      graph_s.push_back(empty.graph_s);
+    }
+    const auto add = [&](const char* name, const std::vector<double>& seconds) {
+      const double slowest = max_over_ranks(context.control, median(seconds));
+      if (slowest >= 0) record.numbers.emplace_back(name, slowest);
+    };
+    add("executor_overhead_s", host_s);
+    add("empty_graph_s", graph_s);
   }
 
   // Of the sample whose time is nearest to the median. Where samples have no spans, because taking

@@ -30,7 +30,7 @@ std::vector<float> reference_gradients(CaseContext& context, const Model& model,
   const auto comms = make_comm_set(*self, program);
   const auto runnable = context.executor.prepare(program, *comms);
   StepState state(*runnable, context.executor.device(), model, plan, context.seed);
-  state.initialise();
+  state.initialise_fresh();
   runnable->run();
   std::vector<float> flat(static_cast<std::size_t>(state.layout().elements()) + 1, 0.0F);
   for (const Param& param : state.layout().params()) {

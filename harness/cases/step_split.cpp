@@ -66,7 +66,9 @@ std::vector<TimePart> split_step(const Program& program, const Timeline& timelin
 
 double busy_seconds(const Timeline& timeline) {
   std::vector<std::pair<std::int64_t, std::int64_t>> busy;
-  for (const Span& span : timeline.spans) busy.emplace_back(span.begin_ns, span.end_ns);
+  for (const Span& span : timeline.spans) {
+    busy.emplace_back(span.begin_ns, std::max(span.begin_ns, span.end_ns - timeline.mark_ns));
+  }
   std::sort(busy.begin(), busy.end());
   std::int64_t total = 0;
   std::int64_t until = std::numeric_limits<std::int64_t>::min();

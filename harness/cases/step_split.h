@@ -13,7 +13,8 @@
 namespace stepmark {
 
 [[nodiscard]] std::vector<TimePart> split_step(const Program& program, const Timeline& timeline);
-// Time in which at least one stream was at work (waiting for another stream is none).
+// Time in which at least one stream was at work (waiting for another stream is none, nor is the
+// timeline's own cost).
 [[nodiscard]] double busy_seconds(const Timeline& timeline);
 [[nodiscard]] std::vector<TimelineSpan> record_spans(const Program& program,
                                                      const Timeline& timeline);

@@ -8,6 +8,7 @@
 namespace stepmark {
 
 [[nodiscard]] ExitCode run_command(const RunOptions& options);
+[[nodiscard]] ExitCode steps_command(const StepsOptions& options);
 [[nodiscard]] ExitCode plan_command(const PlanOptions& options);
 [[nodiscard]] ExitCode compare_command(const CompareOptionsCli& options);
 [[nodiscard]] ExitCode report_command(const ReportOptions& options);

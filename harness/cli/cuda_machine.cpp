@@ -189,7 +189,6 @@ std::string unusable_reason(const CudaProbe& probe) {
 }  // namespace
 
 std::optional<Backend> cuda_backend() {
-  prepare_cuda_environment();
   const CudaProbe probe = probe_cuda();
   Backend backend{.name = "cuda", .describes = "CUDA kernels and NCCL"};
   backend.unusable = unusable_reason(probe);

@@ -18,6 +18,7 @@ struct RunOptions {
   std::string backend = "auto";
   bool share_gpu = false;
   bool eager = false;
+  bool verify_only = false;
   bool nccl_choices = false;
   int repeat = 0;           // whole restarts of everything; 0: as often as the suite says
   std::string repeat_over;  // time over which repetitions are spread; empty: at once
@@ -36,6 +37,10 @@ struct RunOptions {
   // their content.
   std::vector<std::pair<std::string, std::string>> words;
   std::string mistake;  // in the command line of this rank; the ranks say so together
+};
+
+struct StepsOptions {
+  std::string backend = "auto";
 };
 
 struct PlanOptions {

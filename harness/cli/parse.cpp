@@ -99,6 +99,7 @@ struct Parser {
       "how sure it is.",
       "stepmark"};
   RunOptions run;
+  StepsOptions steps;
   PlanOptions plan;
   CompareOptionsCli compare;
   ReportOptions report;
@@ -112,6 +113,7 @@ struct Parser {
     app.set_version_flag("--version", std::string(build_info().version));
     app.footer(kExitCodes);
     add_run();
+    add_steps();
     add_plan();
     add_compare();
     add_report();
@@ -142,6 +144,8 @@ struct Parser {
         "these runs are labelled and no headline");
     cmd->add_flag("--share-gpu", run.share_gpu,
                   "let ranks of a host share GPUs: checks correctness, is never performance");
+    cmd->add_flag("--verify-only", run.verify_only,
+                  "check everything and time each case once: says what is right, not how fast");
     cmd->add_option("--repeat", run.repeat,
                     fmt::format("Measure everything this often (1 to {}), each after a restart of "
                                 "the whole job, within the same budget (default: the suite's)",
@@ -178,6 +182,20 @@ struct Parser {
       run.words = words_of(*cmd);
       chosen = [this] { return run_command(run); };
     });
+  }
+
+  void add_steps() {
+    CLI::App* cmd = app.add_subcommand(
+        "steps", "Time steps of one rank on request, for scripts that alternate with others");
+    cmd->footer(
+        "One JSON line in, one out:\n"
+        "  {\"do\": \"prepare\", \"workload\": \"gpt2-124m\", \"plan\": "
+        "\"seq=1024,precision=bf16\"}\n"
+        "  {\"do\": \"step\", \"count\": 10}   so many steps without waiting in between: seconds "
+        "of one\n"
+        "  {\"do\": \"release\"}               its memory");
+    cmd->add_option("--backend", steps.backend, "auto, host or cuda")->capture_default_str();
+    cmd->callback([this] { chosen = [this] { return steps_command(steps); }; });
   }
 
   void add_plan() {

@@ -19,6 +19,7 @@
 #include "harness/cases/common.h"
 #include "harness/cli/agreement.h"
 #include "harness/cli/backends.h"
+#include "harness/cli/case_rules.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/device_peaks.h"
 #include "harness/cli/launch.h"
@@ -148,7 +149,8 @@ class RunSession {
     if (is_root()) announce();
     guard_.expect("measuring the device's peaks", kDeadlineBase);
     // Ranks that take turns on a core or a GPU have no peaks of their own: rooflines are then N/A.
-    if (!todo_.empty() && exclusive) peaks_ = probe_peaks(control(), machine_->executor());
+    const bool timed = exclusive && !options_.verify_only;
+    if (!todo_.empty() && timed) peaks_ = probe_peaks(control(), machine_->executor());
     peaks_.cache_bytes = machine_->cache_bytes();
     const ExitCode code = repeat_.worst(run_cases());
     guard_.expect("end of the run", kDeadlineBase);
@@ -357,18 +359,21 @@ class RunSession {
 
   Record run_case(Case& one, double budget, double run_start, ProgressLine& progress) {
     const double begin = steady_clock_seconds();
-    CaseContext context{.control = control(),
-                        .world = machine_->world(),
-                        .executor = machine_->executor(),
-                        .reference = reference_,
-                        .peaks = peaks_,
-                        .rule = {.precision = config_.suite.precision, .budget_s = budget},
-                        .progress = {},
-                        .seed = kSeed,
-                        .memory_limit_bytes = machine_->memory_bytes(),
-                        .trace_dir = repeat_.trace_dir(options_.trace_dir),
-                        .capture = !options_.eager,
-                        .telemetry = machine_->telemetry()};
+    CaseContext context{
+        .control = control(),
+        .world = machine_->world(),
+        .executor = machine_->executor(),
+        .reference = reference_,
+        .peaks = peaks_,
+        .rule = sampling_rule(config_.suite.precision, budget, options_.verify_only),
+        .progress = {},
+        .seed = kSeed,
+        .memory_limit_bytes = machine_->memory_bytes(),
+        .trace_dir = repeat_.trace_dir(options_.trace_dir),
+        .capture = !options_.eager,
+        .telemetry = machine_->telemetry(),
+        .op_checks = &op_checks_,
+        .verify_only = options_.verify_only};
     context.progress = [&](int samples, double half_width) {
       progress.update(samples, half_width, budget_s_ - (steady_clock_seconds() - run_start));
     };
@@ -397,18 +402,10 @@ class RunSession {
     for (std::string& label : machine_->labels()) record.labels.push_back(std::move(label));
     if (options_.nccl_choices) record.labels.emplace_back("NCCL log on");
     if (const std::string why = machine_->not_performance(); !why.empty()) {
-      withhold(record, why);
+      withhold_performance_claim(record, why);
     }
+    if (options_.verify_only) withhold_performance_claim(record, "verified only");
     return record;
-  }
-
-  // The times stay in the record; no figure of performance is derived from them.
-  static void withhold(Record& record, const std::string& why) {
-    record.perf_valid = false;
-    if (record.text("topology").empty()) record.texts.emplace_back("topology", why);
-    if (std::find(record.labels.begin(), record.labels.end(), why) == record.labels.end()) {
-      record.labels.push_back(why);
-    }
   }
 
   // A case that failed on any rank has failed; rank 0 keeps the lowest failing rank's reason.
@@ -479,6 +476,7 @@ class RunSession {
   std::unique_ptr<Machine> machine_;
   PeakReference reference_;
   DevicePeaks peaks_;
+  OpChecks op_checks_;
 };
 
 }  // namespace

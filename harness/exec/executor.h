@@ -25,6 +25,17 @@ struct Span {
 struct Timeline {
   std::int64_t step_ns = 0;  // from the first hand-over to the last op's end
   std::vector<Span> spans;   // in op order
+  // What of each span is the graph's and the trace's own time, where that is known (a GPU's
+  // graphs).
+  std::int64_t mark_ns = 0;
+};
+
+// One walk over a program whose ops are nothing.
+struct EmptyWalk {
+  double host_s = 0;  // until the host is done with it
+  // Of a GPU that walks one graph in which every op is a memset of one byte: the time between the
+  // events around it. Negative: there is no such graph.
+  double graph_s = -1;
 };
 
 // What computes an op that has several implementations, as it was prepared; for records.
@@ -43,8 +54,8 @@ class CommSet {
 [[nodiscard]] std::unique_ptr<CommSet> make_comm_set(Comm& world, const Program& program);
 
 struct PrepareOptions {
-  // cuda: the step is captured once and replayed as one graph; otherwise every op is launched by
-  // itself. No meaning on the host.
+  // cuda: the step is captured once, after it was executed once, and replayed as one graph;
+  // otherwise every op is launched by itself. No meaning on the host.
   bool capture = true;
   // Empty the device's caches ahead of each run, outside of its time, where the device can.
   bool cold = false;
@@ -56,16 +67,20 @@ class Runnable {
   // One step. Rethrows the first failure, with the op's label and rank in the message.
   virtual void run() = 0;
   // One step with a span for every op. Where spans cost time (events on a GPU) run() has none, and
-  // this one is no measurement of the whole step.
+  // this one is no measurement of the whole step. What is captured is traced as a graph too: its
+  // spans then have no launches of the host in them.
   virtual void run_traced() { run(); }
+  // `steps` (at least 1) steps, each handed over without waiting for the one before. Seconds from
+  // the begin of the first to the end of the last. timeline() afterwards is of the
+  // last one at most.
+  virtual double run_back_to_back(int steps);
   // Of the last run: its time, and its spans when it had some.
   [[nodiscard]] virtual Timeline timeline() const = 0;
   // Whether PrepareOptions::cold was heeded.
   [[nodiscard]] virtual bool cold() const { return false; }
   // Same walk, same streams and events, with every kernel and comm verb replaced by nothing: the
-  // executor's own cost. Returns seconds of one walk. On a GPU: seconds of the host to launch it,
-  // op by op, or as one graph in which every op is a memset of one byte.
-  virtual double run_empty() = 0;
+  // executor's own cost.
+  virtual EmptyWalk run_empty() = 0;
   // Memory of a buffer, to fill inputs and read results (use Device::copy_*).
   [[nodiscard]] virtual void* buffer(std::int32_t index) = 0;
   [[nodiscard]] virtual const Program& program() const = 0;

@@ -53,6 +53,10 @@ void StepState::initialise() {
       zero(buffers[i], runnable_.buffer(static_cast<std::int32_t>(i)));
     }
   }
+  initialise_fresh();
+}
+
+void StepState::initialise_fresh() {
   initialise_params();
   initialise_batch();
 }

@@ -27,6 +27,9 @@ class StepState {
   // gradients, optimizer state and scalars zero. Sequence b of micro-step m on data-parallel rank d
   // is sequence (m dp + d) micro_batch + b of the synthetic data set. Parallel (OpenMP).
   void initialise();
+  // The same in buffers that are zero, as those of a Runnable that was just prepared: only what is
+  // not zero is copied to the device.
+  void initialise_fresh();
 
   [[nodiscard]] double loss() const;           // of the last step, before its update
   [[nodiscard]] double gradient_norm() const;  // global, before clipping

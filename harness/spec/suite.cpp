@@ -93,6 +93,9 @@ KernelEntry read_kernel(YamlMap& map) {
   }
   entry.dtypes = read_dtypes(map);
   entry.place = map.place("dtypes");
+  if (map.has("min_bytes")) {
+    entry.min_bytes = static_cast<double>(value_at(map, "min_bytes", "", parse_positive_bytes));
+  }
   if (map.has("max_bytes")) {
     entry.max_bytes = static_cast<double>(value_at(map, "max_bytes", "", parse_positive_bytes));
   }

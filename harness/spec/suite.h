@@ -20,7 +20,9 @@ namespace stepmark {
 struct KernelEntry {
   std::vector<OpId> ops;
   std::vector<DType> dtypes;
-  // Only shapes of an op's list that move and compute at most this much per call.
+  // Only shapes of an op's list that move and compute at most, or move at least, this much per
+  // call.
+  double min_bytes = 0;
   double max_bytes = std::numeric_limits<double>::infinity();
   double max_gflop = std::numeric_limits<double>::infinity();
   YamlPlace place = {};  // of `dtypes`

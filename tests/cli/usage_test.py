@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stepmark_tool as tool  # noqa: E402
 from stepmark_tool import stepmark  # noqa: E402
 
-COMMANDS = ["run", "plan", "compare", "report", "doctor", "list", "completion"]
+COMMANDS = ["run", "steps", "plan", "compare", "report", "doctor", "list", "completion"]
 WORKLOAD = """\
 workload: small
 description: d
@@ -85,7 +85,7 @@ class Mistakes(tool.ToolTest):
 
     def test_command_line(self):
         self.refuse([], "subcommand is required")
-        self.refuse(["rnu"], "no command 'rnu'", "run, plan")
+        self.refuse(["rnu"], "no command 'rnu'", "run, steps, plan")
         self.refuse(["repotr"], "did you mean 'report'")
         self.refuse(["run", "--sute", "quick"], "did you mean '--suite'")
         self.refuse(["run", "--sute=quick"], "did you mean '--suite' instead of '--sute=quick'")

@@ -98,12 +98,15 @@ TEST_F(ExecutorFaults, WorkThatFailsOnTheGpuNamesTheStep) {
     Program program = ping_pong(3);
     program.rank = 7;
     add_comm(program, "sync", 1, 0, 1, {2});
-    comms_.comm.native_hook = [](const void*, void*, std::size_t, void* native) {
-      emulation::enqueue(static_cast<cudaStream_t>(native),
-                         [] { throw std::runtime_error("row remapping failed"); });
+    bool fail = false;
+    comms_.comm.native_hook = [&](const void*, void*, std::size_t, void* native) {
+      emulation::enqueue(static_cast<cudaStream_t>(native), [&] {
+        if (fail) throw std::runtime_error("row remapping failed");
+      });
     };
     {
       const auto runnable = executor_->prepare(program, comms_, {.capture = capture});
+      fail = true;
       EXPECT_THAT(error_of([&] { runnable->run(); }),
                   AllOf(HasSubstr("rank 7: step of test: "), HasSubstr("cudaErrorLaunchFailure")));
       EXPECT_EQ(emulation::failure(), "row remapping failed");
@@ -113,7 +116,7 @@ TEST_F(ExecutorFaults, WorkThatFailsOnTheGpuNamesTheStep) {
 }
 
 TEST_F(ExecutorFaults, APeerThatDiedEndsTheStep) {
-  bool alive = false;
+  bool alive = true;
   Program program = program_of({"compute"}, {buffer("a", 4)});
   add_comm(program, "sync", 0, 0, 0);
   comms_.comm.native_hook = [&](const void*, void*, std::size_t, void* native) {
@@ -124,6 +127,8 @@ TEST_F(ExecutorFaults, APeerThatDiedEndsTheStep) {
     if (++checks == 3) throw Error(ExitCode::kEnvironment, "rank 3 is gone");
   });
   const auto runnable = executor_->prepare(program, comms_, {.capture = true});
+  checks = 0;
+  alive = false;
   EXPECT_THAT(error_of([&] { runnable->run(); }), HasSubstr("step of test: rank 3 is gone"));
   EXPECT_EQ(checks, 3);
   alive = true;

@@ -101,6 +101,19 @@ class RunOnEmulatedGpu(tool.ToolTest):
             os.remove(self.journal)
         self.assertEqual(losses[0], losses[1])
 
+    def test_the_empty_graph_and_the_gap_are_of_the_graph(self):
+        for more, captured in (((), True), (("--eager",), False)):
+            record, = self.measured(self.run_step("tp=1", *more), 1)
+            numbers = dict(record["numbers"])
+            self.assertEqual("empty_graph_s" in numbers, captured, numbers)
+            self.assertGreater(numbers["executor_overhead_s"], 0)
+            self.assertGreaterEqual(numbers["gap_s"], 0)
+            os.remove(self.journal)
+
+    def test_power_is_read_at_instants(self):
+        record, = self.measured(self.run_step("tp=1"), 1)
+        self.assertEqual(dict(record["texts"])["gpu_power_source"], "instant")
+
     def test_parallel_steps_equal_one_rank(self):
         for plan, ranks in (("tp=2,sp=on", 2), ("dp=2", 2), ("tp=2,dp=2", 4)):
             with self.subTest(plan=plan):

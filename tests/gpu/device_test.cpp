@@ -41,6 +41,12 @@ class CudaDeviceTest : public testing::Test {
   std::unique_ptr<CudaDevice> device_ = make_cuda_device(0);
 };
 
+// How kernels are loaded is the driver's choice, or the user's.
+TEST_F(CudaDeviceTest, TheEnvironmentIsLeftAlone) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment meanwhile
+  EXPECT_EQ(std::getenv("CUDA_MODULE_LOADING"), nullptr);
+}
+
 TEST_F(CudaDeviceTest, CopiesOfManySizesComeBackWhole) {
   constexpr std::size_t kChunk = StagedCopies::kChunkBytes;
   for (const std::size_t bytes :

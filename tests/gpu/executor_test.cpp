@@ -30,6 +30,12 @@ bool is_emulated() {
   return std::string_view(properties.name) == "Emulated GPU";
 }
 
+bool is_capturing(cudaStream_t stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  STEPMARK_CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
+  return status == cudaStreamCaptureStatusActive;
+}
+
 class CudaExecutorTest : public testing::Test {
  protected:
   [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program,
@@ -70,23 +76,27 @@ TEST_F(CudaExecutorTest, RandomProgramsLeaveWhatTheHostLeaves) {
   }
 }
 
-TEST_F(CudaExecutorTest, PreparingRunsNothingAndBuffersAreZero) {
+// A step happens before it is captured, so that what comes with a first use is over; nothing of it
+// is left.
+TEST_F(CudaExecutorTest, PreparingExecutesBeforeItCapturesAndBuffersAreZero) {
   for (const PrepareOptions& options : {kCaptured, kEager}) {
     Program program = program_of({"compute"}, {buffer("a", 4), buffer("b", 4)});
     add_comm(program, "sync", 0, 0, 1);
-    int calls = 0;
+    std::vector<bool> captured;
     comms_.comm.native_hook = [&](const void*, void* recv, std::size_t, void* native) {
-      ++calls;
-      STEPMARK_CUDA_CHECK(cudaMemsetAsync(recv, 1, 16, static_cast<cudaStream_t>(native)));
+      auto* stream = static_cast<cudaStream_t>(native);
+      captured.push_back(is_capturing(stream));
+      STEPMARK_CUDA_CHECK(cudaMemsetAsync(recv, 1, 16, stream));
     };
     const auto runnable = prepare(program, options);
-    EXPECT_EQ(calls, options.capture ? 1 : 0);
+    EXPECT_EQ(captured, options.capture ? std::vector({false, true}) : std::vector<bool>{});
     for (const auto& bytes : read(*runnable, *device_)) {
       EXPECT_THAT(bytes, testing::Each(std::byte{0}));
     }
+    captured.clear();
     runnable->run();
     runnable->run();
-    EXPECT_EQ(calls, options.capture ? 1 : 2);
+    EXPECT_EQ(captured.size(), options.capture ? 0 : 2);
     EXPECT_THAT(read(*runnable, *device_)[1], testing::Each(std::byte{1}));
   }
 }
@@ -189,10 +199,51 @@ TEST_F(CudaExecutorTest, TheEmptyWalkCallsNoBodies) {
   for (const PrepareOptions& options : {kCaptured, kEager}) {
     const auto runnable = prepare(program, options);
     calls = 0;
-    for (int i = 0; i < 3; ++i) EXPECT_GT(runnable->run_empty(), 0);
+    for (int i = 0; i < 3; ++i) EXPECT_GT(runnable->run_empty().host_s, 0);
     EXPECT_EQ(calls, 0);
-    std::cerr << (options.capture ? "captured" : "op by op") << ": "
-              << runnable->run_empty() * 1e9 / 200 << " ns per op\n";
+    const EmptyWalk empty = runnable->run_empty();
+    EXPECT_EQ(empty.graph_s > 0, options.capture);
+    std::cerr << (options.capture ? "captured: " : "op by op: ") << empty.host_s * 1e9 / 200
+              << " ns per op on the host, " << empty.graph_s * 1e9 / 200
+              << " ns per node of the graph on the GPU (negative: no graph)\n";
+  }
+}
+
+// Tracing what is captured launches a graph as well: no launch of the host is in its spans.
+TEST_F(CudaExecutorTest, CapturedStepsAreTracedAsAGraph) {
+  Program program = program_of({"compute"}, {buffer("a", 4), buffer("b", 4)});
+  add_comm(program, "sync", 0, 0, 1);
+  int calls = 0;
+  comms_.comm.native_hook = [&](const void*, void* recv, std::size_t, void* native) {
+    ++calls;
+    STEPMARK_CUDA_CHECK(cudaMemsetAsync(recv, 1, 16, static_cast<cudaStream_t>(native)));
+  };
+  for (const PrepareOptions& options : {kCaptured, kEager}) {
+    const auto runnable = prepare(program, options);
+    runnable->run_traced();
+    calls = 0;
+    runnable->run_traced();
+    EXPECT_EQ(calls, options.capture ? 0 : 1);
+    const Timeline timeline = runnable->timeline();
+    ASSERT_EQ(timeline.spans.size(), 1U);
+    EXPECT_EQ(timeline.mark_ns > 0, options.capture) << "what events in a graph cost is known";
+  }
+}
+
+TEST_F(CudaExecutorTest, StepsBackToBackAreSoManySteps) {
+  for (const PrepareOptions& options : {kCaptured, kEager}) {
+    Program program = program_of({"compute"}, {buffer("a", 4), buffer("b", 4), buffer("c", 4)});
+    // a grows by b in each step
+    add_kernel(program, 0, pack(TriadShape{.elements = 4, .s = 1}, DType::f32), {0, 1, 2});
+    add_kernel(program, 0, pack(CopyShape{.elements = 4}, DType::f32), {2, 0});
+    const auto runnable = prepare(program, options);
+    const std::vector<float> ones(4, 1.0F);
+    device_->copy_to_device(runnable->buffer(1), ones.data(), 16);
+    EXPECT_GT(runnable->run_back_to_back(5), 0);
+    std::vector<float> sums(4);
+    device_->copy_to_host(sums.data(), runnable->buffer(0), 16);
+    EXPECT_THAT(sums, testing::Each(5.0F));
+    EXPECT_THROW((void)runnable->run_back_to_back(0), Error);
   }
 }
 
@@ -248,7 +299,7 @@ TEST_F(CudaExecutorTest, ProgramsWithoutOpsOrStreamsRun) {
       const auto runnable = prepare(program, options);
       EXPECT_NO_THROW(runnable->run());
       EXPECT_NO_THROW(runnable->run_traced());
-      EXPECT_GE(runnable->run_empty(), 0);
+      EXPECT_GE(runnable->run_empty().host_s, 0);
       EXPECT_THROW((void)runnable->buffer(1), Error);
     }
   }

@@ -25,7 +25,6 @@ cudaDeviceProp properties_of(int ordinal) {
 }
 
 int count_devices() {
-  prepare_cuda_environment();
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) (void)cudaGetLastError();
@@ -72,11 +71,6 @@ std::string first_shared(const std::vector<std::string>& uuids) {
 }
 
 }  // namespace
-
-void prepare_cuda_environment() {
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): before threads exist
-  setenv("CUDA_MODULE_LOADING", "EAGER", /*overwrite=*/0);
-}
 
 CudaDevice::CudaDevice(int ordinal)
     : ordinal_(checked(ordinal)),

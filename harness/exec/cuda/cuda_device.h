@@ -19,13 +19,6 @@
 
 namespace stepmark {
 
-// Sets what CUDA reads from the environment at its first call, where the user has not: kernels are
-// loaded at the start (CUDA_MODULE_LOADING=EAGER). Loading one at its first launch may wait for the
-// whole device, which never gets idle while a collective waits for a peer that is loading as well,
-// and it would fall into the first step or its capture. make_cuda_device() and choose_device() call
-// it; a program that calls CUDA earlier must call it first, before threads exist.
-void prepare_cuda_environment();
-
 class CudaDevice final : public Device {
  public:
   // As make_cuda_device().

@@ -8,6 +8,7 @@
 
 #include "core/cuda/check.h"
 #include "core/error.h"
+#include "core/stats.h"
 #include "harness/exec/cuda/cuda_device.h"
 #include "harness/exec/cuda/cuda_graph.h"
 #include "harness/exec/cuda/cuda_walk.h"
@@ -22,6 +23,7 @@ namespace {
 // What is read ahead of a cold step, in caches: more than one, since their replacement is not
 // least-recently-used and halves may hold copies of each other.
 constexpr std::size_t kCachesToRead = 4;
+constexpr int kMarkRuns = 3;  // of a graph of events alone
 
 class CudaRunnable final : public Runnable {
  public:
@@ -35,10 +37,11 @@ class CudaRunnable final : public Runnable {
         begin_(cuda::make_timing_event()),
         end_(cuda::make_timing_event()) {
     if (options.cold) reserve_cold();
-    if (arena_.bytes() > 0) {
-      STEPMARK_CUDA_CHECK(cudaMemsetAsync(arena_.data(), 0, arena_.bytes(), walk_.origin()));
+    zero_arena();
+    if (options.capture) {
+      execute_first();
+      graph_ = capture(CudaWalk::Bodies::ops);
     }
-    if (options.capture) graph_ = capture(CudaWalk::Bodies::ops);
     device_.wait().for_stream(walk_.origin());
   }
 
@@ -48,22 +51,40 @@ class CudaRunnable final : public Runnable {
   }
 
   void run_traced() override {
-    if (!trace_) trace_ = std::make_unique<CudaTrace>(program_.ops.size());
-    step([this] { walk_.enqueue(CudaWalk::Bodies::ops, trace_.get()); });
-    timeline_ = {.step_ns = step_ns(), .spans = walk_.spans(*trace_, begin_.get())};
+    if (!trace_) prepare_trace();
+    step([this] {
+      traced_graph_ ? launch(traced_graph_) : walk_.enqueue(CudaWalk::Bodies::ops, trace_.get());
+    });
+    timeline_ = {
+        .step_ns = step_ns(), .spans = walk_.spans(*trace_, begin_.get()), .mark_ns = mark_ns_};
     for (const Span& span : timeline_.spans) {
       timeline_.step_ns = std::max(timeline_.step_ns, span.end_ns);
     }
   }
 
-  double run_empty() override {
+  double run_back_to_back(int steps) override {
+    STEPMARK_REQUIRE(steps > 0, "{} steps asked for, at least 1 is needed", steps);
+    step([this, steps] {
+      for (int i = 0; i < steps; ++i) {
+        graph_ ? launch(graph_) : walk_.enqueue(CudaWalk::Bodies::ops);
+      }
+    });
+    timeline_ = {};
+    return static_cast<double>(step_ns()) * 1e-9;
+  }
+
+  EmptyWalk run_empty() override {
     device_.make_current();
     if (graph_ && !empty_graph_) empty_graph_ = capture(CudaWalk::Bodies::markers);
-    const auto begin = std::chrono::steady_clock::now();
-    empty_graph_ ? launch(empty_graph_) : walk_.enqueue(CudaWalk::Bodies::none);
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
-    device_.wait().for_stream(walk_.origin());
-    return spent.count();
+    EmptyWalk empty;
+    step([&] {
+      const auto begin = std::chrono::steady_clock::now();
+      empty_graph_ ? launch(empty_graph_) : walk_.enqueue(CudaWalk::Bodies::none);
+      empty.host_s =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    });
+    if (empty_graph_) empty.graph_s = static_cast<double>(step_ns()) * 1e-9;
+    return empty;
   }
 
   [[nodiscard]] Timeline timeline() const override { return timeline_; }
@@ -93,8 +114,46 @@ class CudaRunnable final : public Runnable {
     STEPMARK_CUDA_CHECK(cudaMemsetAsync(cold_.data(), 0, cold_.bytes(), walk_.origin()));
   }
 
-  cuda::GraphExecOwner capture(CudaWalk::Bodies bodies) {
-    return capture_graph(walk_.origin(), [&] { walk_.enqueue(bodies); });
+  void zero_arena() {
+    if (arena_.bytes() == 0) return;
+    STEPMARK_CUDA_CHECK(cudaMemsetAsync(arena_.data(), 0, arena_.bytes(), walk_.origin()));
+  }
+
+  // Kernels are loaded, plans of libraries become ready and communicators connect when they are
+  // used first: none of it belongs into a capture, or into a step that is timed. What it computed
+  // from zeros is forgotten.
+  void execute_first() {
+    step([this] { walk_.enqueue(CudaWalk::Bodies::ops); });
+    zero_arena();
+  }
+
+  cuda::GraphExecOwner capture(CudaWalk::Bodies bodies, const CudaTrace* trace = nullptr) {
+    return capture_graph(walk_.origin(), [&] { walk_.enqueue(bodies, trace); });
+  }
+
+  // Events in a graph are nodes: a span of nothing has one step from node to node in it, and that
+  // of an op two, which are the graph's and no work of the op.
+  void prepare_trace() {
+    const bool captured = static_cast<bool>(graph_);
+    auto trace = std::make_unique<CudaTrace>(program_.ops.size(), captured);
+    if (captured && !program_.ops.empty()) {
+      mark_ns_ = std::llround(2 * nothing_ns(*trace));
+      traced_graph_ = capture(CudaWalk::Bodies::ops, trace.get());
+    }
+    trace_ = std::move(trace);
+  }
+
+  [[nodiscard]] double nothing_ns(const CudaTrace& trace) {
+    const cuda::GraphExecOwner marks = capture(CudaWalk::Bodies::none, &trace);
+    std::vector<double> lengths_ns;
+    for (int i = 0; i < kMarkRuns; ++i) {
+      step([&] { launch(marks); });
+      lengths_ns.clear();  // the last run counts: the first is slower
+      for (const Span& span : walk_.spans(trace, begin_.get())) {
+        lengths_ns.push_back(static_cast<double>(span.end_ns - span.begin_ns));
+      }
+    }
+    return median(lengths_ns);
   }
 
   void launch(const cuda::GraphExecOwner& graph) const {
@@ -137,8 +196,9 @@ class CudaRunnable final : public Runnable {
   CudaWalk walk_;
   cuda::EventOwner begin_, end_;  // of the step
   std::unique_ptr<CudaTrace> trace_;
+  std::int64_t mark_ns_ = 0;
   Timeline timeline_;
-  cuda::GraphExecOwner graph_, empty_graph_;  // null: launched op by op
+  cuda::GraphExecOwner graph_, traced_graph_, empty_graph_;  // null: launched op by op
 };
 
 class CudaExecutor final : public Executor {

@@ -13,10 +13,10 @@ namespace stepmark {
 // before the comms that they were prepared with, since a comm waits for graphs with its work in
 // them. A Runnable has all its buffers in one zero-filled arena, and its own streams.
 //
-// prepare() with PrepareOptions::capture captures the step there and then: every body is called
-// once, on all ranks alike, and none of it runs, so that no step happens which the caller did not
-// ask for. That takes kernels that are loaded by then (prepare_cuda_environment()) and a
-// communication library that may connect within a thread-local capture, as NCCL may.
+// prepare() with PrepareOptions::capture executes the step once, on the zeros of the arena, and
+// captures it then: every body is called twice, on all ranks alike. What is done at a first use
+// (kernels are loaded, communicators connect) is over by then. The arena is zero again afterwards.
+// Tracing captures a graph more, with events around every op.
 //
 // step_ns is the time between two events around the step on its first stream, to 0.5 us. Failures
 // while enqueueing name the op; failures of the GPU itself, which shows them later, name the step.

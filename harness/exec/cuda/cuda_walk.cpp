@@ -28,7 +28,8 @@ void wait_for(cudaEvent_t event, cudaStream_t stream) {
 
 }  // namespace
 
-CudaTrace::CudaTrace(std::size_t ops) {
+CudaTrace::CudaTrace(std::size_t ops, bool captured)
+    : flags_(captured ? cudaEventRecordExternal : cudaEventRecordDefault) {
   for (std::size_t i = 0; i < ops; ++i) {
     begins_.push_back(cuda::make_timing_event());
     ends_.push_back(cuda::make_timing_event());
@@ -39,6 +40,9 @@ cudaEvent_t CudaTrace::begin(std::int32_t op) const {
 }
 cudaEvent_t CudaTrace::end(std::int32_t op) const {
   return ends_[static_cast<std::size_t>(op)].get();
+}
+void CudaTrace::record(cudaEvent_t event, cudaStream_t stream) const {
+  STEPMARK_CUDA_CHECK(cudaEventRecordWithFlags(event, stream, flags_));
 }
 
 CudaWalk::CudaWalk(CudaDevice& device, const Program& program, const ArenaLayout& layout,
@@ -129,14 +133,14 @@ void CudaWalk::enqueue_op(std::int32_t index, Bodies bodies, const CudaTrace* tr
   cudaStream_t stream = streams_[op.stream];
   const cuda::NvtxRange range(program_.ops[at].label.c_str());
   for (cudaEvent_t event : op.waits) wait_for(event, stream);
-  if (trace != nullptr) record(trace->begin(index), stream);
+  if (trace != nullptr) trace->record_begin(index, stream);
   if (bodies == Bodies::ops) {
     op.body();
   } else if (bodies == Bodies::markers) {
     std::byte* marker = static_cast<std::byte*>(markers_.data()) + op.stream;
     STEPMARK_CUDA_CHECK(cudaMemsetAsync(marker, 0, 1, stream));
   }
-  if (trace != nullptr) record(trace->end(index), stream);
+  if (trace != nullptr) trace->record_end(index, stream);
   if (op.done) record(op.done.get(), stream);
 }
 

@@ -20,11 +20,17 @@ namespace stepmark {
 // Begin and end of each op on the GPU.
 class CudaTrace {
  public:
-  explicit CudaTrace(std::size_t ops);
+  // captured: the events are nodes of a graph, recorded anew in each of its launches.
+  CudaTrace(std::size_t ops, bool captured);
   [[nodiscard]] cudaEvent_t begin(std::int32_t op) const;
   [[nodiscard]] cudaEvent_t end(std::int32_t op) const;
+  void record_begin(std::int32_t op, cudaStream_t stream) const { record(begin(op), stream); }
+  void record_end(std::int32_t op, cudaStream_t stream) const { record(end(op), stream); }
 
  private:
+  void record(cudaEvent_t event, cudaStream_t stream) const;
+
+  unsigned flags_;
   std::vector<cuda::EventOwner> begins_, ends_;
 };
 

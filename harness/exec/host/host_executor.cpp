@@ -64,9 +64,9 @@ class HostRunnable final : public Runnable {
     if (failure_) rethrow_from(place_of(program_, failed_op_), failure_);
   }
 
-  double run_empty() override {
+  EmptyWalk run_empty() override {
     const std::int64_t begin_ns = walk_all(/*bodies=*/false, empty_spans_);
-    return static_cast<double>(steady_ns() - begin_ns) * 1e-9;
+    return {.host_s = static_cast<double>(steady_ns() - begin_ns) * 1e-9};
   }
 
   [[nodiscard]] Timeline timeline() const override {

@@ -200,6 +200,20 @@ TEST_F(ConcurrentTest, SharedGpuIsNoPerformance) {
   EXPECT_FALSE(kernel->run(context).perf_valid);
 }
 
+TEST_F(ConcurrentTest, AnOpIsCheckedOncePerTypeInARun) {
+  OpChecks checks;
+  CaseContext context = bench.context(*control, world);
+  context.op_checks = &checks;
+  const auto kernel = make_kernel_case(small_gemm());
+  const auto detail = [&] { return kernel->run(context).checks.front().detail; };
+  EXPECT_EQ(detail().find("earlier case"), std::string::npos);
+  EXPECT_NE(detail().find("earlier case"), std::string::npos);
+  checks.begin()->second.passed = false;  // what failed has failed for all cases of the op
+  EXPECT_EQ(kernel->run(context).outcome, Outcome::failed);
+  context.op_checks = nullptr;
+  EXPECT_EQ(detail().find("earlier case"), std::string::npos);
+}
+
 TEST_F(ConcurrentTest, KernelsSayWhetherCachesWereEmpty) {
   const auto kernel = make_kernel_case(small_gemm());
   bench.peaks = {.gemm_flops_per_s = 1e30, .copy_bytes_per_s = 1e9};  // memory bound

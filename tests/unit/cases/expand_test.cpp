@@ -103,6 +103,10 @@ TEST(ExpandTest, KernelsAreLimitedByBytesAndWork) {
   EXPECT_EQ(expand(suite_of(entry), 1, {}).cases.size(), 0U);
   entry = {.ops = {OpId::gemm}, .dtypes = {DType::f32}, .max_bytes = 1};
   EXPECT_EQ(expand(suite_of(entry), 1, {}).cases.size(), 0U);
+  entry = {.ops = {OpId::gemm}, .dtypes = {DType::f32}, .min_bytes = 100e6};
+  const std::size_t large = expand(suite_of(entry), 1, {}).cases.size();
+  EXPECT_GT(large, 0U);
+  EXPECT_LT(large, all);
 }
 
 TEST(ExpandTest, WhatLimitsLeaveNothingOfIsRemarked) {

@@ -101,6 +101,10 @@ TEST(BusySecondsTest, CountsTimeInWhichAnyStreamIsAtWork) {
                     {.op = 2, .begin_ns = 50, .end_ns = 100, .wait_ns = 0},
                     {.op = 3, .begin_ns = 60, .end_ns = 70, .wait_ns = 0}};
   EXPECT_NEAR(busy_seconds(timeline), 130e-9, 1e-15);
+  timeline.mark_ns = 10;
+  EXPECT_LT(busy_seconds(timeline), 130e-9) << "what taking spans costs is no work";
+  timeline.mark_ns = 1000;
+  EXPECT_EQ(busy_seconds(timeline), 0.0);
   EXPECT_EQ(busy_seconds({}), 0.0);
 }
 

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <chrono>
+
+#include "core/error.h"
+#include "harness/exec/executor.h"
+
+namespace stepmark {
+
+double Runnable::run_back_to_back(int steps) {
+  STEPMARK_REQUIRE(steps > 0, "{} steps asked for, at least 1 is needed", steps);
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < steps; ++i) run();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+}  // namespace stepmark
