@@ -29,7 +29,7 @@ class Done:
 class Context:
     def __init__(self, name, site, out, deadline, partial):
         self.name, self.site, self.out = name, site, out
-        self.figures = {}
+        self.figures, self.goals = {}, {}
         self._deadline, self._partial, self._commands = deadline, partial, 0
 
     def left_s(self):
@@ -38,7 +38,12 @@ class Context:
     def keep(self, **figures):
         """Kept even when the stage does not come to its end."""
         self.figures.update(figures)
-        outcome_to_file(Outcome(None, "", self.figures), self._partial)
+        outcome_to_file(Outcome(None, "", self.figures, self.goals), self._partial)
+
+    def reach(self, key, met, figure):
+        """A goal of the stage was come to; kept likewise."""
+        self.goals[key] = [met, figure]
+        self.keep()
 
     def path(self, name):
         """Of a file for this stage's own use."""
@@ -81,6 +86,8 @@ class Context:
         command = [*self.site.stepmark, "run", *arguments, "--backend", self.site.backend,
                    "--json", "--out", journal]
         journal.unlink(missing_ok=True)
+        if self.site.shares_gpu(ranks):
+            command.append("--share-gpu")
         if ranks > 1:
             command = [*self.site.mpirun, "--oversubscribe", "--bind-to", "none", "-np", ranks, *command]
         done = self.run(command, timeout_s, env)

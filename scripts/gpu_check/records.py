@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading stepmark's records (docs/file-formats.md)."""
+import json
 
 
 def median_s(record):
@@ -45,3 +46,26 @@ def op_shape(record):
         except ValueError:
             continue
     return shape
+
+
+def case_ids(text):
+    """Of `stepmark list cases --json`."""
+    try:
+        return [case["case"] for case in json.loads(text)]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def dims_of(case_id):
+    """{"m": 8192, "trans_b": 1, ...} of "kernel/gemm/bf16/m8192,trans_b1", for names of `known`."""
+    dims = {}
+    for word in case_id.rpartition("/")[2].split(","):
+        name = next((name for name in DIMS if word.startswith(name) and word[len(name):].isdigit()), None)
+        if name:
+            dims[name] = int(word[len(name):])
+    return dims
+
+
+# Of products and attention; a longer name before one that it begins with.
+DIMS = ("trans_a", "trans_b", "accumulate", "out_f32", "batch", "seq", "heads", "kv_heads", "head_dim", "bias",
+        "m", "n", "k")

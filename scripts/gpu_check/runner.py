@@ -6,28 +6,41 @@ import sys
 import time
 import traceback
 
-from gpu_check import processes
+from gpu_check import processes, shares
 from gpu_check.context import Context
-from gpu_check.stage import (FAIL, NOT_RUN, PASS, SKIPPED, TIMEOUT, Outcome, Result,
+from gpu_check.stage import (FAIL, NOT_RUN, PASS, SKIPPED, TIMEOUT, Outcome, Result, judged_goals,
                              outcome_from_file, outcome_to_file)
 
 POLL_S = 0.05
-# After the end of the stages: ending the last one's processes, writing the table.
+# Until a stage's processes are ended, and after the last one: writing the table.
+GRACE_S = 3.0
 RESERVE_S = 5.0
 
 
+def reserve_s(total_s):
+    return min(RESERVE_S, total_s / 10)
+
+
 def run_all(stages, site, out, total_s, report=print):
-    """Results in the order of the stages; never takes longer than total_s."""
-    end = time.monotonic() + total_s - min(RESERVE_S, total_s / 10)
-    results = []
-    for index, stage in enumerate(stages):
+    """Results in the order of the stages; never takes longer than total_s. What a stage leaves of
+    its time is shared out among those behind it."""
+    end = time.monotonic() + total_s - reserve_s(total_s)
+    taking_part = shares.chosen(stages, total_s - reserve_s(total_s))
+    results, open_ones = [], list(taking_part)
+    for stage in stages:
+        if stage not in taking_part:
+            reason = f"not in {total_s / 60:g} minutes: needs {stage.least_s:.0f} s"
+            results.append(_result(stage, site, NOT_RUN, reason))
+            report(f"{stage.name}: {reason}")
+            continue
         left = end - time.monotonic()
-        later = sum(other.least_s for other in stages[index + 1:])
-        limit = min(stage.limit_s, left, max(left - later, stage.least_s))
-        if left < stage.least_s / 2:
-            results.append(Result(stage.name, NOT_RUN, "out of time", stage.wanted, 0.0, {}))
+        limit = shares.limits(open_ones, max(left, 0.0))[0]
+        open_ones.remove(stage)
+        if limit < stage.least_s / 2:
+            results.append(_result(stage, site, NOT_RUN, "out of time"))
         else:
-            report(f"{stage.name}: {stage.title} (at most {limit:.0f} s)")
+            report(f"{stage.name}: {stage.title} (at most {limit:.0f} s, "
+                   f"{100 * limit / total_s:.0f} % of the time)")
             results.append(run_one(stage, site, out, limit))
         last = results[-1]
         report(f"{stage.name}: {last.result}, {last.figure} ({last.seconds:.0f} s)")
@@ -40,27 +53,33 @@ def run_one(stage, site, out, limit_s):
     for file in (answer, partial):
         file.unlink(missing_ok=True)
     begin = time.monotonic()
+    # Ending processes is within the limit, too.
+    deadline = begin + limit_s - min(GRACE_S, limit_s / 10)
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        _stage_process(stage, site, out, begin + limit_s, answer, partial)
-    status = _wait(pid, begin + limit_s)
+        _stage_process(stage, site, out, deadline, answer, partial)
+    status = _wait(pid, deadline)
+    over = status is None
     processes.end_session(pid)  # also of a stage that ended and left something running
-    if status is None:
+    if over:
         status = _wait(pid, time.monotonic() + 1)
     seconds = time.monotonic() - begin
     outcome = outcome_from_file(answer)
     if outcome is None:
         so_far = outcome_from_file(partial)
-        figures = so_far.figures if so_far else {}
-        if seconds >= limit_s:
-            return Result(stage.name, TIMEOUT, f"no end within {limit_s:.0f} s", stage.wanted, seconds,
-                          figures)
-        return Result(stage.name, FAIL, f"ended without a result ({_words(status)})", stage.wanted,
-                      seconds, figures)
+        result = TIMEOUT if over else FAIL
+        words = f"no end within {limit_s:.0f} s" if over else f"ended without a result ({_words(status)})"
+        return _result(stage, site, result, words, seconds, limit_s, so_far)
     result = {True: PASS, False: FAIL, None: SKIPPED}[outcome.passed]
-    return Result(stage.name, result, outcome.figure, stage.wanted, seconds, outcome.figures)
+    return _result(stage, site, result, outcome.figure, seconds, limit_s, outcome)
+
+
+def _result(stage, site, result, figure, seconds=0.0, limit_s=0.0, outcome=None):
+    goals = judged_goals(stage, result, figure, outcome.goals if outcome else {}, site.rehearsal)
+    return Result(stage.name, result, figure, stage.wanted, seconds, outcome.figures if outcome else {},
+                  limit_s, goals)
 
 
 def _wait(pid, until):
@@ -98,6 +117,7 @@ def _stage_process(stage, site, out, deadline, answer, partial):
             words = str(error).splitlines() or [type(error).__name__]
             outcome = Outcome(False, words[0][:200], context.figures)
         if isinstance(outcome, Outcome):
+            outcome.goals = {**context.goals, **outcome.goals}
             outcome_to_file(outcome, answer)
         sys.stdout.flush()
         sys.stderr.flush()

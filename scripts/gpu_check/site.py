@@ -16,7 +16,7 @@ class Site:
     root: pathlib.Path  # repository or bundle
     bundle: typing.Optional[dict]  # its manifest
     build: pathlib.Path  # the repository's build folder
-    backend: str  # "cuda", or "host" in a rehearsal
+    backend: str  # "cuda", or "host" in a rehearsal without the emulated GPU
     rehearsal: bool
     env: dict  # what commands get on top of this process's environment
     python: typing.Optional[str] = None  # a Python with PyTorch
@@ -26,7 +26,8 @@ class Site:
         if self.bundle:
             return self.root / "bin" / name
         if name == "stepmark":
-            return self.build / "bin" / "stepmark"
+            emulated = self.build / EMULATED
+            return emulated if self.rehearsal and emulated.exists() else self.build / "bin" / "stepmark"
         found = sorted(path for path in self.build.rglob(name) if os.access(path, os.X_OK))
         return found[0] if found else self.build / name
 
@@ -47,12 +48,21 @@ class Site:
     def mpirun(self):
         return [self.root / "bin" / "mpirun"] if self.bundle else ["mpirun"]
 
+    def shares_gpu(self, ranks):
+        """Several ranks have one GPU here, emulated or not."""
+        return self.backend == "cuda" and ranks > 1
+
     def script(self, name):
         return self.root / "scripts" / "reference" / name
 
+    def _data(self):
+        return self.root / ("share/stepmark" if self.bundle else "cluster-configs")
+
     def suite(self, name):
-        folder = "share/stepmark" if self.bundle else "cluster-configs"
-        return self.root / folder / "suites" / f"{name}.yaml"
+        return self._data() / "suites" / f"{name}.yaml"
+
+    def workload_file(self, name):
+        return self._data() / "workloads" / f"{name}.yaml"
 
     def gpu_tests(self):
         """Name, command, environment and seconds of each test of label gpu."""
@@ -62,7 +72,11 @@ class Site:
             return [{**test, "command": [here(word) for word in test["command"]],
                      "environment": [here(item) for item in test["environment"]]}
                     for test in self.bundle["gpu_tests"]]
-        done = subprocess.run(["ctest", "--test-dir", self.build, "-L", "gpu",
+        return self.tests_of("gpu")
+
+    def tests_of(self, label):
+        """Those that the build has, built or not."""
+        done = subprocess.run(["ctest", "--test-dir", self.build, "-L", f"^{label}$",
                                "--show-only=json-v1"], capture_output=True, text=True, check=False)
         tests = []
         for test in json.loads(done.stdout or "{}").get("tests", []):
@@ -73,14 +87,23 @@ class Site:
         return tests
 
 
+# Of a build with CUDA: the command line on an emulated GPU, and the libraries of one.
+EMULATED = pathlib.Path("tests", "emulation", "stepmark_emulated")
+EMULATED_LIBRARIES = {"STEPMARK_CUBLASLT_LIBRARY": "libcublasLt_emulated.so",
+                      "STEPMARK_NCCL_LIBRARY": "libnccl_emulated.so",
+                      "STEPMARK_NVML_LIBRARY": "libnvidia-ml_emulated.so"}
+
+
 def find(root, rehearsal):
     manifest = root / "bundle.json"
     bundle = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else None
     as_root = os.geteuid() == 0
     env = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"} if as_root else {}
-    build = root / "build" / ("host-release" if rehearsal else "cuda")
-    site = Site(root=root, bundle=bundle, build=build, backend="host" if rehearsal else "cuda",
+    site = Site(root=root, bundle=bundle, build=root / "build" / "cuda", backend="cuda",
                 rehearsal=rehearsal, env=env)
+    if rehearsal:
+        rehearse_on(site)
+        return site
     site.python = python_with_torch()
     if not bundle:
         # As the bundle's launchers do: the toolkit first, then the packages beside PyTorch.
@@ -90,6 +113,26 @@ def find(root, rehearsal):
             env["LD_LIBRARY_PATH"] = ":".join(
                 folders + [p for p in [os.environ.get("LD_LIBRARY_PATH")] if p])
     return site
+
+
+def rehearse_on(site):
+    """The emulated GPU of a build with CUDA, where there is one; else the host backend.
+    STEPMARK_BUILD names the build."""
+    site.python = python_with_torch()
+    builds = [pathlib.Path(os.environ["STEPMARK_BUILD"])] if "STEPMARK_BUILD" in os.environ else [
+        site.root / "build" / "cuda", site.root / "build" / "host-release"]
+    emulated = next((build for build in builds if (build / EMULATED).exists()), None)
+    site.build = emulated or builds[-1]
+    site.backend = "cuda" if emulated else "host"
+    site.env["OMP_NUM_THREADS"] = "1"
+    if not emulated:
+        return
+    # One GPU, which has a name that is known.
+    site.env.update(STEPMARK_EMULATED_DEVICES="1", STEPMARK_EMULATED_GPU="NVIDIA H100 80GB HBM3",
+                    STEPMARK_EMULATED_GPU_MIB="81559", STEPMARK_ATTENTION="own")
+    for variable, pattern in EMULATED_LIBRARIES.items():
+        found = sorted((emulated / "tests").rglob(pattern))
+        site.env[variable] = str(found[0]) if found else "/nonexistent"
 
 
 def python_with_torch():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The workloads' models in PyTorch, with torch.nn.functional: GPT-2 (Radford et al. 2019, tied head)
 and Llama (arXiv 2407.21783: RMSNorm, rotary positions, grouped heads, SwiGLU)."""
+import contextlib
 import math
 
 import torch
@@ -40,7 +41,13 @@ def loss_of(logits, targets):
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
 
 
+def narrowed(x, dtype):
+    return x if dtype is None else x.to(dtype)
+
+
 class Gpt2(torch.nn.Module):
+    residual = None  # dtype of the sums between blocks; None: that of the embedding
+
     def __init__(self, dims, seq):
         super().__init__()
         hidden, vocab, ffn = dims["hidden"], dims["vocab"], dims["ffn"]
@@ -58,7 +65,7 @@ class Gpt2(torch.nn.Module):
         self.seq = seq
 
     def forward(self, tokens, targets):
-        x = self.wte(tokens) + self.wpe[: self.seq]
+        x = narrowed(self.wte(tokens) + self.wpe[: self.seq], self.residual)
         for block in self.blocks:
             qkv = block["qkv"](block["norm1"](x))
             batch, seq, _ = qkv.shape
@@ -80,6 +87,8 @@ class Rms(torch.nn.Module):
 
 
 class Llama(torch.nn.Module):
+    residual = None
+
     def __init__(self, dims, seq):
         super().__init__()
         hidden, vocab, ffn = dims["hidden"], dims["vocab"], dims["ffn"]
@@ -118,7 +127,7 @@ class Llama(torch.nn.Module):
         return torch.cat((low * cos - high * sin, high * cos + low * sin), dim=-1)
 
     def forward(self, tokens, targets):
-        x = self.embedding(tokens)
+        x = narrowed(self.embedding(tokens), self.residual)
         for block in self.blocks:
             qkv = block["qkv"](block["norm1"](x))
             batch, seq, _ = qkv.shape
@@ -131,8 +140,18 @@ class Llama(torch.nn.Module):
         return loss_of(self.head(self.norm(x)), targets)
 
 
-def model_of(dims, seq):
+def model_of(dims, seq, device="cpu", residual=None):
+    """The model on `device`, made there where this PyTorch can: billions of parameters take minutes on
+    a CPU. `residual`: dtype of the sums between blocks."""
     families = {"gpt2": Gpt2, "llama": Llama}
     if dims.get("family") not in families:
         raise ValueError(f"no PyTorch model of family {dims.get('family')}")
-    return families[dims["family"]](dims, seq)
+    with made_on(device):
+        model = families[dims["family"]](dims, seq)
+    model.residual = residual
+    return model.to(device)
+
+
+def made_on(device):
+    device = torch.device(device)
+    return device if hasattr(device, "__enter__") else contextlib.nullcontext()  # from 2.0 on

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from gpu_check import processes
+from gpu_check import processes, rehearsal
 from gpu_check.context import StageError, records_of
 from gpu_check.stage import Outcome
 
@@ -17,12 +17,12 @@ START_S, END_S = 40, 25
 def run(context):
     journal, errors = context.path("death.smk"), context.path("death.err")
     journal.unlink(missing_ok=True)
-    suite = "quick" if context.site.rehearsal else "gpu-ranks"
+    suite = rehearsal.suite(context, "death" if context.site.rehearsal else "gpu-ranks")
     command = [*context.site.mpirun, "--oversubscribe", "--bind-to", "none", "-np", 2,
-               *context.site.stepmark, "run", "--suite", context.site.suite(suite),
+               *context.site.stepmark, "run", "--suite", suite,
                "--backend", context.site.backend, "--only", "collective/", "--precision", "0.01%",
                "--budget", "40s", "--out", journal]  # many short cases
-    if not context.site.rehearsal:
+    if context.site.shares_gpu(2):
         command.append("--share-gpu")
     with open(errors, "w", encoding="utf-8") as file:
         process = context.start(command, stdout=subprocess.DEVNULL, stderr=file)

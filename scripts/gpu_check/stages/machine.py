@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the figures were taken on."""
+"""What the figures were taken on, and whether it is fit for that."""
+import json
 import os
 import platform
 import time
@@ -21,8 +22,9 @@ def run(context):
         if done.code == 0 and len(words) >= 2:
             facts.update(pytorch=words[0], pytorch_cuda=words[1])
     context.keep(**facts)
+    broken = doctor(context, facts)
     if context.site.rehearsal:
-        return Outcome(True, "rehearsal without GPU", facts)
+        return Outcome(not broken, broken or f"rehearsal without a GPU, backend {context.site.backend}", facts)
     done = context.run(["nvidia-smi", f"--query-gpu={','.join(QUERY)}", "--format=csv,noheader,nounits"])
     lines = [line for line in done.out.splitlines() if line.strip()]
     if done.code != 0 or not lines:
@@ -30,7 +32,21 @@ def run(context):
     gpus = [dict(zip(QUERY, (item.strip() for item in line.split(",")))) for line in lines]
     facts["gpus"] = gpus
     first = gpus[0]
-    return Outcome(True, f"{len(gpus)} x {first['name']}, driver {first['driver_version']}", facts)
+    return Outcome(not broken, broken or f"{len(gpus)} x {first['name']}, driver {first['driver_version']}",
+                   facts)
+
+
+def doctor(context, facts):
+    """What `stepmark doctor` finds broken; its findings become facts."""
+    done = context.run([*context.site.stepmark, "doctor", "--json"])
+    try:
+        findings = json.loads(done.out)
+    except ValueError as error:
+        raise StageError(f"doctor: {done.last_words()}") from error
+    facts["doctor"] = {f["what"]: f["found"] for f in findings}
+    facts["warnings"] = [f["what"] for f in findings if f["health"] == "warning"]
+    context.keep(**facts)
+    return "; ".join(f"{f['what']}: {f['found']}" for f in findings if f["health"] == "BROKEN")
 
 
 TORCH = "import torch; print(torch.__version__, torch.version.cuda)"
