@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/device_traits.h"
+
 namespace stepmark {
 
 // Work of a stream. On the host it does the work; on CUDA it enqueues it. Throwing is allowed: the
@@ -61,6 +63,7 @@ class Device {
  public:
   virtual ~Device() = default;
   [[nodiscard]] virtual std::string_view backend() const = 0;  // "host", "cuda"
+  [[nodiscard]] virtual DeviceTraits traits() const = 0;
   [[nodiscard]] virtual Memory allocate(std::size_t bytes) = 0;
   // The name says what the stream is for: "compute..." gets the compute threads of the host, and a
   // name that ends in "-high" the device's highest priority, where the device has priorities.

@@ -19,6 +19,7 @@
 #include "harness/cases/step_check.h"
 #include "harness/cases/step_split.h"
 #include "harness/exec/trace.h"
+#include "harness/program/padding.h"
 #include "harness/program/validate_step.h"
 #include "results/record/json_text.h"
 
@@ -47,9 +48,12 @@ class StepCase final : public Case {
 
   [[nodiscard]] Record run(CaseContext& context) override {
     Record record;
-    const Program program = step_program(model_, plan_, context.control.rank());
+    const DeviceTraits traits = context.executor.device().traits();
+    const Program program = step_program(model_, plan_, context.control.rank(), traits);
+    const Padding padding = padding_of(model_, plan_, program, traits);
     describe(record, context, program);
-    if (context.control.rank() == 0) static_cast<void>(validate_step(model_, plan_));
+    describe(record, context, padding);
+    if (context.control.rank() == 0) static_cast<void>(validate_step(model_, plan_, traits));
     const std::int64_t needed = memory_bytes(program) * context.control.local_size();
     const bool fits = context.memory_limit_bytes == 0 || needed <= context.memory_limit_bytes;
     if (!all_ranks(context.control, fits)) {
@@ -70,6 +74,8 @@ class StepCase final : public Case {
     StepState state(*runnable, context.executor.device(), model_, plan_, context.seed);
     state.initialise_fresh();
     if (!check_first_step(record, context, *runnable, state, needed)) return record;
+    const bool pads = traits.dimension_multiple > 1;
+    if (pads && !check_padding(record, context, "padding", state)) return record;
     if (!context.verify_only) measure_overhead(record, context, *runnable);
 
     std::vector<Timeline> timelines;
@@ -81,6 +87,7 @@ class StepCase final : public Case {
     add_power_cap(record, context.reference);
     add_check(record, "loss after timing", all_ranks(context.control, std::isfinite(state.loss())),
               number_text("{:.4f}", state.loss()));
+    if (pads) check_padding(record, context, "padding after timing", state);
     if (context.verify_only) return record;
     std::vector<Timeline> sampled;
     for (const int call : calls)
@@ -93,8 +100,6 @@ class StepCase final : public Case {
  private:
   void describe(Record& record, const CaseContext& context, const Program& program) const {
     const int ranks = context.control.size();
-    double flops = 0;
-    for (const Op& op : program.ops) flops += op.kernel ? flops_of(*op.kernel) : 0.0;
     record.texts.emplace_back("title", id_.substr(id_.find('/') + 1));
     record.texts.emplace_back("workload", workload_);
     record.texts.emplace_back("plan", to_text(plan_));
@@ -108,7 +113,6 @@ class StepCase final : public Case {
     add("tokens_per_step", tokens);
     add("model_flops_per_step", tokens * model_.model_flops_per_token(plan_.seq));
     add("model_flops_causal_per_step", tokens * model_.causal_model_flops_per_token(plan_.seq));
-    add("hardware_flops_per_step", flops * ranks);
     add("parameters", static_cast<double>(model_.parameters()));
     add("memory_bytes_per_rank", static_cast<double>(memory_bytes(program)));
     add_peak_reference(record, context.reference, plan_.precision);
@@ -124,6 +128,30 @@ class StepCase final : public Case {
     }
   }
 
+  // The step is counted by the model's own FLOPs and parameters; what padding adds is named beside.
+  static void describe(Record& record, const CaseContext& context, const Padding& padding) {
+    const double ranks = context.control.size();
+    record.numbers.emplace_back("hardware_flops_per_step", padding.model_kernel_flops * ranks);
+    if (!padding.unaligned.empty()) {
+      record.labels.push_back("misaligned rows in products: " + to_text(padding.unaligned));
+    }
+    if (padding.dims.empty()) return;
+    record.texts.emplace_back("padding", to_text(padding.dims));
+    record.numbers.emplace_back("padding_flops_per_step", padding.flops * ranks);
+    record.numbers.emplace_back("padding_bytes_per_rank",
+                                static_cast<double>(padding.memory_bytes));
+    record.numbers.emplace_back("padding_parameters_per_rank",
+                                static_cast<double>(padding.parameters));
+  }
+
+  static bool check_padding(Record& record, CaseContext& context, const char* name,
+                            const StepState& state) {
+    const double largest = largest_padding(context, state);
+    return add_check(
+        record, name, largest == 0,
+        fmt::format("largest parameter, gradient or moment {:g}, expected 0", largest));
+  }
+
   // The most layers whose memory fits, 0 when not even one does.
   [[nodiscard]] std::int64_t fitting_layers(const CaseContext& context) const {
     Model slice = model_;
@@ -132,7 +160,8 @@ class StepCase final : public Case {
     while (too_many - fits > 1) {  // memory grows with layers
       slice.layers = (fits + too_many) / 2;
       const std::int64_t bytes =
-          memory_bytes(step_program(slice, plan_, 0)) * context.control.local_size();
+          memory_bytes(step_program(slice, plan_, 0, context.executor.device().traits())) *
+          context.control.local_size();
       (bytes <= context.memory_limit_bytes ? fits : too_many) = slice.layers;
     }
     return fits;

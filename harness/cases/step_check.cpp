@@ -23,19 +23,21 @@ Plan one_rank(Plan plan) {
   return plan;
 }
 
-// Gradients of the one-rank program, flat in the layout of tp = 1, with the loss as last element.
-std::vector<float> reference_gradients(CaseContext& context, const Model& model, const Plan& plan) {
-  const Program program = step_program(model, plan, 0);
+// Gradients of the one-rank program, flat in the layout `whole` of tp = 1 without padding, with the
+// loss as last element.
+std::vector<float> reference_gradients(CaseContext& context, const Model& model, const Plan& plan,
+                                       const ParamLayout& whole) {
+  const Program program = step_program(model, plan, 0, context.executor.device().traits());
   const auto self = context.world.alone();
   const auto comms = make_comm_set(*self, program);
   const auto runnable = context.executor.prepare(program, *comms);
   StepState state(*runnable, context.executor.device(), model, plan, context.seed);
   state.initialise_fresh();
   runnable->run();
-  std::vector<float> flat(static_cast<std::size_t>(state.layout().elements()) + 1, 0.0F);
+  std::vector<float> flat(static_cast<std::size_t>(whole.elements()) + 1, 0.0F);
   for (const Param& param : state.layout().params()) {
     const std::vector<float> values = state.grad_values(param);
-    std::copy(values.begin(), values.end(), flat.begin() + param.offset);
+    std::copy(values.begin(), values.end(), flat.begin() + whole.find(param.name).offset);
   }
   flat.back() = static_cast<float>(state.loss());
   return flat;
@@ -62,11 +64,20 @@ double shard_error(const std::vector<float>& shard, const Param& param, const fl
 
 }  // namespace
 
+double largest_padding(CaseContext& context, const StepState& state) {
+  double largest = 0;
+  for (const Param& param : state.layout().params()) {
+    largest = std::max(largest, state.largest_padding(param));
+  }
+  return max_over_ranks(context.control, largest);
+}
+
 StepAgreement compare_with_one_rank(CaseContext& context, const Model& model, const Plan& plan,
                                     const StepState& state, std::int64_t allocated_bytes) {
   StepAgreement result{.tolerance = tolerance_for(plan.precision)};
   const Plan alone = one_rank(plan);
-  const std::int64_t reference_bytes = memory_bytes(step_program(model, alone, 0));
+  const DeviceTraits traits = context.executor.device().traits();
+  const std::int64_t reference_bytes = memory_bytes(step_program(model, alone, 0, traits));
   const ParamLayout whole(model, alone, 0);
   const std::int64_t flat_bytes = (whole.elements() + 1) * static_cast<std::int64_t>(sizeof(float));
   const std::int64_t needed =
@@ -79,7 +90,7 @@ StepAgreement compare_with_one_rank(CaseContext& context, const Model& model, co
   }
   std::vector<float> flat;
   if (context.control.rank() == 0) {
-    flat = reference_gradients(context, model, alone);
+    flat = reference_gradients(context, model, alone, whole);
   } else {
     flat.resize(static_cast<std::size_t>(whole.elements()) + 1);
   }

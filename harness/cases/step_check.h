@@ -25,4 +25,8 @@ struct StepAgreement {
                                                   const Plan& plan, const StepState& state,
                                                   std::int64_t allocated_bytes);
 
+// What padding holds in parameters, gradients and optimizer state, largest absolute value over
+// ranks: 0, or padding has taken part in the step. Collective over the world.
+[[nodiscard]] double largest_padding(CaseContext& context, const StepState& state);
+
 }  // namespace stepmark

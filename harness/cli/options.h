@@ -47,6 +47,7 @@ struct PlanOptions {
   std::string workload;
   std::string plan;
   std::string cluster;
+  std::string backend = "auto";  // the cluster's; without one, what `run` would take here
   int ranks = 1;
   int program_of = -1;  // rank whose program is printed; -1: none
   bool json = false;

@@ -211,6 +211,10 @@ struct Parser {
         ->check(whole(1, kMaxRanks))
         ->capture_default_str();
     cmd->add_option("--cluster", plan.cluster, "Shipped cluster or .yaml file: does it fit?");
+    cmd->add_option("--backend", plan.backend,
+                    "Whose padding: auto (the cluster's, else what run takes here), host or cuda")
+        ->check(CLI::IsMember({"auto", "host", "cuda"}))
+        ->capture_default_str();
     cmd->add_option("--program", plan.program_of, "Print the program of this rank as text")
         ->check(whole(0, kMaxRanks - 1));
     cmd->add_flag("--json", plan.json, "Print JSON");

@@ -8,11 +8,14 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/error.h"
 #include "core/output.h"
 #include "core/units.h"
+#include "harness/cli/backends.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/data_files.h"
 #include "harness/program/memory_lever.h"
+#include "harness/program/padding.h"
 #include "harness/program/step.h"
 #include "harness/program/text.h"
 #include "harness/program/validate_step.h"
@@ -42,17 +45,13 @@ std::map<std::string, AxisTraffic> traffic_of(const Program& program) {
   return result;
 }
 
-double kernel_flops(const Program& program) {
-  double flops = 0;
-  for (const Op& op : program.ops) flops += op.kernel ? flops_of(*op.kernel) : 0.0;
-  return flops;
-}
-
 struct Facts {
   Workload workload;
   Plan plan;
   Model model;
+  DeviceTraits traits;
   Program program;  // of rank 0
+  Padding padding;  // the same
   std::optional<Cluster> cluster;
   StepValidation validation;
 };
@@ -71,7 +70,7 @@ double causal_model_flops(const Facts& facts) {
 std::optional<MemoryLever> lever_of(const Facts& facts, std::int64_t available) {
   const std::int64_t tp_limit = std::max<std::int64_t>(facts.cluster->scale_up_domain, 1);
   return memory_lever(facts.workload.model, facts.plan, available, tp_limit, [&](const Plan& plan) {
-    return step_memory_bytes(facts.workload.model, plan);
+    return step_memory_bytes(facts.workload.model, plan, facts.traits);
   });
 }
 
@@ -121,6 +120,45 @@ nlohmann::json fit_json(const Facts& facts) {
   return fit;
 }
 
+nlohmann::json dims_json(const std::vector<PaddedDim>& dims) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const PaddedDim& dim : dims) {
+    json.push_back({{"name", dim.name}, {"width", dim.width}, {"stored", dim.stored}});
+  }
+  return json;
+}
+
+nlohmann::json padding_json(const Facts& facts) {
+  const Padding& padding = facts.padding;
+  return {{"multiple", facts.traits.dimension_multiple},
+          {"dims", dims_json(padding.dims)},
+          {"parameters_per_rank", padding.parameters},
+          {"memory_bytes_per_rank", padding.memory_bytes},
+          {"flops_per_rank", padding.flops},
+          {"flops_share", padding.flops_share()},
+          {"misaligned", dims_json(padding.unaligned)}};
+}
+
+std::string padding_text(const Facts& facts) {
+  const Padding& padding = facts.padding;
+  std::string text;
+  if (!padding.dims.empty()) {
+    text += fmt::format(
+        "padding for aligned products: {} per rank; {} parameters, {} per rank, {:.2f} % of the "
+        "kernels' FLOPs\n",
+        to_text(padding.dims), padding.parameters,
+        format_bytes(static_cast<double>(padding.memory_bytes)), 100 * padding.flops_share());
+  } else if (facts.traits.dimension_multiple > 1) {
+    text += fmt::format("no padding: dims are multiples of {}\n", facts.traits.dimension_multiple);
+  }
+  if (!padding.unaligned.empty()) {
+    text += fmt::format(
+        "MISALIGNED: rows of {} per rank are no multiple of {} bytes; their products are slow\n",
+        to_text(padding.unaligned), facts.traits.row_bytes);
+  }
+  return text;
+}
+
 constexpr std::array kKinds{BufferKind::param,      BufferKind::grad,      BufferKind::optimizer,
                             BufferKind::activation, BufferKind::workspace, BufferKind::input,
                             BufferKind::scalar};
@@ -141,7 +179,8 @@ nlohmann::json to_json(const Facts& facts) {
                       {"tokens_per_step", facts.plan.tokens_per_step()},
                       {"model_flops_per_step", model_flops(facts)},
                       {"model_flops_causal_per_step", causal_model_flops(facts)},
-                      {"kernel_flops_per_rank", kernel_flops(facts.program)},
+                      {"kernel_flops_per_rank", facts.padding.model_kernel_flops},
+                      {"padding", padding_json(facts)},
                       {"memory_bytes_per_rank", memory},
                       {"communication", traffic},
                       {"ops_per_rank", facts.program.ops.size()},
@@ -185,6 +224,7 @@ std::string to_table(const Facts& facts) {
   const auto total = static_cast<double>(memory_bytes(facts.program));
   memory.add({"total", format_bytes(total)});
   text += memory.text();
+  text += padding_text(facts);
   if (facts.cluster) text += fit_text(facts);
   const auto traffic = traffic_of(facts.program);
   if (traffic.empty()) {
@@ -210,6 +250,15 @@ std::string to_table(const Facts& facts) {
   return text;
 }
 
+// The cluster's accelerators, else what `run` would take here, unless the user says otherwise.
+DeviceTraits traits_of(const PlanOptions& options, const std::optional<Cluster>& cluster) {
+  if (options.backend == "auto" && cluster) return traits_of(*cluster);
+  const auto traits = traits_of_backend(options.backend == "auto" ? resolve_backend(options.backend)
+                                                                  : options.backend);
+  STEPMARK_REQUIRE(traits, "--backend: there is no '{}'; there are host and cuda", options.backend);
+  return *traits;
+}
+
 }  // namespace
 
 ExitCode plan_command(const PlanOptions& options) {
@@ -220,15 +269,18 @@ ExitCode plan_command(const PlanOptions& options) {
   facts.model = sliced(facts.workload.model, facts.plan);
   if (!options.cluster.empty())
     facts.cluster = read_cluster(find_file("clusters", options.cluster));
+  facts.traits = traits_of(options, facts.cluster);
   STEPMARK_REQUIRE(options.program_of < options.ranks, "--program {}: there are ranks 0 to {}",
                    options.program_of, options.ranks - 1);
   if (options.program_of >= 0) {
-    const std::string text = to_text(step_program(facts.model, facts.plan, options.program_of));
+    const std::string text =
+        to_text(step_program(facts.model, facts.plan, options.program_of, facts.traits));
     write_stdout(text);
     return ExitCode::kOk;
   }
-  facts.program = step_program(facts.model, facts.plan, 0);
-  facts.validation = validate_step(facts.model, facts.plan);
+  facts.program = step_program(facts.model, facts.plan, 0, facts.traits);
+  facts.padding = padding_of(facts.model, facts.plan, facts.program, facts.traits);
+  facts.validation = validate_step(facts.model, facts.plan, facts.traits);
   const std::string text =
       options.json ? json_text(to_json(facts), {.indent = 2}) + "\n" : to_table(facts);
   write_stdout(text);

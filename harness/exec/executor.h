@@ -104,8 +104,11 @@ class Executor {
 
 // Streams are worker threads. Kernels get `compute_threads` OpenMP threads on streams whose name
 // begins with "compute", and 1 on others. The device must outlive the executor and its Runnables.
-// A Runnable has all its buffers in one arena, zero-filled, and its own streams.
-[[nodiscard]] std::unique_ptr<Device> make_host_device(int compute_threads);
+// A Runnable has all its buffers in one arena, zero-filled, and its own streams. Other `traits`
+// than the host's make it ask for padding as another device would: the kernels are indifferent to
+// it.
+[[nodiscard]] std::unique_ptr<Device> make_host_device(int compute_threads,
+                                                       const DeviceTraits& traits = kHostTraits);
 [[nodiscard]] std::unique_ptr<Executor> make_host_executor(Device& host_device);
 
 // Every op has exactly one of kernel and comm, a stream that exists, earlier ops as dependencies,

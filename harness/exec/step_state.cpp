@@ -2,6 +2,7 @@
 #include "harness/exec/step_state.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <span>
 
@@ -17,14 +18,42 @@ std::byte* at(void* data, DType dtype, std::int64_t offset) {
   return static_cast<std::byte*>(data) + static_cast<std::size_t>(offset) * size_of(dtype);
 }
 
-// Index in the whole parameter of each local row.
+constexpr std::int64_t kPadding = -1;
+
+// Index in the whole parameter of each stored row, or kPadding.
 std::vector<std::int64_t> global_rows(const Param& param) {
   std::vector<std::int64_t> rows;
-  rows.reserve(static_cast<std::size_t>(param.local_rows()));
+  rows.reserve(static_cast<std::size_t>(param.stored_rows()));
   for (const RowRange& range : param.rows) {
     for (std::int64_t i = 0; i < range.count; ++i) rows.push_back(range.begin + i);
+    rows.insert(rows.end(), static_cast<std::size_t>(range.padding), kPadding);
   }
   return rows;
+}
+
+// Moves what is no padding to the front and drops the rest.
+void drop_padding(const Param& param, std::vector<float>& stored) {
+  if (param.stored_elements() == param.elements()) return;
+  auto to = stored.begin();
+  auto from = stored.cbegin();
+  for (const std::int64_t row : global_rows(param)) {
+    if (row != kPadding) to = std::copy_n(from, param.cols, to);
+    from += param.stored_cols();
+  }
+  stored.erase(to, stored.end());
+}
+
+double largest_of_padding(const Param& param, const std::vector<float>& stored) {
+  double largest = 0;
+  const std::vector<std::int64_t> rows = global_rows(param);
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(i);
+    const bool real = rows[static_cast<std::size_t>(at / param.stored_cols())] != kPadding &&
+                      at % param.stored_cols() < param.cols;
+    if (!real)
+      largest = std::isnan(stored[i]) ? HUGE_VAL : std::max(largest, std::abs(double{stored[i]}));
+  }
+  return largest;
 }
 
 }  // namespace
@@ -37,12 +66,14 @@ StepState::StepState(Runnable& runnable, Device& device, const Model& model, con
       plan_(plan),
       seed_(seed),
       dp_rank_(step_mesh(plan).coordinate(runnable.program().rank, "dp")),
-      layout_(model, plan, step_mesh(plan).coordinate(runnable.program().rank, "tp")) {
+      layout_(model, plan, step_mesh(plan).coordinate(runnable.program().rank, "tp"),
+              device.traits()) {
   const BufferDecl& params =
       runnable_.program().buffers[static_cast<std::size_t>(index_of(kParamBuffer))];
-  STEPMARK_REQUIRE(params.elements == layout_.elements() && params.dtype == plan.precision,
-                   "program '{}' is not of model {} under plan {}", runnable_.program().name,
-                   model.name, to_text(plan));
+  STEPMARK_REQUIRE(
+      params.elements == layout_.elements() && params.dtype == plan.precision,
+      "program '{}' is not of model {} under plan {} with dims padded to multiples of {}",
+      runnable_.program().name, model.name, to_text(plan), device.traits().dimension_multiple);
 }
 
 void StepState::initialise() {
@@ -79,20 +110,24 @@ void StepState::initialise_params() {
   std::vector<bf16> narrowed;
   for (const Param& param : layout_.params()) {
     const std::vector<std::int64_t> rows = global_rows(param);
-    const std::int64_t chunk_rows = std::max<std::int64_t>(1, kChunk / param.cols);
+    const std::int64_t width = param.stored_cols();
+    const std::int64_t chunk_rows = std::max<std::int64_t>(1, kChunk / width);
     for (std::int64_t begin = 0; begin < std::ssize(rows); begin += chunk_rows) {
       const std::int64_t count = std::min(chunk_rows, std::ssize(rows) - begin);
-      values.resize(static_cast<std::size_t>(count * param.cols));
+      values.assign(static_cast<std::size_t>(count * width), 0.0F);
       narrowed.resize(narrow ? values.size() : 0);
 #pragma omp parallel for schedule(static)
       for (std::int64_t i = 0; i < count; ++i) {
-        const auto first = static_cast<std::size_t>(i * param.cols);
-        const std::span<float> row(&values[first], static_cast<std::size_t>(param.cols));
-        initial_row(param, model_, seed_, rows[static_cast<std::size_t>(begin + i)],
-                    param.col_begin, row);
+        const auto first = static_cast<std::size_t>(i * width);
+        const std::span<float> row(&values[first], static_cast<std::size_t>(width));
+        const std::int64_t global_row = rows[static_cast<std::size_t>(begin + i)];
+        if (global_row != kPadding) {
+          initial_row(param, model_, seed_, global_row, param.col_begin,
+                      row.first(static_cast<std::size_t>(param.cols)));
+        }
         if (narrow) std::transform(row.begin(), row.end(), &narrowed[first], to_bf16);
       }
-      const std::int64_t offset = param.offset + begin * param.cols;
+      const std::int64_t offset = param.offset + begin * width;
       device_.copy_to_device(at(narrow ? master : params, DType::f32, offset), values.data(),
                              values.size() * sizeof(float));
       if (narrow) {
@@ -124,11 +159,30 @@ double StepState::loss() const { return double{read(kLossBuffer, 0, 1).front()};
 double StepState::gradient_norm() const { return double{read(kNormBuffer, 0, 2).front()}; }
 
 std::vector<float> StepState::param_values(const Param& param) const {
-  return read(kParamBuffer, param.offset, param.elements());
+  return values(kParamBuffer, param);
 }
 
 std::vector<float> StepState::grad_values(const Param& param) const {
-  return read(kGradBuffer, param.offset, param.elements());
+  return values(kGradBuffer, param);
+}
+
+double StepState::largest_padding(const Param& param) const {
+  if (param.stored_elements() == param.elements()) return 0;
+  double largest = 0;
+  for (const BufferDecl& buffer : runnable_.program().buffers) {
+    const bool flat = buffer.kind == BufferKind::param || buffer.kind == BufferKind::grad ||
+                      buffer.kind == BufferKind::optimizer;
+    if (!flat || buffer.elements != layout_.elements()) continue;
+    largest = std::max(largest, largest_of_padding(param, read(buffer.name.c_str(), param.offset,
+                                                               param.stored_elements())));
+  }
+  return largest;
+}
+
+std::vector<float> StepState::values(const char* buffer, const Param& param) const {
+  std::vector<float> stored = read(buffer, param.offset, param.stored_elements());
+  drop_padding(param, stored);
+  return stored;
 }
 
 std::vector<std::byte> StepState::param_bytes() const {

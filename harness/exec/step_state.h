@@ -17,7 +17,8 @@
 namespace stepmark {
 
 // Borrows runnable and device, which must outlive it. The runnable's program must be
-// step_program(model, plan, rank) of any rank. Not for use while the runnable runs.
+// step_program(model, plan, rank, device.traits()) of any rank. Not for use while the runnable
+// runs.
 class StepState {
  public:
   StepState(Runnable& runnable, Device& device, const Model& model, const Plan& plan,
@@ -35,10 +36,14 @@ class StepState {
   [[nodiscard]] double gradient_norm() const;  // global, before clipping
 
   [[nodiscard]] const ParamLayout& layout() const { return layout_; }
-  // This rank's part of a parameter of layout(), (local_rows, cols) row-major, widened to fp32.
+  // This rank's part of a parameter of layout(), (local_rows, cols) row-major without padding,
+  // widened to fp32.
   [[nodiscard]] std::vector<float> param_values(const Param& param) const;
   // Its gradient as the optimizer saw it: summed over the global batch, before clipping.
   [[nodiscard]] std::vector<float> grad_values(const Param& param) const;
+  // What lies in the padding of a parameter, of its gradient and of its optimizer state, largest
+  // absolute value; NaN counts as infinite. 0 unless something is wrong.
+  [[nodiscard]] double largest_padding(const Param& param) const;
   // The whole flat parameter buffer as stored: for bit-for-bit comparison between ranks.
   [[nodiscard]] std::vector<std::byte> param_bytes() const;
 
@@ -46,6 +51,7 @@ class StepState {
   void initialise_params();
   void initialise_batch();
   void zero(const BufferDecl& buffer, void* data);
+  [[nodiscard]] std::vector<float> values(const char* buffer, const Param& param) const;
   [[nodiscard]] std::vector<float> read(const char* buffer, std::int64_t offset,
                                         std::int64_t elements) const;
   [[nodiscard]] std::int32_t index_of(const char* buffer) const;  // Error(kUsage) when absent

@@ -138,11 +138,11 @@ class Search {
 
 }  // namespace
 
-std::int64_t step_memory_bytes(const Model& model, const Plan& plan) {
+std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits) {
   Plan once = plan;
   once.accumulation = 1;
   const std::int64_t tokens_of_others = (plan.accumulation - 1) * plan.micro_batch * plan.seq;
-  return memory_bytes(step_program(sliced(model, plan), once, 0)) +
+  return memory_bytes(step_program(sliced(model, plan), once, 0, traits)) +
          2 * static_cast<std::int64_t>(sizeof(std::int32_t)) * tokens_of_others;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "core/device_traits.h"
 #include "harness/spec/model.h"
 #include "harness/spec/plan.h"
 
@@ -24,7 +25,8 @@ struct MemoryLever {
 using MemoryOf = std::function<std::int64_t(const Plan&)>;
 // The buffers of rank 0's step program. Built for one micro-step, which is quick; further ones
 // reuse its buffers and add their tokens and targets.
-[[nodiscard]] std::int64_t step_memory_bytes(const Model& model, const Plan& plan);
+[[nodiscard]] std::int64_t step_memory_bytes(const Model& model, const Plan& plan,
+                                             const DeviceTraits& traits = {});
 
 // The first legal change that brings a rank under `available` bytes, tried in this order: more
 // tensor parallelism (up to `tp_limit`) on the same ranks, sequence parallelism, smaller

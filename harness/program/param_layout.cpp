@@ -17,8 +17,9 @@ constexpr std::int64_t kAlignment = 16;  // elements: one cache line of fp32
 // Declares the parameters of one rank; `tp` and `r` are degree and rank of the tensor axis.
 class Declaration {
  public:
-  Declaration(const Model& model, const Plan& plan, std::int32_t tp_rank)
-      : model_(model), tp_(plan.tp), r_(tp_rank) {}
+  Declaration(const Model& model, const Plan& plan, std::int32_t tp_rank,
+              const DeviceTraits& traits)
+      : model_(model), tp_(plan.tp), r_(tp_rank), traits_(traits) {}
 
   std::vector<Param> run() {
     head();
@@ -44,33 +45,40 @@ class Declaration {
          .id = id});
   }
   // Output rows split over the group: rows of each part of the fused matrix that belong to this
-  // rank.
+  // rank, each part padded to a multiple.
   void column_parallel(const std::string& name, std::uint64_t id,
-                       const std::vector<std::int64_t>& part_rows, std::int64_t cols) {
+                       const std::vector<std::int64_t>& part_rows, std::int64_t cols,
+                       std::int64_t multiple) {
     Param param{.name = name, .global_cols = cols, .cols = cols, .id = id};
     for (const std::int64_t rows : part_rows) {
-      param.rows.push_back({.begin = param.global_rows + r_ * (rows / tp_), .count = rows / tp_});
+      const std::int64_t count = rows / tp_;
+      param.rows.push_back({.begin = param.global_rows + r_ * count,
+                            .count = count,
+                            .padding = padded(count, multiple) - count});
       param.global_rows += rows;
     }
     add(std::move(param));
   }
-  // Input columns split over the group.
-  void row_parallel(const std::string& name, std::uint64_t id, std::int64_t rows,
-                    std::int64_t cols) {
+  // Input columns split over the group, padded to a multiple.
+  void row_parallel(const std::string& name, std::uint64_t id, std::int64_t rows, std::int64_t cols,
+                    std::int64_t multiple) {
+    const std::int64_t count = cols / tp_;
     add({.name = name,
          .global_rows = rows,
          .global_cols = cols,
          .rows = {{0, rows}},
-         .col_begin = r_ * (cols / tp_),
-         .cols = cols / tp_,
+         .col_begin = r_ * count,
+         .cols = count,
+         .padding_cols = padded(count, multiple) - count,
          .init = ParamInit::residual_normal,
          .id = id});
   }
-  void vocab_table(const std::string& name, std::uint64_t id) {
+  // A table that is only looked up needs no padding.
+  void vocab_table(const std::string& name, std::uint64_t id, bool in_product) {
     add({.name = name,
          .global_rows = model_.vocab,
          .global_cols = model_.hidden,
-         .rows = {vocab_shard(model_.vocab, tp_, r_)},
+         .rows = {vocab_shard(model_.vocab, tp_, r_, in_product ? traits_ : DeviceTraits{})},
          .cols = model_.hidden,
          .id = id});
   }
@@ -81,7 +89,7 @@ class Declaration {
   }
 
   void head() {
-    if (!model_.tied_embeddings) vocab_table("head.weight", 2);
+    if (!model_.tied_embeddings) vocab_table("head.weight", 2, true);
     norm("final_norm", 4);
   }
 
@@ -93,15 +101,16 @@ class Declaration {
                                                     : std::vector{model_.ffn};
     const std::vector<std::int64_t> qkv_parts{model_.q_width(), model_.kv_heads * model_.head_dim,
                                               model_.kv_heads * model_.head_dim};
-    row_parallel(prefix + "mlp.down.weight", id + 1, model_.hidden, model_.ffn);
+    const std::int64_t multiple = traits_.dimension_multiple;
+    row_parallel(prefix + "mlp.down.weight", id + 1, model_.hidden, model_.ffn, multiple);
     if (model_.has_bias()) replicated_vector(prefix + "mlp.down.bias", id + 2, ParamInit::normal);
-    column_parallel(prefix + "mlp.up.weight", id + 3, mlp_parts, model_.hidden);
-    if (model_.has_bias()) column_parallel(prefix + "mlp.up.bias", id + 4, mlp_parts, 1);
+    column_parallel(prefix + "mlp.up.weight", id + 3, mlp_parts, model_.hidden, multiple);
+    if (model_.has_bias()) column_parallel(prefix + "mlp.up.bias", id + 4, mlp_parts, 1, multiple);
     norm(prefix + "mlp_norm", id + 5);
-    row_parallel(prefix + "attn.out.weight", id + 7, model_.hidden, model_.q_width());
+    row_parallel(prefix + "attn.out.weight", id + 7, model_.hidden, model_.q_width(), 1);
     if (model_.has_bias()) replicated_vector(prefix + "attn.out.bias", id + 8, ParamInit::normal);
-    column_parallel(prefix + "attn.qkv.weight", id + 9, qkv_parts, model_.hidden);
-    if (model_.has_bias()) column_parallel(prefix + "attn.qkv.bias", id + 10, qkv_parts, 1);
+    column_parallel(prefix + "attn.qkv.weight", id + 9, qkv_parts, model_.hidden, 1);
+    if (model_.has_bias()) column_parallel(prefix + "attn.qkv.bias", id + 10, qkv_parts, 1, 1);
     norm(prefix + "attn_norm", id + 11);
   }
 
@@ -115,12 +124,13 @@ class Declaration {
            .replicated = true,
            .id = 1});
     }
-    vocab_table("embedding.weight", 0);
+    vocab_table("embedding.weight", 0, model_.tied_embeddings);
   }
 
   const Model& model_;
   std::int64_t tp_;
   std::int64_t r_;
+  DeviceTraits traits_;
   std::vector<Param> params_;
 };
 
@@ -132,14 +142,24 @@ std::int64_t Param::local_rows() const {
   return count;
 }
 
-RowRange vocab_shard(std::int64_t vocab, std::int64_t tp, std::int64_t tp_rank) {
-  const std::int64_t share = (vocab + tp - 1) / tp;
-  const std::int64_t begin = std::min(vocab, tp_rank * share);
-  return {.begin = begin, .count = std::min(share, vocab - begin)};
+std::int64_t Param::stored_rows() const {
+  std::int64_t count = local_rows();
+  for (const RowRange& range : rows) count += range.padding;
+  return count;
 }
 
-ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_rank) {
-  std::vector<Param> declared = Declaration(model, plan, tp_rank).run();
+RowRange vocab_shard(std::int64_t vocab, std::int64_t tp, std::int64_t tp_rank,
+                     const DeviceTraits& traits) {
+  const std::int64_t least = vocab / tp, larger = vocab % tp;
+  const std::int64_t count = least + (tp_rank < larger ? 1 : 0);
+  return {.begin = tp_rank * least + std::min(tp_rank, larger),
+          .count = count,
+          .padding = padded(count, traits.dimension_multiple) - count};
+}
+
+ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_rank,
+                         const DeviceTraits& traits) {
+  std::vector<Param> declared = Declaration(model, plan, tp_rank, traits).run();
   const auto section_key = [](const Param& p) {
     return (p.replicated ? 2 : 0) + (p.decay ? 0 : 1);
   };
@@ -152,7 +172,7 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_r
           {.replicated = param.replicated, .decay = param.decay, .offset = elements_});
     }
     param.offset = elements_;
-    elements_ += (param.elements() + kAlignment - 1) / kAlignment * kAlignment;
+    elements_ += padded(param.stored_elements(), kAlignment);
     sections_.back().elements = elements_ - sections_.back().offset;
     index_.emplace(param.name, params_.size());
     params_.push_back(std::move(param));

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/device_traits.h"
 #include "harness/spec/model.h"
 #include "harness/spec/plan.h"
 
@@ -18,10 +19,12 @@ namespace stepmark {
 
 enum class ParamInit : std::uint8_t { normal, residual_normal, ones };
 
-// Rows [begin, begin + count) of the whole parameter.
+// Rows [begin, begin + count) of the whole parameter, and rows that are stored after them but
+// belong to no parameter: they align what a device wants aligned, are zero and stay zero.
 struct RowRange {
   std::int64_t begin = 0;
   std::int64_t count = 0;
+  std::int64_t padding = 0;
 };
 
 struct Param {
@@ -32,14 +35,20 @@ struct Param {
   std::vector<RowRange> rows;  // this rank's rows, concatenated
   std::int64_t col_begin = 0;  // and columns
   std::int64_t cols = 0;
+  std::int64_t padding_cols = 0;  // stored after them in each row, as a RowRange's padding
   ParamInit init = ParamInit::normal;
   bool decay = true;        // weight decay applies (matrices), or not (biases, norms)
   bool replicated = false;  // the same on every rank of the tensor-parallel group
   std::uint64_t id = 0;     // the same on every rank and plan: seeds the initial values
   std::int64_t offset = 0;  // first element in the flat buffers
 
+  // Of this rank, without padding: what is counted and compared.
   [[nodiscard]] std::int64_t local_rows() const;
   [[nodiscard]] std::int64_t elements() const { return local_rows() * cols; }
+  // As it lies in the flat buffers.
+  [[nodiscard]] std::int64_t stored_rows() const;
+  [[nodiscard]] std::int64_t stored_cols() const { return cols + padding_cols; }
+  [[nodiscard]] std::int64_t stored_elements() const { return stored_rows() * stored_cols(); }
 };
 
 // A contiguous range of the flat buffers whose parameters share treatment.
@@ -54,8 +63,10 @@ class ParamLayout {
  public:
   // Parameters of rank `tp_rank` of `plan.tp`, in the order in which backward completes their
   // gradients (last layer first), grouped into sections. Each parameter starts at a multiple of 16
-  // elements; the padding between is zero and stays zero.
-  ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_rank);
+  // elements; the padding between is zero and stays zero. What the device wants padded (padding.h)
+  // is padded within the parameter.
+  ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_rank,
+              const DeviceTraits& traits = {});
 
   [[nodiscard]] const std::vector<Param>& params() const { return params_; }
   [[nodiscard]] const std::vector<ParamSection>& sections() const { return sections_; }
@@ -87,7 +98,9 @@ class ParamLayout {
 void initial_row(const Param& param, const Model& model, std::uint64_t seed,
                  std::int64_t global_row, std::int64_t col_begin, std::span<float> out);
 
-// Vocabulary rows [begin, begin + count) of a tensor-parallel rank: equal shares, the last smaller.
-[[nodiscard]] RowRange vocab_shard(std::int64_t vocab, std::int64_t tp, std::int64_t tp_rank);
+// Vocabulary rows of a tensor-parallel rank, in order: shares differ by one row at most, the first
+// ones are the larger.
+[[nodiscard]] RowRange vocab_shard(std::int64_t vocab, std::int64_t tp, std::int64_t tp_rank,
+                                   const DeviceTraits& traits = {});
 
 }  // namespace stepmark

@@ -105,6 +105,12 @@ double bus_bytes(const Program& program, const Group& group) {
   return bytes;
 }
 
+double kernel_flops(const Program& program) {
+  double flops = 0;
+  for (const Op& op : program.ops) flops += op.kernel ? flops_of(*op.kernel) : 0.0;
+  return flops;
+}
+
 std::int64_t memory_bytes(const Program& program) {
   std::int64_t bytes = 0;
   for (const BufferDecl& buffer : program.buffers) {

@@ -112,6 +112,9 @@ struct CommAccess {
 // factor.
 [[nodiscard]] double bus_bytes(const Program& program, const Group& group);
 
+// FLOPs of all kernels, padding of their dims included.
+[[nodiscard]] double kernel_flops(const Program& program);
+
 // Bytes of all buffers: what the executor allocates, hence the peak, since buffers live as long as
 // the program; the second form counts one kind.
 [[nodiscard]] std::int64_t memory_bytes(const Program& program);

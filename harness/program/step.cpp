@@ -14,12 +14,14 @@ Mesh step_mesh(const Plan& plan) {
                {.name = kDataAxis, .degree = static_cast<std::int32_t>(plan.dp)}});
 }
 
-Program step_program(const Model& model, const Plan& plan, std::int32_t rank) {
-  return fuse(unfused_step_program(model, plan, rank));
+Program step_program(const Model& model, const Plan& plan, std::int32_t rank,
+                     const DeviceTraits& traits) {
+  return fuse(unfused_step_program(model, plan, rank, traits));
 }
 
-Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank) {
-  Lowering lowering(model, plan, rank);
+Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank,
+                             const DeviceTraits& traits) {
+  Lowering lowering(model, plan, rank, traits);
   for (std::int64_t micro = 0; micro < plan.accumulation; ++micro) {
     lowering.builder().set_phase(Phase::forward);
     lowering.embedding_forward(micro);

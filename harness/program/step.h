@@ -17,10 +17,13 @@ namespace stepmark {
 [[nodiscard]] Mesh step_mesh(const Plan& plan);
 
 // The program of `rank`, neighbouring kernels joined (fuse.h). `plan` must be resolved; `model` is
-// the one that runs (a slice already cut).
-[[nodiscard]] Program step_program(const Model& model, const Plan& plan, std::int32_t rank);
+// the one that runs (a slice already cut); `traits` are those of the device that is to run it:
+// which dims are padded (padding.h).
+[[nodiscard]] Program step_program(const Model& model, const Plan& plan, std::int32_t rank,
+                                   const DeviceTraits& traits = {});
 // The same before joining, to compare with.
-[[nodiscard]] Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank);
+[[nodiscard]] Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank,
+                                           const DeviceTraits& traits = {});
 
 // Names of the buffers that a runner fills and reads.
 inline constexpr const char* kParamBuffer = "params";  // flat, plan's precision

@@ -32,12 +32,12 @@ StepSample sample_of(const Model& model, const Plan& plan) {
   return sample;
 }
 
-StepValidation validate_step(const Model& model, const Plan& plan) {
+StepValidation validate_step(const Model& model, const Plan& plan, const DeviceTraits& traits) {
   const auto [small, cut] = sample_of(model, plan);
   const std::int64_t ranks = small.tp * small.dp;
   std::vector<Program> programs;
   for (std::int64_t rank = 0; rank < ranks; ++rank) {
-    programs.push_back(step_program(cut, small, static_cast<std::int32_t>(rank)));
+    programs.push_back(step_program(cut, small, static_cast<std::int32_t>(rank), traits));
   }
   validate(programs);
   return {.ranks = ranks,

@@ -26,7 +26,8 @@ struct StepSample {
 };
 [[nodiscard]] StepSample sample_of(const Model& model, const Plan& plan);
 
-// validate() over the programs of sample_of(); Error(kUsage) as there. `plan` must be resolved.
-StepValidation validate_step(const Model& model, const Plan& plan);
+// validate() over the programs of sample_of(); Error(kUsage) as there. The arguments are those of
+// step_program().
+StepValidation validate_step(const Model& model, const Plan& plan, const DeviceTraits& traits = {});
 
 }  // namespace stepmark

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/device_traits.h"
 #include "harness/spec/accelerator.h"
 
 namespace stepmark {
@@ -26,6 +27,11 @@ struct Cluster {
   double scale_up_gb_per_s = 0;      // per accelerator and direction
   double scale_out_gb_per_s = 0;     // per accelerator and direction
 };
+
+// Of its accelerators.
+[[nodiscard]] inline DeviceTraits traits_of(const Cluster& cluster) {
+  return cluster.accelerator == "CPU" ? kHostTraits : kGpuTraits;
+}
 
 [[nodiscard]] Cluster read_cluster(const std::string& path);
 

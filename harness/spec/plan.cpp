@@ -220,7 +220,7 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
     return fmt::format("tp={} does not divide the MLP width {} of {}", plan.tp, model.ffn,
                        model.name);
   }
-  if ((model.vocab + plan.tp - 1) / plan.tp * (plan.tp - 1) >= model.vocab) {
+  if (plan.tp > model.vocab) {
     return fmt::format("tp={} leaves a rank without any of the {} vocabulary rows", plan.tp,
                        model.vocab);
   }

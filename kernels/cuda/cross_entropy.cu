@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A block per row. Every op reads its logits once, as they are stored, and the gradient is written
-// over them; there is never an fp32 copy.
+// A block per row, which lies `width` elements after the one before. Every op reads its logits
+// once, as they are stored, and the gradient is written over them; there is never an fp32 copy.
 #include "kernels/ops/cross_entropy.h"
 
 #include "kernels/cuda/cuda_kernels.h"
@@ -16,10 +16,10 @@ constexpr int kPacks = 4;  // of 16 bytes under way in each thread
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    ce_max_kernel(const T* logits, float* row_max, std::int64_t cols) {
+    ce_max_kernel(const T* logits, float* row_max, std::int64_t cols, std::int64_t width) {
   const std::int64_t r = blockIdx.x;
   float largest = Max::kIdentity;
-  for_span<kPacks>(logits + r * cols, cols, share_of_block(),
+  for_span<kPacks>(logits + r * width, cols, share_of_block(),
                    [&]<int kWidth>(std::int64_t, const Pack<T, kWidth>& pack) {
                      for (int j = 0; j < kWidth; ++j) largest = Max{}(largest, load(pack.v[j]));
                    });
@@ -31,9 +31,10 @@ __global__ void __launch_bounds__(kThreads)
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     ce_sum_kernel(const T* logits, const float* row_max, const std::int32_t* targets, float* sums,
-                  std::int64_t rows, std::int64_t cols, std::int64_t vocab_begin) {
+                  std::int64_t rows, std::int64_t cols, std::int64_t width,
+                  std::int64_t vocab_begin) {
   const std::int64_t r = blockIdx.x;
-  const T* row = logits + r * cols;
+  const T* row = logits + r * width;
   const float shift = row_max[r];
   float part[4] = {};
   for_span<kPacks>(row, cols, share_of_block(),
@@ -70,13 +71,14 @@ __device__ inline void add_loss(const Loss& to, const float* sums, std::int64_t 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     ce_bwd_kernel(T* logits, const float* row_max, const std::int32_t* targets, const float* sums,
-                  Loss loss, std::int64_t rows, std::int64_t cols, std::int64_t vocab_begin) {
+                  Loss loss, std::int64_t rows, std::int64_t cols, std::int64_t width,
+                  std::int64_t vocab_begin) {
   if (blockIdx.x == 0) {
     add_loss(loss, sums, rows);
     return;
   }
   const std::int64_t r = blockIdx.x - std::int64_t{1};
-  T* row = logits + r * cols;
+  T* row = logits + r * width;
   const auto scale = static_cast<float>(loss.scale);
   const float shift = row_max[r], factor = scale / sums[r];
   const std::int64_t target = targets[r] - vocab_begin;
@@ -92,6 +94,8 @@ __global__ void __launch_bounds__(kThreads)
                      for (int j = 0; j < kWidth; ++j) store(out.v[j], d[j]);
                      store_pack<kWidth>(row + first, out);
                    });
+  // Products sum over whole rows.
+  for (std::int64_t c = cols + threadIdx.x; c < width; c += blockDim.x) store(row[c], 0.0F);
 }
 
 Launch grid_of(std::int64_t blocks) {
@@ -108,7 +112,8 @@ Enqueue prepare_ce_max(const OpShape& shape, void* const* operands, KernelContex
   return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
     return [=, logits = input<T>(operands, 0),
             row_max = output<float>(operands, 1)](cudaStream_t stream) {
-      launch(&ce_max_kernel<T>, grid_of(s.rows), stream, logits, row_max, s.cols);
+      launch(&ce_max_kernel<T>, grid_of(s.rows), stream, logits, row_max, s.cols,
+             s.cols + s.padding);
     };
   });
 }
@@ -122,7 +127,7 @@ Enqueue prepare_ce_sum(const OpShape& shape, void* const* operands, KernelContex
   return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
     return [=, logits = input<T>(operands, 0)](cudaStream_t stream) {
       launch(&ce_sum_kernel<T>, grid_of(s.rows), stream, logits, row_max, targets, sums, s.rows,
-             s.cols, s.vocab_begin);
+             s.cols, s.cols + s.padding, s.vocab_begin);
     };
   });
 }
@@ -137,7 +142,7 @@ Enqueue prepare_ce_bwd(const OpShape& shape, void* const* operands, KernelContex
   return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
     return [=, logits = output<T>(operands, 0)](cudaStream_t stream) {
       launch(&ce_bwd_kernel<T>, grid_of(1 + s.rows), stream, logits, row_max, targets, sums, loss,
-             s.rows, s.cols, s.vocab_begin);
+             s.rows, s.cols, s.cols + s.padding, s.vocab_begin);
     };
   });
 }

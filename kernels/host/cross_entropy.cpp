@@ -43,8 +43,9 @@ void host_ce_max(const OpShape& shape, void* const* operands) {
   host::with_type(shape.dtype, [&]<class T>(T) {
     const T* logits = host::input<T>(operands, 0);
     float* row_max = host::output<float>(operands, 1);
-    host::parallel_each(s.rows, s.cols,
-                        [=](std::int64_t r) { row_max[r] = max_of(logits + r * s.cols, s.cols); });
+    host::parallel_each(s.rows, s.cols, [=](std::int64_t r) {
+      row_max[r] = max_of(logits + r * (s.cols + s.padding), s.cols);
+    });
   });
 }
 
@@ -56,7 +57,7 @@ void host_ce_sum(const OpShape& shape, void* const* operands) {
   host::with_type(shape.dtype, [&]<class T>(T) {
     const T* logits = host::input<T>(operands, 0);
     host::parallel_each(s.rows, s.cols, [=](std::int64_t r) {
-      const T* row = logits + r * s.cols;
+      const T* row = logits + r * (s.cols + s.padding);
       const std::int64_t target = targets[r] - s.vocab_begin;
       sums[r] = static_cast<float>(sum_exp(row, s.cols, row_max[r]));
       sums[s.rows + r] = target >= 0 && target < s.cols ? load(row[target]) - row_max[r] : 0.0F;
@@ -78,7 +79,7 @@ void host_ce_bwd(const OpShape& shape, void* const* operands) {
   host::with_type(shape.dtype, [&]<class T>(T) {
     T* logits = host::output<T>(operands, 0);
     host::parallel_each(s.rows, s.cols, [=](std::int64_t r) {
-      T* row = logits + r * s.cols;
+      T* row = logits + r * (s.cols + s.padding);
       const float shift = row_max[r], factor = static_cast<float>(s.scale / sums[r]);
       const std::int64_t target = targets[r] - s.vocab_begin;
       const bool here = target >= 0 && target < s.cols;
@@ -89,6 +90,7 @@ void host_ce_bwd(const OpShape& shape, void* const* operands) {
       }
       // From the unrounded probability: a bf16 result must not lose the difference from 1.
       if (here) store(row[target], factor * at_target - static_cast<float>(s.scale));
+      std::fill_n(row + s.cols, s.padding, T{});
     });
   });
 }

@@ -10,10 +10,15 @@
 namespace stepmark {
 namespace {
 
+template <class S>
+std::int64_t width(const S& s) {  // of a row
+  return s.cols + s.padding;
+}
+
 void ce_max_reference(const CeMaxShape& s, Operands x) {
   for (std::int64_t r = 0; r < s.rows; ++r) {
     double largest = -std::numeric_limits<double>::infinity();
-    for (std::int64_t c = 0; c < s.cols; ++c) largest = std::max(largest, x[0][r * s.cols + c]);
+    for (std::int64_t c = 0; c < s.cols; ++c) largest = std::max(largest, x[0][r * width(s) + c]);
     x[1][r] = largest;
   }
 }
@@ -22,11 +27,12 @@ void ce_sum_reference(const CeSumShape& s, Operands x) {
   const auto logits = x[0], row_max = x[1], targets = x[2], sums = x[3];
   for (std::int64_t r = 0; r < s.rows; ++r) {
     double sum = 0;
-    for (std::int64_t c = 0; c < s.cols; ++c) sum += std::exp(logits[r * s.cols + c] - row_max[r]);
+    for (std::int64_t c = 0; c < s.cols; ++c)
+      sum += std::exp(logits[r * width(s) + c] - row_max[r]);
     const std::int64_t target = static_cast<std::int64_t>(targets[r]) - s.vocab_begin;
     const bool here = target >= 0 && target < s.cols;
     sums[r] = sum;
-    sums[s.rows + r] = here ? logits[r * s.cols + target] - row_max[r] : 0.0;
+    sums[s.rows + r] = here ? logits[r * width(s) + target] - row_max[r] : 0.0;
   }
 }
 
@@ -37,9 +43,10 @@ void ce_bwd_reference(const CeBwdShape& s, Operands x) {
     loss[0] += s.scale * (std::log(sums[r]) - sums[s.rows + r]);
     const std::int64_t target = static_cast<std::int64_t>(targets[r]) - s.vocab_begin;
     for (std::int64_t c = 0; c < s.cols; ++c) {
-      double& v = logits[r * s.cols + c];
+      double& v = logits[r * width(s) + c];
       v = s.scale * (std::exp(v - row_max[r]) / sums[r] - (c == target ? 1.0 : 0.0));
     }
+    for (std::int64_t c = s.cols; c < width(s); ++c) logits[r * width(s) + c] = 0;
   }
 }
 
@@ -53,7 +60,21 @@ void prepare_targets(const S& s, Operands x) {  // a vocabulary wider than this 
 template <class S>
 std::int64_t all(const OpShape& shape) {
   const auto s = unpack<S>(shape);
-  return s.rows * s.cols;
+  return s.rows * width(s);
+}
+// The least that is moved: rows of cols each time they are read, whole rows where they are written.
+template <class S>
+double bytes(const OpShape& shape) {
+  const auto s = unpack<S>(shape);
+  double bytes = 0;
+  for (std::size_t i = 0; i < info_of(S::id).operands.size(); ++i) {
+    const Access access = access_of(shape, i);
+    const double reads = access == Access::out ? 0 : 1, writes = access == Access::in ? 0 : 1;
+    double elements = (reads + writes) * static_cast<double>(elements_of(shape, i));
+    if (i == 0) elements -= reads * static_cast<double>(s.rows * s.padding);
+    bytes += elements * static_cast<double>(size_of(dtype_of(shape, i)));
+  }
+  return bytes;
 }
 template <class S, int kTimes>
 std::int64_t rows(const OpShape& shape) {
@@ -61,7 +82,7 @@ std::int64_t rows(const OpShape& shape) {
 }
 template <class S>
 std::vector<OpShape> ce_bench_shapes(DType dtype) {
-  return pack_all<S>(dtype, {{.rows = 256, .cols = 50257},
+  return pack_all<S>(dtype, {{.rows = 256, .cols = 50257, .padding = 47},
                              {.rows = 1024, .cols = 32000},
                              {.rows = bench::kTokens, .cols = bench::kVocab}});
 }
@@ -71,7 +92,8 @@ double tolerance(const OpShape& shape) {
 }
 template <class S, int kPerElement>
 double flops(const OpShape& shape) {
-  return kPerElement * static_cast<double>(all<S>(shape));
+  const auto s = unpack<S>(shape);
+  return kPerElement * static_cast<double>(s.rows * s.cols);
 }
 template <class S>
 void validate_columns(const OpShape& shape) {
@@ -87,7 +109,7 @@ const OpInfo& op_info_ce_max() {
       .name = "ce_max",
       .formula = "row_max[r] = max_c logits[r,c]",
       .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-      .dim_names = {"rows", "cols"},
+      .dim_names = {"rows", "cols", "padding"},
       .scalar_names = {},
       .operands = {{"logits", Access::in, DTypeRule::op, all<S>},
                    {"row_max", Access::out, DTypeRule::f32, rows<S, 1>}},
@@ -96,12 +118,13 @@ const OpInfo& op_info_ce_max() {
       .reference = on_operands<S>([](const S& s, Operands x) { ce_max_reference(s, x); }),
       .test_shapes =
           [](DType dtype) {
-            return pack_all<S>(
-                dtype,
-                {{.rows = 1, .cols = 1}, {.rows = 5, .cols = 37}, {.rows = 67, .cols = 5003}});
+            return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
+                                       {.rows = 5, .cols = 37, .padding = 27},
+                                       {.rows = 67, .cols = 5003}});
           },
       .bench_shapes = ce_bench_shapes<S>,
-      .validate = validate_columns<S>};
+      .validate = validate_columns<S>,
+      .bytes = bytes<S>};
   return info;
 }
 
@@ -114,7 +137,7 @@ const OpInfo& op_info_ce_sum() {
           "sums[0,r] = sum_c exp(logits[r,c] - row_max[r]), "
           "sums[1,r] = logits[r,target] - row_max[r] if the target is here, else 0",
       .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-      .dim_names = {"rows", "cols", "vocab_begin"},
+      .dim_names = {"rows", "cols", "padding", "vocab_begin"},
       .scalar_names = {},
       .operands = {{"logits", Access::in, DTypeRule::op, all<S>},
                    {"row_max", Access::in, DTypeRule::f32, rows<S, 1>},
@@ -126,7 +149,7 @@ const OpInfo& op_info_ce_sum() {
       .test_shapes =
           [](DType dtype) {
             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                       {.rows = 9, .cols = 37, .vocab_begin = 21},
+                                       {.rows = 9, .cols = 37, .padding = 3, .vocab_begin = 21},
                                        {.rows = 67, .cols = 5003}});
           },
       .bench_shapes = ce_bench_shapes<S>,
@@ -134,8 +157,9 @@ const OpInfo& op_info_ce_sum() {
       .prepare = on_operands<S>([](const S& s, Operands x) {
         prepare_targets(s, x);
         const std::span<double> maximum[] = {x[0], x[1]};
-        ce_max_reference({.rows = s.rows, .cols = s.cols}, maximum);
-      })};
+        ce_max_reference({.rows = s.rows, .cols = s.cols, .padding = s.padding}, maximum);
+      }),
+      .bytes = bytes<S>};
   return info;
 }
 
@@ -148,7 +172,7 @@ const OpInfo& op_info_ce_bwd() {
           "loss [+]= scale sum_r (log sums[0,r] - sums[1,r]), "
           "logits = scale (exp(logits - row_max) / sums[0] - onehot(target))",
       .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-      .dim_names = {"rows", "cols", "vocab_begin", "accumulate"},
+      .dim_names = {"rows", "cols", "padding", "vocab_begin", "accumulate"},
       .scalar_names = {"scale"},
       .operands = {{"logits", Access::inout, DTypeRule::op, all<S>},
                    {"row_max", Access::in, DTypeRule::f32, rows<S, 1>},
@@ -161,10 +185,15 @@ const OpInfo& op_info_ce_bwd() {
       .reference = on_operands<S>([](const S& s, Operands x) { ce_bwd_reference(s, x); }),
       .test_shapes =
           [](DType dtype) {
-            return pack_all<S>(
-                dtype, {{.rows = 1, .cols = 2},
-                        {.rows = 9, .cols = 37, .vocab_begin = 21, .accumulate = 1, .scale = 0.25},
-                        {.rows = 67, .cols = 5003, .scale = 1.0 / 67}});
+            return pack_all<S>(dtype, {{.rows = 1, .cols = 2},
+                                       {.rows = 9,
+                                        .cols = 37,
+                                        .padding = 27,
+                                        .vocab_begin = 21,
+                                        .accumulate = 1,
+                                        .scale = 0.25},
+                                       {.rows = 3, .cols = 7, .padding = 57, .scale = 0.5},
+                                       {.rows = 67, .cols = 5003, .scale = 1.0 / 67}});
           },
       .bench_shapes = ce_bench_shapes<S>,
       .validate = on<S>([](const S& s) {
@@ -174,10 +203,12 @@ const OpInfo& op_info_ce_bwd() {
       .prepare = on_operands<S>([](const S& s, Operands x) {
         prepare_targets(s, x);
         const std::span<double> maximum[] = {x[0], x[1]};
-        ce_max_reference({.rows = s.rows, .cols = s.cols}, maximum);
-        ce_sum_reference({.rows = s.rows, .cols = s.cols, .vocab_begin = s.vocab_begin},
-                         x.first(4));
-      })};
+        ce_max_reference({.rows = s.rows, .cols = s.cols, .padding = s.padding}, maximum);
+        ce_sum_reference(
+            {.rows = s.rows, .cols = s.cols, .padding = s.padding, .vocab_begin = s.vocab_begin},
+            x.first(4));
+      }),
+      .bytes = bytes<S>};
   return info;
 }
 

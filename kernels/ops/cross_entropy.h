@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Vocab-parallel cross-entropy in three local parts with two all-reduces between them
 // (arXiv 1909.08053, section 3): maximum, sum of exponentials with the target's logit, gradient.
-// logits (rows, cols) hold vocabulary columns [vocab_begin, vocab_begin + cols).
+// logits (rows, cols + padding) hold vocabulary columns [vocab_begin, vocab_begin + cols). The
+// padding columns after them only align the rows: they take part in nothing, and their gradient is
+// 0.
 #pragma once
 
 #include "kernels/op.h"
@@ -11,25 +13,25 @@ namespace stepmark {
 // Operands: logits, row_max (fp32, rows).
 struct CeMaxShape {
   static constexpr OpId id = OpId::ce_max;
-  std::int64_t rows = 0, cols = 0;
-  auto dims() { return std::tie(rows, cols); }
+  std::int64_t rows = 0, cols = 0, padding = 0;
+  auto dims() { return std::tie(rows, cols, padding); }
 };
 // sums (fp32; 2, rows): [0] = sum of exp(logit - row_max), [1] = target logit - row_max or 0 when
 // the target is not in this shard. Operands: logits, row_max, targets (int32, rows), sums.
 struct CeSumShape {
   static constexpr OpId id = OpId::ce_sum;
-  std::int64_t rows = 0, cols = 0, vocab_begin = 0;
-  auto dims() { return std::tie(rows, cols, vocab_begin); }
+  std::int64_t rows = 0, cols = 0, padding = 0, vocab_begin = 0;
+  auto dims() { return std::tie(rows, cols, padding, vocab_begin); }
 };
 // loss (fp32, 1) [+]= scale * sum over rows of (log sum - target logit);
-// logits become dlogits = scale * (softmax - onehot). Operands: logits (inout), row_max, targets,
-// sums, loss (accumulate). scale is 1 / (tokens of the global batch seen by this data-parallel
-// rank).
+// logits become dlogits = scale * (softmax - onehot), 0 in the padding. Operands: logits (inout),
+// row_max, targets, sums, loss (accumulate). scale is 1 / (tokens of the global batch seen by this
+// data-parallel rank).
 struct CeBwdShape {
   static constexpr OpId id = OpId::ce_bwd;
-  std::int64_t rows = 0, cols = 0, vocab_begin = 0, accumulate = 0;
+  std::int64_t rows = 0, cols = 0, padding = 0, vocab_begin = 0, accumulate = 0;
   double scale = 1.0;
-  auto dims() { return std::tie(rows, cols, vocab_begin, accumulate); }
+  auto dims() { return std::tie(rows, cols, padding, vocab_begin, accumulate); }
   auto scalars() { return std::tie(scale); }
 };
 

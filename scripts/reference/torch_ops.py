@@ -227,8 +227,13 @@ def position_bwd(x, p):
     return {"dtable": added(x, "dtable", grad, p["accumulate"])}
 
 
+def real_logits(x, p):
+    """Without the padding columns at the end of each row."""
+    return x["logits"].view(p["rows"], -1)[:, : p["cols"]]
+
+
 def ce_max(x, p):
-    return {"row_max": x["logits"].view(p["rows"], -1).max(-1).values}
+    return {"row_max": real_logits(x, p).max(-1).values}
 
 
 def local_targets(x, p):
@@ -237,7 +242,7 @@ def local_targets(x, p):
 
 
 def ce_sum(x, p):
-    shifted = x["logits"].view(p["rows"], -1) - x["row_max"][:, None]
+    shifted = real_logits(x, p) - x["row_max"][:, None]
     target, here = local_targets(x, p)
     picked = shifted.gather(1, target.clamp(0, p["cols"] - 1)[:, None])[:, 0] * here
     return {"sums": torch.stack([shifted.exp().sum(-1), picked])}
@@ -246,7 +251,7 @@ def ce_sum(x, p):
 def ce_bwd(x, p):
     # The dumped sums are those of this shard alone: it is the whole vocabulary for the denominator,
     # and rows whose target is elsewhere contribute log(sum) only.
-    logits = leaf(x["logits"].view(p["rows"], -1))
+    logits = leaf(real_logits(x, p))
     target, here = local_targets(x, p)
     picked = logits.gather(1, target.clamp(0, p["cols"] - 1)[:, None])[:, 0]
     shift = x["row_max"]
@@ -254,7 +259,7 @@ def ce_bwd(x, p):
     loss = p["scale"] * row_loss.sum()
     grad = gradients(loss, logits)[0]
     return {
-        "logits": grad,
+        "logits": F.pad(grad, (0, p["padding"])),
         "loss": added(x, "loss", loss.detach().reshape(1), p["accumulate"]),
     }
 

@@ -264,6 +264,39 @@ class Plans(tool.ToolTest):
         self.assertEqual(len(set(programs)), 4)
         self.assertIn("layer0", programs[0])
 
+    def test_padding_and_its_cost_are_named(self):
+        plan = ["plan", "--workload", "gpt2-124m", "--plan", "micro_batch=8,precision=bf16"]
+        host = stepmark(*plan, "--backend", "host")
+        self.assertNotIn("padding", host.out)
+        gpu = stepmark(*plan, "--backend", "cuda")
+        self.assertRegex(gpu.out, r"padding for aligned products: vocabulary 50257 -> 50304 per rank; "
+                         r"36096 parameters, [0-9.]+ MiB per rank, 0\.0[0-9] % of the kernels' FLOPs")
+        # A cluster's accelerators are GPUs, wherever this runs.
+        self.assertIn("50257 -> 50304", stepmark(*plan, "--cluster", "aws-p5").out)
+        self.assertIn("no padding: dims are multiples of 64", stepmark(
+            "plan", "--workload", "llama3-8b", "--backend", "cuda").out)
+        facts, alone = (json.loads(stepmark(*plan, "--json", "--backend", backend).out)
+                        for backend in ("cuda", "host"))
+        padding = facts["padding"]
+        self.assertEqual(padding["multiple"], 64)
+        self.assertEqual(padding["dims"], [{"name": "vocabulary", "width": 50257, "stored": 50304}])
+        self.assertEqual(padding["parameters_per_rank"], 47 * 768)
+        # Counts of the model do not know it; memory does.
+        for key in ("parameters", "model_flops_per_step", "kernel_flops_per_rank", "tokens_per_step"):
+            self.assertEqual(facts[key], alone[key], key)
+        self.assertEqual(facts["memory_bytes_per_rank"]["total"],
+                         alone["memory_bytes_per_rank"]["total"] + padding["memory_bytes_per_rank"])
+        self.assertEqual(alone["padding"]["dims"], [])
+
+    def test_rows_that_stay_misaligned_are_named(self):
+        path = self.write("w.yaml", "workload: w\ndescription: d\nsource: s\nmodel: {family: gpt2, "
+                          "layers: 1, hidden: 100, heads: 5, ffn: 400, vocab: 640, max_seq: 16}\n"
+                          "plan: {precision: bf16}\n")
+        self.assertIn("MISALIGNED: rows of hidden 100, query width 100",
+                      stepmark("plan", "--workload", path, "--backend", "cuda").out)
+        self.assertNotIn("MISALIGNED", stepmark("plan", "--workload", path, "--backend", "host").out)
+        self.expect(stepmark("plan", "--workload", path, "--backend", "tpu"), tool.USAGE, "tpu")
+
     def fit(self, plan, ranks, cluster, workload="llama3-8b"):
         command = ["plan", "--workload", workload, "--plan", plan, "--ranks", ranks, "--cluster", cluster]
         result, data = stepmark(*command), stepmark(*command, "--json")

@@ -171,6 +171,34 @@ class RunOnEmulatedGpu(tool.ToolTest):
         self.assertIn("cuDNN was not found", dict(record["texts"])["engines_refused"])
         self.assertTrue(any(l.startswith("expected engine refused: ") for l in record["labels"]))
 
+    def test_odd_dims_are_padded_and_count_for_nothing(self):
+        for vocab, plan, ranks, padding in ((50257, "tp=1", 0, "50257 -> 50304, MLP width 96 -> 128"),
+                                            (49954, "tp=2", 2, "24977 -> 25024, MLP width 48 -> 64"),
+                                            (7, "tp=4", 4, "2 -> 64, MLP width 24 -> 64"),
+                                            (7, "tp=1", 0, "7 -> 64, MLP width 96 -> 128")):
+            with self.subTest(vocab=vocab, plan=plan):
+                odd = self.write("odd.yaml", NANO.replace("vocab: 128", f"vocab: {vocab}").replace(
+                    "kv_heads: 2", "kv_heads: 4").replace("layers: 2", "layers: 1"))
+                what = ["--workload", odd, "--budget", "2s", "--plan", f"{plan},seq=4,micro_batch=1"]
+                record, = self.measured(self.run_cuda(*what, ranks=ranks), 1)
+                os.remove(self.journal)
+                self.expect(tool.stepmark("run", "--backend", "host", "--out", self.journal, *what,
+                                          ranks=ranks, cwd=self.folder), tool.OK)
+                host, = tool.records(self.journal)
+                os.remove(self.journal)
+                texts, numbers = dict(record["texts"]), dict(record["numbers"])
+                self.assertEqual(texts["padding"], "vocabulary " + padding)
+                self.assertLessEqual({"padding", "padding after timing"}, self.checks(record))
+                if ranks:
+                    self.assertIn("loss and gradients against one rank", self.checks(record))
+                for name in ("padding_flops_per_step", "padding_bytes_per_rank", "padding_parameters_per_rank"):
+                    self.assertGreater(numbers[name], 0)
+                    self.assertNotIn(name, dict(host["numbers"]))
+                for name in ("parameters", "tokens_per_step", "model_flops_per_step"):
+                    self.assertEqual(numbers[name], dict(host["numbers"])[name], name)
+                for name in ("first_loss", "gradient_norm"):
+                    self.assertAlmostEqual(numbers[name] / dict(host["numbers"])[name], 1, delta=0.05)
+
     H100 = {"STEPMARK_EMULATED_GPU": "NVIDIA H100 80GB HBM3", "STEPMARK_EMULATED_GPU_MIB": "81559"}
 
     def test_the_peak_of_a_known_gpu_needs_no_cluster(self):

@@ -2,7 +2,10 @@
 // Runs two optimizer steps on one rank and writes everything that goes in and comes out, for
 // scripts/reference/torch_grads.py to recompute.
 //
-// usage: step_dump gpt2|llama tied|untied ACCUMULATION CLIP DIRECTORY
+// usage: step_dump gpt2|llama tied|untied ACCUMULATION CLIP DIRECTORY [VOCAB MULTIPLE]
+//
+// With VOCAB the model has that vocabulary and an MLP width that is no multiple of anything, on a
+// device that wants dims padded to a multiple of MULTIPLE. No padding is written.
 //
 // DIRECTORY/index.json: model, plan, loss and gradient norm per step, tokens and targets
 // (accumulation, micro_batch, seq), and arrays by name with shape and offset (in floats) in
@@ -80,10 +83,11 @@ std::vector<std::int32_t> read_tokens(StepRun& run, const char* name) {
   return tokens;
 }
 
-bool dump(const Model& model, const Plan& plan, const std::string& directory) {
+bool dump(const Model& model, const Plan& plan, const DeviceTraits& traits,
+          const std::string& directory) {
   Dump out(directory);
   const auto self = make_self_comm();
-  StepRun run(*self, model, plan, 0);
+  StepRun run(*self, model, plan, 0, traits);
   out.index["model"] = describe(model);
   out.index["plan"] = describe(plan);
   out.index["tokens"] = read_tokens(run, kTokensBuffer);
@@ -109,16 +113,23 @@ bool dump(const Model& model, const Plan& plan, const std::string& directory) {
 int main(int argc, char** argv) {
   using namespace stepmark;
   const std::vector<std::string> args(argv, argv + argc);
-  if (args.size() != 6) {
-    std::fprintf(stderr, "usage: step_dump gpt2|llama tied|untied ACCUMULATION CLIP DIRECTORY\n");
+  if (args.size() != 6 && args.size() != 8) {
+    std::fprintf(stderr,
+                 "usage: step_dump gpt2|llama tied|untied ACCUMULATION CLIP DIRECTORY "
+                 "[VOCAB MULTIPLE]\n");
     return 2;
   }
   try {
-    const Model model = equivalence_model(
-        args[1] == "llama" ? ModelFamily::llama : ModelFamily::gpt2, args[2] == "tied");
-    const Plan plan = parse_plan(fmt::format(
-        "micro_batch=3,seq=20,accumulation={},clip={},lr=3e-3,weight_decay=0.1", args[3], args[4]));
-    if (dump(model, resolve(plan, model, 1), args[5])) return 0;
+    const bool padded = args.size() == 8;
+    const ModelFamily family = args[1] == "llama" ? ModelFamily::llama : ModelFamily::gpt2;
+    const bool tied = args[2] == "tied";
+    const Model model =
+        padded ? odd_model(family, tied, std::stoll(args[6])) : equivalence_model(family, tied);
+    const DeviceTraits traits{.dimension_multiple = padded ? std::stoll(args[7]) : 1};
+    const Plan plan = parse_plan(
+        fmt::format("micro_batch=3,seq={},accumulation={},clip={},lr=3e-3,weight_decay=0.1",
+                    padded ? 8 : 20, args[3], args[4]));
+    if (dump(model, resolve(plan, model, 1), traits, args[5])) return 0;
     std::fprintf(stderr, "step_dump: cannot write to %s\n", args[5].c_str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "step_dump: %s\n", error.what());

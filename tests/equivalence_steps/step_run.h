@@ -32,14 +32,32 @@ inline Model equivalence_model(ModelFamily family, bool tied) {
           .tied_embeddings = tied};
 }
 
+// Vocabularies (GPT-2's, an even one, next to nothing) and an MLP width that no device's multiple
+// divides, on any of up to four ranks.
+inline constexpr std::int64_t kOddVocabularies[] = {50257, 49954, 7};
+inline Model odd_model(ModelFamily family, bool tied, std::int64_t vocab) {
+  const bool llama = family == ModelFamily::llama;
+  Model model = equivalence_model(family, tied);
+  model.layers = 1;
+  model.hidden = 16;
+  model.heads = 8;
+  model.kv_heads = llama ? 4 : 8;
+  model.ffn = llama ? 44 : 60;
+  model.vocab = vocab;
+  return model;
+}
+
 // A prepared step of `rank` with its state initialised. Construction is collective over `world`.
 class StepRun {
  public:
-  StepRun(Comm& world, const Model& model, const Plan& plan, std::int32_t rank)
-      : StepRun(world, model, plan, step_program(model, plan, rank)) {}
+  // On a device that asks for `traits`.
+  StepRun(Comm& world, const Model& model, const Plan& plan, std::int32_t rank,
+          const DeviceTraits& traits = kHostTraits)
+      : StepRun(world, model, plan, step_program(model, plan, rank, traits), traits) {}
   // Another program of the same step.
-  StepRun(Comm& world, const Model& model, const Plan& plan, Program program)
-      : device_(make_host_device(1)),
+  StepRun(Comm& world, const Model& model, const Plan& plan, Program program,
+          const DeviceTraits& traits = kHostTraits)
+      : device_(make_host_device(1, traits)),
         executor_(make_host_executor(*device_)),
         program_(std::move(program)),
         comms_(make_comm_set(world, program_)),

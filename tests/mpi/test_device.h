@@ -102,6 +102,7 @@ class ThreadStream final : public Stream {
 class HostMemoryDevice final : public Device {
  public:
   std::string_view backend() const override { return "host"; }
+  DeviceTraits traits() const override { return kHostTraits; }
   Memory allocate(std::size_t bytes) override {
     constexpr std::align_val_t kAlignment{256};
     void* data = ::operator new(bytes, kAlignment);

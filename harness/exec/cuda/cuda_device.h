@@ -25,6 +25,7 @@ class CudaDevice final : public Device {
   explicit CudaDevice(int ordinal);
 
   [[nodiscard]] std::string_view backend() const override { return "cuda"; }
+  [[nodiscard]] DeviceTraits traits() const override { return kGpuTraits; }
   // Stream-ordered memory of a pool of this device's own that keeps what is freed. The memory is
   // there when the call returns. Error(kEnvironment) with the bytes asked for, free and total when
   // there is not enough. Work that uses the memory must have ended when it is released.

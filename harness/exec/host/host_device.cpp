@@ -27,11 +27,13 @@ std::size_t physical_bytes() {
 
 class HostDevice final : public Device {
  public:
-  explicit HostDevice(int compute_threads) : compute_threads_(compute_threads) {
+  HostDevice(int compute_threads, const DeviceTraits& traits)
+      : compute_threads_(compute_threads), traits_(traits) {
     STEPMARK_REQUIRE(compute_threads >= 1, "{} compute threads", compute_threads);
   }
 
   [[nodiscard]] std::string_view backend() const override { return "host"; }
+  [[nodiscard]] DeviceTraits traits() const override { return traits_; }
 
   [[nodiscard]] Memory allocate(std::size_t bytes) override {
     if (bytes == 0) return {};
@@ -64,12 +66,13 @@ class HostDevice final : public Device {
 
  private:
   int compute_threads_;
+  DeviceTraits traits_;
 };
 
 }  // namespace
 
-std::unique_ptr<Device> make_host_device(int compute_threads) {
-  return std::make_unique<HostDevice>(compute_threads);
+std::unique_ptr<Device> make_host_device(int compute_threads, const DeviceTraits& traits) {
+  return std::make_unique<HostDevice>(compute_threads, traits);
 }
 
 }  // namespace stepmark

@@ -15,7 +15,7 @@ void Lowering::embedding_forward(std::int64_t micro) {
                             .cols = model_.hidden,
                             .vocab_begin = vocab_.begin,
                             .vocab_rows = vocab_.count},
-          {micro_slice(tokens_in_, micro), param("embedding.weight"), whole});
+          {micro_slice(tokens_in_, micro), table_rows(param("embedding.weight")), whole});
   if (plan_.sequence_parallel) {
     builder_.comm("embedding.reduce_scatter", kTensorAxis,
                   {.kind = CollectiveKind::reduce_scatter,
@@ -57,7 +57,7 @@ void Lowering::embedding_backward(std::int64_t micro) {
                             .vocab_begin = vocab_.begin,
                             .vocab_rows = vocab_.count,
                             .accumulate = accumulate ? 1 : 0},
-          {micro_slice(tokens_in_, micro), dy, grad("embedding.weight")});
+          {micro_slice(tokens_in_, micro), dy, table_rows(grad("embedding.weight"))});
 }
 
 }  // namespace stepmark

@@ -8,13 +8,14 @@
 
 namespace stepmark {
 
-Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank)
+Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank,
+                   const DeviceTraits& traits)
     : model_(model),
       plan_(plan),
       mesh_(step_mesh(plan)),
       rank_(rank),
       tp_rank_(mesh_.coordinate(rank, kTensorAxis)),
-      layout_(model, plan, tp_rank_),
+      layout_(model, plan, tp_rank_, traits),
       builder_(fmt::format("{} {} rank {}", model.name, short_name(plan), rank), rank,
                mesh_.size()),
       tokens_(plan.micro_batch * plan.seq),
@@ -23,9 +24,10 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank)
       kv_heads_(model.kv_heads / plan.tp),
       q_width_(heads_ * model.head_dim),
       qkv_width_((heads_ + 2 * kv_heads_) * model.head_dim),
-      ffn_(model.ffn / plan.tp),
-      mlp_in_(model.mlp_in_width() / plan.tp),
-      vocab_(vocab_shard(model.vocab, plan.tp, tp_rank_)) {
+      ffn_(padded(model.ffn / plan.tp, traits.dimension_multiple)),
+      mlp_in_(model.mlp_in_width() / model.ffn * ffn_),
+      vocab_(vocab_shard(model.vocab, plan.tp, tp_rank_, traits)),
+      logits_width_(vocab_.count + vocab_.padding) {
   for (const char* axis : {kTensorAxis, kDataAxis}) {
     if (mesh_.degree(axis) == 1) continue;
     builder_.add_group(
@@ -56,12 +58,12 @@ BufferSlice Lowering::buffer(const std::string& name, BufferKind kind, DType dty
 
 BufferSlice Lowering::param(const std::string& name) {
   const Param& p = layout_.find(name);
-  return ProgramBuilder::part(params_, p.offset, p.elements());
+  return ProgramBuilder::part(params_, p.offset, p.stored_elements());
 }
 
 BufferSlice Lowering::grad(const std::string& name) {
   const Param& p = layout_.find(name);
-  return ProgramBuilder::part(grads_, p.offset, p.elements());
+  return ProgramBuilder::part(grads_, p.offset, p.stored_elements());
 }
 
 BufferSlice Lowering::micro_slice(BufferSlice whole, std::int64_t micro) const {

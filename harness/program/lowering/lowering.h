@@ -20,7 +20,7 @@ inline constexpr const char* kDataAxis = "dp";
 
 class Lowering {
  public:
-  Lowering(const Model& model, const Plan& plan, std::int32_t rank);
+  Lowering(const Model& model, const Plan& plan, std::int32_t rank, const DeviceTraits& traits);
 
   // Parts, in lowering/<part>.cpp. x is the residual stream, dx its gradient (updated in place).
   void embedding_forward(std::int64_t micro);
@@ -54,8 +54,13 @@ class Lowering {
   }
   // Declares on first use, looks up afterwards: micro-steps and layers reuse what they name alike.
   BufferSlice buffer(const std::string& name, BufferKind kind, DType dtype, std::int64_t elements);
+  // As stored, padding included.
   BufferSlice param(const std::string& name);
   BufferSlice grad(const std::string& name);
+  // The rows of a table that a token may mean.
+  [[nodiscard]] BufferSlice table_rows(BufferSlice table) const {
+    return ProgramBuilder::part(table, 0, vocab_.count * model_.hidden);
+  }
   BufferSlice micro_slice(BufferSlice whole, std::int64_t micro) const;
 
   // --- idioms --------------------------------------------------------------------------------
@@ -112,8 +117,12 @@ class Lowering {
 
   std::int64_t tokens_;        // of a micro-step on this data-parallel rank
   std::int64_t share_tokens_;  // of them on this rank in the sequence-parallel regions
-  std::int64_t heads_, kv_heads_, q_width_, qkv_width_, ffn_, mlp_in_;  // this rank's
+  std::int64_t heads_, kv_heads_, q_width_, qkv_width_;  // this rank's
+  // With padding: its weights are zero, so are its activations and their gradients, hence its
+  // weights' gradients, and AdamW leaves a zero with a gradient of zero where it is.
+  std::int64_t ffn_, mlp_in_;
   RowRange vocab_;
+  std::int64_t logits_width_;  // vocab_ with its padding: what products compute
   BufferSlice params_, grads_, master_, tokens_in_, targets_in_;
 };
 

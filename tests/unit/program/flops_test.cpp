@@ -11,12 +11,6 @@
 namespace stepmark {
 namespace {
 
-double kernel_flops(const Program& program) {
-  double flops = 0;
-  for (const Op& op : program.ops) flops += op.kernel ? flops_of(*op.kernel) : 0.0;
-  return flops;
-}
-
 struct LongSequence {
   std::int64_t seq;
   double kernels_over_model;

@@ -20,6 +20,9 @@ Plan with_tp(std::int64_t tp) {
   return plan;
 }
 
+// Pads the vocabulary of 101 and the MLP widths of most ranks.
+constexpr DeviceTraits kSixteen{.dimension_multiple = 16};
+
 class Layout : public ::testing::TestWithParam<std::tuple<int, int>> {
  protected:
   [[nodiscard]] Model model() const {
@@ -29,9 +32,9 @@ class Layout : public ::testing::TestWithParam<std::tuple<int, int>> {
 };
 
 TEST_P(Layout, ShardsOfAllRanksTileEveryParameterOnce) {
-  const ParamLayout whole(model(), with_tp(1), 0);
+  const ParamLayout whole(model(), with_tp(1), 0, kSixteen);
   std::vector<ParamLayout> shards;
-  for (std::int32_t r = 0; r < tp(); ++r) shards.emplace_back(model(), with_tp(tp()), r);
+  for (std::int32_t r = 0; r < tp(); ++r) shards.emplace_back(model(), with_tp(tp()), r, kSixteen);
   std::int64_t parameters = 0;
   std::set<std::uint64_t> ids;
   for (const Param& param : whole.params()) {
@@ -61,7 +64,7 @@ TEST_P(Layout, ShardsOfAllRanksTileEveryParameterOnce) {
 
 TEST_P(Layout, SectionsAndParametersTileTheBuffer) {
   for (std::int32_t r = 0; r < tp(); ++r) {
-    const ParamLayout layout(model(), with_tp(tp()), r);
+    const ParamLayout layout(model(), with_tp(tp()), r, kSixteen);
     std::int64_t end = 0;
     for (const ParamSection& section : layout.sections()) {
       EXPECT_EQ(section.offset, end);
@@ -70,7 +73,7 @@ TEST_P(Layout, SectionsAndParametersTileTheBuffer) {
         if (param.offset < section.offset || param.offset >= end) continue;
         EXPECT_EQ(param.replicated, section.replicated) << param.name;
         EXPECT_EQ(param.decay, section.decay) << param.name;
-        EXPECT_LE(param.offset + param.elements(), end) << param.name;
+        EXPECT_LE(param.offset + param.stored_elements(), end) << param.name;
       }
     }
     EXPECT_EQ(end, layout.elements());
@@ -79,7 +82,7 @@ TEST_P(Layout, SectionsAndParametersTileTheBuffer) {
       EXPECT_EQ(param.offset % 16, 0);
       EXPECT_GE(param.offset, previous_end) << param.name;
       EXPECT_LT(param.offset - previous_end, 16) << param.name;
-      previous_end = param.offset + param.elements();
+      previous_end = param.offset + param.stored_elements();
     }
   }
 }
@@ -166,11 +169,23 @@ TEST(InitialValue, IsTheSameByRow) {
   }
 }
 
-TEST(VocabShard, SharesAreEqualAndTheLastSmaller) {
-  EXPECT_EQ(vocab_shard(10, 4, 0).count, 3);
-  EXPECT_EQ(vocab_shard(10, 4, 3).begin, 9);
-  EXPECT_EQ(vocab_shard(10, 4, 3).count, 1);
-  EXPECT_EQ(vocab_shard(8, 4, 3).count, 2);
+TEST(VocabShard, SharesTileTheVocabularyAndDifferByOneAtMost) {
+  for (const std::int64_t vocab : {4, 7, 8, 10, 49954, 50257}) {
+    for (const std::int64_t tp : {1, 2, 3, 4}) {
+      std::int64_t end = 0;
+      for (std::int64_t r = 0; r < tp; ++r) {
+        const RowRange shard = vocab_shard(vocab, tp, r, kGpuTraits);
+        EXPECT_EQ(shard.begin, end);
+        EXPECT_GE(shard.count, vocab / tp);
+        EXPECT_LE(shard.count, vocab / tp + 1);
+        EXPECT_EQ((shard.count + shard.padding) % 64, 0);
+        EXPECT_LT(shard.padding, 64);
+        EXPECT_EQ(vocab_shard(vocab, tp, r).padding, 0);
+        end += shard.count;
+      }
+      EXPECT_EQ(end, vocab);
+    }
+  }
 }
 
 }  // namespace

@@ -153,8 +153,10 @@ TEST(WhyIllegal, GivesEveryReason) {
   odd.ffn = 97;
   EXPECT_THAT(reason("tp=2", 2, odd), HasSubstr("MLP width 97"));
   Model few = small();
-  few.vocab = 5;  // shares of 2, 2, 1 and nothing
-  EXPECT_THAT(reason("tp=4", 4, few), HasSubstr("without any of the 5 vocabulary rows"));
+  few.vocab = 5;  // shares of 2, 1, 1, 1
+  EXPECT_EQ(reason("tp=4", 4, few), "legal");
+  few.vocab = 3;
+  EXPECT_THAT(reason("tp=4", 4, few), HasSubstr("without any of the 3 vocabulary rows"));
   EXPECT_THAT(reason("seq=33", 1), HasSubstr("longer than the 32 positions"));
   EXPECT_THAT(reason("sp=on", 1), HasSubstr("needs tp of at least 2"));
   EXPECT_THAT(reason("sp=on,tp=2,micro_batch=1,seq=31", 2), HasSubstr("divisible by tp=2"));

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/program/padding.h"
+
+#include <fmt/format.h>
+
+#include "harness/program/step.h"
+
+namespace stepmark {
+namespace {
+
+void add_unaligned(std::vector<PaddedDim>& dims, const char* name, std::int64_t width,
+                   const Plan& plan, const DeviceTraits& traits) {
+  if (width * static_cast<std::int64_t>(size_of(plan.precision)) % traits.row_bytes != 0) {
+    dims.push_back({.name = name, .width = width, .stored = width});
+  }
+}
+
+void add_padded(std::vector<PaddedDim>& dims, const char* name, std::int64_t width,
+                const DeviceTraits& traits) {
+  const std::int64_t stored = padded(width, traits.dimension_multiple);
+  if (stored != width) dims.push_back({.name = name, .width = width, .stored = stored});
+}
+
+}  // namespace
+
+Padding padding_of(const Model& model, const Plan& plan, const Program& program,
+                   const DeviceTraits& traits) {
+  const std::int32_t tp_rank = step_mesh(plan).coordinate(program.rank, "tp");
+  Padding result;
+  add_padded(result.dims, "vocabulary", vocab_shard(model.vocab, plan.tp, tp_rank).count, traits);
+  add_padded(result.dims, "MLP width", model.ffn / plan.tp, traits);
+  add_unaligned(result.unaligned, "hidden", model.hidden, plan, traits);
+  add_unaligned(result.unaligned, "query width", model.q_width() / plan.tp, plan, traits);
+  add_unaligned(result.unaligned, "query, key and value width", model.qkv_width() / plan.tp, plan,
+                traits);
+  result.model_kernel_flops = kernel_flops(program);
+  if (result.dims.empty()) return result;
+  const Program unpadded = step_program(model, plan, program.rank);
+  result.model_kernel_flops = kernel_flops(unpadded);
+  result.flops = kernel_flops(program) - result.model_kernel_flops;
+  result.memory_bytes = memory_bytes(program) - memory_bytes(unpadded);
+  const ParamLayout layout(model, plan, tp_rank, traits);
+  for (const Param& param : layout.params()) {
+    result.parameters += param.stored_elements() - param.elements();
+  }
+  return result;
+}
+
+std::string to_text(const std::vector<PaddedDim>& dims) {
+  std::string text;
+  for (const PaddedDim& dim : dims) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", dim.name, dim.width);
+    if (dim.stored != dim.width) text += fmt::format(" -> {}", dim.stored);
+  }
+  return text;
+}
+
+}  // namespace stepmark
