@@ -34,7 +34,7 @@ class ReadyStep {
   ReadyStep(Machine& machine, const Model& model, const Plan& plan)
       : model_(model),
         plan_(plan),
-        program_(step_program(model, plan, 0)),
+        program_(step_program(model, plan, 0, machine.executor().device().traits())),
         comms_(make_comm_set(machine.world(), program_)),
         runnable_(machine.executor().prepare(program_, *comms_)),
         state_(*runnable_, machine.executor().device(), model, plan, kSeed) {
