@@ -159,6 +159,34 @@ std::string padding_text(const Facts& facts) {
   return text;
 }
 
+// What holding the logits of loss_tokens() tokens at a time, rather than of a micro-step, saves.
+struct LogitsMemory {
+  std::int64_t tokens, pieces;
+  std::int64_t bytes, whole_bytes;  // of a rank
+};
+LogitsMemory logits_memory(const Facts& facts) {
+  const std::int64_t all = facts.plan.micro_batch * facts.plan.seq;
+  const std::int64_t tokens = facts.plan.loss_tokens();
+  const std::int32_t index = facts.program.buffer_index("logits");
+  const BufferDecl& buffer = facts.program.buffers[static_cast<std::size_t>(index)];
+  const std::int64_t bytes = buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype));
+  return {tokens, (all + tokens - 1) / tokens, bytes, bytes / tokens * all};
+}
+
+std::string logits_text(const Facts& facts) {
+  const LogitsMemory m = logits_memory(facts);
+  const std::string size = format_bytes(static_cast<double>(m.bytes));
+  if (m.pieces == 1) {
+    return fmt::format(
+        "logits: {} of the activations, their gradient in the same memory; loss_chunks=N keeps an "
+        "N-th\n",
+        size);
+  }
+  return fmt::format("logits: {} in {} pieces of {} tokens, {} saved of {} in one piece\n", size,
+                     m.pieces, m.tokens, format_bytes(static_cast<double>(m.whole_bytes - m.bytes)),
+                     format_bytes(static_cast<double>(m.whole_bytes)));
+}
+
 constexpr std::array kKinds{BufferKind::param,      BufferKind::grad,      BufferKind::optimizer,
                             BufferKind::activation, BufferKind::workspace, BufferKind::input,
                             BufferKind::scalar};
@@ -169,6 +197,7 @@ nlohmann::json to_json(const Facts& facts) {
     memory[std::string(name_of(kind))] = memory_bytes(facts.program, kind);
   }
   memory["total"] = memory_bytes(facts.program);
+  const LogitsMemory logits = logits_memory(facts);
   nlohmann::json traffic = nlohmann::json::object();
   for (const auto& [axis, t] : traffic_of(facts.program)) {
     traffic[axis] = {{"ranks", t.ranks}, {"calls", t.calls}, {"bus_bytes_per_rank", t.bus_bytes}};
@@ -182,6 +211,11 @@ nlohmann::json to_json(const Facts& facts) {
                       {"kernel_flops_per_rank", facts.padding.model_kernel_flops},
                       {"padding", padding_json(facts)},
                       {"memory_bytes_per_rank", memory},
+                      {"logits",
+                       {{"tokens", logits.tokens},
+                        {"pieces", logits.pieces},
+                        {"bytes", logits.bytes},
+                        {"saved_bytes", logits.whole_bytes - logits.bytes}}},
                       {"communication", traffic},
                       {"ops_per_rank", facts.program.ops.size()},
                       {"validated_all_ranks", facts.validation.whole},
@@ -225,6 +259,7 @@ std::string to_table(const Facts& facts) {
   memory.add({"total", format_bytes(total)});
   text += memory.text();
   text += padding_text(facts);
+  text += logits_text(facts);
   if (facts.cluster) text += fit_text(facts);
   const auto traffic = traffic_of(facts.program);
   if (traffic.empty()) {

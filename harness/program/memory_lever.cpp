@@ -26,6 +26,22 @@ class Search {
     return std::nullopt;
   }
 
+  // The fewest pieces that fit, of pieces that a product does not find small.
+  [[nodiscard]] std::optional<MemoryLever> loss_chunks() const {
+    constexpr std::int64_t kLeastTokens = 512;
+    Plan plan = plan_;
+    const std::int64_t tokens = plan.micro_batch * plan.seq;
+    for (std::int64_t pieces = 2; tokens / pieces >= kLeastTokens; pieces *= 2) {
+      plan.loss_chunks = pieces;
+      if (plan.loss_tokens() >= plan_.loss_tokens()) continue;
+      if (auto lever = tried(plan, fmt::format("loss_chunks={}", pieces),
+                             "fewer logits in memory at once")) {
+        return lever;
+      }
+    }
+    return std::nullopt;
+  }
+
   [[nodiscard]] std::optional<MemoryLever> sequence_parallel() const {
     if (plan_.sequence_parallel) return std::nullopt;
     Plan plan = plan_;
@@ -153,6 +169,7 @@ std::optional<MemoryLever> memory_lever(const Model& model, const Plan& plan,
   const Search search(model, plan, available, memory_of);
   if (auto lever = search.tensor_parallel(limit)) return lever;
   if (auto lever = search.sequence_parallel()) return lever;
+  if (auto lever = search.loss_chunks()) return lever;
   if (auto lever = search.micro_batch()) return lever;
   if (auto lever = search.bf16()) return lever;
   if (auto lever = search.together(limit, /*same_ranks=*/true)) return lever;

@@ -19,9 +19,9 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 12> kKeys{
-    "dp",     "tp",        "sp",         "micro_batch", "accumulation", "seq",
-    "layers", "precision", "bucket_mib", "lr",          "weight_decay", "clip"};
+constexpr std::array<std::string_view, 13> kKeys{
+    "dp",        "tp",          "sp",         "micro_batch", "accumulation", "seq", "layers",
+    "precision", "loss_chunks", "bucket_mib", "lr",          "weight_decay", "clip"};
 
 // No rate, decay or norm that anybody trains with comes near.
 constexpr double kMaxHyperparameter = 1e9;
@@ -53,6 +53,7 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   if (key == "accumulation") return whole(plan.accumulation, kMaxLayerPasses);
   if (key == "seq") return whole(plan.seq, kMaxSequence);
   if (key == "layers") return whole(plan.layers, kMaxLayers);
+  if (key == "loss_chunks") return whole(plan.loss_chunks, kMaxMicroBatch);
   if (key == "bucket_mib") return real(plan.bucket_mib, 1e-6, kMaxBucketMib);
   if (key == "lr") return real(plan.lr, 0.0, kMaxHyperparameter);
   if (key == "weight_decay") return real(plan.weight_decay, 0.0, kMaxHyperparameter);
@@ -104,6 +105,15 @@ std::string why_no_key(std::string_view key, const std::vector<std::string>& giv
 
 }  // namespace
 
+std::int64_t Plan::loss_tokens() const {
+  // Rows of a piece begin where operands of products may begin.
+  constexpr std::int64_t kMultiple = 64;
+  const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
+  const std::int64_t tokens = micro_batch * seq;
+  const std::int64_t chunks = loss_chunks > 0 ? loss_chunks : up(tokens, kLossTokens);
+  return std::min(tokens, up(up(tokens, chunks), kMultiple) * kMultiple);
+}
+
 Plan parse_plan(std::string_view text, Plan base, std::string_view source) {
   std::set<std::string_view> given;
   // A comma promises another item, so a text that ends in one has an empty item there.
@@ -147,6 +157,7 @@ std::string to_text(const Plan& plan) {
                       plan.sequence_parallel ? "on" : "off", plan.micro_batch, plan.accumulation);
   if (plan.seq > 0) text += fmt::format(",seq={}", plan.seq);
   if (plan.layers > 0) text += fmt::format(",layers={}", plan.layers);
+  if (plan.loss_chunks > 0) text += fmt::format(",loss_chunks={}", plan.loss_chunks);
   text +=
       fmt::format(",precision={},bucket_mib={},lr={},weight_decay={},clip={}",
                   name_of(plan.precision), plan.bucket_mib, plan.lr, plan.weight_decay, plan.clip);
@@ -159,6 +170,7 @@ std::string short_name(const Plan& plan) {
   if (plan.sequence_parallel) name += ".sp";
   if (plan.accumulation > 1) name += fmt::format(".acc{}", plan.accumulation);
   if (plan.layers > 0) name += fmt::format(".L{}", plan.layers);
+  if (plan.loss_chunks > 0) name += fmt::format(".lc{}", plan.loss_chunks);
   return name + "." + std::string(name_of(plan.precision));
 }
 
@@ -234,6 +246,10 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
   if (plan.sequence_parallel && (plan.micro_batch * plan.seq) % plan.tp != 0) {
     return fmt::format("sp=on needs micro_batch x seq = {} divisible by tp={}",
                        plan.micro_batch * plan.seq, plan.tp);
+  }
+  if (plan.loss_chunks > plan.micro_batch * plan.seq) {
+    return fmt::format("loss_chunks={} is more than the {} tokens of a micro-step",
+                       plan.loss_chunks, plan.micro_batch * plan.seq);
   }
   if (plan.layers > model.layers) {
     return fmt::format("layers={} is more than the {} layers of {}; a slice has fewer", plan.layers,

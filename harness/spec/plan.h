@@ -12,6 +12,10 @@
 
 namespace stepmark {
 
+// A piece of logits by default: its weight gradient's product takes several times as long as
+// reading and writing the gradient, on the GPUs of cluster-configs/gpus.
+inline constexpr std::int64_t kLossTokens = 8192;
+
 struct Plan {
   std::int64_t dp = 0;  // 0: whatever the world size leaves over
   std::int64_t tp = 1;
@@ -21,7 +25,10 @@ struct Plan {
   std::int64_t seq = 0;           // tokens per sequence; 0: the model's max_seq
   std::int64_t layers = 0;        // > 0: run a slice with this many of the model's layers
   DType precision = DType::f32;   // storage of parameters and activations: fp32 or bf16
-  double bucket_mib = 25.0;       // data-parallel gradient bucket (PyTorch DDP's default)
+  // Pieces, by tokens, in which a micro-step's logits are computed and used up; 0: the default of
+  // loss_tokens().
+  std::int64_t loss_chunks = 0;
+  double bucket_mib = 25.0;  // data-parallel gradient bucket (PyTorch DDP's default)
   double lr = 1e-3;
   double weight_decay = 0.1;
   double clip = 1.0;  // maximum global gradient norm; 0: no clipping
@@ -30,19 +37,23 @@ struct Plan {
 
   [[nodiscard]] std::int64_t global_batch() const { return micro_batch * accumulation * dp; }
   [[nodiscard]] std::int64_t tokens_per_step() const { return global_batch() * seq; }
+  // Tokens of a micro-step whose logits are in memory at once. Each piece but the first reads and
+  // writes the fp32 gradient of the output head once more, so that pieces shall be long: by default
+  // the fewest of at most kLossTokens tokens.
+  [[nodiscard]] std::int64_t loss_tokens() const;
 };
 
 // Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp sp micro_batch accumulation seq layers
-// precision bucket_mib lr weight_decay clip. Error(kUsage) names the column and the nearest key
-// that is still free; `source` is where the text comes from.
+// precision loss_chunks bucket_mib lr weight_decay clip. Error(kUsage) names the column and the
+// nearest key that is still free; `source` is where the text comes from.
 [[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {},
                               std::string_view source = "--plan");
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
 // Canonical text, every key in fixed order; parse_plan(to_text(p)) == p.
 [[nodiscard]] std::string to_text(const Plan& plan);
-// Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".sp", ".acc4", ".L2" before the dtype
-// when they differ from the defaults.
+// Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".sp", ".acc4", ".L2", ".lc4" before
+// the dtype when they differ from the defaults.
 [[nodiscard]] std::string short_name(const Plan& plan);
 
 // Why the plan cannot run, or nothing. Pure arithmetic; `world_size` ranks.

@@ -232,6 +232,16 @@ def real_logits(x, p):
     return x["logits"].view(p["rows"], -1)[:, : p["cols"]]
 
 
+def ce_fwd_bwd(x, p):
+    logits = leaf(x["logits"].view(p["rows"], -1)[:, : p["cols"]])
+    loss = p["scale"] * F.cross_entropy(logits, x["targets"].long(), reduction="sum")
+    grad = gradients(loss, logits)[0]
+    return {
+        "logits": F.pad(grad, (0, p["padding"])),
+        "loss": added(x, "loss", loss.detach().reshape(1), p["accumulate"]),
+    }
+
+
 def ce_max(x, p):
     return {"row_max": real_logits(x, p).max(-1).values}
 

@@ -12,6 +12,7 @@
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/embedding.h"
 #include "kernels/ops/gemm.h"
+#include "kernels/ops/loss.h"
 #include "kernels/ops/norm.h"
 #include "op_fixture.h"
 
@@ -183,6 +184,19 @@ TEST(Gradient, CrossEntropyOverTwoVocabularyShards) {
               gradient[i], row_max, targets, sums, ignored);
   }
   for (int i : {0, 1}) expect_gradient(gradient[i], shard[i], loss);
+}
+
+TEST(Gradient, FusedCrossEntropyWithPadding) {
+  constexpr std::int64_t kRows = 3, kCols = 5, kPadding = 2;
+  const CeFwdBwdShape s{.rows = kRows, .cols = kCols, .padding = kPadding, .scale = 0.4};
+  Vector logits = random_vector(kRows * (kCols + kPadding), 0), targets{1, 4, 0};
+  Vector gradient = logits, ignored = zeros(1);
+  reference(s, gradient, targets, ignored);
+  expect_gradient(gradient, logits, [&] {
+    Vector scratch = logits, loss = zeros(1);
+    reference(s, scratch, targets, loss);
+    return loss[0];
+  });
 }
 
 TEST(Gradient, TokenEmbeddingOverAShard) {

@@ -56,6 +56,21 @@ TEST_P(OneRank, RepeatsBitForBit) {
   EXPECT_EQ(a.state().loss(), b.state().loss());
 }
 
+// Pieces of logits change the order in which losses and gradients are added up, and nothing else.
+TEST_P(OneRank, PiecesOfLogitsGiveWhatOneGives) {
+  for (const char* text : {"micro_batch=12,seq=16", "micro_batch=12,seq=16,accumulation=2"}) {
+    SCOPED_TRACE(text);
+    StepRun whole = run(std::string(text) + ",loss_chunks=1");
+    StepRun pieces = run(std::string(text) + ",loss_chunks=2");  // of 128 and 64 tokens
+    for (int i = 0; i < 3; ++i) {
+      whole.step();
+      pieces.step();
+      EXPECT_NEAR(pieces.state().loss() / whole.state().loss(), 1.0, 1e-6);
+      EXPECT_NEAR(pieces.state().gradient_norm() / whole.state().gradient_norm(), 1.0, 1e-5);
+    }
+  }
+}
+
 TEST_P(OneRank, JoinedKernelsComputeWhatTheyDoApart) {
   for (const char* text :
        {"micro_batch=2,seq=16,accumulation=2", "micro_batch=4,seq=16,precision=bf16"}) {

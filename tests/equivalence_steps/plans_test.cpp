@@ -46,6 +46,8 @@ std::vector<Case> cases(std::int64_t world) {
     for (const std::string& text : kPlans.at(world)) {
       for (const std::int64_t accumulation : {1, 2}) {
         result.push_back({model, plan_of(text, model, world, accumulation)});
+        // 128 tokens in two pieces, where a replica has them all.
+        if (result.back().plan.micro_batch == kGlobalBatch) result.back().plan.loss_chunks = 2;
       }
     }
   }

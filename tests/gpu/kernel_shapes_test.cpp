@@ -4,11 +4,15 @@
 // often, none at all; and operands that share memory where the op allows it.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "kernels/ops/activation.h"
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/embedding.h"
+#include "kernels/ops/fp8.h"
+#include "kernels/ops/gemm.h"
+#include "kernels/ops/loss.h"
 #include "kernels/ops/memory.h"
 #include "kernels/ops/norm.h"
 #include "kernels/ops/optimizer.h"
@@ -78,6 +82,25 @@ TEST_P(KernelShapes, NormBackward) {
   }
 }
 
+// Whole packs: tiles of 128 x 128 and their edges, several blocks of 128 columns per warp.
+TEST_P(KernelShapes, Fp8Casts) {
+  for (const std::int64_t e5m2 : {0, 1}) {
+    expect_all<Fp8CastShape>({{.rows = 132, .cols = 264, .e5m2 = e5m2, .transpose = 1},
+                              {.rows = 4, .cols = 136, .e5m2 = e5m2, .transpose = 1},
+                              {.rows = 260, .cols = 128, .e5m2 = e5m2, .transpose = 1},
+                              {.rows = 33, .cols = 272, .e5m2 = e5m2}});
+    for (const std::int64_t block_rows : {1, 128}) {
+      expect_all<Fp8BlockCastShape>(
+          {{.rows = 130, .cols = 264, .e5m2 = e5m2, .block_rows = block_rows},
+           {.rows = 3, .cols = 1032, .e5m2 = e5m2, .block_rows = block_rows}});
+    }
+  }
+}
+
+TEST_P(KernelShapes, ColumnSums) {
+  expect_all<BiasGradShape>({{.m = 1031, .n = 264, .accumulate = 1}, {.m = 67, .n = 4104}});
+}
+
 TEST_P(KernelShapes, Activations) {
   expect_all<SwigluFwdShape>({{.rows = 9, .cols = 64}, {.rows = 3, .cols = 4104}});
   expect_all<SwigluBwdShape>({{.rows = 9, .cols = 64}, {.rows = 3, .cols = 4104}});
@@ -110,6 +133,55 @@ TEST_P(KernelShapes, CrossEntropy) {
   expect_all<CeBwdShape>({{.rows = 700, .cols = 9, .accumulate = 1, .scale = 0.01}});
 }
 
+// Rows that fit in half of an SM's shared memory, in all of it, and in no part of it whole.
+TEST_P(KernelShapes, FusedCrossEntropy) {
+  for (const std::int64_t cols : {std::int64_t{1}, std::int64_t{7}, std::int64_t{64},
+                                  std::int64_t{20011}, std::int64_t{40009}, std::int64_t{100003}}) {
+    expect_all<CeFwdBwdShape>({{.rows = 2, .cols = cols, .padding = -cols & 63, .scale = 0.1}});
+  }
+  expect_all<CeFwdBwdShape>({{.rows = 3, .cols = 4099, .scale = 0.5},
+                             {.rows = 70, .cols = 9, .accumulate = 1, .scale = 0.01}});
+}
+
+// One reading of the logits gives what the maximum, then the sum, then the gradient give: to the
+// rounding of fp32 sums in another order, or to bf16's of the result.
+TEST_P(KernelShapes, FusedCrossEntropyIsTheUnfused) {
+  const std::int64_t rows = 5, cols = 5003;
+  const CeFwdBwdShape fused{.rows = rows, .cols = cols, .scale = 0.2};
+  Values before = random_operands(pack(fused, GetParam()), 11);
+  for (double& logit : before[0]) logit *= 8;  // maxima that grow on the way
+  const HostResult got = run_cuda(pack(fused, GetParam()), before, false);
+  const std::vector<double> row(static_cast<std::size_t>(rows)), both(2 * row.size());
+  const auto logits = before[0], targets = before[1];
+  const auto maximum =
+      run_cuda(pack(CeMaxShape{.rows = rows, .cols = cols}, GetParam()), {logits, row}, false);
+  const auto sums = run_cuda(pack(CeSumShape{.rows = rows, .cols = cols}, GetParam()),
+                             {logits, maximum.values[1], targets, both}, false);
+  const auto want = run_cuda(pack(CeBwdShape{.rows = rows, .cols = cols, .scale = 0.2}, GetParam()),
+                             {logits, maximum.values[1], targets, sums.values[3], {0.0}}, false);
+  const double tolerance = GetParam() == DType::bf16 ? 0x1p-9 : 0x1p-21;
+  EXPECT_LE(relative_error(got.values[0], want.values[0]), tolerance);
+  EXPECT_LE(relative_error(got.values[2], want.values[4]), 0x1p-21);
+}
+
+TEST_P(KernelShapes, FusedCrossEntropyOfInfinities) {
+  const CeFwdBwdShape s{.rows = 2, .cols = 3000, .scale = 1};
+  Values before = random_operands(pack(s, GetParam()), 11);
+  const double infinity = std::numeric_limits<double>::infinity();
+  // Whole packs of masked logits, in front of and between others: they count 0.
+  for (std::size_t c = 0; c < 2000; ++c) before[0][c] = -infinity;
+  before[1][0] = 2500;
+  // A NaN makes its row NaN.
+  before[0][3000 + 1234] = std::numeric_limits<double>::quiet_NaN();
+  const HostResult got = run_cuda(pack(s, GetParam()), before, false);
+  for (const std::size_t c : {std::size_t{0}, std::size_t{1999}}) EXPECT_EQ(got.values[0][c], 0);
+  double sum = 0;
+  for (std::size_t c = 0; c < 3000; ++c) sum += got.values[0][c];
+  EXPECT_NEAR(sum, 0, 0.02) << "softmax less one";
+  EXPECT_TRUE(std::isnan(got.values[0][3000]));
+  EXPECT_TRUE(std::isnan(got.values[2][0]));
+}
+
 TEST_P(KernelShapes, Optimizer) {
   expect_all<AdamWShape>(
       {{.elements = 140001, .weight_decay = 0.1}, {.elements = 64, .beta1 = 0.0}});
@@ -139,6 +211,7 @@ TEST_P(KernelShapes, MayBeEmpty) {
   expect_all<CeMaxShape>({{.cols = 8}});
   expect_all<CeSumShape>({{.cols = 8}});
   expect_all<CeBwdShape>({{.cols = 8}});
+  expect_all<CeFwdBwdShape>({{.cols = 8}});
   expect_all<SumSquaresShape>({{}});
   expect_all<AdamWShape>({{}});
   expect_all<BucketPackShape>({{.elements = 3, .stride = 3}, {.tensors = 3}});

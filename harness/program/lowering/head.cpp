@@ -1,57 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
-// Final norm, output head over this rank's vocabulary columns, vocab-parallel cross-entropy, and
-// the beginning of backward down to the residual stream. The products run over whole padded rows;
-// the loss looks at vocabulary columns only and leaves a gradient of 0 in the padding, so that
-// neither the other products nor the padding rows of the table get anything from it.
+// Final norm, output head over this rank's vocabulary columns, cross-entropy, and the beginning of
+// backward down to the residual stream. Head and loss go through the tokens piece by piece: the
+// logits of a piece become their gradient in place and are used up before the next piece's are
+// computed, so that only one piece is ever in memory (as in Hsu et al., "Liger Kernel", arXiv
+// 2410.10989, section 3.2). The products run over whole padded rows; the loss looks at vocabulary
+// columns only and leaves a gradient of 0 in the padding, so that neither the other products nor
+// the padding rows of the table get anything from it.
 #include "harness/program/lowering/lowering.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernels/ops/cross_entropy.h"
+#include "kernels/ops/loss.h"
 
 namespace stepmark {
 
 void Lowering::head_forward_backward(std::int64_t micro) {
-  const std::string table = model_.tied_embeddings ? "embedding" : "head";
   const BufferSlice x =
       activation(fmt::format("x{}", model_.layers), share_tokens_ * model_.hidden);
   const BufferSlice normed = activation("final_norm.out", share_tokens_ * model_.hidden);
   norm_forward("final_norm", x, normed);
   const BufferSlice whole = gather_tokens("head", normed, "gathered");
-  const BufferSlice logits = activation("logits", tokens_ * logits_width_);
-  linear_forward(table, whole, logits, tokens_, logits_width_, model_.hidden, false);
+  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);
+  const std::int64_t piece = plan_.loss_tokens();
+  for (std::int64_t begin = 0; begin < tokens_; begin += piece) {
+    head_piece(micro, begin, std::min(tokens_, begin + piece), whole, dwhole);
+  }
+  const BufferSlice dnormed = reduce_tokens("head.dgrad", dwhole);
+  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
+  norm_backward("final_norm", dnormed, x, dx, false, micro);
+}
 
+void Lowering::head_piece(std::int64_t micro, std::int64_t begin, std::int64_t end,
+                          BufferSlice whole, BufferSlice dwhole) {
+  const std::string table = model_.tied_embeddings ? "embedding" : "head";
+  const std::int64_t tokens = end - begin;
+  const auto rows = [&](BufferSlice all, std::int64_t width) {
+    return ProgramBuilder::part(all, begin * width, tokens * width);
+  };
+  // The next piece writes over the logits of this one, which by then are used up.
+  const BufferSlice logits = ProgramBuilder::part(
+      activation("logits", plan_.loss_tokens() * logits_width_), 0, tokens * logits_width_);
+  builder_.set_phase(Phase::forward);
+  linear_forward(table, rows(whole, model_.hidden), logits, tokens, logits_width_, model_.hidden,
+                 false);
   builder_.set_phase(Phase::loss);
-  const BufferSlice targets = micro_slice(targets_in_, micro);
-  const BufferSlice row_max = statistic("row_max", tokens_);
-  const BufferSlice sums = statistic("sums", 2 * tokens_);
-  const BufferSlice loss = buffer(kLossBuffer, BufferKind::scalar, DType::f32, 1);
-  compute("loss.max", CeMaxShape{.rows = tokens_, .cols = vocab_.count, .padding = vocab_.padding},
+  const BufferSlice targets = rows(micro_slice(targets_in_, micro), 1);
+  const bool first = begin == 0 && micro == 0;
+  plan_.tp > 1 ? sharded_loss(logits, targets, first) : whole_loss(logits, targets, first);
+  builder_.set_phase(Phase::backward);
+  linear_input_gradient(table, logits, rows(dwhole, model_.hidden), tokens, logits_width_,
+                        model_.hidden);
+  linear_weight_gradient(table, logits, rows(whole, model_.hidden), tokens, logits_width_,
+                         model_.hidden, first ? 0 : 1);
+}
+
+void Lowering::whole_loss(BufferSlice logits, BufferSlice targets, bool first) {
+  compute("loss",
+          CeFwdBwdShape{.rows = targets.elements,
+                        .cols = vocab_.count,
+                        .padding = vocab_.padding,
+                        .accumulate = first ? 0 : 1,
+                        .scale = 1.0 / static_cast<double>(plan_.tokens_per_step())},
+          {logits, targets, loss_buffer()});
+}
+
+void Lowering::sharded_loss(BufferSlice logits, BufferSlice targets, bool first) {
+  const std::int64_t tokens = targets.elements;
+  const BufferSlice row_max =
+      ProgramBuilder::part(statistic("row_max", plan_.loss_tokens()), 0, tokens);
+  const BufferSlice sums =
+      ProgramBuilder::part(statistic("sums", 2 * plan_.loss_tokens()), 0, 2 * tokens);
+  compute("loss.max", CeMaxShape{.rows = tokens, .cols = vocab_.count, .padding = vocab_.padding},
           {logits, row_max});
-  if (plan_.tp > 1) all_reduce("loss.max.reduce", kTensorAxis, row_max, DType::f32, ReduceOp::max);
+  all_reduce("loss.max.reduce", kTensorAxis, row_max, DType::f32, ReduceOp::max);
   compute("loss.sum",
-          CeSumShape{.rows = tokens_,
+          CeSumShape{.rows = tokens,
                      .cols = vocab_.count,
                      .padding = vocab_.padding,
                      .vocab_begin = vocab_.begin},
           {logits, row_max, targets, sums});
-  if (plan_.tp > 1) all_reduce("loss.sum.reduce", kTensorAxis, sums, DType::f32, ReduceOp::sum);
+  all_reduce("loss.sum.reduce", kTensorAxis, sums, DType::f32, ReduceOp::sum);
   compute("loss.bwd",
-          CeBwdShape{.rows = tokens_,
+          CeBwdShape{.rows = tokens,
                      .cols = vocab_.count,
                      .padding = vocab_.padding,
                      .vocab_begin = vocab_.begin,
-                     .accumulate = micro > 0 ? 1 : 0,
+                     .accumulate = first ? 0 : 1,
                      .scale = 1.0 / static_cast<double>(plan_.tokens_per_step())},
-          {logits, row_max, targets, sums, loss});
-
-  builder_.set_phase(Phase::backward);
-  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);
-  linear_input_gradient(table, logits, dwhole, tokens_, logits_width_, model_.hidden);
-  const BufferSlice dnormed = reduce_tokens("head.dgrad", dwhole);
-  linear_weight_gradient(table, logits, whole, tokens_, logits_width_, model_.hidden, micro);
-  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
-  norm_backward("final_norm", dnormed, x, dx, false, micro);
+          {logits, row_max, targets, sums, loss_buffer()});
 }
 
 }  // namespace stepmark

@@ -132,13 +132,13 @@ void Lowering::linear_input_gradient(const std::string& name, BufferSlice dy, Bu
 
 void Lowering::linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,
                                       std::int64_t tokens, std::int64_t out, std::int64_t in,
-                                      std::int64_t micro) {
+                                      std::int64_t before) {
   compute(name + ".wgrad",
           GemmShape{.m = out,
                     .n = in,
                     .k = tokens,
                     .trans_a = 1,
-                    .accumulate = micro > 0 ? 1 : 0,
+                    .accumulate = before > 0 ? 1 : 0,
                     .out_f32 = 1},
           {dy, x, BufferSlice{}, grad(name + ".weight")});
 }

@@ -84,6 +84,13 @@ class Lowering {
   void linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,
                               std::int64_t tokens, std::int64_t out, std::int64_t in,
                               std::int64_t micro);
+  // Tokens [begin, end) of a micro-step through head and loss, forward and backward.
+  void head_piece(std::int64_t micro, std::int64_t begin, std::int64_t end, BufferSlice whole,
+                  BufferSlice dwhole);
+  // logits become their gradient; first: the loss is written, not added to.
+  void whole_loss(BufferSlice logits, BufferSlice targets, bool first);
+  void sharded_loss(BufferSlice logits, BufferSlice targets, bool first);
+  BufferSlice loss_buffer() { return buffer(kLossBuffer, BufferKind::scalar, DType::f32, 1); }
   void bias_gradient(const std::string& name, BufferSlice dy, std::int64_t tokens, std::int64_t out,
                      std::int64_t micro);
 

@@ -101,6 +101,84 @@ TEST(StepProgram, GradientBucketsOverlapBackward) {
   }
 }
 
+std::vector<OpShape> kernels_of(const Program& program, OpId id) {
+  std::vector<OpShape> found;
+  for (const Op& op : program.ops) {
+    if (op.kernel && op.kernel->id == id) found.push_back(*op.kernel);
+  }
+  return found;
+}
+
+TEST(StepProgram, OneRankReadsItsLogitsOnce) {
+  const Model model = small_gpt2();
+  const Program alone = step_program(model, resolve(Plan{}, model, 1), 0);
+  EXPECT_EQ(kernels_of(alone, OpId::ce_fwd_bwd).size(), 1U);
+  for (const OpId id : {OpId::ce_max, OpId::ce_sum, OpId::ce_bwd}) {
+    EXPECT_THAT(kernels_of(alone, id), IsEmpty());
+  }
+  const Program sharded = step_program(model, resolve(parse_plan("tp=2"), model, 2), 0);
+  EXPECT_THAT(kernels_of(sharded, OpId::ce_fwd_bwd), IsEmpty());
+  EXPECT_EQ(kernels_of(sharded, OpId::ce_bwd).size(), 1U);
+}
+
+// The head's memory falls to a piece's, and nothing else changes but ops per piece.
+TEST(StepProgram, LogitsComeInPieces) {
+  const Model model = small_gpt2();
+  for (const char* text : {"micro_batch=16,seq=16", "micro_batch=16,seq=16,tp=2,sp=on"}) {
+    SCOPED_TRACE(text);
+    const Plan whole = parse_plan(text);
+    const Plan pieces = resolve(parse_plan("loss_chunks=4", whole), model, whole.tp);
+    ASSERT_EQ(pieces.loss_tokens(), 64);
+    const auto one = all_ranks(model, resolve(whole, model, whole.tp));
+    const auto four = all_ranks(model, pieces);
+    ASSERT_THAT(problems(four), IsEmpty());
+    const auto logits = [](const Program& program) {
+      return program.buffers[static_cast<std::size_t>(program.buffer_index("logits"))].elements;
+    };
+    EXPECT_EQ(4 * logits(four[0]), logits(one[0]));
+    EXPECT_LE(
+        memory_bytes(four[0]),
+        memory_bytes(one[0]) - 3 * logits(four[0]) * static_cast<std::int64_t>(sizeof(float)));
+    const OpId loss = whole.tp > 1 ? OpId::ce_bwd : OpId::ce_fwd_bwd;
+    const auto parts = kernels_of(four[0], loss);
+    ASSERT_EQ(parts.size(), 4U);
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(dim_of(parts[i], "accumulate"), i > 0 ? 1 : 0);
+  }
+}
+
+TEST(Plan, PiecesOfLogitsAreFewAndCoverAllTokens) {
+  const auto tokens = [](const char* text) { return parse_plan(text).loss_tokens(); };
+  EXPECT_EQ(tokens("micro_batch=8,seq=1024"), 8192) << "one piece";
+  EXPECT_EQ(tokens("micro_batch=3,seq=8192"), 8192);
+  EXPECT_EQ(tokens("micro_batch=9,seq=1024"), 4608) << "two alike";
+  EXPECT_EQ(tokens("micro_batch=3,seq=8192,loss_chunks=1"), 24576);
+  EXPECT_EQ(tokens("micro_batch=1,seq=100,loss_chunks=3"), 64) << "whole rows of products";
+  EXPECT_EQ(tokens("micro_batch=1,seq=16"), 16);
+}
+
+// Gradients of weights are written by the first micro-step, not zeroed and added to.
+TEST(StepProgram, FirstGradientsAreWrittenNotAddedTo) {
+  const Model model = small_gpt2();
+  for (const char* text : {"micro_batch=8,seq=16", "micro_batch=8,seq=16,accumulation=2",
+                           "micro_batch=8,seq=16,loss_chunks=2"}) {
+    const Program program = step_program(model, resolve(parse_plan(text), model, 1), 0);
+    std::set<std::pair<std::int64_t, std::int64_t>> written;  // slices of the gradient buffer
+    const std::int32_t grads = program.buffer_index(kGradBuffer);
+    for (const Op& op : program.ops) {
+      if (!op.kernel) continue;
+      EXPECT_NE(op.kernel->id, OpId::zero);
+      for (std::size_t i = 0; i < op.operands.size(); ++i) {
+        const BufferSlice& slice = op.operands[i];
+        if (slice.buffer != grads || access_of(*op.kernel, i) == Access::in) continue;
+        const bool first = written.emplace(slice.offset, slice.elements).second;
+        // The table's gradient as an embedding is added to that as a head.
+        EXPECT_EQ(access_of(*op.kernel, i), first ? Access::out : Access::inout) << op.label;
+      }
+    }
+    EXPECT_GT(written.size(), 10U);
+  }
+}
+
 TEST(StepProgram, FlopsFollowTheModel) {
   for (const Model& model : {small_gpt2(), small_llama()}) {
     const Plan plan = resolve(parse_plan("micro_batch=2,accumulation=2"), model, 1);
