@@ -5,13 +5,12 @@
 #include <limits>
 
 #include "core/cuda/check.h"
+#include "core/error.h"
 
 namespace stepmark::cuda {
 namespace {
 
 constexpr int kTimedRuns = 3;
-// Another proposal than the first must be faster by this part: noise shall not decide.
-constexpr float kClearlyFaster = 0.97F;
 constexpr std::size_t kMostTrialBytes = std::size_t{1} << 30;
 
 class Stream {
@@ -36,25 +35,6 @@ class Event {
 
  private:
   cudaEvent_t event_ = nullptr;
-};
-
-// Memory that may not be there.
-class TrialMemory {
- public:
-  explicit TrialMemory(std::size_t bytes) {
-    if (bytes > kMostTrialBytes || cudaMalloc(&data_, bytes) != cudaSuccess) {
-      data_ = nullptr;
-      // Too little memory is not an error here, and must not be taken for one of a later launch.
-      static_cast<void>(cudaGetLastError());
-    }
-  }
-  ~TrialMemory() { log_cuda_error(cudaFree(data_), "cudaFree"); }
-  TrialMemory(const TrialMemory&) = delete;
-  TrialMemory& operator=(const TrialMemory&) = delete;
-  [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(data_); }
-
- private:
-  void* data_ = nullptr;
 };
 
 std::size_t rounded(std::int64_t elements, DType type) {
@@ -83,19 +63,30 @@ bool writes_bias(cublasLtEpilogue_t epilogue) {
   return epilogue == CUBLASLT_EPILOGUE_BGRADA || epilogue == CUBLASLT_EPILOGUE_BGRADB;
 }
 
-// Milliseconds of the best of some runs; infinite for a proposal that does not run.
-float time_of(const MatmulCall& call, const MatmulOperands& operands,
-              const cublasLtMatmulHeuristicResult_t& proposal, void* workspace, int device,
-              cudaStream_t stream) {
+}  // namespace
+
+TrialMemory::TrialMemory(std::size_t bytes) {
+  if (bytes > kMostTrialBytes || cudaMalloc(&data_, bytes) != cudaSuccess) {
+    data_ = nullptr;
+    // Too little memory is not an error here, and must not be taken for one of a later launch.
+    static_cast<void>(cudaGetLastError());
+  }
+}
+TrialMemory::~TrialMemory() { log_cuda_error(cudaFree(data_), "cudaFree"); }
+
+float time_of(const std::function<void(cudaStream_t)>& work) {
+  const Stream stream;
   const Event begin, end;
   float best = std::numeric_limits<float>::infinity();
   for (int run = 0; run <= kTimedRuns; ++run) {
-    STEPMARK_CUDA_CHECK(cudaEventRecord(begin.get(), stream));
-    if (enqueue(call, operands, proposal.algo, workspace, proposal.workspaceSize, device, stream) !=
-        CUBLAS_STATUS_SUCCESS) {
+    STEPMARK_CUDA_CHECK(cudaEventRecord(begin.get(), stream.get()));
+    try {
+      work(stream.get());
+    } catch (const Error&) {
+      STEPMARK_CUDA_CHECK(cudaStreamSynchronize(stream.get()));
       return std::numeric_limits<float>::infinity();
     }
-    STEPMARK_CUDA_CHECK(cudaEventRecord(end.get(), stream));
+    STEPMARK_CUDA_CHECK(cudaEventRecord(end.get(), stream.get()));
     STEPMARK_CUDA_CHECK(cudaEventSynchronize(end.get()));
     float milliseconds = 0;
     STEPMARK_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
@@ -103,8 +94,6 @@ float time_of(const MatmulCall& call, const MatmulOperands& operands,
   }
   return best;
 }
-
-}  // namespace
 
 MatmulCall make_call(const Matmul& m) {
   MatmulCall call{.matmul = m,
@@ -162,17 +151,19 @@ std::size_t fastest(const Matmul& m, const MatmulOperands& operands,
   if (bias_bytes > 0) trial.bias = memory.data() + workspace_bytes + d_bytes + aux_bytes;
   const MatmulCall call = make_call(m);
   set_pointers(call, trial);
-  const Stream stream;
   std::size_t best = 0;
   float best_time = std::numeric_limits<float>::infinity();
   for (std::size_t i = 0; i < proposals.size(); ++i) {
-    const float time = time_of(call, trial, proposals[i], memory.data(), device, stream.get());
+    const float time = time_of([&](cudaStream_t stream) {
+      check_cublaslt(enqueue(call, trial, proposals[i].algo, memory.data(),
+                             proposals[i].workspaceSize, device, stream),
+                     "cublasLtMatmul");
+    });
     if (time < best_time * kClearlyFaster) {
       best = i;
       best_time = time;
     }
   }
-  STEPMARK_CUDA_CHECK(cudaStreamSynchronize(stream.get()));
   return best;
 }
 

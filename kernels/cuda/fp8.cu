@@ -5,6 +5,7 @@
 #include "kernels/ops/fp8.h"
 
 #include "kernels/cuda/cuda_kernels.h"
+#include "kernels/cuda/fp8_fast.cuh"
 #include "kernels/cuda/fp8_number.cuh"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/vector.cuh"
@@ -12,42 +13,40 @@
 namespace stepmark::cuda {
 namespace {
 
-constexpr unsigned kThreads = 256;
+constexpr unsigned kThreads = kFp8Threads;
 constexpr unsigned kWarps = kThreads / kWarp;
 constexpr std::size_t kReduceBytes = kWarp * sizeof(float);
 
-struct Larger {
-  __device__ float operator()(float a, float b) const { return b > a ? b : a; }
-  static constexpr float kIdentity = 0.0F;
-};
-
-// Called by whole blocks.
-__device__ void raise_amax(float* amax, float largest, float* scratch) {
-  largest = block_reduce<Larger>(largest, scratch);
-  if (threadIdx.x == 0) atomicMax(reinterpret_cast<int*>(amax), __float_as_int(largest));
-}
-
+// kWidth elements of the result in one access, as many packs of x as that takes.
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     cast_kernel(const T* x, const float* scale, Fp8* q, float* amax, std::int64_t n, bool e5m2) {
+  constexpr int kIn = kWidth < kPackElements<T> ? kWidth : kPackElements<T>, kParts = kWidth / kIn;
   const float factor = *scale;
   float largest = 0.0F;
   const std::int64_t first = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const std::int64_t stride = std::int64_t{gridDim.x} * blockDim.x;
   for (std::int64_t i = first * kWidth; i < n; i += stride * kWidth) {
-    const auto in = load_pack<kWidth>(x + i);
+    Pack<T, kIn> in[kParts];
+    STEPMARK_UNROLL
+    for (int part = 0; part < kParts; ++part) in[part] = load_pack<kIn>(x + i + part * kIn);
     Pack<Fp8, kWidth> out;
-    for (int e = 0; e < kWidth; ++e) {
-      const float value = load(in.v[e]);
-      largest = Larger{}(largest, fabsf(value));
-      out.v[e] = to_fp8(value * factor, e5m2);
+    STEPMARK_UNROLL
+    for (int part = 0; part < kParts; ++part) {
+      largest = Larger{}(largest, largest_of(in[part]));
+      if constexpr (kIn == 1) {
+        out.v[part] = to_fp8(load(in[part].v[0]) * factor, e5m2);
+      } else {
+        const auto cast = to_fp8_pack(in[part], e5m2, [=](float v) { return v * factor; });
+        for (int e = 0; e < kIn; ++e) out.v[part * kIn + e] = cast.v[e];
+      }
     }
     store_pack<kWidth>(q + i, out);
   }
   raise_amax(amax, largest, reinterpret_cast<float*>(block_shared()));
 }
 
-// Tiles of 64x64 through shared memory: reads and both writes are along rows.
+// Any size and alignment, in tiles of 64x64 through shared memory, element by element.
 constexpr int kTile = 64, kTilePitch = kTile + 4;
 constexpr std::size_t kTileBytes = kTile * kTilePitch;
 
@@ -101,10 +100,6 @@ __global__ void __launch_bounds__(kThreads)
     __syncthreads();
     if (i < n) history[i] = before;
   }
-}
-
-__device__ float inverse_scale(float amax, float limit) {
-  return amax > 0.0F ? amax / limit : 1.0F;
 }
 
 // A warp's 128 columns of one row: 4 per lane, 32 apart.
@@ -177,6 +172,17 @@ Enqueue prepare_fp8_cast(const OpShape& shape, void* const* operands, KernelCont
   if (n == 0) return [](cudaStream_t) {};
   return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
     const T* x = input<T>(operands, 0);
+    const bool whole = s.cols % kPackElements<T> == 0 && s.rows % kTurnRows == 0;
+    if (s.transpose != 0 && whole && aligned(x, q, q_t)) {
+      const std::int64_t tiles =
+          (s.rows + kTurnTile - 1) / kTurnTile * ((s.cols + kTurnTile - 1) / kTurnTile);
+      const Launch tiled{.blocks = static_cast<unsigned>(tiles),
+                         .threads = kThreads,
+                         .shared_bytes = kTurnBytes + kReduceBytes};
+      return [=](cudaStream_t stream) {
+        launch(&cast_turn_kernel<T>, tiled, stream, x, scale, q, q_t, amax, s.rows, s.cols, e5m2);
+      };
+    }
     if (s.transpose != 0) {
       const std::int64_t tiles = (s.rows + kTile - 1) / kTile * ((s.cols + kTile - 1) / kTile);
       const Launch tiled{.blocks = static_cast<unsigned>(tiles),
@@ -187,15 +193,18 @@ Enqueue prepare_fp8_cast(const OpShape& shape, void* const* operands, KernelCont
                e5m2);
       };
     }
-    const bool packs = aligned(x, q) && n % kPackElements<T> == 0;
-    return with_width<T>(packs, [&](auto width) -> Enqueue {
-      const Launch flat{.blocks = blocks_for(n / width, kThreads, context.sm_count()),
+    constexpr int kWidest = 16;  // elements of a pack of results
+    const auto flat = [&](auto width) -> Enqueue {
+      const Launch grid{.blocks = blocks_for(n / width, kThreads, context.sm_count(), 16),
                         .threads = kThreads,
                         .shared_bytes = kReduceBytes};
       return [=](cudaStream_t stream) {
-        launch(&cast_kernel<T, width>, flat, stream, x, scale, q, amax, n, e5m2);
+        launch(&cast_kernel<T, width>, grid, stream, x, scale, q, amax, n, e5m2);
       };
-    });
+    };
+    const bool packs = aligned(x, q) && n % kWidest == 0;
+    return packs ? flat(std::integral_constant<int, kWidest>{})
+                 : flat(std::integral_constant<int, 1>{});
   });
 }
 
@@ -222,8 +231,12 @@ Enqueue prepare_fp8_block_cast(const OpShape& shape, void* const* operands, Kern
   return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
     const T* x = input<T>(operands, 0);
     const bool tiles = s.block_rows > 1;
-    const auto kernel = tiles ? &tile_block_cast_kernel<T> : &row_block_cast_kernel<T>;
-    const std::int64_t blocks = tiles ? items : (items + kWarps - 1) / kWarps;
+    const bool packs = aligned(x, q) && s.cols % kPackElements<T> == 0;
+    const auto kernel =
+        tiles ? (packs ? &tile_block_cast_packs_kernel<T> : &tile_block_cast_kernel<T>)
+              : (packs ? &row_block_cast_packs_kernel<T> : &row_block_cast_kernel<T>);
+    const std::int64_t each = tiles ? 1 : packs ? kWarps * kRowBlocks : kWarps;
+    const std::int64_t blocks = (items + each - 1) / each;
     return [=](cudaStream_t stream) {
       launch(kernel,
              {.blocks = static_cast<unsigned>(blocks),

@@ -6,16 +6,11 @@
 #include "kernels/cuda/cublaslt_matmul.h"
 #include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/gemm_epilogue.h"
+#include "kernels/cuda/gemm_form.h"
 #include "kernels/cuda/gemm_plain.h"
 
 namespace stepmark::cuda {
 namespace {
-
-struct Planned {
-  Enqueue enqueue;
-  std::string engine;
-  std::string refused{};  // why the library did not multiply
-};
 
 // Takes the row-major product as the library's D = op(B) op(A): D (n, m) is c (m, n).
 Matmul swapped(const Product& p, cublasLtEpilogue_t epilogue) {
@@ -110,17 +105,20 @@ Enqueue prepare_gemm_gelu(const OpShape& shape, void* const* operands, KernelCon
                   .trans_b = g.trans_b != 0,
                   .in = shape.dtype,
                   .out = shape.dtype};
-  const void* bias = g.bias != 0 ? operands[2] : nullptr;
-  void *pre = operands[3], *c = operands[4];
-  const auto epilogue =
-      bias != nullptr ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
-  auto fused = by_library(p, operands[0], operands[1], c, epilogue, bias, pre, context);
-  if (fused) {
-    fused->engine += bias != nullptr ? " epilogue=gelu_aux_bias" : " epilogue=gelu_aux";
-    return noted(shape, *std::move(fused));
-  }
-  return noted(shape, then(plan_product(p, operands[0], operands[1], bias, pre, context),
-                           apply_gelu(shape.dtype, g.m * g.n, pre, c, context), "gelu"));
+  const auto joined = [&](void* const* x) {
+    const void* bias = g.bias != 0 ? x[2] : nullptr;
+    const auto epilogue =
+        bias != nullptr ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
+    auto fused = by_library(p, x[0], x[1], x[4], epilogue, bias, x[3], context);
+    if (fused) fused->engine += bias != nullptr ? " epilogue=gelu_aux_bias" : " epilogue=gelu_aux";
+    return fused;
+  };
+  const auto apart = [&](void* const* x) -> std::optional<Planned> {
+    const void* bias = g.bias != 0 ? x[2] : nullptr;
+    return then(plan_product(p, x[0], x[1], bias, x[3], context),
+                apply_gelu(shape.dtype, g.m * g.n, x[3], x[4], context), "gelu");
+  };
+  return noted(shape, faster_form(shape, operands, context, joined, apart));
 }
 
 Enqueue prepare_gemm_dgelu(const OpShape& shape, void* const* operands, KernelContext& context) {
@@ -133,28 +131,27 @@ Enqueue prepare_gemm_dgelu(const OpShape& shape, void* const* operands, KernelCo
                   .trans_b = g.trans_b != 0,
                   .in = shape.dtype,
                   .out = shape.dtype};
-  void *pre = operands[2], *c = operands[3];
-  auto fused =
-      by_library(p, operands[0], operands[1], c, CUBLASLT_EPILOGUE_DGELU, nullptr, pre, context);
-  if (fused) {
-    fused->engine += " epilogue=dgelu";
-    return noted(shape, *std::move(fused));
-  }
-  return noted(shape, then(plan_product(p, operands[0], operands[1], nullptr, c, context),
-                           apply_gelu_slope(shape.dtype, g.m * g.n, pre, c, context), "dgelu"));
+  const auto joined = [&](void* const* x) {
+    auto fused = by_library(p, x[0], x[1], x[3], CUBLASLT_EPILOGUE_DGELU, nullptr, x[2], context);
+    if (fused) fused->engine += " epilogue=dgelu";
+    return fused;
+  };
+  const auto apart = [&](void* const* x) -> std::optional<Planned> {
+    return then(plan_product(p, x[0], x[1], nullptr, x[3], context),
+                apply_gelu_slope(shape.dtype, g.m * g.n, x[2], x[3], context), "dgelu");
+  };
+  return noted(shape, faster_form(shape, operands, context, joined, apart));
 }
 
 Enqueue prepare_gemm_bias_grad(const OpShape& shape, void* const* operands,
                                KernelContext& context) {
   const auto g = unpack<GemmBiasGradShape>(shape);
   if (g.m == 0) return nothing();
-  const void *dy = operands[0], *x = operands[1];
-  void* dw = operands[2];
-  auto* dbias = static_cast<float*>(operands[3]);
-  const auto column_sums = [&] {
-    return sum_columns(shape.dtype, g.k, g.m, g.accumulate != 0, dy, dbias, context);
+  const auto column_sums = [&](void* const* x) {
+    return sum_columns(shape.dtype, g.k, g.m, g.accumulate != 0, x[0], static_cast<float*>(x[3]),
+                       context);
   };
-  if (g.n == 0) return column_sums();
+  if (g.n == 0) return column_sums(operands);
   const Product p{.m = g.m,
                   .n = g.n,
                   .k = g.k,
@@ -163,15 +160,16 @@ Enqueue prepare_gemm_bias_grad(const OpShape& shape, void* const* operands,
                   .in = shape.dtype,
                   .out = DType::f32};
   // The library's B is dy. It writes the sums over k; it does not add to them.
-  if (g.accumulate == 0) {
-    auto fused = by_library(p, dy, x, dw, CUBLASLT_EPILOGUE_BGRADB, dbias, nullptr, context);
-    if (fused) {
-      fused->engine += " epilogue=bgradb";
-      return noted(shape, *std::move(fused));
-    }
-  }
-  return noted(shape,
-               then(plan_product(p, dy, x, nullptr, dw, context), column_sums(), "bias_grad"));
+  const auto joined = [&](void* const* x) -> std::optional<Planned> {
+    if (g.accumulate != 0) return {};
+    auto fused = by_library(p, x[0], x[1], x[2], CUBLASLT_EPILOGUE_BGRADB, x[3], nullptr, context);
+    if (fused) fused->engine += " epilogue=bgradb";
+    return fused;
+  };
+  const auto apart = [&](void* const* x) -> std::optional<Planned> {
+    return then(plan_product(p, x[0], x[1], nullptr, x[2], context), column_sums(x), "bias_grad");
+  };
+  return noted(shape, faster_form(shape, operands, context, joined, apart));
 }
 
 Enqueue prepare_bias_grad(const OpShape& shape, void* const* operands, KernelContext& context) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gradients of normalisation. A grid of about as many blocks as fit at once walks over the rows:
-// each thread keeps its columns, with their sums for dgamma and dbeta in registers, so that dy and
-// x are read once. Every block writes its sums as one partial row, and a second kernel adds those
-// up in order.
+// Gradients of normalisation. A grid of as many blocks as fit at once walks over the rows, the next
+// one on its way while this one is worked on: each thread keeps its columns, with their sums for
+// dgamma and dbeta in registers, so that dy and x are read once. Every block writes its sums as one
+// partial row, and a second kernel adds those up in order.
 #include <algorithm>
 
+#include "kernels/cuda/column_sums.cuh"
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/cuda/norm_row.cuh"
 #include "kernels/cuda/vector.cuh"
@@ -30,42 +31,89 @@ __device__ float* partial_row(float* partials, std::int64_t cols) {
   return partials + blockIdx.x * (kMean ? 2 : 1) * cols;
 }
 
-constexpr int kHeldPacks = 2;  // of each of dy, x and dx in a thread
-constexpr unsigned kThreads = 512;
-// Of rows too wide for that. More threads leave fewer registers than the kernel would like.
-template <bool kMean>
-constexpr unsigned kWideThreads = kMean ? 768 : 1024;
+// One pack of each of dy, x and dx in a thread (two of rows beyond 1024 packs), so that a thousand
+// threads of an SM have registers for their sums; what they will work on next is meanwhile copied
+// to shared memory. A thread reads there what it copied itself, which needs no barrier.
+constexpr unsigned kThreads = 512, kWideThreads = 1024;
+constexpr int kStages = 2;  // rows under way: the one that is worked on, and the next
 
-template <class T, int kWidth, bool kMean, unsigned kMaxThreads>
-__global__ void __launch_bounds__(kMaxThreads) norm_bwd_kernel(NormBwd<T> o, float* partials) {
+// A thread's packs of a row, staged: kPacks of dy, x and (when it is added to) dx.
+template <class T, int kWidth, int kPacks>
+class StagedRow {
+ public:
+  using P = Pack<T, kWidth>;
+  static constexpr int kArrays = 3;
+
+  __device__ StagedRow(const NormBwd<T>& o, std::byte* shared) : o_(o) {
+    const unsigned threads = blockDim.x * blockDim.y;
+    own_ = reinterpret_cast<P*>(shared) + threadIdx.y * blockDim.x + threadIdx.x;
+    stride_ = threads;
+  }
+  [[nodiscard]] __device__ std::int64_t column(int p) const {
+    return (threadIdx.x + std::int64_t{blockDim.x} * p) * kWidth;
+  }
+  // Begins to copy row r, zeros past the end, which add nothing.
+  __device__ void fetch(std::int64_t r, unsigned stage) {
+    const bool here = r < o_.rows;
+    const std::int64_t at = here ? r * o_.cols : 0;
+    STEPMARK_UNROLL
+    for (int p = 0; p < kPacks; ++p) {
+      const std::int64_t c = column(p);
+      const bool valid = here && c < o_.cols;
+      copy_async_16(slot(stage, 0, p), o_.dy + at + (valid ? c : 0), valid);
+      copy_async_16(slot(stage, 1, p), o_.x + at + (valid ? c : 0), valid);
+      copy_async_16(slot(stage, 2, p), o_.dx + at + (valid ? c : 0), valid && o_.add_dx);
+    }
+    copy_async_commit();
+  }
+  [[nodiscard]] __device__ P dy(unsigned stage, int p) const { return *slot(stage, 0, p); }
+  [[nodiscard]] __device__ P x(unsigned stage, int p) const { return *slot(stage, 1, p); }
+  [[nodiscard]] __device__ P dx(unsigned stage, int p) const { return *slot(stage, 2, p); }
+
+ private:
+  [[nodiscard]] __device__ P* slot(unsigned stage, int array, int p) const {
+    return own_ +
+           ((stage * kArrays + static_cast<unsigned>(array)) * kPacks + static_cast<unsigned>(p)) *
+               stride_;
+  }
+  const NormBwd<T>& o_;
+  P* own_;
+  unsigned stride_;
+};
+
+constexpr std::size_t kSumFloats = 2 * kRowSumFloats<2>;  // of one row of the block, both turns
+
+template <class T, int kWidth, bool kMean, int kPacks, unsigned kMaxThreads>
+__global__ void __launch_bounds__(kMaxThreads, kWideThreads / kMaxThreads)
+    norm_bwd_kernel(NormBwd<T> o, float* partials) {
   using P = Pack<T, kWidth>;
   constexpr std::size_t kSums = kRowSumFloats<2>;
   auto* shared = reinterpret_cast<float*>(block_shared());
-  const auto column = [&](int p) { return (threadIdx.x + std::int64_t{blockDim.x} * p) * kWidth; };
-  float dgamma[kHeldPacks][kWidth] = {}, dbeta[kHeldPacks][kMean ? kWidth : 1] = {};
-  const auto n = static_cast<float>(o.cols);
+  StagedRow<T, kWidth, kPacks> row(o, block_shared() + kSumFloats * blockDim.y * sizeof(float));
+  float dgamma[kPacks][kWidth] = {}, dbeta[kPacks][kMean ? kWidth : 1] = {};
+  const float per_column = 1.0F / static_cast<float>(o.cols);
 
   const std::int64_t step = std::int64_t{gridDim.x} * blockDim.y;
+  const std::int64_t first = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  row.fetch(first, 0);
   unsigned turn = 0;
-  // Rows of a block go in step, also past the end: with zeros, which add nothing.
+  // Rows of a block go in step, also past the end.
   for (std::int64_t base = std::int64_t{blockIdx.x} * blockDim.y; base < o.rows; base += step) {
-    const std::int64_t r = base + threadIdx.y, at = r * o.cols;
+    const std::int64_t r = base + threadIdx.y;
     const bool here = r < o.rows;
-    P dy[kHeldPacks] = {}, x[kHeldPacks] = {}, dx[kHeldPacks] = {};
-    for (int p = 0; p < kHeldPacks; ++p) {
-      if (!here || column(p) >= o.cols) continue;
-      dy[p] = load_pack<kWidth>(o.dy + at + column(p));
-      x[p] = load_pack<kWidth>(o.x + at + column(p));
-      if (o.add_dx) dx[p] = load_pack<kWidth>(o.dx + at + column(p));
-    }
+    const unsigned stage = turn % kStages;
+    row.fetch(r + step, (turn + 1) % kStages);
     const float rstd = here ? o.rstd[r] : 0.0F;
     const float mean = kMean && here ? o.mean[r] : 0.0F;
+    copy_async_wait<kStages - 1>();
     float sums[2] = {};  // of gamma dy xhat, and of gamma dy
-    for (int p = 0; p < kHeldPacks; ++p) {
-      if (column(p) >= o.cols) continue;
-      const P gamma = load_pack<kWidth>(o.gamma + column(p));
+    STEPMARK_UNROLL
+    for (int p = 0; p < kPacks; ++p) {
+      if (row.column(p) >= o.cols) continue;
+      const P gamma = load_pack<kWidth>(o.gamma + row.column(p));
+      const P dy = row.dy(stage, p), x = row.x(stage, p);
       for (int j = 0; j < kWidth; ++j) {
-        const float d = load(dy[p].v[j]), hat = (load(x[p].v[j]) - mean) * rstd;
+        const float d = load(dy.v[j]), hat = (load(x.v[j]) - mean) * rstd;
         const float gd = load(gamma.v[j]) * d;
         sums[0] += gd * hat;
         dgamma[p][j] += d * hat;
@@ -83,26 +131,31 @@ __global__ void __launch_bounds__(kMaxThreads) norm_bwd_kernel(NormBwd<T> o, flo
       sums[0] = one[0];
     }
     ++turn;
-    const float mean_gd_hat = sums[0] / n, mean_gd = sums[1] / n;
-    for (int p = 0; p < kHeldPacks; ++p) {
-      if (!here || column(p) >= o.cols) continue;
-      const P gamma = load_pack<kWidth>(o.gamma + column(p));
+    const float mean_gd_hat = sums[0] * per_column, mean_gd = sums[1] * per_column;
+    STEPMARK_UNROLL
+    for (int p = 0; p < kPacks; ++p) {
+      if (!here || row.column(p) >= o.cols) continue;
+      const P gamma = load_pack<kWidth>(o.gamma + row.column(p));
+      const P dy = row.dy(stage, p), x = row.x(stage, p), before = row.dx(stage, p);
+      P dx;
       for (int j = 0; j < kWidth; ++j) {
-        const float hat = (load(x[p].v[j]) - mean) * rstd;
-        const float d = rstd * (load(gamma.v[j]) * load(dy[p].v[j]) - mean_gd - hat * mean_gd_hat);
-        store(dx[p].v[j], load(dx[p].v[j]) + d);
+        const float hat = (load(x.v[j]) - mean) * rstd;
+        const float d = rstd * (load(gamma.v[j]) * load(dy.v[j]) - mean_gd - hat * mean_gd_hat);
+        store(dx.v[j], load(before.v[j]) + d);
       }
-      store_pack<kWidth>(o.dx + at + column(p), dx[p]);
+      store_pack<kWidth>(o.dx + r * o.cols + row.column(p), dx);
     }
   }
+  copy_async_wait<0>();
 
   // The block's rows together, in order, then to memory.
   const auto each_sum = [&](auto f) {
-    for (int p = 0; p < kHeldPacks; ++p) {
-      if (column(p) >= o.cols) continue;
+    STEPMARK_UNROLL
+    for (int p = 0; p < kPacks; ++p) {
+      if (row.column(p) >= o.cols) continue;
       for (int j = 0; j < kWidth; ++j) {
-        f(column(p) + j, dgamma[p][j]);
-        if constexpr (kMean) f(o.cols + column(p) + j, dbeta[p][j]);
+        f(row.column(p) + j, dgamma[p][j]);
+        if constexpr (kMean) f(o.cols + row.column(p) + j, dbeta[p][j]);
       }
     }
   };
@@ -161,44 +214,30 @@ __global__ void __launch_bounds__(1024) norm_bwd_long_kernel(NormBwd<T> o, float
   }
 }
 
-// dgamma, then dbeta, [+]= the sums over `count` partial rows of `columns` (cols or twice that). A
-// block has 32 columns, its rows of threads a share of the partials each, added in order.
-__global__ void __launch_bounds__(1024)
-    add_partials_kernel(const float* partials, std::int64_t count, std::int64_t columns,
-                        std::int64_t cols, float* dgamma, float* dbeta, bool accumulate) {
-  auto* shared = reinterpret_cast<float*>(block_shared());
-  const std::int64_t c = std::int64_t{blockIdx.x} * kWarp + threadIdx.x;
-  float sum = 0;
-  if (c < columns) {
-    for (std::int64_t i = threadIdx.y; i < count; i += blockDim.y) sum += partials[i * columns + c];
-  }
-  shared[threadIdx.y * kWarp + threadIdx.x] = sum;
-  __syncthreads();
-  if (threadIdx.y != 0 || c >= columns) return;
-  for (unsigned y = 1; y < blockDim.y; ++y) sum += shared[y * kWarp + threadIdx.x];
-  float& to = c < cols ? dgamma[c] : dbeta[c - cols];
-  to = accumulate ? to + sum : sum;
-}
-
 struct Grid {
   Launch launch;
   std::int64_t blocks;
 };
 
 // Several short rows in a block leave fewer partial rows to add; two blocks on an SM let one
-// compute while the other waits for memory.
+// compute while the other waits for a barrier.
 template <bool kMean>
-Grid held_grid(std::int64_t rows, std::int64_t columns, std::int64_t cols, int sm_count) {
-  constexpr std::int64_t kOne = kHeldPacks * kWarp, kMost = kThreads;
-  const std::int64_t threads = (columns + kOne - 1) / kOne * kWarp;
-  const std::int64_t block_rows = std::max(std::int64_t{1}, kMost / 2 / threads);
-  const std::int64_t per_sm = std::max(std::int64_t{1}, kMost / (threads * block_rows));
+Grid held_grid(std::int64_t rows, std::int64_t columns, std::int64_t cols, int packs,
+               int sm_count) {
+  const std::int64_t threads = (columns + packs * kWarp - 1) / (packs * kWarp) * kWarp;
+  const std::int64_t block_rows = std::max(std::int64_t{1}, kThreads / threads);
+  const std::int64_t per_sm = threads > kThreads ? 1 : 2;
   const std::int64_t blocks = std::min((rows + block_rows - 1) / block_rows, per_sm * sm_count);
-  std::size_t floats = 2 * static_cast<std::size_t>(block_rows) * kRowSumFloats<2>;
-  if (block_rows > 1) floats = std::max(floats, static_cast<std::size_t>((kMean ? 2 : 1) * cols));
+  const auto rows_of_block = static_cast<std::size_t>(block_rows);
+  const std::size_t staged =
+      kStages * 3 * rows_of_block * static_cast<std::size_t>(threads * packs) * 16;
+  std::size_t bytes = kSumFloats * rows_of_block * sizeof(float) + staged;
+  if (block_rows > 1) {
+    bytes = std::max(bytes, static_cast<std::size_t>((kMean ? 2 : 1) * cols) * sizeof(float));
+  }
   return {.launch = {.blocks = static_cast<unsigned>(blocks),
                      .threads = {static_cast<unsigned>(threads), static_cast<unsigned>(block_rows)},
-                     .shared_bytes = floats * sizeof(float)},
+                     .shared_bytes = bytes},
           .blocks = blocks};
 }
 
@@ -215,26 +254,32 @@ template <bool kMean, class T>
 Enqueue prepare_bwd(const NormBwd<T>& o, KernelContext& context) {
   constexpr int kPack = kPackElements<T>;
   const bool packs = aligned(o.dy, o.x, o.gamma, o.dx) && o.cols % kPack == 0;
-  const auto fits = [&](unsigned threads) {
-    return packs && o.cols <= std::int64_t{threads} * kHeldPacks * kPack;
+  // Packs of a thread when the row is shared by so many; beyond two, rows are read twice.
+  const std::int64_t columns_packs = o.cols / kPack;
+  const auto fits = [&](std::int64_t threads, int each) {
+    return packs && columns_packs <= threads * each;
   };
-  const bool held = fits(kWideThreads<kMean>);
-  const Grid grid = held ? held_grid<kMean>(o.rows, o.cols / kPack, o.cols, context.sm_count())
-                         : long_grid(o.rows, packs ? o.cols / kPack : o.cols, context.sm_count());
-  const auto kernel = fits(kThreads) ? &norm_bwd_kernel<T, kPack, kMean, kThreads>
-                      : held         ? &norm_bwd_kernel<T, kPack, kMean, kWideThreads<kMean>>
-                      : packs        ? &norm_bwd_long_kernel<T, kPack, kMean>
-                                     : &norm_bwd_long_kernel<T, 1, kMean>;
+  const int each = fits(kWideThreads, 1) ? 1 : 2;
+  Grid grid{};
+  bool held = fits(kWideThreads, each);
+  if (held) {
+    grid = held_grid<kMean>(o.rows, columns_packs, o.cols, each, context.sm_count());
+    // Two stages of 96 KiB are more than some devices have.
+    held = grid.launch.shared_bytes <= context.block_shared_bytes();
+  }
+  if (!held) grid = long_grid(o.rows, packs ? columns_packs : o.cols, context.sm_count());
+  const auto kernel = held && fits(kThreads, 1) ? &norm_bwd_kernel<T, kPack, kMean, 1, kThreads>
+                      : held && each == 1       ? &norm_bwd_kernel<T, kPack, kMean, 1, kWideThreads>
+                      : held                    ? &norm_bwd_kernel<T, kPack, kMean, 2, kWideThreads>
+                      : packs                   ? &norm_bwd_long_kernel<T, kPack, kMean>
+                                                : &norm_bwd_long_kernel<T, 1, kMean>;
   const std::int64_t columns = (kMean ? 2 : 1) * o.cols;
   context.scratch()->reserve(static_cast<std::size_t>(grid.blocks * columns) * sizeof(float));
   return [=, scratch = context.scratch()](cudaStream_t stream) {
     auto* partials = static_cast<float*>(scratch->data());
     if (grid.blocks > 0) launch(kernel, grid.launch, stream, o, partials);
-    const Launch add{.blocks = static_cast<unsigned>((columns + kWarp - 1) / kWarp),
-                     .threads = {kWarp, 32},
-                     .shared_bytes = 1024 * sizeof(float)};
-    launch(&add_partials_kernel, add, stream, partials, grid.blocks, columns, o.cols, o.dgamma,
-           o.dbeta, o.accumulate);
+    launch(&add_partials_kernel, add_partials_launch(columns), stream, partials, grid.blocks,
+           columns, o.cols, o.dgamma, o.dbeta, o.accumulate);
   };
 }
 

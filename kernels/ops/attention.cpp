@@ -205,7 +205,8 @@ const OpInfo& op_info_rope() {
           [](DType dtype) {
             return pack_all<S>(
                 dtype, {{.batch = 1, .seq = 2048, .heads = 32, .kv_heads = 8, .head_dim = 128},
-                        llama<S>(1, bench::kTokens)});
+                        llama<S>(1, bench::kTokens),
+                        llama<S>(2, bench::kTokens)});
           },
       .validate = on<S>([](const S& s) {
         validate_heads("rope", s);

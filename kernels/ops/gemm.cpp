@@ -144,7 +144,8 @@ const OpInfo& op_info_bias_grad() {
           [](DType dtype) {
             return pack_all<S>(dtype, {{.m = 256, .n = 3072},
                                        {.m = 8192, .n = 4096},
-                                       {.m = bench::kTokens, .n = bench::kQkv}});
+                                       {.m = bench::kTokens, .n = bench::kQkv},
+                                       {.m = bench::kTokens, .n = 2 * bench::kFfn}});
           },
       .validate = on<S>([](const S& s) { require_flag("bias_grad", "accumulate", s.accumulate); })};
   return info;

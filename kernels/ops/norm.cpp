@@ -95,7 +95,9 @@ std::vector<OpShape> bwd_test_shapes(DType dtype) {
 }
 template <class S>
 std::vector<OpShape> norm_bench_shapes(DType dtype) {
-  return pack_all<S>(dtype, {{.rows = 256, .cols = 768}, {.rows = 8192, .cols = 4096}});
+  return pack_all<S>(
+      dtype,
+      {{.rows = 256, .cols = 768}, {.rows = 8192, .cols = 4096}, {.rows = 16384, .cols = 4096}});
 }
 template <class S>
 void validate_fwd(const OpShape& shape) {

@@ -136,6 +136,7 @@ TEST(Gemm, LibraryMultipliesInEveryForm) {
 }
 
 TEST(Gemm, LibraryFoldsInWhatFollows) {
+  const Variable untimed("STEPMARK_GEMM_SEARCH", "0");
   for (const std::int64_t flags : {0, 1, 2, 3}) {
     const std::int64_t ta = flags & 1, tb = flags >> 1;
     for (const DType dtype : {DType::bf16, DType::f32}) {
@@ -247,6 +248,25 @@ TEST(Gemm, SearchTakesTheFastest) {
   const Variable fastest("STEPMARK_EMULATED_CUBLASLT_FASTEST", "3");
   EXPECT_THAT(engine_of(pack(GemmShape{.m = 48, .n = 56, .k = 72}, DType::bf16)),
               StartsWith("cublaslt algorithm=3 "));
+}
+
+// Shapes of their own: what was found is kept for the process.
+TEST(Gemm, JoinedAndApartAreTimed) {
+  const auto shapes = [](std::int64_t m) {
+    return std::vector{pack(GemmGeluShape{.m = m, .n = 40, .k = 48, .bias = 1}, DType::bf16),
+                       pack(GemmDgeluShape{.m = m, .n = 40, .k = 48}, DType::bf16),
+                       pack(GemmBiasGradShape{.m = m, .n = 40, .k = 48}, DType::bf16)};
+  };
+  for (const OpShape& shape : shapes(104)) {
+    EXPECT_THAT(engine_of(shape), testing::AnyOf(EndsWith(" (faster than apart)"),
+                                                 EndsWith(" (faster than joined)")));
+  }
+  if (!library_is_emulated()) GTEST_SKIP() << "which one is faster is not known";
+  const Variable slow("STEPMARK_EMULATED_CUBLASLT_SLOW_EPILOGUES", "1");
+  const auto given = shapes(112);
+  EXPECT_THAT(engine_of(given[1]), AllOf(HasSubstr(" + dgelu"), EndsWith("(faster than joined)")));
+  EXPECT_THAT(engine_of(given[2]),
+              AllOf(HasSubstr(" + bias_grad"), EndsWith("(faster than joined)")));
 }
 
 // As PyTorch by default: bf16 into bf16, and nothing else.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The functions of cuBLASLt that the product uses. From the environment:
 //   STEPMARK_EMULATED_CUBLASLT_VERSION  what cublasLtGetVersion answers (the header's)
+//   STEPMARK_EMULATED_CUBLASLT_SLOW_EPILOGUES=1  products with an epilogue take longer than without
 //   STEPMARK_EMULATED_CUBLASLT_FASTEST  number of the algorithm that all others take longer than
 #include <cuda_runtime_api.h>
 
@@ -279,10 +280,12 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
       a, b, c, d, *static_cast<const float*>(alpha), *static_cast<const float*>(beta)};
   const int fastest = number("STEPMARK_EMULATED_CUBLASLT_FASTEST", -1);
   const bool splits = algorithm.id == kSplitting;
-  const bool slow = fastest >= 0 && fastest != algorithm.id;
+  const bool slow_epilogue = number("STEPMARK_EMULATED_CUBLASLT_SLOW_EPILOGUES", 0) != 0 &&
+                             problem.desc.epilogue != CUBLASLT_EPILOGUE_DEFAULT;
+  const bool slow = slow_epilogue || (fastest >= 0 && fastest != algorithm.id);
   try {
     stepmark::emulation::enqueue(stream, [=] {
-      if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(slow_epilogue ? 50 : 5));
       if (needed > 0) std::memset(workspace, 0x7F, needed);
       multiply(problem, pointers, splits ? 2 : 1);
     });
