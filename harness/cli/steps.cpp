@@ -99,7 +99,7 @@ class StepsOnRequest {
     const Plan given = parse_plan(ask.value("plan", std::string()), workload.plan);
     const Plan plan = resolve(given, workload.model, 1);
     const Model model = sliced(workload.model, plan);
-    static_cast<void>(validate_step(model, plan));
+    static_cast<void>(validate_step(model, plan, machine_.executor().device().traits()));
     ready_.emplace(machine_, model, plan);
     json facts = ready_->facts();
     facts["prepare_s"] = steady_clock_seconds() - begin_s;
