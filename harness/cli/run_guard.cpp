@@ -32,7 +32,7 @@ constexpr int kMaxTurns = 8;
 constexpr milliseconds kTraceSettles{150};
 // Before ranks know each other nobody but the witness of a rank that is gone can say so; Open MPI
 // kills a second after its SIGTERM.
-constexpr milliseconds kWitnessFirst{700};
+constexpr milliseconds kWitnessFirst{600};
 // A rank that ends in order may do so while this one is about to.
 constexpr milliseconds kOrderlyEnd{300};
 // The launcher reads what was said before it hears that this rank has left.
@@ -195,6 +195,7 @@ void RunGuard::on_signal(const ReceivedSignal& signal) {
     return;
   }
   told_to_leave_ = true;
+  witness_.told_to_end(signal.number);
   if (concluded_ >= 0) _exit(concluded_);
   // A launcher in haste kills before this rank has left.
   if (rank() > 0 || witness_spoke_) witness_.silence();

@@ -13,8 +13,10 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <new>
 #include <string>
+#include <thread>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -33,6 +35,7 @@ struct WitnessPage {
   static constexpr std::size_t kPath = 4096;
   std::atomic<bool> silent{false};
   std::atomic<int> crash_signal{0};
+  std::atomic<int> told_signal{0};
   std::atomic<int> rank{0};
   std::atomic<long> launcher{0};
   std::atomic<int> spoke{0};
@@ -47,6 +50,9 @@ static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_alw
 namespace {
 
 constexpr unsigned kPatienceS = 20;  // for a file system that does not answer
+// A rank 0 that is still starting hears of it as soon as it listens.
+constexpr int kTellTurns = 20;
+constexpr std::chrono::milliseconds kTellTurn{25};
 
 template <std::size_t N>
 void copy_text(std::string_view text, std::array<char, N>& to) {
@@ -77,15 +83,21 @@ void keep_only(int alive) {
   for (int fd = kAlive + 1; fd < 1024; ++fd) close(fd);
 }
 
+std::string how_it_ended(const WitnessPage& page) {
+  if (const int crash = page.crash_signal; crash != 0) {
+    return fmt::format("crashed (SIG{})", sigabbrev_np(crash));
+  }
+  // Who tells a process to end kills it soon after; on a busy machine that can be before it spoke.
+  if (const int told = page.told_signal; told != 0) {
+    return fmt::format("received SIG{}", sigabbrev_np(told));
+  }
+  return "is gone: killed (SIGKILL, or no memory was left), or ended by a library";
+}
+
 void speak(const WitnessPage& page, pid_t process) {
-  const int crash = page.crash_signal;
-  const std::string how =
-      crash != 0
-          ? fmt::format("crashed (SIG{})", sigabbrev_np(crash))
-          : std::string("is gone: killed (SIGKILL, or no memory was left), or ended by a library");
   const std::string message =
-      fmt::format("rank {} (pid {}, on {}) {}; {}", page.rank.load(), process, identity().host, how,
-                  page.where[page.shown % 2].data());
+      fmt::format("rank {} (pid {}, on {}) {}; {}", page.rank.load(), process, identity().host,
+                  how_it_ended(page), page.where[page.shown % 2].data());
   // First: a launcher that has lost all its ranks leaves at once and reads no more. One that has
   // others to end takes longer than writing does.
   const std::string_view kept = page.kept.data();
@@ -99,14 +111,16 @@ void speak(const WitnessPage& page, pid_t process) {
 }
 
 // Before ranks know each other: rank 0 is the launcher's child that says so in its environment.
-void tell_rank_zero(const WitnessPage& page) {
+// False when there is none, or it does not listen yet.
+bool tell_rank_zero(const WitnessPage& page) {
   for (const long pid : running_children(page.launcher)) {
     for (const char* name : {"OMPI_COMM_WORLD_RANK=0", "PMI_RANK=0", "SLURM_PROCID=0"}) {
       if (!environment_has(pid, name) || !handles_signal(pid, note_signal())) continue;
       send_note(static_cast<pid_t>(pid), page.spoke);
-      return;
+      return true;
     }
   }
+  return false;
 }
 
 [[noreturn]] void stand_by(const WitnessPage& page, int alive, pid_t process) {
@@ -127,8 +141,12 @@ void tell_rank_zero(const WitnessPage& page) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   alarm(kPatienceS);
   try {
-    if (page.rank > 0 && page.spoke != 0) tell_rank_zero(page);
+    bool told = page.rank == 0 || page.spoke == 0 || tell_rank_zero(page);
     speak(page, process);
+    for (int turn = 0; turn < kTellTurns && !told; ++turn) {
+      std::this_thread::sleep_for(kTellTurn);
+      told = tell_rank_zero(page);
+    }
   } catch (const std::exception& error) {
     log_error("the journal of rank {} (pid {}) could not be ended: {}", page.rank.load(), process,
               error.what());
@@ -200,5 +218,7 @@ void Witness::keeps(std::string_view journal, std::string_view kept) {
 void Witness::silence() noexcept { page_->silent = true; }
 
 void Witness::crashed(int signal) noexcept { page_->crash_signal = signal; }
+
+void Witness::told_to_end(int signal) noexcept { page_->told_signal = signal; }
 
 }  // namespace stepmark

@@ -38,6 +38,8 @@ class Witness {
   void silence() noexcept;
   // The process dies of this signal. Async-signal-safe.
   void crashed(int signal) noexcept;
+  // The process was told to end by this signal, and is about to.
+  void told_to_end(int signal) noexcept;
 
   [[nodiscard]] pid_t pid() const { return pid_; }
 

@@ -99,6 +99,17 @@ TEST_F(WitnessTest, NamesTheFaultOfACrash) {
   EXPECT_THAT(said, HasSubstr("crashed (SIGSEGV); during case 'a'"));
 }
 
+// A launcher kills what it has told to end; "killed" alone would name the wrong culprit.
+TEST_F(WitnessTest, NamesTheSignalThatCameBeforeTheKill) {
+  const std::string said = said_after([](Witness& witness) {
+    witness.at("during: start of the job (MPI_Init)");
+    witness.told_to_end(SIGTERM);
+    raise(SIGKILL);
+  });
+  EXPECT_THAT(said, HasSubstr("received SIGTERM; during: start of the job (MPI_Init)"));
+  EXPECT_THAT(said, testing::Not(HasSubstr("is gone")));
+}
+
 TEST_F(WitnessTest, SaysNothingAfterAnEndInOrder) {
   EXPECT_EQ(said_after([](Witness& witness) { witness.silence(); }), "");
   EXPECT_EQ(said_after([](Witness& witness) { witness.~Witness(); }), "");
