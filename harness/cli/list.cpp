@@ -8,10 +8,10 @@
 #include "core/log.h"
 #include "core/output.h"
 #include "core/units.h"
-#include "harness/cli/backends.h"
+#include "harness/backend/backends.h"
 #include "harness/cli/commands.h"
-#include "harness/cli/data_files.h"
-#include "harness/cli/run_config.h"
+#include "harness/run/config.h"
+#include "harness/spec/data_files.h"
 #include "results/record/json_text.h"
 #include "results/table/text_table.h"
 

@@ -7,9 +7,9 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/output.h"
-#include "harness/cli/launch.h"
+#include "core/together.h"
 #include "harness/cli/parse.h"
-#include "harness/cli/together.h"
+#include "harness/run/launch.h"
 
 namespace {
 

@@ -15,8 +15,8 @@
 #include "core/yaml.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
-#include "harness/cli/launch.h"
 #include "harness/measure/process_start.h"
+#include "harness/run/launch.h"
 #include "harness/spec/limits.h"
 #include "results/record/record.h"
 

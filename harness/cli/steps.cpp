@@ -11,12 +11,12 @@
 #include <string>
 
 #include "core/output.h"
-#include "harness/cli/backends.h"
+#include "harness/backend/backends.h"
 #include "harness/cli/commands.h"
-#include "harness/cli/data_files.h"
 #include "harness/exec/step_state.h"
 #include "harness/measure/sampler.h"
 #include "harness/program/validate_step.h"
+#include "harness/spec/data_files.h"
 #include "harness/spec/workload.h"
 #include "results/record/json_text.h"
 

@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "core/rng.h"
-#include "tests/unit/measure/thread_control.h"
+#include "tests/unit/core/thread_control.h"
 
 namespace stepmark {
 namespace {

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/backend/backends.h"
+
+namespace stepmark {
+
+std::string gpu_caveat() { return {}; }
+
+}  // namespace stepmark

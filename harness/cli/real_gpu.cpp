@@ -1,8 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-#include "harness/cli/backends.h"
-
-namespace stepmark {
-
-std::string gpu_caveat() { return {}; }
-
-}  // namespace stepmark

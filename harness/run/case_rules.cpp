@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/run/case_rules.h"
+
+#include <algorithm>
+
+namespace stepmark {
+
+StopRule sampling_rule(double precision, double budget_s, bool verify_only) {
+  StopRule rule{.precision = precision, .budget_s = budget_s};
+  if (verify_only) {
+    rule.min_samples = rule.max_samples = 1;
+    rule.min_effective = 0;
+    rule.span_s = 0;
+    rule.warmup = 0;
+  }
+  return rule;
+}
+
+void withhold_performance_claim(Record& record, const std::string& why) {
+  record.perf_valid = false;
+  if (record.text("topology").empty()) record.texts.emplace_back("topology", why);
+  if (std::find(record.labels.begin(), record.labels.end(), why) == record.labels.end()) {
+    record.labels.push_back(why);
+  }
+}
+
+}  // namespace stepmark
