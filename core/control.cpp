@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/control.h"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <utility>
 
 namespace stepmark {
@@ -19,6 +22,20 @@ class SoloControl final : public Control {
 };
 
 }  // namespace
+
+double max_over_ranks(Control& control, double value) {
+  std::array<double, 1> values{value};
+  control.max_in_place(values);
+  return values[0];
+}
+
+bool all_ranks(Control& control, bool value) {
+  return max_over_ranks(control, value ? 0.0 : 1.0) == 0.0;
+}
+
+double value_of_root(Control& control, double value) {
+  return std::stod(control.broadcast(fmt::format("{:.17g}", value)));
+}
 
 std::unique_ptr<Control> make_solo_control() { return std::make_unique<SoloControl>(); }
 

@@ -27,6 +27,14 @@ class Control {
   [[nodiscard]] virtual std::vector<std::string> gather(const std::string& text) = 0;
 };
 
+// Helpers over ranks; all of them collective.
+// The largest of `value` over the ranks.
+[[nodiscard]] double max_over_ranks(Control& control, double value);
+// True when it is true on every rank.
+[[nodiscard]] bool all_ranks(Control& control, bool value);
+// Rank 0's value everywhere, bit for bit: adaptive counts.
+[[nodiscard]] double value_of_root(Control& control, double value);
+
 // A world of one rank.
 [[nodiscard]] std::unique_ptr<Control> make_solo_control();
 

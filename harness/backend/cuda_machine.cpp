@@ -21,7 +21,6 @@
 #include "core/together.h"
 #include "core/units.h"
 #include "harness/backend/backends.h"
-#include "harness/cases/common.h"
 #include "harness/exec/cuda/cuda_device.h"
 #include "harness/exec/cuda/cuda_executor.h"
 #include "harness/exec/cuda/cuda_facts.h"
@@ -64,7 +63,7 @@ class CudaMachine final : public Machine {
     const std::string path = log_ ? log_->path : "";
     world_ = job.control().size() == 1
                  ? make_cuda_self_comm()
-                 : make_nccl_world(job.control(), {.deadline_s = options.deadline_s,
+                 : make_nccl_world(job.control(), {.deadline_s = options.start_deadline_s,
                                                    .shared_gpu = choice_.shared,
                                                    .tuning_log = options.nccl_choices ? path : "",
                                                    .transport_log = path});

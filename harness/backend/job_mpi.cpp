@@ -3,7 +3,7 @@
 #include "collectives/mpi/mpi_runtime.h"
 #include "collectives/mpi/mpi_transport.h"
 #include "core/environment_variable.h"
-#include "harness/backend/backends.h"
+#include "harness/backend/job.h"
 
 namespace stepmark {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jobs of a binary built without MPI: a world of one rank.
 #include "core/error.h"
-#include "harness/backend/backends.h"
+#include "harness/backend/job.h"
 
 namespace stepmark {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/backend/backends.h"
+#include "harness/backend/machine.h"
 
 namespace stepmark {
 

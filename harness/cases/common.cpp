@@ -10,16 +10,6 @@
 
 namespace stepmark {
 
-double max_over_ranks(Control& control, double value) {
-  std::array<double, 1> values{value};
-  control.max_in_place(values);
-  return values[0];
-}
-
-bool all_ranks(Control& control, bool value) {
-  return max_over_ranks(control, value ? 0.0 : 1.0) == 0.0;
-}
-
 bool add_check(Record& record, std::string name, bool passed, std::string detail) {
   if (!passed) {
     record.outcome = Outcome::failed;
@@ -44,10 +34,6 @@ bool add_verification(Record& record, Control& control, const std::string& name,
     }
   }
   return add_check(record, name, ok, detail);
-}
-
-double value_of_root(Control& control, double value) {
-  return std::stod(control.broadcast(fmt::format("{:.17g}", value)));
 }
 
 std::vector<int> sample_into(Record& record, CaseContext& context, const Body& body) {

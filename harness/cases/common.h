@@ -7,14 +7,10 @@
 #include <vector>
 
 #include "collectives/verify.h"
+#include "core/control.h"
 #include "harness/cases/case.h"
 
 namespace stepmark {
-
-// The largest of `value` over the ranks.
-[[nodiscard]] double max_over_ranks(Control& control, double value);
-// True when it is true on every rank.
-[[nodiscard]] bool all_ranks(Control& control, bool value);
 
 // Records outcome failed with the check's detail; returns false when the check failed.
 bool add_check(Record& record, std::string name, bool passed, std::string detail);
@@ -22,9 +18,6 @@ bool add_check(Record& record, std::string name, bool passed, std::string detail
 // A check of exact data: on failure the lowest rank with a fault tells what it saw. Collective.
 bool add_verification(Record& record, Control& control, const std::string& name,
                       const Verification& verification);
-
-// Rank 0's value everywhere: adaptive counts.
-[[nodiscard]] double value_of_root(Control& control, double value);
 
 // Runs the sampler and puts samples, warm-up count, stop reason and what the device said of itself
 // meanwhile into the record. Returns which of the body's calls the samples are (Samples::calls).

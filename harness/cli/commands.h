@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands. Each prints its result to stdout and returns the exit code; mistakes are thrown.
+// The commands; `run` is harness/run/run.h. Each prints its result to stdout and returns the exit
+// code; mistakes are thrown.
 #pragma once
 
 #include "core/error.h"
@@ -7,7 +8,6 @@
 
 namespace stepmark {
 
-[[nodiscard]] ExitCode run_command(const RunOptions& options);
 [[nodiscard]] ExitCode steps_command(const StepsOptions& options);
 [[nodiscard]] ExitCode plan_command(const PlanOptions& options);
 [[nodiscard]] ExitCode compare_command(const CompareOptionsCli& options);

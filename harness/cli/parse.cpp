@@ -17,6 +17,7 @@
 #include "harness/cli/completion.h"
 #include "harness/measure/process_start.h"
 #include "harness/run/launch.h"
+#include "harness/run/run.h"
 #include "harness/spec/limits.h"
 #include "results/record/record.h"
 
@@ -139,10 +140,10 @@ struct Parser {
     cmd->add_flag("--eager", run.eager,
                   "cuda: launch a step op by op instead of as one captured graph");
     cmd->add_flag(
-        "--nccl-choices", run.nccl_choices,
+        "--nccl-choices", run.machine.nccl_choices,
         "record which algorithm, protocol and channels NCCL chose; its log costs time, so "
         "these runs are labelled and no headline");
-    cmd->add_flag("--share-gpu", run.share_gpu,
+    cmd->add_flag("--share-gpu", run.machine.share_gpu,
                   "let ranks of a host share GPUs: checks correctness, is never performance");
     cmd->add_flag("--verify-only", run.verify_only,
                   "check everything and time each case once: says what is right, not how fast");
@@ -169,7 +170,7 @@ struct Parser {
     cmd->add_option("--case-deadline", run.case_deadline_s,
                     "Seconds after which a case without end is given up (default: from its budget)")
         ->check(deadline());
-    cmd->add_option("--start-deadline", run.start_deadline_s,
+    cmd->add_option("--start-deadline", run.machine.start_deadline_s,
                     "Seconds in which all ranks must have started")
         ->check(deadline())
         ->capture_default_str();
@@ -180,7 +181,7 @@ struct Parser {
     cmd->callback([this, cmd] {
       run.suite_given = cmd->count("--suite") > 0;
       run.words = words_of(*cmd);
-      chosen = [this] { return run_command(run); };
+      chosen = [this] { return execute_run(run); };
     });
   }
 
@@ -391,7 +392,7 @@ ExitCode parse_and_run(int argc, char** argv) {
       throw Error(ExitCode::kUsage, mistake);
     }
     parser.run.mistake = mistake;
-    return run_command(parser.run);
+    return execute_run(parser.run);
   }
   return parser.chosen();
 }

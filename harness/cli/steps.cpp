@@ -1,130 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command `steps`: steps of one rank, timed on request, for scripts that let stepmark and
-// another program take turns on one device.
-#include <fmt/format.h>
-
-#include <cmath>
+// The command `steps`: one line of JSON in, one out.
 #include <iostream>
-#include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 
 #include "core/output.h"
 #include "harness/backend/backends.h"
 #include "harness/cli/commands.h"
-#include "harness/exec/step_state.h"
-#include "harness/measure/sampler.h"
-#include "harness/program/validate_step.h"
-#include "harness/spec/data_files.h"
-#include "harness/spec/workload.h"
+#include "harness/run/on_request.h"
 #include "results/record/json_text.h"
 
 namespace stepmark {
-namespace {
-
-using nlohmann::json;
-
-constexpr std::uint64_t kSeed = 20240229;
-constexpr int kMostSteps = 10000;
-
-// One step of a model under a plan, ready to run.
-class ReadyStep {
- public:
-  ReadyStep(Machine& machine, const Model& model, const Plan& plan)
-      : model_(model),
-        plan_(plan),
-        program_(step_program(model, plan, 0, machine.executor().device().traits())),
-        comms_(make_comm_set(machine.world(), program_)),
-        runnable_(machine.executor().prepare(program_, *comms_)),
-        state_(*runnable_, machine.executor().device(), model, plan, kSeed) {
-    state_.initialise_fresh();
-    runnable_->run();
-    STEPMARK_CHECK(std::isfinite(state_.loss()), "the first step's loss is {}", state_.loss());
-  }
-
-  [[nodiscard]] json facts() const {
-    return {{"plan", to_text(plan_)},
-            {"parameters", model_.parameters()},
-            {"tokens", plan_.tokens_per_step()},
-            {"memory_bytes", memory_bytes(program_)},
-            {"loss", state_.loss()}};
-  }
-
-  [[nodiscard]] json time(int steps) {
-    const double seconds = runnable_->run_back_to_back(steps);
-    const double loss = state_.loss();
-    STEPMARK_CHECK(std::isfinite(loss), "the loss after {} steps is {}", steps, loss);
-    return {{"seconds", seconds / steps}, {"count", steps}, {"loss", loss}};
-  }
-
- private:
-  Model model_;
-  Plan plan_;
-  Program program_;
-  std::unique_ptr<CommSet> comms_;
-  std::unique_ptr<Runnable> runnable_;
-  StepState state_;
-};
-
-class StepsOnRequest {
- public:
-  explicit StepsOnRequest(Machine& machine) : machine_(machine) {}
-
-  json answer(const std::string& line) {
-    try {
-      const json ask = json::parse(line);
-      const std::string what = ask.at("do").get<std::string>();
-      if (what == "prepare") return prepare(ask);
-      if (what == "step") return step(ask.at("count").get<int>());
-      if (what == "release") {
-        ready_.reset();
-        return json::object();
-      }
-      throw Error(ExitCode::kUsage,
-                  fmt::format("no command '{}', but: prepare, step, release", what));
-    } catch (const json::exception& error) {
-      return {{"error", fmt::format("not understood: {}", error.what())}};
-    } catch (const Error& error) {
-      return {{"error", error.message()}};
-    }
-  }
-
- private:
-  json prepare(const json& ask) {
-    ready_.reset();  // its memory is needed
-    const double begin_s = steady_clock_seconds();
-    const Workload workload =
-        read_workload(find_file("workloads", ask.at("workload").get<std::string>()));
-    const Plan given = parse_plan(ask.value("plan", std::string()), workload.plan);
-    const Plan plan = resolve(given, workload.model, 1);
-    const Model model = sliced(workload.model, plan);
-    static_cast<void>(validate_step(model, plan, machine_.executor().device().traits()));
-    ready_.emplace(machine_, model, plan);
-    json facts = ready_->facts();
-    facts["prepare_s"] = steady_clock_seconds() - begin_s;
-    return facts;
-  }
-
-  json step(int count) {
-    STEPMARK_REQUIRE(ready_, "nothing is prepared");
-    STEPMARK_REQUIRE(count >= 1 && count <= kMostSteps, "count is {}, expected 1 to {}", count,
-                     kMostSteps);
-    return ready_->time(count);
-  }
-
-  Machine& machine_;
-  std::optional<ReadyStep> ready_;
-};
-
-}  // namespace
 
 ExitCode steps_command(const StepsOptions& options) {
   const std::string backend = resolve_backend(options.backend);
   const auto job = make_job();
   STEPMARK_REQUIRE(job->control().size() == 1,
                    "steps are timed of one rank, and these are {}: use run", job->control().size());
-  const auto machine = open_machine(backend, *job, {.resources = share_resources(job->control())});
+  const auto machine = open_machine(backend, *job, share_resources(job->control()));
   StepsOnRequest steps(*machine);
   for (std::string line; std::getline(std::cin, line);) {
     write_stdout(json_text(steps.answer(line)) + "\n");

@@ -5,13 +5,13 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 
 #include <memory>
 #include <string_view>
 
 #include "core/units.h"
 #include "harness/measure/memory_attach.h"
+#include "harness/measure/shared_memory.h"
 
 namespace stepmark {
 namespace {
@@ -95,14 +95,6 @@ Finding files_finding(const NodeFacts& facts) {
 }
 
 }  // namespace
-
-ShmSize shm_size() {
-  struct statvfs info {};
-  if (statvfs("/dev/shm", &info) != 0) return {};
-  const auto block = static_cast<double>(info.f_frsize);
-  return {.size_bytes = static_cast<double>(info.f_blocks) * block,
-          .free_bytes = static_cast<double>(info.f_bavail) * block};
-}
 
 NodeFacts probe_node() {
   NodeFacts facts{.memory_attach = probe_memory_attach(), .loopback_up = loopback_is_up()};

@@ -19,13 +19,6 @@ struct NodeFacts {
   std::uint64_t open_files = 0;               // soft limit
 };
 
-// Of /dev/shm; nothing: it is missing.
-struct ShmSize {
-  std::optional<double> size_bytes;
-  std::optional<double> free_bytes;
-};
-
-[[nodiscard]] ShmSize shm_size();
 [[nodiscard]] NodeFacts probe_node();
 [[nodiscard]] std::vector<Finding> node_findings(const NodeFacts& facts, bool have_gpus);
 

@@ -4,8 +4,9 @@
 // messages of other sizes than were sent.
 #pragma once
 
+#include <string_view>
+
 #include "core/control.h"
-#include "harness/cli/options.h"
 #include "results/record/flat_config.h"
 
 namespace stepmark {

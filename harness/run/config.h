@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "harness/cases/case.h"
-#include "harness/cli/options.h"
+#include "harness/run/options.h"
 
 namespace stepmark {
 

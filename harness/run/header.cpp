@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/utf8.h"
+#include "harness/backend/backends.h"
 #include "harness/measure/environment_capture.h"
 #include "harness/run/transport.h"
 #include "results/record/flat_config.h"
@@ -62,7 +63,7 @@ std::string host_list(const std::vector<std::string>& hosts) {
 
 RunHeader make_run_header(const RunOptions& options, const RunConfig& config, Job& job,
                           const Machine& machine, const Peers& peers, const Resources& resources) {
-  Environment environment = capture_environment(backend_facts());
+  Environment environment = capture_environment(job_facts());
   auto& facts = environment.facts;
   for (EnvironmentFact& fact : machine.facts()) facts.push_back(std::move(fact));
   facts.push_back({.group = "placement",
@@ -100,46 +101,6 @@ RunHeader make_run_header(const RunOptions& options, const RunConfig& config, Jo
   header.environment = std::move(environment);
   for (const auto& one : config.cases) header.cases.push_back(one->id());
   return header;
-}
-
-std::string default_journal_name(const std::string& suite) {
-  std::string name = suite;
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return c == ':' || c == '/'; }, '-');
-  return fmt::format("stepmark-{}-{}.smk", name, utc_now("%Y%m%d-%H%M%S"));
-}
-
-std::set<std::string> cases_to_keep(const Run& run, const RunHeader& header, int repetition) {
-  const auto same = [&](const char* what, const std::string& old_value,
-                        const std::string& new_value) {
-    STEPMARK_REQUIRE(old_value == new_value,
-                     "--resume: '{}' was measured with {} '{}', now it is '{}'; give another --out "
-                     "to start a new run",
-                     run.path, what, old_value, new_value);
-  };
-  same("suite", run.header.suite, header.suite);
-  same("ranks", std::to_string(run.header.ranks), std::to_string(header.ranks));
-  same("backend", run.header.backend, header.backend);
-  same("revision", run.header.git_revision, header.git_revision);
-  const auto difference =
-      first_difference(config_identity(run.header.config), config_identity(header.config));
-  STEPMARK_REQUIRE(!difference,
-                   "--resume: '{}' was measured with {} = {}, now it is {}; give another --out to "
-                   "start a new run",
-                   run.path, difference->key, shown_value(difference->a),
-                   shown_value(difference->b));
-  const auto [old_case, new_case] = std::mismatch(run.header.cases.begin(), run.header.cases.end(),
-                                                  header.cases.begin(), header.cases.end());
-  STEPMARK_REQUIRE(old_case == run.header.cases.end() && new_case == header.cases.end(),
-                   "--resume: '{}' has other cases: there is {} where now it is {}; give another "
-                   "--out to start a new run",
-                   run.path, old_case == run.header.cases.end() ? "nothing" : *old_case,
-                   new_case == header.cases.end() ? "nothing" : *new_case);
-  std::set<std::string> keep;
-  for (const auto& [key, record] : run.by_repetition()) {
-    if (key.second == repetition && record->outcome == Outcome::ok) keep.insert(record->case_id);
-  }
-  return keep;
 }
 
 }  // namespace stepmark

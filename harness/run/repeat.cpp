@@ -16,8 +16,8 @@
 #include "core/environment_variable.h"
 #include "core/log.h"
 #include "core/together.h"
-#include "harness/backend/backends.h"
-#include "harness/cases/common.h"
+#include "harness/backend/job.h"
+#include "harness/measure/sampler.h"
 #include "harness/run/ledger.h"
 
 namespace stepmark {

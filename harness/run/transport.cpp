@@ -6,8 +6,8 @@
 #include <set>
 
 #include "core/units.h"
-#include "harness/doctor/node_findings.h"
 #include "harness/measure/memory_attach.h"
+#include "harness/measure/shared_memory.h"
 
 namespace stepmark {
 namespace {

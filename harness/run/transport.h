@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/backend/backends.h"
+#include "harness/backend/job.h"
 #include "harness/run/peers.h"
 #include "results/record/environment.h"
 

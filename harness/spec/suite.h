@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A suite: what to measure, as data. One YAML file each in cluster-configs/suites. Entries expand
-// to cases once the world size is known (harness/cli).
+// to cases once the world size is known (harness/run/config.h).
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run's configuration as keys and values, to say in which of them two configurations differ:
-// between ranks (harness/cli/agreement.h), between a journal and the run that shall continue it,
+// between ranks (harness/run/agreement.h), between a journal and the run that shall continue it,
 // and between a journal's parts.
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a binary linked with the emulated GPU says of it.
-#include "harness/backend/backends.h"
+#include "harness/backend/machine.h"
 
 namespace stepmark {
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "harness/run/header.h"
+#include "harness/run/opened_journal.h"
 
 namespace stepmark {
 namespace {

@@ -40,6 +40,10 @@ class CheckLayers(unittest.TestCase):
         self.accepts("harness/exec/a.cpp", '#include "harness/program/p.h"\n#include "kernels/op.h"\n')
         self.accepts("harness/cli/a.cpp", '#include "harness/measure/m.h"\n#include "results/r.h"\n')
         self.accepts("harness/cases/a.cpp", '#include "harness/exec/executor.h"\n')
+        self.accepts("harness/backend/a.cpp", '#include "harness/exec/cuda/d.h"\n#include "collectives/nccl/w.h"\n')
+        self.accepts("harness/doctor/a.cpp", '#include "harness/backend/resources.h"\n#include "kernels/host/sets.h"\n')
+        self.accepts("harness/run/a.cpp", '#include "harness/cases/case.h"\n#include "harness/backend/job.h"\n')
+        self.accepts("harness/cli/b.cpp", '#include "harness/run/run.h"\n#include "harness/doctor/doctor.h"\n')
         self.accepts("tests/unit/core/a.cpp", '#include "fixture.h"\n#include "core/rng.h"\n')
         self.accepts("collectives/mpi/a.cpp", "#include <mpi.h>\n")
         self.accepts("kernels/cuda/a.cu", "#include <cuda_runtime.h>\n")
@@ -59,9 +63,45 @@ class CheckLayers(unittest.TestCase):
             ("harness/measure/a.cpp", "harness/exec/executor.h"),
             ("harness/exec/a.cpp", "harness/cases/case.h"),
             ("harness/cases/a.cpp", "harness/cli/app.h"),
+            ("harness/spec/a.cpp", "results/record/record.h"),
+            ("harness/program/a.cpp", "results/record/record.h"),
+            ("harness/exec/a.cpp", "results/record/record.h"),
+            ("harness/exec/host/a.cpp", "results/record/record.h"),
+            ("harness/exec/a.cpp", "harness/backend/job.h"),
+            ("harness/measure/a.cpp", "harness/backend/job.h"),
+            ("harness/measure/a.cpp", "harness/program/program.h"),
+            ("harness/measure/a.cpp", "kernels/op.h"),
+            ("harness/cases/a.cpp", "harness/backend/machine.h"),
+            ("harness/cases/a.cpp", "harness/run/options.h"),
+            ("harness/cases/a.cpp", "harness/doctor/finding.h"),
+            ("harness/backend/a.cpp", "harness/cases/common.h"),
+            ("harness/backend/a.cpp", "harness/run/options.h"),
+            ("harness/backend/a.cpp", "harness/doctor/finding.h"),
+            ("harness/backend/a.cpp", "harness/program/step.h"),
+            ("harness/doctor/a.cpp", "harness/run/launch.h"),
+            ("harness/doctor/a.cpp", "harness/cases/case.h"),
+            ("harness/run/a.cpp", "harness/doctor/finding.h"),
+            ("harness/run/a.cpp", "harness/cli/options.h"),
+            ("harness/doctor/a.cpp", "harness/cli/options.h"),
+            ("harness/backend/a.cpp", "harness/cli/options.h"),
         ]:
             with self.subTest(path=path, header=header):
                 self.rejects(path, f'{SPDX}#include "{header}"\n', f"must not see {header}")
+
+    def test_implementations(self):
+        for path, header in [
+            ("harness/run/a.cpp", "harness/exec/cuda/cuda_device.h"),
+            ("harness/run/a.cpp", "collectives/mpi/mpi_runtime.h"),
+            ("harness/cases/a.cpp", "kernels/host/sets.h"),
+            ("harness/cli/a.cpp", "kernels/cuda/cudnn_faults.h"),
+            ("harness/cli/a.cpp", "harness/exec/cuda/cuda_probe.h"),
+            ("harness/doctor/a.cpp", "collectives/nccl/nccl_world.h"),
+            ("harness/exec/a.cpp", "harness/exec/cuda/cuda_stream.h"),
+            ("collectives/a.cpp", "collectives/mpi/mpi_comm.h"),
+            ("collectives/nccl/a.cpp", "collectives/mpi/mpi_comm.h"),
+        ]:
+            with self.subTest(path=path, header=header):
+                self.rejects(path, f'{SPDX}#include "{header}"\n', f"{header} is an implementation")
 
     def test_relative_include(self):
         self.rejects("core/a.cpp", f'{SPDX}#include "a.h"\n', "not a path from the root")

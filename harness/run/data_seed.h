@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+namespace stepmark {
+
+// Of all synthetic data of a run: the same for every run, so that runs measure the same work.
+inline constexpr std::uint64_t kDataSeed = 20240229;
+
+}  // namespace stepmark
