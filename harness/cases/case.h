@@ -45,6 +45,13 @@ inline constexpr std::string_view kTraceNotWritten = "trace not written";
 // What is known of ops that were checked against their reference, by op and dtype.
 using OpChecks = std::map<std::pair<OpId, DType>, Check>;
 
+// What a user may choose of how cases are measured.
+struct CaseOptions {
+  std::string trace_dir;     // where steps write Chrome traces on rank 0; empty: nowhere
+  bool eager = false;        // no captured graphs, see PrepareOptions
+  bool verify_only = false;  // `rule` is one sample; loops that serve time are left out
+};
+
 // What a case may use. `rule.budget_s` is the case's share.
 struct CaseContext {
   Control& control;
@@ -56,11 +63,9 @@ struct CaseContext {
   Progress progress;
   std::uint64_t seed = 1;
   std::int64_t memory_limit_bytes = 0;  // of the host, for all its ranks together; 0: unknown
-  std::string trace_dir;                // where steps write Chrome traces on rank 0; empty: nowhere
-  bool capture = true;                  // see PrepareOptions
   Telemetry* telemetry = nullptr;       // of this rank's device; null: none
   OpChecks* op_checks = nullptr;        // of the run; null: every case checks its op anew
-  bool verify_only = false;             // `rule` is one sample; loops that serve time are left out
+  CaseOptions options;
 };
 
 class Case {

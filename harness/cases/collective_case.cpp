@@ -69,7 +69,8 @@ class CollectiveCase final : public Case {
       stream->synchronize();
       return static_cast<double>(end->time_ns() - begin->time_ns()) * 1e-9 / calls;
     };
-    const int calls = context.verify_only ? 1 : calls_per_sample(context.control, time_calls);
+    const int calls =
+        context.options.verify_only ? 1 : calls_per_sample(context.control, time_calls);
     record.numbers.emplace_back("calls_per_sample", calls);
     const StopRule rule = context.rule;
     if (calls > 1) context.rule = share_of(rule, 1.0 - kIsolatedShare);

@@ -154,7 +154,7 @@ class GroupsCase final : public Case {
                                  const std::vector<std::size_t>& axes,
                                  const std::vector<std::int64_t>& calls) const {
     Prepared prepared{.runnable = context.executor.prepare(program_of(context, axes, calls), comms,
-                                                           {.capture = context.capture}),
+                                                           {.capture = !context.options.eager}),
                       .traffic = {}};
     for (const std::size_t axis : axes) prepared.traffic.push_back(traffic_of(context, axis));
     return prepared;
@@ -163,7 +163,7 @@ class GroupsCase final : public Case {
   // Rank 0 decides, from what one call of each axis takes alone.
   [[nodiscard]] std::vector<std::int64_t> calls_for_equal_time(CaseContext& context,
                                                                CommSet& comms) const {
-    if (context.verify_only) return std::vector(entry_.traffic.size(), entry_.calls);
+    if (context.options.verify_only) return std::vector(entry_.traffic.size(), entry_.calls);
     const std::vector<std::int64_t> once(entry_.traffic.size(), 1);
     std::vector<double> seconds;
     for (const std::size_t axis : all_axes()) {

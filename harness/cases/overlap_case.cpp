@@ -161,7 +161,7 @@ class OverlapCase final : public Case {
   // Rank 0 decides, from what one of each takes alone.
   [[nodiscard]] OverlapWork equal_work(CaseContext& context, CommSet& comms) const {
     constexpr std::int64_t kBriefNs = 1000;
-    if (context.verify_only) {
+    if (context.options.verify_only) {
       return {.gemms = 1, .comms = 1, .occupy_ns = spec_.kind ? 0 : kBriefNs};
     }
     const auto one = [&](const OverlapWork& work) {

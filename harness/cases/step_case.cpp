@@ -68,7 +68,8 @@ class StepCase final : public Case {
       return record;
     }
     const auto comms = make_comm_set(context.world, program);
-    const auto runnable = context.executor.prepare(program, *comms, {.capture = context.capture});
+    const auto runnable =
+        context.executor.prepare(program, *comms, {.capture = !context.options.eager});
     add_engines(record, context.control, program,
                 [&](std::int32_t op) { return runnable->engine_of(op); });
     StepState state(*runnable, context.executor.device(), model_, plan_, context.seed);
@@ -76,7 +77,7 @@ class StepCase final : public Case {
     if (!check_first_step(record, context, *runnable, state, needed)) return record;
     const bool pads = traits.dimension_multiple > 1;
     if (pads && !check_padding(record, context, "padding", state)) return record;
-    if (!context.verify_only) measure_overhead(record, context, *runnable);
+    if (!context.options.verify_only) measure_overhead(record, context, *runnable);
 
     std::vector<Timeline> timelines;
     const std::vector<int> calls = sample_into(record, context, [&] {
@@ -88,7 +89,7 @@ class StepCase final : public Case {
     add_check(record, "loss after timing", all_ranks(context.control, std::isfinite(state.loss())),
               number_text("{:.4f}", state.loss()));
     if (pads) check_padding(record, context, "padding after timing", state);
-    if (context.verify_only) return record;
+    if (context.options.verify_only) return record;
     std::vector<Timeline> sampled;
     for (const int call : calls)
       sampled.push_back(std::move(timelines[static_cast<std::size_t>(call)]));
@@ -261,7 +262,7 @@ class StepCase final : public Case {
       own["spans"].push_back(
           {span.rank, span.stream, span.label, span.phase, span.begin_s, span.end_s});
     }
-    if (!context.trace_dir.empty()) own["trace"] = chrome_trace_events(program, timeline);
+    if (!context.options.trace_dir.empty()) own["trace"] = chrome_trace_events(program, timeline);
     const std::vector<std::string> all = context.control.gather(json_text(own));
     if (!all.empty()) merge(record, context, all);
   }
@@ -298,7 +299,7 @@ class StepCase final : public Case {
     if (traces.empty()) return;
     std::string name = id_;
     std::replace(name.begin(), name.end(), '/', '_');
-    const std::string path = fmt::format("{}/{}.json", context.trace_dir, name);
+    const std::string path = fmt::format("{}/{}.json", context.options.trace_dir, name);
     try {
       write_output_file(path, chrome_trace_document(traces));
     } catch (const Error& error) {  // the step is measured all the same

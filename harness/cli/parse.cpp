@@ -137,7 +137,7 @@ struct Parser {
     cmd->add_option("--plan", run.plan, "How the workload is spread: dp=2,tp=2,sp=on,...");
     cmd->add_option("--cluster", run.cluster, "Shipped cluster or .yaml file: peaks for MFU");
     cmd->add_option("--backend", run.backend, "auto, host or cuda")->capture_default_str();
-    cmd->add_flag("--eager", run.eager,
+    cmd->add_flag("--eager", run.cases.eager,
                   "cuda: launch a step op by op instead of as one captured graph");
     cmd->add_flag(
         "--nccl-choices", run.machine.nccl_choices,
@@ -145,7 +145,7 @@ struct Parser {
         "these runs are labelled and no headline");
     cmd->add_flag("--share-gpu", run.machine.share_gpu,
                   "let ranks of a host share GPUs: checks correctness, is never performance");
-    cmd->add_flag("--verify-only", run.verify_only,
+    cmd->add_flag("--verify-only", run.cases.verify_only,
                   "check everything and time each case once: says what is right, not how fast");
     cmd->add_option("--repeat", run.repeat,
                     fmt::format("Measure everything this often (1 to {}), each after a restart of "
@@ -166,7 +166,8 @@ struct Parser {
     cmd->add_flag("--resume", run.resume,
                   "Go on with the journal of --out: measure what is missing")
         ->needs("--out");
-    cmd->add_option("--trace", run.trace_dir, "Folder for a Chrome/Perfetto trace of each step");
+    cmd->add_option("--trace", run.cases.trace_dir,
+                    "Folder for a Chrome/Perfetto trace of each step");
     cmd->add_option("--case-deadline", run.case_deadline_s,
                     "Seconds after which a case without end is given up (default: from its budget)")
         ->check(deadline());

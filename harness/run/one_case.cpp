@@ -39,7 +39,7 @@ void label(Record& record, const CaseSettings& settings) {
   if (const std::string why = settings.machine.not_performance(); !why.empty()) {
     withhold_performance_claim(record, why);
   }
-  if (settings.options.verify_only) withhold_performance_claim(record, "verified only");
+  if (settings.options.cases.verify_only) withhold_performance_claim(record, "verified only");
 }
 
 Record failure(const std::string& reason) {
@@ -61,15 +61,14 @@ Record measure_case(Case& one, const CaseSettings& settings, double budget_s, co
       .executor = settings.machine.executor(),
       .reference = settings.reference,
       .peaks = settings.peaks,
-      .rule = sampling_rule(settings.config.suite.precision, budget_s, options.verify_only),
+      .rule = sampling_rule(settings.config.suite.precision, budget_s, options.cases.verify_only),
       .progress = progress,
       .seed = kDataSeed,
       .memory_limit_bytes = settings.machine.memory_bytes(),
-      .trace_dir = repeat.trace_dir(options.trace_dir),
-      .capture = !options.eager,
       .telemetry = settings.machine.telemetry(),
       .op_checks = &op_checks,
-      .verify_only = options.verify_only};
+      .options = options.cases};
+  context.options.trace_dir = repeat.trace_dir(options.cases.trace_dir);
   const double begin = steady_clock_seconds();
   const double started = unix_seconds();
   Record record;
@@ -78,9 +77,9 @@ Record measure_case(Case& one, const CaseSettings& settings, double budget_s, co
   } catch (const std::exception& error) {
     // Others may be waiting inside the case for this rank. If they do not arrive here soon, this
     // rank's deadline ends the job.
-    guard.expect(fmt::format("{} (after an error on rank {}: {})", one.id(), control.rank(),
-                             error.what()),
-                 kFailureGrace);
+    guard.expect(
+        fmt::format("{} (after an error on rank {}: {})", one.id(), control.rank(), error.what()),
+        kFailureGrace);
     record = failure(error.what());
   }
   share_failure(control, record);

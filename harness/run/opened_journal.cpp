@@ -60,8 +60,8 @@ class Opening {
                                     : JournalWriter::create(opened.path, header_);
     opened.ledger =
         std::make_unique<Ledger>(std::move(journal), std::move(items), std::move(later));
-    if (!options_.trace_dir.empty()) {
-      std::filesystem::create_directories(repeat_.trace_dir(options_.trace_dir));
+    if (!options_.cases.trace_dir.empty()) {
+      std::filesystem::create_directories(repeat_.trace_dir(options_.cases.trace_dir));
     }
   }
 
@@ -93,10 +93,9 @@ class Opening {
   }
 
   void require_room() const {
-    STEPMARK_REQUIRE(
-        config_.cases.size() * static_cast<std::size_t>(repeat_.asked()) <= kMaxCases,
-        "{} cases, {} times: at most {} results fit into a journal; split the suite",
-        config_.cases.size(), repeat_.asked(), kMaxCases);
+    STEPMARK_REQUIRE(config_.cases.size() * static_cast<std::size_t>(repeat_.asked()) <= kMaxCases,
+                     "{} cases, {} times: at most {} results fit into a journal; split the suite",
+                     config_.cases.size(), repeat_.asked(), kMaxCases);
   }
 
   const RunOptions& options_;

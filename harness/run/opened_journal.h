@@ -26,8 +26,7 @@ struct OpenedJournal {
 // Collective. Rank 0 creates or continues the journal and tells the others what is to be measured,
 // and in which repetitions. Error(kUsage) when a journal cannot be gone on with (cases_to_keep).
 [[nodiscard]] OpenedJournal open_journal(Control& control, const RunOptions& options,
-                                         const RunConfig& config, RunHeader header,
-                                         Repeat& repeat);
+                                         const RunConfig& config, RunHeader header, Repeat& repeat);
 
 // Ids of the cases that were measured in a repetition. Error(kUsage), naming what differs, when the
 // journal is of another configuration, another world size or another build: resuming would mix two

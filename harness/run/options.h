@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is asked of a run, as plain values. Every option is declared with what acts on it: those of
-// the machine in harness/backend/machine.h.
+// the machine in harness/backend/machine.h, those of the cases in harness/cases/case.h.
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/backend/machine.h"
+#include "harness/cases/case.h"
 
 namespace stepmark {
 
@@ -19,14 +20,12 @@ struct RunOptions {
   std::string cluster;   // YAML file or shipped name
   std::string backend = "auto";
   MachineOptions machine;
-  bool eager = false;
-  bool verify_only = false;
-  int repeat = 0;           // whole restarts of everything; 0: as often as the suite says
-  std::string repeat_over;  // time over which repetitions are spread; empty: at once
-  std::string budget;       // for all repetitions; empty: the suite's
-  std::string precision;    // empty: the suite's
-  std::string out;          // empty: made from suite and time
-  std::string trace_dir;
+  CaseOptions cases;
+  int repeat = 0;                    // whole restarts of everything; 0: as often as the suite says
+  std::string repeat_over;           // time over which repetitions are spread; empty: at once
+  std::string budget;                // for all repetitions; empty: the suite's
+  std::string precision;             // empty: the suite's
+  std::string out;                   // empty: made from suite and time
   std::vector<std::string> filters;  // case ids must contain one of these
   double case_deadline_s = 0;        // 0: from the case's budget
   bool resume = false;

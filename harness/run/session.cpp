@@ -94,9 +94,9 @@ void RunSession::append_notes(FlatConfig& notes) const {
 ExitCode RunSession::measure() {
   agree();
   open_devices();
-  journal_ = open_journal(
-      control(), options_, config_,
-      make_run_header(options_, config_, *job_, *machine_, *peers_, resources_), repeat_);
+  journal_ = open_journal(control(), options_, config_,
+                          make_run_header(options_, config_, *job_, *machine_, *peers_, resources_),
+                          repeat_);
   if (journal_.ledger) guard_.keep(journal_.ledger.get());
   if (is_root()) announce();
   find_peaks();
@@ -150,7 +150,7 @@ void RunSession::find_peaks() {
   guard_.expect("measuring the device's peaks", kDeadlineBase);
   // Ranks that take turns on a core or a GPU have no peaks of their own: rooflines are then N/A.
   const bool exclusive = all_ranks(control(), machine_->exclusive());
-  const bool timed = exclusive && !options_.verify_only;
+  const bool timed = exclusive && !options_.cases.verify_only;
   if (!journal_.todo.empty() && timed) peaks_ = probe_peaks(control(), machine_->executor());
   peaks_.cache_bytes = machine_->cache_bytes();
 }

@@ -10,7 +10,7 @@ namespace stepmark {
 
 // Prints the tables (or JSON) of the closed journal, and says where it is. False when something
 // that was asked for could not be written: a table, or a trace. Nothing measured is lost then.
-[[nodiscard]] bool show_results(const OpenedJournal& journal, const RunOptions& options,
-                                bool once, ExitCode code);
+[[nodiscard]] bool show_results(const OpenedJournal& journal, const RunOptions& options, bool once,
+                                ExitCode code);
 
 }  // namespace stepmark
