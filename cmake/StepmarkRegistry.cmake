@@ -33,3 +33,16 @@ function(stepmark_write_set_list file macro)
   endforeach()
   stepmark_write_x_list(${file} ${macro} ${entries})
 endfunction()
+
+# stepmark_write_collective_list(FILE entries...): entries are "name: bus factor"; a header with
+# `#define STEPMARK_COLLECTIVES(X) X(all_reduce, twice_others) ...`.
+function(stepmark_write_collective_list file)
+  set(entries)
+  foreach(entry IN LISTS ARGN)
+    if(NOT entry MATCHES "^([a-z0-9_]+): ([a-z_]+)$")
+      message(FATAL_ERROR "'${entry}' in the list of collectives: expected \"name: bus factor\"")
+    endif()
+    list(APPEND entries "${CMAKE_MATCH_1}, ${CMAKE_MATCH_2}")
+  endforeach()
+  stepmark_write_x_list(${file} STEPMARK_COLLECTIVES ${entries})
+endfunction()

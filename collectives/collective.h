@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A collective as a thing to verify and to time, written once over the verbs of Comm and so the
-// same on every backend. One file per collective in collectives/cases/, one line in the list of
+// same on every backend. One file per collective in collectives/kinds/, one line in the list of
 // collectives/CMakeLists.txt.
 #pragma once
 

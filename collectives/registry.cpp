@@ -2,14 +2,14 @@
 // The table of collectives, from the list in collectives/CMakeLists.txt.
 #include <array>
 
-#include "collectives/cases/case.h"
 #include "collectives/exact_data.h"
+#include "collectives/kinds/kind.h"
 #include "core/error.h"
 
 namespace stepmark {
 namespace {
 
-#define STEPMARK_COLLECTIVE_ADDRESS(name) &cases::name,
+#define STEPMARK_COLLECTIVE_ADDRESS(name, factor) &kinds::name,
 constexpr std::array kCollectives{STEPMARK_COLLECTIVES(STEPMARK_COLLECTIVE_ADDRESS)};
 #undef STEPMARK_COLLECTIVE_ADDRESS
 
@@ -24,7 +24,7 @@ const Collective& collective(CollectiveKind kind) {
   STEPMARK_CHECK(false, "collective {} is not in the list", name_of(kind));
 }
 
-double cases::own_data(const CollectiveSetup& setup, int, int rank, std::size_t index) {
+double kinds::own_data(const CollectiveSetup& setup, int, int rank, std::size_t index) {
   return moved_value(setup, rank, index);
 }
 

@@ -13,25 +13,43 @@
 namespace stepmark {
 namespace {
 
+struct Listed {
+  CollectiveKind kind;
+  std::string_view name;
+  BusFactor factor;
+};
+
 // In the order of the enum.
-constexpr std::array<std::string_view, 11> kNames{
-    "all_reduce", "all_gather", "reduce_scatter", "all_to_all", "all_to_all_v", "broadcast",
-    "reduce",     "gather",     "scatter",        "send_recv",  "barrier"};
+#define STEPMARK_COLLECTIVE_ENTRY(name, factor) \
+  Listed{CollectiveKind::name, #name, BusFactor::factor},
+constexpr std::array kListed{STEPMARK_COLLECTIVES(STEPMARK_COLLECTIVE_ENTRY)};
+#undef STEPMARK_COLLECTIVE_ENTRY
+
+constexpr auto kKinds = [] {
+  std::array<CollectiveKind, kListed.size()> kinds{};
+  for (std::size_t i = 0; i < kinds.size(); ++i) kinds[i] = kListed[i].kind;
+  return kinds;
+}();
+
+const Listed& listed(CollectiveKind kind) { return kListed.at(static_cast<std::size_t>(kind)); }
 
 }  // namespace
 
-std::string_view name_of(CollectiveKind kind) { return kNames.at(static_cast<std::size_t>(kind)); }
+std::string_view name_of(CollectiveKind kind) { return listed(kind).name; }
+
+std::span<const CollectiveKind> collective_kinds() { return kKinds; }
 
 std::optional<CollectiveKind> find_collective(std::string_view name) {
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if (kNames.at(i) == name) return static_cast<CollectiveKind>(i);
+  for (const Listed& one : kListed) {
+    if (one.name == name) return one.kind;
   }
   return std::nullopt;
 }
 
 CollectiveKind collective_from(std::string_view name) {
   if (const auto kind = find_collective(name)) return *kind;
-  const std::vector<std::string> valid(kNames.begin(), kNames.end());
+  std::vector<std::string> valid;
+  for (const Listed& one : kListed) valid.emplace_back(one.name);
   throw Error(ExitCode::kUsage,
               fmt::format("unknown collective '{}'{}", name, nearest_hint(name, valid)));
 }
@@ -39,22 +57,15 @@ CollectiveKind collective_from(std::string_view name) {
 double bus_factor(CollectiveKind kind, int ranks) {
   STEPMARK_REQUIRE(ranks >= 1, "a collective needs at least 1 rank, not {}", ranks);
   const double others = static_cast<double>(ranks - 1) / ranks;
-  switch (kind) {
-    case CollectiveKind::all_reduce:
-      return 2 * others;
-    case CollectiveKind::all_gather:
-    case CollectiveKind::reduce_scatter:
-    case CollectiveKind::all_to_all:
-    case CollectiveKind::all_to_all_v:
-    case CollectiveKind::gather:
-    case CollectiveKind::scatter:
-      return others;
-    case CollectiveKind::broadcast:
-    case CollectiveKind::reduce:
-    case CollectiveKind::send_recv:
+  switch (listed(kind).factor) {
+    case BusFactor::nothing:
+      return 0;
+    case BusFactor::whole:
       return 1;
-    case CollectiveKind::barrier:
-      return 0;  // moves no data
+    case BusFactor::others:
+      return others;
+    case BusFactor::twice_others:
+      return 2 * others;
   }
   return std::numeric_limits<double>::quiet_NaN();
 }

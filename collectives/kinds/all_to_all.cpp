@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // out[r * count + i] = in of rank r[rank * count + i]. S = total = ranks * count elements.
-#include "collectives/cases/case.h"
 #include "collectives/exact_data.h"
+#include "collectives/kinds/kind.h"
 
-namespace stepmark::cases {
+namespace stepmark::kinds {
 namespace {
 
 CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
@@ -38,4 +38,4 @@ const Collective all_to_all{
     .origin = origin,
 };
 
-}  // namespace stepmark::cases
+}  // namespace stepmark::kinds

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // out[i] = in of the root[i], on every rank. S = bytes per rank.
-#include "collectives/cases/case.h"
 #include "collectives/exact_data.h"
+#include "collectives/kinds/kind.h"
 
-namespace stepmark::cases {
+namespace stepmark::kinds {
 namespace {
 
 double expected(const CollectiveSetup& setup, int, int, std::size_t index) {
@@ -30,4 +30,4 @@ const Collective broadcast{
     .origin = origin,
 };
 
-}  // namespace stepmark::cases
+}  // namespace stepmark::kinds

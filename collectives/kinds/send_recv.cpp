@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A ring: every rank sends to the next and receives from the one before. S = bytes per rank.
-#include "collectives/cases/case.h"
 #include "collectives/exact_data.h"
+#include "collectives/kinds/kind.h"
 
-namespace stepmark::cases {
+namespace stepmark::kinds {
 namespace {
 
 int previous(int ranks, int rank) { return (rank + ranks - 1) % ranks; }
@@ -37,4 +37,4 @@ const Collective send_recv{
     .origin = origin,
 };
 
-}  // namespace stepmark::cases
+}  // namespace stepmark::kinds

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of collectives/cases share: the generated declarations and the two ways in which
+// What the files of collectives/kinds share: the generated declarations and the two ways in which
 // nccl-tests' size S becomes counts.
 #pragma once
 
 #include <limits>
 
 #include "collectives/collective.h"
-#include "collectives/collective_list.h"  // generated: #define STEPMARK_COLLECTIVES(X) X(all_reduce) ...
+#include "core/collective_list.h"  // generated: STEPMARK_COLLECTIVES(X)
 
-namespace stepmark::cases {
+namespace stepmark::kinds {
 
-#define STEPMARK_COLLECTIVE_DECLARATION(name) extern const Collective name;
+#define STEPMARK_COLLECTIVE_DECLARATION(name, factor) extern const Collective name;
 STEPMARK_COLLECTIVES(STEPMARK_COLLECTIVE_DECLARATION)
 #undef STEPMARK_COLLECTIVE_DECLARATION
 
@@ -58,4 +58,4 @@ struct ChunkPlace {
 // Collective::input of collectives that only move data.
 [[nodiscard]] double own_data(const CollectiveSetup& setup, int ranks, int rank, std::size_t index);
 
-}  // namespace stepmark::cases
+}  // namespace stepmark::kinds

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // out[i] = op over ranks of in[i], on every rank. S = bytes per rank.
-#include "collectives/cases/case.h"
 #include "collectives/exact_data.h"
+#include "collectives/kinds/kind.h"
 
-namespace stepmark::cases {
+namespace stepmark::kinds {
 namespace {
 
 double expected(const CollectiveSetup& setup, int ranks, int, std::size_t index) {
@@ -28,4 +28,4 @@ const Collective all_reduce{
     .origin = from_all_ranks,
 };
 
-}  // namespace stepmark::cases
+}  // namespace stepmark::kinds

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// out[i] = op over ranks of in[rank * count + i]. S = total = ranks * count elements.
-#include "collectives/cases/case.h"
+// out[i] = in of the root[rank * count + i]. S = total = ranks * count elements.
 #include "collectives/exact_data.h"
+#include "collectives/kinds/kind.h"
 
-namespace stepmark::cases {
+namespace stepmark::kinds {
 namespace {
 
 CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
@@ -12,25 +12,27 @@ CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
 
 double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
   const std::size_t chunk = sizes(setup, ranks).verb_count;
-  return reduction_result(setup, ranks, static_cast<std::size_t>(rank) * chunk + index);
+  return moved_value(setup, setup.root, static_cast<std::size_t>(rank) * chunk + index);
 }
 
 void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
          void* recv, Stream& stream) {
-  comm.reduce_scatter(send, recv, sizes.verb_count, setup.dtype, setup.op, stream);
+  comm.scatter(send, recv, sizes.verb_count, setup.dtype, setup.root, stream);
 }
+
+int origin(const CollectiveSetup& setup, int, int, std::size_t) { return setup.root; }
 
 }  // namespace
 
-const Collective reduce_scatter{
-    .kind = CollectiveKind::reduce_scatter,
-    .reduces = true,
-    .supports_in_place = true,
+const Collective scatter{
+    .kind = CollectiveKind::scatter,
+    .reduces = false,
+    .supports_in_place = false,
     .sizes = sizes,
-    .input = reduction_input,
+    .input = own_data,
     .expected = expected,
     .run = run,
-    .origin = from_all_ranks,
+    .origin = origin,
 };
 
-}  // namespace stepmark::cases
+}  // namespace stepmark::kinds

@@ -5,10 +5,10 @@
 // total of any rank is what the hot one receives, and S = that total = ranks * chunk elements.
 #include <vector>
 
-#include "collectives/cases/case.h"
 #include "collectives/exact_data.h"
+#include "collectives/kinds/kind.h"
 
-namespace stepmark::cases {
+namespace stepmark::kinds {
 namespace {
 
 constexpr std::uint64_t kParts = 15;  // counts are multiples of chunk / kParts, rounded down
@@ -95,4 +95,4 @@ const Collective all_to_all_v{
     .origin = origin,
 };
 
-}  // namespace stepmark::cases
+}  // namespace stepmark::kinds

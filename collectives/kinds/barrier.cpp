@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nobody leaves before everybody came. Moves no data: S = 0.
-#include "collectives/cases/case.h"
+#include "collectives/kinds/kind.h"
 
-namespace stepmark::cases {
+namespace stepmark::kinds {
 namespace {
 
 CollectiveSizes sizes(const CollectiveSetup&, int) { return {}; }
@@ -25,4 +25,4 @@ const Collective barrier{
     .origin = from_all_ranks,
 };
 
-}  // namespace stepmark::cases
+}  // namespace stepmark::kinds

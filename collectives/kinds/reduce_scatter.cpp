@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// out[i] = in of the root[rank * count + i]. S = total = ranks * count elements.
-#include "collectives/cases/case.h"
+// out[i] = op over ranks of in[rank * count + i]. S = total = ranks * count elements.
 #include "collectives/exact_data.h"
+#include "collectives/kinds/kind.h"
 
-namespace stepmark::cases {
+namespace stepmark::kinds {
 namespace {
 
 CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
@@ -12,27 +12,25 @@ CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
 
 double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
   const std::size_t chunk = sizes(setup, ranks).verb_count;
-  return moved_value(setup, setup.root, static_cast<std::size_t>(rank) * chunk + index);
+  return reduction_result(setup, ranks, static_cast<std::size_t>(rank) * chunk + index);
 }
 
 void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
          void* recv, Stream& stream) {
-  comm.scatter(send, recv, sizes.verb_count, setup.dtype, setup.root, stream);
+  comm.reduce_scatter(send, recv, sizes.verb_count, setup.dtype, setup.op, stream);
 }
-
-int origin(const CollectiveSetup& setup, int, int, std::size_t) { return setup.root; }
 
 }  // namespace
 
-const Collective scatter{
-    .kind = CollectiveKind::scatter,
-    .reduces = false,
-    .supports_in_place = false,
+const Collective reduce_scatter{
+    .kind = CollectiveKind::reduce_scatter,
+    .reduces = true,
+    .supports_in_place = true,
     .sizes = sizes,
-    .input = own_data,
+    .input = reduction_input,
     .expected = expected,
     .run = run,
-    .origin = origin,
+    .origin = from_all_ranks,
 };
 
-}  // namespace stepmark::cases
+}  // namespace stepmark::kinds

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// out[r * count + i] = in of rank r[i], on the root only. S = total = ranks * count elements.
-#include "collectives/cases/case.h"
+// out[r * count + i] = in of rank r[i], on every rank. S = total = ranks * count elements.
 #include "collectives/exact_data.h"
+#include "collectives/kinds/kind.h"
 
-namespace stepmark::cases {
+namespace stepmark::kinds {
 namespace {
 
 CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
   return sizes_of_chunks(setup, ranks, /*send_all=*/false, /*recv_all=*/true);
 }
 
-double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
-  if (rank != setup.root) return kUntouched;
+double expected(const CollectiveSetup& setup, int ranks, int, std::size_t index) {
   const ChunkPlace place = chunk_place(setup, ranks, index);
   return moved_value(setup, place.rank, place.offset);
 }
 
 void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
          void* recv, Stream& stream) {
-  comm.gather(send, recv, sizes.verb_count, setup.dtype, setup.root, stream);
+  comm.all_gather(send, recv, sizes.verb_count, setup.dtype, stream);
 }
 
 int origin(const CollectiveSetup& setup, int ranks, int, std::size_t index) {
@@ -27,10 +26,10 @@ int origin(const CollectiveSetup& setup, int ranks, int, std::size_t index) {
 
 }  // namespace
 
-const Collective gather{
-    .kind = CollectiveKind::gather,
+const Collective all_gather{
+    .kind = CollectiveKind::all_gather,
     .reduces = false,
-    .supports_in_place = false,
+    .supports_in_place = true,
     .sizes = sizes,
     .input = own_data,
     .expected = expected,
@@ -38,4 +37,4 @@ const Collective gather{
     .origin = origin,
 };
 
-}  // namespace stepmark::cases
+}  // namespace stepmark::kinds
