@@ -106,7 +106,7 @@ void CollectiveBuffers::fill() {
 
 void CollectiveBuffers::submit(Comm& comm, Stream& stream) {
   averages_once_ = comm.averages_once();
-  collective_->run(setup_, sizes_, comm, send(), recv(), stream);
+  issue(collective_->shape(setup_, ranks_, rank_), comm, send(), recv(), stream);
 }
 
 void CollectiveBuffers::check_received(Verification& result) const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A collective as a thing to verify and to time, written once over the verbs of Comm and so the
-// same on every backend. One file per collective in collectives/kinds/, one line in the list of
+// A collective as a thing to verify and to time, written once as a call of a verb and so the same
+// on every backend. One file per collective in collectives/kinds/, one line in the list of
 // collectives/CMakeLists.txt.
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <span>
 #include <string_view>
 
-#include "collectives/comm.h"
+#include "collectives/comm_shape.h"
 #include "core/metrics.h"
 
 namespace stepmark {
@@ -45,8 +45,8 @@ struct Collective {
   // must not write that element (the receive buffer of a rank that is not the root, say).
   double (*input)(const CollectiveSetup&, int ranks, int rank, std::size_t index);
   double (*expected)(const CollectiveSetup&, int ranks, int rank, std::size_t index);
-  void (*run)(const CollectiveSetup&, const CollectiveSizes&, Comm&, const void* send, void* recv,
-              Stream&);
+  // The call that each rank makes, without the group's name.
+  CommShape (*shape)(const CollectiveSetup&, int ranks, int rank);
   // Rank whose data element `index` of `rank`'s receive buffer is; kAllRanks for reductions.
   int (*origin)(const CollectiveSetup&, int ranks, int rank, std::size_t index);
 };

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +23,29 @@
 #include "core/metrics.h"
 
 namespace stepmark {
+
+// What a program may ask of a group: the verbs of Comm, send and recv as one. What is measured of
+// them is a CollectiveKind (core/metrics.h).
+enum class Verb : std::uint8_t {
+  all_reduce,
+  all_gather,
+  reduce_scatter,
+  all_to_all,
+  all_to_all_v,
+  broadcast,
+  reduce,
+  gather,
+  scatter,
+  send_recv,
+  barrier,
+};
+[[nodiscard]] std::string_view name_of(Verb verb);    // "all_reduce", ...
+[[nodiscard]] Verb verb_from(std::string_view name);  // Error(kUsage)
+[[nodiscard]] std::span<const Verb> all_verbs();
+// One rank, the root, sends to all or receives from all.
+[[nodiscard]] bool is_rooted(Verb verb);
+// Of the collective of the verb's name.
+[[nodiscard]] double bus_factor(Verb verb, int ranks);
 
 enum class ReduceOp : std::uint8_t { sum, avg, min, max, prod };
 [[nodiscard]] std::string_view name_of(ReduceOp op);
@@ -50,11 +74,9 @@ class Comm {
   // A group of this rank alone, for memory of the same device.
   [[nodiscard]] virtual std::unique_ptr<Comm> alone() const;
   [[nodiscard]] virtual CommFacts facts() const { return {}; }
-  // What the library chose for the latest collective of that size ("algorithm", "protocol",
+  // What the library chose for the latest call of that size ("algorithm", "protocol",
   // "channels"), on the ranks that know; empty where it does not tell.
-  [[nodiscard]] virtual CommFacts choice(CollectiveKind, std::int64_t /*size_bytes*/) const {
-    return {};
-  }
+  [[nodiscard]] virtual CommFacts choice(Verb, std::int64_t /*size_bytes*/) const { return {}; }
   // Throws Error when this group, or one split from it, is known to have failed (a rank that died).
   // Any thread; does not wait.
   virtual void check() {}

@@ -15,9 +15,8 @@ double expected(const CollectiveSetup& setup, int ranks, int, std::size_t index)
   return moved_value(setup, place.rank, place.offset);
 }
 
-void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
-         void* recv, Stream& stream) {
-  comm.all_gather(send, recv, sizes.verb_count, setup.dtype, stream);
+CommShape shape(const CollectiveSetup& setup, int ranks, int) {
+  return shape_of(Verb::all_gather, setup, sizes(setup, ranks));
 }
 
 int origin(const CollectiveSetup& setup, int ranks, int, std::size_t index) {
@@ -33,7 +32,7 @@ const Collective all_gather{
     .sizes = sizes,
     .input = own_data,
     .expected = expected,
-    .run = run,
+    .shape = shape,
     .origin = origin,
 };
 

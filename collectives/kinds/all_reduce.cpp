@@ -10,9 +10,8 @@ double expected(const CollectiveSetup& setup, int ranks, int, std::size_t index)
   return reduction_result(setup, ranks, index);
 }
 
-void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
-         void* recv, Stream& stream) {
-  comm.all_reduce(send, recv, sizes.verb_count, setup.dtype, setup.op, stream);
+CommShape shape(const CollectiveSetup& setup, int ranks, int) {
+  return shape_of(Verb::all_reduce, setup, sizes_per_rank(setup, ranks));
 }
 
 }  // namespace
@@ -24,7 +23,7 @@ const Collective all_reduce{
     .sizes = sizes_per_rank,
     .input = reduction_input,
     .expected = expected,
-    .run = run,
+    .shape = shape,
     .origin = from_all_ranks,
 };
 

@@ -16,9 +16,8 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return moved_value(setup, place.rank, static_cast<std::size_t>(rank) * chunk + place.offset);
 }
 
-void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
-         void* recv, Stream& stream) {
-  comm.all_to_all(send, recv, sizes.verb_count, setup.dtype, stream);
+CommShape shape(const CollectiveSetup& setup, int ranks, int) {
+  return shape_of(Verb::all_to_all, setup, sizes(setup, ranks));
 }
 
 int origin(const CollectiveSetup& setup, int ranks, int, std::size_t index) {
@@ -34,7 +33,7 @@ const Collective all_to_all{
     .sizes = sizes,
     .input = own_data,
     .expected = expected,
-    .run = run,
+    .shape = shape,
     .origin = origin,
 };
 

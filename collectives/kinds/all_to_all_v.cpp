@@ -3,8 +3,6 @@
 // in rank order on both sides. The counts are a function of the seed: 0 to a full chunk, and one
 // *hot* rank (a popular expert) gets a full chunk from everybody. Hence the largest send or receive
 // total of any rank is what the hot one receives, and S = that total = ranks * chunk elements.
-#include <vector>
-
 #include "collectives/exact_data.h"
 #include "collectives/kinds/kind.h"
 
@@ -57,25 +55,14 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return place.rank == ranks ? kUntouched : moved_value(setup, place.rank, place.offset);
 }
 
-struct Layout {
-  std::vector<std::size_t> counts;
-  std::vector<std::size_t> displs;
-  void add(std::size_t count) {
-    displs.push_back(counts.empty() ? 0 : displs.back() + counts.back());
-    counts.push_back(count);
+CommShape shape(const CollectiveSetup& setup, int ranks, int rank) {
+  const Routing routing(setup, ranks);
+  CommShape shape = shape_of(Verb::all_to_all_v, setup, {});
+  for (int peer = 0; peer < ranks; ++peer) {
+    shape.send_counts.push_back(static_cast<std::int64_t>(routing.count(rank, peer)));
+    shape.recv_counts.push_back(static_cast<std::int64_t>(routing.count(peer, rank)));
   }
-};
-
-void run(const CollectiveSetup& setup, const CollectiveSizes&, Comm& comm, const void* send,
-         void* recv, Stream& stream) {
-  const Routing routing(setup, comm.size());
-  Layout out;
-  Layout in;
-  for (int peer = 0; peer < comm.size(); ++peer) {
-    out.add(routing.count(comm.rank(), peer));
-    in.add(routing.count(peer, comm.rank()));
-  }
-  comm.all_to_all_v(send, out.counts, out.displs, recv, in.counts, in.displs, setup.dtype, stream);
+  return shape;
 }
 
 int origin(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
@@ -91,7 +78,7 @@ const Collective all_to_all_v{
     .sizes = sizes,
     .input = own_data,
     .expected = expected,
-    .run = run,
+    .shape = shape,
     .origin = origin,
 };
 

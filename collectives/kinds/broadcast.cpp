@@ -10,9 +10,10 @@ double expected(const CollectiveSetup& setup, int, int, std::size_t index) {
   return moved_value(setup, setup.root, index);
 }
 
-void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
-         void* recv, Stream& stream) {
-  comm.broadcast(send, recv, sizes.verb_count, setup.dtype, setup.root, stream);
+CommShape shape(const CollectiveSetup& setup, int ranks, int) {
+  CommShape shape = shape_of(Verb::broadcast, setup, sizes_per_rank(setup, ranks));
+  shape.root = setup.root;
+  return shape;
 }
 
 int origin(const CollectiveSetup& setup, int, int, std::size_t) { return setup.root; }
@@ -26,7 +27,7 @@ const Collective broadcast{
     .sizes = sizes_per_rank,
     .input = own_data,
     .expected = expected,
-    .run = run,
+    .shape = shape,
     .origin = origin,
 };
 

@@ -16,9 +16,10 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return moved_value(setup, place.rank, place.offset);
 }
 
-void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
-         void* recv, Stream& stream) {
-  comm.gather(send, recv, sizes.verb_count, setup.dtype, setup.root, stream);
+CommShape shape(const CollectiveSetup& setup, int ranks, int) {
+  CommShape shape = shape_of(Verb::gather, setup, sizes(setup, ranks));
+  shape.root = setup.root;
+  return shape;
 }
 
 int origin(const CollectiveSetup& setup, int ranks, int, std::size_t index) {
@@ -34,7 +35,7 @@ const Collective gather{
     .sizes = sizes,
     .input = own_data,
     .expected = expected,
-    .run = run,
+    .shape = shape,
     .origin = origin,
 };
 

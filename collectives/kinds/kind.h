@@ -50,6 +50,15 @@ struct ChunkPlace {
   return {static_cast<int>(index / chunk), index % chunk};
 }
 
+// Collective::shape where one size says it all.
+[[nodiscard]] inline CommShape shape_of(Verb verb, const CollectiveSetup& setup,
+                                        const CollectiveSizes& sizes) {
+  return {.verb = verb,
+          .dtype = setup.dtype,
+          .op = setup.op,
+          .count = static_cast<std::int64_t>(sizes.verb_count)};
+}
+
 // Collective::origin of reductions.
 [[nodiscard]] inline int from_all_ranks(const CollectiveSetup&, int, int, std::size_t) {
   return kAllRanks;

@@ -10,9 +10,10 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return rank == setup.root ? reduction_result(setup, ranks, index) : kUntouched;
 }
 
-void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
-         void* recv, Stream& stream) {
-  comm.reduce(send, recv, sizes.verb_count, setup.dtype, setup.op, setup.root, stream);
+CommShape shape(const CollectiveSetup& setup, int ranks, int) {
+  CommShape shape = shape_of(Verb::reduce, setup, sizes_per_rank(setup, ranks));
+  shape.root = setup.root;
+  return shape;
 }
 
 }  // namespace
@@ -24,7 +25,7 @@ const Collective reduce{
     .sizes = sizes_per_rank,
     .input = reduction_input,
     .expected = expected,
-    .run = run,
+    .shape = shape,
     .origin = from_all_ranks,
 };
 

@@ -15,9 +15,8 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return reduction_result(setup, ranks, static_cast<std::size_t>(rank) * chunk + index);
 }
 
-void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
-         void* recv, Stream& stream) {
-  comm.reduce_scatter(send, recv, sizes.verb_count, setup.dtype, setup.op, stream);
+CommShape shape(const CollectiveSetup& setup, int ranks, int) {
+  return shape_of(Verb::reduce_scatter, setup, sizes(setup, ranks));
 }
 
 }  // namespace
@@ -29,7 +28,7 @@ const Collective reduce_scatter{
     .sizes = sizes,
     .input = reduction_input,
     .expected = expected,
-    .run = run,
+    .shape = shape,
     .origin = from_all_ranks,
 };
 

@@ -15,9 +15,10 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return moved_value(setup, setup.root, static_cast<std::size_t>(rank) * chunk + index);
 }
 
-void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
-         void* recv, Stream& stream) {
-  comm.scatter(send, recv, sizes.verb_count, setup.dtype, setup.root, stream);
+CommShape shape(const CollectiveSetup& setup, int ranks, int) {
+  CommShape shape = shape_of(Verb::scatter, setup, sizes(setup, ranks));
+  shape.root = setup.root;
+  return shape;
 }
 
 int origin(const CollectiveSetup& setup, int, int, std::size_t) { return setup.root; }
@@ -31,7 +32,7 @@ const Collective scatter{
     .sizes = sizes,
     .input = own_data,
     .expected = expected,
-    .run = run,
+    .shape = shape,
     .origin = origin,
 };
 

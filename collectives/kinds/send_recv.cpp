@@ -12,12 +12,11 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return moved_value(setup, previous(ranks, rank), index);
 }
 
-void run(const CollectiveSetup& setup, const CollectiveSizes& sizes, Comm& comm, const void* send,
-         void* recv, Stream& stream) {
-  comm.group_begin();
-  comm.send(send, sizes.verb_count, setup.dtype, (comm.rank() + 1) % comm.size(), stream);
-  comm.recv(recv, sizes.verb_count, setup.dtype, previous(comm.size(), comm.rank()), stream);
-  comm.group_end(stream);
+CommShape shape(const CollectiveSetup& setup, int ranks, int rank) {
+  CommShape shape = shape_of(Verb::send_recv, setup, sizes_per_rank(setup, ranks));
+  shape.send_peer = (rank + 1) % ranks;
+  shape.recv_peer = previous(ranks, rank);
+  return shape;
 }
 
 int origin(const CollectiveSetup&, int ranks, int rank, std::size_t) {
@@ -33,7 +32,7 @@ const Collective send_recv{
     .sizes = sizes_per_rank,
     .input = own_data,
     .expected = expected,
-    .run = run,
+    .shape = shape,
     .origin = origin,
 };
 

@@ -112,17 +112,16 @@ CommFacts NcclComm::facts() const {
   return facts;
 }
 
-std::optional<CollectiveChoice> NcclComm::choice_of(CollectiveKind kind,
-                                                    std::int64_t size_bytes) const {
+std::optional<CollectiveChoice> NcclComm::choice_of(Verb verb, std::int64_t size_bytes) const {
   if (settings_.tuning_log.empty()) return std::nullopt;
   std::ifstream file(settings_.tuning_log);
   std::ostringstream text;
   text << file.rdbuf();
-  return stepmark::choice_of(parse_tuning_log(text.str()), kind, size_bytes);
+  return stepmark::choice_of(parse_tuning_log(text.str()), verb, size_bytes);
 }
 
-CommFacts NcclComm::choice(CollectiveKind kind, std::int64_t size_bytes) const {
-  const std::optional<CollectiveChoice> chosen = choice_of(kind, size_bytes);
+CommFacts NcclComm::choice(Verb verb, std::int64_t size_bytes) const {
+  const std::optional<CollectiveChoice> chosen = choice_of(verb, size_bytes);
   if (!chosen) return {};
   return {{"algorithm", chosen->algorithm},
           {"protocol", chosen->protocol},

@@ -35,7 +35,7 @@ class NcclComm final : public Comm {
   // "version", "header_version" where it differs, "library", "ranks", "init_s" (of making this
   // communicator), and where they apply "max_ctas", "cta_policy" (asked for), "topology".
   CommFacts facts() const override;
-  CommFacts choice(CollectiveKind kind, std::int64_t size_bytes) const override;
+  CommFacts choice(Verb verb, std::int64_t size_bytes) const override;
   // Of the whole family: the world and all groups split from it.
   void check() override { handle_->family()->check(); }
   bool averages_once() const override { return false; }
@@ -75,8 +75,7 @@ class NcclComm final : public Comm {
   // What NCCL chose the last time for a collective of that size, by this process's log: for worlds
   // with NcclSettings::tuning_log, on rank 0 of the group that ran it. Untimed; reads the whole
   // log.
-  [[nodiscard]] std::optional<CollectiveChoice> choice_of(CollectiveKind kind,
-                                                          std::int64_t size_bytes) const;
+  [[nodiscard]] std::optional<CollectiveChoice> choice_of(Verb verb, std::int64_t size_bytes) const;
   [[nodiscard]] std::unique_ptr<NcclRegistration> register_buffer(void* data, std::size_t bytes,
                                                                   NcclRegistrationKind kind);
 

@@ -10,12 +10,12 @@ namespace stepmark {
 namespace {
 
 constexpr std::string_view kSymmetric = " [Symmetric]";
-constexpr std::array<std::pair<CollectiveKind, std::string_view>, 5> kNames{
-    {{CollectiveKind::all_reduce, "AllReduce"},
-     {CollectiveKind::all_gather, "AllGather"},
-     {CollectiveKind::reduce_scatter, "ReduceScatter"},
-     {CollectiveKind::broadcast, "Broadcast"},
-     {CollectiveKind::reduce, "Reduce"}}};
+constexpr std::array<std::pair<Verb, std::string_view>, 5> kNames{
+    {{Verb::all_reduce, "AllReduce"},
+     {Verb::all_gather, "AllGather"},
+     {Verb::reduce_scatter, "ReduceScatter"},
+     {Verb::broadcast, "Broadcast"},
+     {Verb::reduce, "Reduce"}}};
 
 // Takes what it reads from the front of a line. Once something did not fit, nothing fits.
 class Reader {
@@ -99,10 +99,10 @@ std::vector<CollectiveChoice> parse_tuning_log(std::string_view text) {
   return choices;
 }
 
-std::optional<CollectiveChoice> choice_of(const std::vector<CollectiveChoice>& choices,
-                                          CollectiveKind kind, std::int64_t bytes) {
+std::optional<CollectiveChoice> choice_of(const std::vector<CollectiveChoice>& choices, Verb verb,
+                                          std::int64_t bytes) {
   const auto* name = std::find_if(kNames.begin(), kNames.end(),
-                                  [&](const auto& known) { return known.first == kind; });
+                                  [&](const auto& known) { return known.first == verb; });
   if (name == kNames.end()) return std::nullopt;
   const auto found =
       std::find_if(choices.rbegin(), choices.rend(), [&](const CollectiveChoice& choice) {

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/metrics.h"
+#include "collectives/comm.h"
 
 namespace stepmark {
 
@@ -31,6 +31,6 @@ struct CollectiveChoice {
 // The latest choice for a collective of that size (S of core/metrics.h); nothing where the log has
 // none, and for collectives that are made of sends and receives, for which NCCL chooses nothing.
 [[nodiscard]] std::optional<CollectiveChoice> choice_of(
-    const std::vector<CollectiveChoice>& choices, CollectiveKind kind, std::int64_t bytes);
+    const std::vector<CollectiveChoice>& choices, Verb verb, std::int64_t bytes);
 
 }  // namespace stepmark

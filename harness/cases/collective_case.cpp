@@ -111,8 +111,8 @@ class CollectiveCase final : public Case {
 
   // Rank 0 writes the record, and is the rank that NCCL's log is complete on.
   void add_choice(Record& record, const CaseContext& context, std::size_t size_bytes) const {
-    const CommFacts chosen =
-        context.world.choice(sweep_.collective->kind, static_cast<std::int64_t>(size_bytes));
+    const Verb verb = sweep_.collective->shape(sweep_.setup, context.world.size(), 0).verb;
+    const CommFacts chosen = context.world.choice(verb, static_cast<std::int64_t>(size_bytes));
     for (const auto& [name, value] : chosen) record.texts.emplace_back(name, value);
     if (chosen.empty()) record.texts.emplace_back("algorithm", "not reported by the library");
   }

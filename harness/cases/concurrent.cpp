@@ -40,16 +40,8 @@ Traffic make_traffic(Group group, CollectiveKind kind, DType dtype, std::int64_t
                   .setup = {.size_bytes = bytes, .dtype = dtype, .seed = seed}};
   const auto ranks = static_cast<int>(traffic.group.ranks.size());
   traffic.sizes = traffic.collective->sizes(traffic.setup, ranks);
-  traffic.shape = {.kind = kind,
-                   .axis = traffic.group.axis,
-                   .dtype = dtype,
-                   .op = traffic.setup.op,
-                   .count = static_cast<std::int64_t>(traffic.sizes.verb_count)};
-  if (kind == CollectiveKind::broadcast) traffic.shape.send_peer = traffic.setup.root;
-  if (kind == CollectiveKind::send_recv) {
-    traffic.shape.send_peer = (traffic.group.index + 1) % ranks;
-    traffic.shape.recv_peer = (traffic.group.index + ranks - 1) % ranks;
-  }
+  traffic.shape = traffic.collective->shape(traffic.setup, ranks, traffic.group.index);
+  traffic.shape.axis = traffic.group.axis;
   traffic.access = comm_access(traffic.shape, traffic.group);
   STEPMARK_REQUIRE(traffic.sizes.verb_count > 0, "{} of {} bytes over {} ranks moves nothing",
                    name_of(kind), bytes, ranks);

@@ -39,7 +39,7 @@ std::map<std::string, AxisTraffic> traffic_of(const Program& program) {
     traffic.bus_bytes = bus_bytes(program, group);
     for (const Op& op : program.ops) {
       if (!op.comm || op.comm->axis != group.axis) continue;
-      ++traffic.calls[std::string(name_of(op.comm->kind))];
+      ++traffic.calls[std::string(name_of(op.comm->verb))];
     }
   }
   return result;

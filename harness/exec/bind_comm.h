@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place where a program's CommShape meets the verbs of Comm; used by every device.
+// A program's communication in its group, before it is bound.
 #pragma once
 
-#include "collectives/comm.h"
+#include "collectives/comm_shape.h"
 #include "harness/program/program.h"
 
 namespace stepmark {
@@ -10,8 +10,5 @@ namespace stepmark {
 // Error(kUsage) for a root or peer outside the group, a negative count, a count list of wrong
 // length.
 void check_shape(const CommShape& shape, const Group& group);
-
-// Calls the verb once. The shape must have passed check_shape().
-void issue(const CommShape& shape, Comm& comm, const void* send, void* recv, Stream& stream);
 
 }  // namespace stepmark

@@ -49,9 +49,9 @@ void check_comm(const Program& program, const Op& op) {
   const Group& group = program.group(shape.axis);
   check_shape(shape, group);
   STEPMARK_REQUIRE(op.operands.size() == 2, "{} has {} operands, send and recv expected",
-                   name_of(shape.kind), op.operands.size());
+                   name_of(shape.verb), op.operands.size());
   const CommAccess access = comm_access(shape, group);
-  const std::string verb = fmt::format("{} over {}", name_of(shape.kind), shape.axis);
+  const std::string verb = fmt::format("{} over {}", name_of(shape.verb), shape.axis);
   check_slice(program, op.operands[0], "operand send of " + verb, access.send, shape.dtype);
   check_slice(program, op.operands[1], "operand recv of " + verb, access.recv, shape.dtype);
 }

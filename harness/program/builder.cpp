@@ -77,7 +77,7 @@ void ProgramBuilder::comm(std::string label, std::string_view stream, CommShape 
   const CommAccess access = comm_access(shape, program_.group(shape.axis));
   STEPMARK_REQUIRE(send.elements == access.send && recv.elements == access.recv,
                    "{}: {} needs {} elements to send and {} to receive, got {} and {}", label,
-                   name_of(shape.kind), access.send, access.recv, send.elements, recv.elements);
+                   name_of(shape.verb), access.send, access.recv, send.elements, recv.elements);
   std::vector<std::pair<BufferSlice, Access>> uses;
   if (access.send > 0) uses.emplace_back(send, Access::in);
   if (access.recv > 0) uses.emplace_back(recv, Access::out);

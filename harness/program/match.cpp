@@ -36,9 +36,9 @@ std::string grid(std::span<const Program> programs, const std::vector<std::int32
 }
 
 bool same_call(const CommShape& a, const CommShape& b) {
-  if (a.kind != b.kind || a.dtype != b.dtype) return false;
-  if (a.kind == CollectiveKind::all_to_all_v) return true;  // counts are checked pair by pair
-  return a.op == b.op && a.count == b.count && a.send_peer == b.send_peer;
+  if (a.verb != b.verb || a.dtype != b.dtype) return false;
+  if (a.verb == Verb::all_to_all_v) return true;  // counts are checked pair by pair
+  return a.op == b.op && a.count == b.count && a.root == b.root;
 }
 
 class Matcher {
@@ -66,7 +66,7 @@ class Matcher {
         const auto& comm = program.ops[i].comm;
         if (!comm || comm->axis != group.axis) continue;
         const OpPlace place{rank, static_cast<std::int32_t>(i)};
-        if (comm->kind != CollectiveKind::send_recv) {
+        if (comm->verb != Verb::send_recv) {
           calls[rank].push_back(place.second);
           continue;
         }
@@ -109,7 +109,7 @@ class Matcher {
   void check_counts(const Group& group, const std::vector<OpPlace>& meeting) {
     for (std::size_t i = 0; i < meeting.size(); ++i) {
       const CommShape& from = comm_at(programs_, meeting[i]);
-      if (from.kind != CollectiveKind::all_to_all_v) return;
+      if (from.verb != Verb::all_to_all_v) return;
       for (std::size_t j = 0; j < meeting.size(); ++j) {
         const CommShape& to = comm_at(programs_, meeting[j]);
         if (from.send_counts.size() == meeting.size() && to.recv_counts.size() == meeting.size() &&

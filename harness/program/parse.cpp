@@ -133,7 +133,7 @@ std::vector<std::int64_t> count_list(LineParser& line) {
 
 CommShape parse_comm(LineParser& line) {
   CommShape shape;
-  shape.kind = line.convert(line.until(" }", "an operation"), collective_from);
+  shape.verb = line.convert(line.until(" }", "an operation"), verb_from);
   line.literal("axis=");
   shape.axis = line.until(" }", "an axis");
   line.literal("dtype=");
@@ -142,6 +142,7 @@ CommShape parse_comm(LineParser& line) {
   shape.op = line.convert(line.until(" }", "a reduction"), reduce_op_from);
   line.literal("count=");
   shape.count = line.number<std::int64_t>("a count", 0, kMaxElements);
+  if (line.take(" root=")) shape.root = rank_number(line, "a rank");
   if (line.take(" send_peer=")) shape.send_peer = rank_number(line, "a rank");
   if (line.take(" recv_peer=")) shape.recv_peer = rank_number(line, "a rank");
   if (line.take(" send_counts=")) shape.send_counts = count_list(line);

@@ -59,35 +59,35 @@ std::string_view name_of(Phase phase) {
 
 CommAccess comm_access(const CommShape& shape, const Group& group) {
   const auto n = static_cast<std::int64_t>(group.ranks.size());
-  const bool is_root = shape.send_peer == group.index;
+  const bool is_root = shape.root == group.index;
   const auto total = [](const std::vector<std::int64_t>& counts) {
     std::int64_t sum = 0;
     for (const std::int64_t count : counts) sum += count;
     return sum;
   };
-  switch (shape.kind) {
-    case CollectiveKind::all_reduce:
+  switch (shape.verb) {
+    case Verb::all_reduce:
       return {.send = shape.count, .recv = shape.count};
-    case CollectiveKind::all_gather:
+    case Verb::all_gather:
       return {.send = shape.count, .recv = shape.count * n};
-    case CollectiveKind::reduce_scatter:
+    case Verb::reduce_scatter:
       return {.send = shape.count * n, .recv = shape.count};
-    case CollectiveKind::all_to_all:
+    case Verb::all_to_all:
       return {.send = shape.count * n, .recv = shape.count * n};
-    case CollectiveKind::all_to_all_v:
+    case Verb::all_to_all_v:
       return {.send = total(shape.send_counts), .recv = total(shape.recv_counts)};
-    case CollectiveKind::broadcast:
+    case Verb::broadcast:
       return {.send = is_root ? shape.count : 0, .recv = shape.count};
-    case CollectiveKind::reduce:
+    case Verb::reduce:
       return {.send = shape.count, .recv = is_root ? shape.count : 0};
-    case CollectiveKind::gather:
+    case Verb::gather:
       return {.send = shape.count, .recv = is_root ? shape.count * n : 0};
-    case CollectiveKind::scatter:
+    case Verb::scatter:
       return {.send = is_root ? shape.count * n : 0, .recv = shape.count};
-    case CollectiveKind::send_recv:
+    case Verb::send_recv:
       return {.send = shape.send_peer >= 0 ? shape.count : 0,
               .recv = shape.recv_peer >= 0 ? shape.count : 0};
-    case CollectiveKind::barrier:
+    case Verb::barrier:
       return {};
   }
   return {};
@@ -98,7 +98,7 @@ double bus_bytes(const Program& program, const Group& group) {
   for (const Op& op : program.ops) {
     if (!op.comm || op.comm->axis != group.axis) continue;
     const CommAccess access = comm_access(*op.comm, group);
-    bytes += bus_factor(op.comm->kind, static_cast<int>(group.ranks.size())) *
+    bytes += bus_factor(op.comm->verb, static_cast<int>(group.ranks.size())) *
              static_cast<double>(std::max(access.send, access.recv)) *
              static_cast<double>(size_of(op.comm->dtype));
   }

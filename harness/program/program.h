@@ -10,9 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "collectives/comm.h"
+#include "collectives/comm_shape.h"
 #include "core/dtype.h"
-#include "core/metrics.h"
 #include "kernels/op.h"
 
 namespace stepmark {
@@ -46,24 +45,6 @@ struct BufferSlice {
 
 // What part of the step an op belongs to: the time split of a record is by phase.
 enum class Phase : std::uint8_t { forward, loss, backward, gradient_sync, optimizer };
-
-// A communication op: verb, group (by mesh axis name, e.g. "tp", "dp"), counts as in Comm. `peer`
-// is the rank within the group for send/recv and the root for rooted verbs. Verbs all_reduce,
-// all_gather, reduce_scatter, all_to_all, all_to_all_v, broadcast, reduce, gather, scatter,
-// send_recv, barrier.
-struct CommShape {
-  CollectiveKind kind = CollectiveKind::all_reduce;
-  std::string axis;
-  DType dtype = DType::f32;
-  ReduceOp op = ReduceOp::sum;
-  std::int64_t count = 0;
-  std::int32_t send_peer =
-      -1;  // send_recv: rank in the group to send to, -1: receive only; root of rooted verbs
-  std::int32_t recv_peer = -1;  // send_recv: rank in the group to receive from, -1: send only
-  std::vector<std::int64_t> send_counts;  // all_to_all_v only
-  std::vector<std::int64_t> recv_counts;
-  bool operator==(const CommShape&) const = default;
-};
 
 struct Op {
   std::string label;  // "layer3.attn.qkv", for timelines and errors

@@ -48,8 +48,9 @@ std::vector<std::string> lines_of(const Program& program) {
 }  // namespace
 
 std::string to_text(const CommShape& shape) {
-  std::string text = fmt::format("{} axis={} dtype={} op={} count={}", name_of(shape.kind),
+  std::string text = fmt::format("{} axis={} dtype={} op={} count={}", name_of(shape.verb),
                                  shape.axis, name_of(shape.dtype), name_of(shape.op), shape.count);
+  if (shape.root >= 0) text += fmt::format(" root={}", shape.root);
   if (shape.send_peer >= 0) text += fmt::format(" send_peer={}", shape.send_peer);
   if (shape.recv_peer >= 0) text += fmt::format(" recv_peer={}", shape.recv_peer);
   if (!shape.send_counts.empty()) {

@@ -67,15 +67,16 @@ std::string comm_shape_problem(const CommShape& shape, const Group& group) {
   if (shape.send_peer >= size || shape.recv_peer >= size) {
     return fmt::format("peers {} and {} of a group of {}", shape.send_peer, shape.recv_peer, size);
   }
-  switch (shape.kind) {
-    case CollectiveKind::broadcast:
-    case CollectiveKind::reduce:
-    case CollectiveKind::gather:
-    case CollectiveKind::scatter:
-      return shape.send_peer < 0 ? "no root" : "";
-    case CollectiveKind::send_recv:
+  if (shape.root >= size) return fmt::format("root {} of a group of {}", shape.root, size);
+  if (is_rooted(shape.verb) && shape.root < 0) return "no root";
+  if (!is_rooted(shape.verb) && shape.root >= 0) return "a root, which it has not";
+  if (shape.verb != Verb::send_recv && (shape.send_peer >= 0 || shape.recv_peer >= 0)) {
+    return "peers, which it has not";
+  }
+  switch (shape.verb) {
+    case Verb::send_recv:
       return shape.send_peer < 0 && shape.recv_peer < 0 ? "neither sends nor receives" : "";
-    case CollectiveKind::all_to_all_v:
+    case Verb::all_to_all_v:
       for (const auto* counts : {&shape.send_counts, &shape.recv_counts}) {
         if (std::ssize(*counts) != size ||
             std::any_of(counts->begin(), counts->end(),
@@ -95,7 +96,7 @@ std::string comm_problem(const Program& program, const Op& op) {
                                   [&](const Group& g) { return g.axis == op.comm->axis; });
   if (group == program.groups.end()) return fmt::format("there is no group '{}'", op.comm->axis);
   const std::string problem = comm_shape_problem(*op.comm, *group);
-  if (!problem.empty()) return fmt::format("{}: {}", name_of(op.comm->kind), problem);
+  if (!problem.empty()) return fmt::format("{}: {}", name_of(op.comm->verb), problem);
   if (op.operands.size() != 2) return "a communication has two operands, send and recv";
   const CommAccess access = comm_access(*op.comm, *group);
   const std::string send = operand_problem(program, op.operands[0], access.send, op.comm->dtype);

@@ -18,7 +18,7 @@ void Lowering::embedding_forward(std::int64_t micro) {
           {micro_slice(tokens_in_, micro), table_rows(param("embedding.weight")), whole});
   if (plan_.sequence_parallel) {
     builder_.comm("embedding.reduce_scatter", kTensorAxis,
-                  {.kind = CollectiveKind::reduce_scatter,
+                  {.verb = Verb::reduce_scatter,
                    .axis = kTensorAxis,
                    .dtype = plan_.precision,
                    .op = ReduceOp::sum,

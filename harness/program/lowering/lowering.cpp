@@ -155,7 +155,7 @@ BufferSlice Lowering::gather_tokens(const std::string& label, BufferSlice x,
   if (!plan_.sequence_parallel) return x;
   const BufferSlice whole = workspace(into, tokens_ * model_.hidden);
   builder_.comm(label + ".gather", kTensorAxis,
-                {.kind = CollectiveKind::all_gather,
+                {.verb = Verb::all_gather,
                  .axis = kTensorAxis,
                  .dtype = plan_.precision,
                  .count = x.elements},
@@ -171,7 +171,7 @@ BufferSlice Lowering::reduce_tokens(const std::string& label, BufferSlice partia
   }
   const BufferSlice share = workspace("reduced", share_tokens_ * model_.hidden);
   builder_.comm(label + ".reduce_scatter", kTensorAxis,
-                {.kind = CollectiveKind::reduce_scatter,
+                {.verb = Verb::reduce_scatter,
                  .axis = kTensorAxis,
                  .dtype = plan_.precision,
                  .op = ReduceOp::sum,
@@ -182,13 +182,10 @@ BufferSlice Lowering::reduce_tokens(const std::string& label, BufferSlice partia
 
 void Lowering::all_reduce(const std::string& label, const char* axis, BufferSlice x, DType dtype,
                           ReduceOp op) {
-  builder_.comm(label, axis,
-                {.kind = CollectiveKind::all_reduce,
-                 .axis = axis,
-                 .dtype = dtype,
-                 .op = op,
-                 .count = x.elements},
-                x, x);
+  builder_.comm(
+      label, axis,
+      {.verb = Verb::all_reduce, .axis = axis, .dtype = dtype, .op = op, .count = x.elements}, x,
+      x);
 }
 
 }  // namespace stepmark

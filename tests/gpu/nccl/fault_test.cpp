@@ -186,8 +186,7 @@ TEST(NcclFaults, TheLogTellsTheChoice) {
         testing::TempDir() + "stepmark-tuning-" + std::to_string(::getpid()) + ".log";
     rank.start(control);
     EXPECT_TRUE(all_reduce(rank, *rank.comm, 6).ok());
-    const auto choice =
-        dynamic_cast<NcclComm&>(*rank.comm).choice_of(CollectiveKind::all_reduce, 4096);
+    const auto choice = dynamic_cast<NcclComm&>(*rank.comm).choice_of(Verb::all_reduce, 4096);
     // Only the emulated library's log has a form that is promised.
     if (is_emulated()) {
       EXPECT_EQ(control.rank() == 0, choice.has_value());

@@ -24,6 +24,34 @@ TEST(Collectives, RegistryHoldsEveryKindOnce) {
   }
 }
 
+// So that a program's traffic can be told as that of a collective.
+TEST(Verbs, EachHasACollectiveOfItsNameAndItsBusFactor) {
+  for (const Verb verb : all_verbs()) {
+    const CollectiveKind kind = collective_from(name_of(verb));
+    EXPECT_EQ(verb_from(name_of(verb)), verb);
+    EXPECT_EQ(bus_factor(verb, 8), bus_factor(kind, 8)) << name_of(verb);
+    EXPECT_EQ(collective(kind).shape({.size_bytes = 1024}, 4, 1).verb, verb);
+  }
+  EXPECT_THROW(static_cast<void>(verb_from("allreduce")), Error);
+}
+
+// The root and the peers that each rank names, and only where the verb has such.
+TEST(Collectives, ShapesNameTheirRootOrTheirPeers) {
+  constexpr int kRanks = 4;
+  const CollectiveSetup setup{.size_bytes = 1024, .root = 2};
+  for (const Collective* c : all_collectives()) {
+    for (int rank = 0; rank < kRanks; ++rank) {
+      const CommShape shape = c->shape(setup, kRanks, rank);
+      EXPECT_EQ(shape.root, is_rooted(shape.verb) ? 2 : -1) << name_of(c->kind);
+      const bool passes = shape.verb == Verb::send_recv;
+      EXPECT_EQ(shape.send_peer >= 0 || shape.recv_peer >= 0, passes) << name_of(c->kind);
+      if (!passes) continue;
+      // Who is sent to receives from here.
+      EXPECT_EQ(c->shape(setup, kRanks, shape.send_peer).recv_peer, rank) << name_of(c->kind);
+    }
+  }
+}
+
 TEST(Collectives, SizeIsBytesPerRankForReductionsOnTheWhole) {
   for (const auto kind : {CollectiveKind::all_reduce, CollectiveKind::reduce,
                           CollectiveKind::broadcast, CollectiveKind::send_recv}) {

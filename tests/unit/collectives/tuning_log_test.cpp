@@ -32,12 +32,12 @@ TEST(TuningLog, ReadsWhatNcclWrites) {
 
 TEST(TuningLog, TheLatestChoiceOfASizeCounts) {
   const auto choices = parse_tuning_log(kLog);
-  EXPECT_EQ("RING", choice_of(choices, CollectiveKind::all_reduce, 4096)->algorithm);
-  EXPECT_EQ("AllGather_LL", choice_of(choices, CollectiveKind::all_gather, 8192)->algorithm);
-  EXPECT_FALSE(choice_of(choices, CollectiveKind::all_reduce, 4097));
-  EXPECT_FALSE(choice_of(choices, CollectiveKind::reduce, 4096));
-  EXPECT_FALSE(choice_of(choices, CollectiveKind::all_to_all, 4096));
-  EXPECT_FALSE(choice_of({}, CollectiveKind::all_reduce, 4096));
+  EXPECT_EQ("RING", choice_of(choices, Verb::all_reduce, 4096)->algorithm);
+  EXPECT_EQ("AllGather_LL", choice_of(choices, Verb::all_gather, 8192)->algorithm);
+  EXPECT_FALSE(choice_of(choices, Verb::all_reduce, 4097));
+  EXPECT_FALSE(choice_of(choices, Verb::reduce, 4096));
+  EXPECT_FALSE(choice_of(choices, Verb::all_to_all, 4096));
+  EXPECT_FALSE(choice_of({}, Verb::all_reduce, 4096));
 }
 
 TEST(TuningLog, PassesOverWhatItDoesNotKnow) {

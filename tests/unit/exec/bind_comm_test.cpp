@@ -15,8 +15,10 @@ using ::testing::ElementsAre;
 
 const Group kGroup{.axis = "x", .ranks = {4, 5, 6}, .index = 1};
 
-CommShape shape(CollectiveKind kind) {
-  return {.kind = kind, .axis = "x", .dtype = DType::f32, .count = 10, .send_peer = 1};
+CommShape shape(Verb verb) {
+  CommShape shape{.verb = verb, .axis = "x", .dtype = DType::f32, .count = 10};
+  if (is_rooted(verb)) shape.root = 1;
+  return shape;
 }
 
 std::vector<std::string> calls_of(const CommShape& comm_shape) {
@@ -27,29 +29,28 @@ std::vector<std::string> calls_of(const CommShape& comm_shape) {
 }
 
 TEST(BindComm, EveryVerbGetsItsArguments) {
-  CommShape reduce = shape(CollectiveKind::all_reduce);
+  CommShape reduce = shape(Verb::all_reduce);
   reduce.op = ReduceOp::max;
   EXPECT_THAT(calls_of(reduce), ElementsAre("all_reduce count=10 fp32 max"));
-  EXPECT_THAT(calls_of(shape(CollectiveKind::all_gather)), ElementsAre("all_gather count=10"));
-  EXPECT_THAT(calls_of(shape(CollectiveKind::reduce_scatter)),
-              ElementsAre("reduce_scatter count=10 sum"));
-  EXPECT_THAT(calls_of(shape(CollectiveKind::all_to_all)), ElementsAre("all_to_all count=10"));
-  EXPECT_THAT(calls_of(shape(CollectiveKind::broadcast)), ElementsAre("broadcast count=10 root=1"));
-  EXPECT_THAT(calls_of(shape(CollectiveKind::reduce)), ElementsAre("reduce count=10 sum root=1"));
-  EXPECT_THAT(calls_of(shape(CollectiveKind::gather)), ElementsAre("gather count=10 root=1"));
-  EXPECT_THAT(calls_of(shape(CollectiveKind::scatter)), ElementsAre("scatter count=10 root=1"));
-  EXPECT_THAT(calls_of(shape(CollectiveKind::barrier)), ElementsAre("barrier"));
+  EXPECT_THAT(calls_of(shape(Verb::all_gather)), ElementsAre("all_gather count=10"));
+  EXPECT_THAT(calls_of(shape(Verb::reduce_scatter)), ElementsAre("reduce_scatter count=10 sum"));
+  EXPECT_THAT(calls_of(shape(Verb::all_to_all)), ElementsAre("all_to_all count=10"));
+  EXPECT_THAT(calls_of(shape(Verb::broadcast)), ElementsAre("broadcast count=10 root=1"));
+  EXPECT_THAT(calls_of(shape(Verb::reduce)), ElementsAre("reduce count=10 sum root=1"));
+  EXPECT_THAT(calls_of(shape(Verb::gather)), ElementsAre("gather count=10 root=1"));
+  EXPECT_THAT(calls_of(shape(Verb::scatter)), ElementsAre("scatter count=10 root=1"));
+  EXPECT_THAT(calls_of(shape(Verb::barrier)), ElementsAre("barrier"));
 }
 
 TEST(BindComm, AllToAllVLaysPartsOneAfterTheOther) {
-  CommShape v = shape(CollectiveKind::all_to_all_v);
+  CommShape v = shape(Verb::all_to_all_v);
   v.send_counts = {1, 2, 3};
   v.recv_counts = {4, 0, 5};
   EXPECT_THAT(calls_of(v), ElementsAre("all_to_all_v 1,2,3@0,1,3 -> 4,0,5@0,4,4"));
 }
 
 TEST(BindComm, SendAndReceiveProgressTogether) {
-  CommShape both = shape(CollectiveKind::send_recv);
+  CommShape both = shape(Verb::send_recv);
   both.send_peer = 2;
   both.recv_peer = 0;
   EXPECT_THAT(calls_of(both), ElementsAre("group_begin", "send count=10 peer=2",
@@ -63,19 +64,24 @@ TEST(BindComm, SendAndReceiveProgressTogether) {
 }
 
 TEST(BindComm, ImpossibleShapesAreRefused) {
-  CommShape root = shape(CollectiveKind::broadcast);
-  root.send_peer = 3;
+  CommShape root = shape(Verb::broadcast);
+  root.root = 3;
   EXPECT_THROW(check_shape(root, kGroup), Error);
-  root.send_peer = 2;
+  root.root = 2;
   EXPECT_NO_THROW(check_shape(root, kGroup));
-  CommShape nobody = shape(CollectiveKind::send_recv);
-  nobody.send_peer = -1;
+  root.send_peer = 0;  // a root is no peer
+  EXPECT_THROW(check_shape(root, kGroup), Error);
+  CommShape unrooted = shape(Verb::all_reduce);
+  EXPECT_NO_THROW(check_shape(unrooted, kGroup));
+  unrooted.root = 0;
+  EXPECT_THROW(check_shape(unrooted, kGroup), Error);
+  const CommShape nobody = shape(Verb::send_recv);
   EXPECT_THROW(check_shape(nobody, kGroup), Error);
-  CommShape counts = shape(CollectiveKind::all_to_all_v);
+  CommShape counts = shape(Verb::all_to_all_v);
   counts.send_counts = {1, 2};
   counts.recv_counts = {1, 2, 3};
   EXPECT_THROW(check_shape(counts, kGroup), Error);
-  CommShape negative = shape(CollectiveKind::all_reduce);
+  CommShape negative = shape(Verb::all_reduce);
   negative.count = -1;
   EXPECT_THROW(check_shape(negative, kGroup), Error);
 }

@@ -71,17 +71,14 @@ TEST(CheckOperandsTest, RootedVerbsNeedTheirOperandAtTheRootOnly) {
   Program p = valid();
   p.groups[0] = {.axis = "x", .ranks = {0, 1}, .index = 0};
   p.world_size = 2;
-  p.ops[1].comm = CommShape{.kind = CollectiveKind::broadcast,
-                            .axis = "x",
-                            .dtype = DType::f32,
-                            .count = 4,
-                            .send_peer = 1};
+  p.ops[1].comm =
+      CommShape{.verb = Verb::broadcast, .axis = "x", .dtype = DType::f32, .count = 4, .root = 1};
   p.ops[1].operands[0] = {};
   EXPECT_NO_THROW(check_operands(p));
   p.ops[1].operands[0] = {.buffer = 2, .offset = 3, .elements = 2};  // unused, but not addressable
   EXPECT_THROW(check_operands(p), Error);
   p.ops[1].operands[0] = {};
-  p.ops[1].comm->send_peer = 0;  // now this rank is the root
+  p.ops[1].comm->root = 0;  // now this rank is the root
   EXPECT_THROW(check_operands(p), Error);
 }
 

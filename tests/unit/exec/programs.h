@@ -36,14 +36,14 @@ inline std::int32_t add_comm(Program& program, std::string label, std::int32_t s
                              std::int32_t send, std::int32_t recv,
                              std::vector<std::int32_t> deps = {}) {
   const BufferDecl& decl = program.buffers[static_cast<std::size_t>(send)];
-  program.ops.push_back({.label = std::move(label),
-                         .stream = stream,
-                         .comm = CommShape{.kind = CollectiveKind::all_reduce,
-                                           .axis = "x",
-                                           .dtype = decl.dtype,
-                                           .count = decl.elements},
-                         .operands = {whole(program, send), whole(program, recv)},
-                         .deps = std::move(deps)});
+  program.ops.push_back(
+      {.label = std::move(label),
+       .stream = stream,
+       .comm =
+           CommShape{
+               .verb = Verb::all_reduce, .axis = "x", .dtype = decl.dtype, .count = decl.elements},
+       .operands = {whole(program, send), whole(program, recv)},
+       .deps = std::move(deps)});
   return static_cast<std::int32_t>(program.ops.size()) - 1;
 }
 

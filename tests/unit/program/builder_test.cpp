@@ -57,8 +57,7 @@ Program random_program(std::uint64_t seed) {
       }
       default: {
         const BufferSlice a = slice(n);
-        builder.comm(label, "dp", {.kind = CollectiveKind::all_reduce, .axis = "dp", .count = n}, a,
-                     a);
+        builder.comm(label, "dp", {.verb = Verb::all_reduce, .axis = "dp", .count = n}, a, a);
       }
     }
   }

@@ -30,7 +30,7 @@ buffer tokens input int32 4
 op 0 compute forward zero {zero dtype=fp32 elements=16} (params)
 op 1 compute backward scale {triad dtype=fp32 elements=8 s=0.5} (params[0+8] params[8+8] grads[8+8])
 op 2 dp gradient_sync grads {all_reduce axis=dp dtype=fp32 op=sum count=16} (grads grads) after 1
-op 3 dp loss root {broadcast axis=dp dtype=fp32 op=sum count=4 send_peer=0} (- grads[0+4])
+op 3 dp loss root {broadcast axis=dp dtype=fp32 op=sum count=4 root=0} (- grads[0+4])
 op 4 dp optimizer pass {send_recv axis=dp dtype=fp32 op=sum count=4 send_peer=0 recv_peer=0} (params[0+4] grads[4+4]) after 0 1
 op 5 compute forward swap {all_to_all_v axis=ep dtype=fp32 op=sum count=0 send_counts=1,2 recv_counts=3,0} (params[0+3] grads[0+3]) after 3 4
 )";

@@ -71,8 +71,8 @@ TEST(Validate, CollectivesMustAgreeOnSizeTypeReductionAndRoot) {
   EXPECT_THAT(pair("op=sum", "op=max"), ElementsAre(HasSubstr("call 0 differs")));
   const auto broadcast = [](int root, const char* send) {
     return fmt::format(
-        "op 0 dp forward c {{broadcast axis=dp dtype=fp32 op=sum count=8 send_peer={}}} ({} a)\n",
-        root, send);
+        "op 0 dp forward c {{broadcast axis=dp dtype=fp32 op=sum count=8 root={}}} ({} a)\n", root,
+        send);
   };
   EXPECT_THAT(problems_of(broadcast(0, "a"), broadcast(0, "-")), IsEmpty());
   EXPECT_THAT(problems_of(broadcast(0, "a"), broadcast(1, "a")),
@@ -185,6 +185,12 @@ TEST(Validate, OperandsMustFitTheirOp) {
               ElementsAre(HasSubstr("neither sends nor receives")));
   EXPECT_THAT(local("{broadcast axis=dp dtype=fp32 op=sum count=8} (a a)"),
               ElementsAre(HasSubstr("no root")));
+  EXPECT_THAT(local("{broadcast axis=dp dtype=fp32 op=sum count=8 root=2} (a a)"),
+              ElementsAre(HasSubstr("root 2 of a group of 2")));
+  EXPECT_THAT(local("{broadcast axis=dp dtype=fp32 op=sum count=8 root=0 send_peer=0} (a a)"),
+              ElementsAre(HasSubstr("peers, which it has not")));
+  EXPECT_THAT(local("{all_reduce axis=dp dtype=fp32 op=sum count=8 root=0} (a a)"),
+              ElementsAre(HasSubstr("a root, which it has not")));
   EXPECT_THAT(
       local("{all_to_all_v axis=dp dtype=fp32 op=sum count=0 send_counts=8 recv_counts=8} (a a)"),
       ElementsAre(HasSubstr("needs 2 counts")));

@@ -14,7 +14,7 @@ namespace stepmark {
 namespace {
 
 struct Traffic {
-  std::map<CollectiveKind, std::map<std::int64_t, std::int64_t>> calls;  // by kind, count: how many
+  std::map<Verb, std::map<std::int64_t, std::int64_t>> calls;  // by verb, count: how many
   double sent_bytes = 0;  // per rank: all-reduce 2 S (n-1)/n, others S (n-1)/n of the whole S
 };
 
@@ -22,9 +22,9 @@ Traffic traffic(const Program& program, std::string_view axis) {
   Traffic result;
   for (const Op& op : program.ops) {
     if (!op.comm || op.comm->axis != axis) continue;
-    ++result.calls[op.comm->kind][op.comm->count];
+    ++result.calls[op.comm->verb][op.comm->count];
     const auto n = static_cast<double>(program.group(axis).ranks.size());
-    const bool reduces_all = op.comm->kind == CollectiveKind::all_reduce;
+    const bool reduces_all = op.comm->verb == Verb::all_reduce;
     const double whole = static_cast<double>(op.comm->count) * (reduces_all ? 2 : n) *
                          static_cast<double>(size_of(op.comm->dtype));
     result.sent_bytes += whole * (n - 1) / n;
@@ -51,7 +51,7 @@ TEST_P(Volume, TensorParallel) {
         {tokens, accumulation},
         {2 * tokens, accumulation},
         {1, 1}};
-    EXPECT_EQ(tp.calls.at(CollectiveKind::all_reduce), expected);
+    EXPECT_EQ(tp.calls.at(Verb::all_reduce), expected);
     EXPECT_EQ(tp.calls.size(), 1U);
     const double bsh_bytes = 2.0 * static_cast<double>(tokens * model_.hidden);
     const double share = 3.0 / 4.0;
@@ -71,9 +71,9 @@ TEST_P(Volume, SequenceParallel) {
   // Per layer 2 + 2 + 2 all-gathers (forward, backward, inputs again for weight gradients) and
   // 2 + 2 reduce-scatters; the head's input and the embedding's gradient are gathered, the
   // embedding's output and the head's input gradient scattered.
-  EXPECT_EQ(tp.calls.at(CollectiveKind::all_gather),
+  EXPECT_EQ(tp.calls.at(Verb::all_gather),
             (std::map<std::int64_t, std::int64_t>{{share, 6 * model_.layers + 2}}));
-  EXPECT_EQ(tp.calls.at(CollectiveKind::reduce_scatter),
+  EXPECT_EQ(tp.calls.at(Verb::reduce_scatter),
             (std::map<std::int64_t, std::int64_t>{{share, 4 * model_.layers + 2}}));
   // All-reduces are left for the loss, the norm, and the gradients of replicated parameters.
   std::int64_t replicated = 0;
@@ -82,7 +82,7 @@ TEST_P(Volume, SequenceParallel) {
     if (section.replicated) replicated += section.elements;
   }
   std::int64_t reduced = 0;
-  for (const auto& [count, calls] : tp.calls.at(CollectiveKind::all_reduce)) {
+  for (const auto& [count, calls] : tp.calls.at(Verb::all_reduce)) {
     reduced += count * calls;
   }
   EXPECT_EQ(reduced, 3 * plan.micro_batch * plan.seq + 1 + replicated);
@@ -98,7 +98,7 @@ TEST_P(Volume, DataParallelSendsEachGradientOnce) {
     const Traffic dp = traffic(program, "dp");
     ASSERT_EQ(dp.calls.size(), 1U);
     std::int64_t reduced = 0;
-    for (const auto& [count, calls] : dp.calls.at(CollectiveKind::all_reduce)) {
+    for (const auto& [count, calls] : dp.calls.at(Verb::all_reduce)) {
       reduced += count * calls;
     }
     // fp32 gradients whatever the precision; one more element is the loss.
