@@ -27,11 +27,6 @@ CollectiveSizes checked_sizes(const Collective& collective, const CollectiveSetu
   return collective.sizes(setup, ranks);
 }
 
-// In place both buffers are one: the smaller is this rank's chunk of the larger.
-std::size_t in_place_elements(const CollectiveSizes& sizes) {
-  return std::max(sizes.send_count, sizes.recv_count);
-}
-
 // Of the types whose generated data get near it.
 double subnormal_step(DType dtype) {
   switch (dtype) {
@@ -48,6 +43,21 @@ double subnormal_step(DType dtype) {
 
 }  // namespace
 
+// In place both buffers are one: the smaller is this rank's chunk of the larger.
+CollectiveBytes buffer_bytes(const Collective& collective, const CollectiveSetup& setup,
+                             int ranks) {
+  const CollectiveSizes sizes = collective.sizes(setup, ranks);
+  const std::size_t width = size_of(setup.dtype);
+  if (setup.in_place) return {.recv = width * std::max(sizes.send_count, sizes.recv_count)};
+  return {.send = width * sizes.send_count, .recv = width * sizes.recv_count};
+}
+
+InPlaceOffsets in_place_offsets(const CollectiveSizes& sizes, int rank) {
+  const auto index = static_cast<std::size_t>(rank);
+  return {.send = sizes.send_count < sizes.recv_count ? index * sizes.send_count : 0,
+          .recv = sizes.recv_count < sizes.send_count ? index * sizes.recv_count : 0};
+}
+
 CollectiveBuffers::CollectiveBuffers(Device& device, const Collective& collective,
                                      const CollectiveSetup& setup, int rank, int ranks)
     : device_(&device),
@@ -57,20 +67,30 @@ CollectiveBuffers::CollectiveBuffers(Device& device, const Collective& collectiv
       ranks_(ranks),
       sizes_(checked_sizes(collective, setup, rank, ranks)),
       width_(size_of(setup.dtype)),
-      recv_(device, width_ * (setup.in_place ? in_place_elements(sizes_) : sizes_.recv_count)),
-      send_(device, setup.in_place ? 0 : width_ * sizes_.send_count) {}
+      recv_(device, buffer_bytes(collective, setup, ranks).recv),
+      send_(device, buffer_bytes(collective, setup, ranks).send) {}
+
+CollectiveBuffers::CollectiveBuffers(Device& device, const Collective& collective,
+                                     const CollectiveSetup& setup, int rank, int ranks,
+                                     const CollectiveZones& zones)
+    : device_(&device),
+      collective_(&collective),
+      setup_(setup),
+      rank_(rank),
+      ranks_(ranks),
+      sizes_(checked_sizes(collective, setup, rank, ranks)),
+      width_(size_of(setup.dtype)),
+      recv_(device, buffer_bytes(collective, setup, ranks).recv, zones.recv),
+      send_(device, buffer_bytes(collective, setup, ranks).send, zones.send) {}
 
 std::byte* CollectiveBuffers::send() const {
   if (!setup_.in_place) return send_.data();
-  const bool is_chunk = sizes_.send_count < sizes_.recv_count;
-  return recv_.data() +
-         (is_chunk ? static_cast<std::size_t>(rank_) * sizes_.send_count * width_ : 0);
+  return recv_.data() + in_place_offsets(sizes_, rank_).send * width_;
 }
 
 std::byte* CollectiveBuffers::recv() const {
-  const bool is_chunk = setup_.in_place && sizes_.recv_count < sizes_.send_count;
-  return recv_.data() +
-         (is_chunk ? static_cast<std::size_t>(rank_) * sizes_.recv_count * width_ : 0);
+  if (!setup_.in_place) return recv_.data();
+  return recv_.data() + in_place_offsets(sizes_, rank_).recv * width_;
 }
 
 bool CollectiveBuffers::repeatable() const { return !(collective_->reduces && setup_.in_place); }
@@ -105,7 +125,7 @@ void CollectiveBuffers::fill() {
 }
 
 void CollectiveBuffers::submit(Comm& comm, Stream& stream) {
-  averages_once_ = comm.averages_once();
+  made_by(comm);
   issue(collective_->shape(setup_, ranks_, rank_), comm, send(), recv(), stream);
 }
 

@@ -21,11 +21,15 @@ constexpr Guard kPattern = make_pattern();
 }  // namespace
 
 GuardedMemory::GuardedMemory(Device& device, std::size_t bytes)
-    : device_(&device), bytes_(bytes), memory_(device.allocate(bytes + 2 * kGuardBytes)) {}
+    : device_(&device),
+      bytes_(bytes),
+      memory_(device.allocate(zone_bytes(bytes))),
+      zone_(static_cast<std::byte*>(memory_.data())) {}
 
-std::byte* GuardedMemory::data() const {
-  return static_cast<std::byte*>(memory_.data()) + kGuardBytes;
-}
+GuardedMemory::GuardedMemory(Device& device, std::size_t bytes, void* zone)
+    : device_(&device), bytes_(bytes), zone_(static_cast<std::byte*>(zone)) {}
+
+std::byte* GuardedMemory::data() const { return zone_ + kGuardBytes; }
 
 void GuardedMemory::write_guards() {
   device_->copy_to_device(data() - kGuardBytes, kPattern.data(), kGuardBytes);

@@ -15,7 +15,12 @@ class GuardedMemory {
  public:
   // `device` must outlive it. Allocates `bytes` and the guards; nothing is initialised.
   GuardedMemory(Device& device, std::size_t bytes);
-  [[nodiscard]] std::byte* data() const;  // kGuardBytes into the allocation, hence aligned alike
+  // The same in memory of somebody else, who keeps it: zone_bytes(bytes) from `zone` on.
+  GuardedMemory(Device& device, std::size_t bytes, void* zone);
+  [[nodiscard]] static constexpr std::size_t zone_bytes(std::size_t bytes) {
+    return bytes + 2 * kGuardBytes;
+  }
+  [[nodiscard]] std::byte* data() const;  // kGuardBytes into the zone, hence aligned alike
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
   void write_guards();
@@ -26,7 +31,8 @@ class GuardedMemory {
  private:
   Device* device_;
   std::size_t bytes_;
-  Memory memory_;
+  Memory memory_;  // empty: the zone is somebody else's
+  std::byte* zone_;
 };
 
 }  // namespace stepmark

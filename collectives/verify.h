@@ -33,17 +33,43 @@ struct Verification {
   [[nodiscard]] std::string describe() const;
 };
 
-// Use: fill(); submit(); stream.synchronize(); verify(). All ranks build it with the same setup.
+// Bytes of a rank's buffers, guards apart; in place the send buffer is part of the other.
+struct CollectiveBytes {
+  std::size_t send = 0;
+  std::size_t recv = 0;
+};
+[[nodiscard]] CollectiveBytes buffer_bytes(const Collective& collective,
+                                           const CollectiveSetup& setup, int ranks);
+// Where this rank's chunk begins in the receive buffer, in elements, for a collective in place.
+struct InPlaceOffsets {
+  std::size_t send = 0;
+  std::size_t recv = 0;
+};
+[[nodiscard]] InPlaceOffsets in_place_offsets(const CollectiveSizes& sizes, int rank);
+
+// Memory of a rank's buffers with their guards: GuardedMemory::zone_bytes of buffer_bytes each.
+struct CollectiveZones {
+  void* send = nullptr;
+  void* recv = nullptr;
+};
+
+// Use: fill(); submit() and stream.synchronize(), or whatever else makes the call; verify(). All
+// ranks build it with the same setup.
 class CollectiveBuffers {
  public:
   // `device` must outlive it. Error(kUsage): in place where the collective has no such form.
   CollectiveBuffers(Device& device, const Collective& collective, const CollectiveSetup& setup,
                     int rank, int ranks);
+  // In memory of somebody else, such as a program's, who keeps it.
+  CollectiveBuffers(Device& device, const Collective& collective, const CollectiveSetup& setup,
+                    int rank, int ranks, const CollectiveZones& zones);
 
   // Writes inputs, poison (kPoisonByte in all that is to be received) and guards.
   void fill();
   // Submits the verb to the stream. `comm` must be the group that the buffers were made for.
   void submit(Comm& comm, Stream& stream);
+  // Of a call that was not made by submit(): the group that makes it.
+  void made_by(const Comm& comm) { averages_once_ = comm.averages_once(); }
   // After the stream was synchronised. Bit for bit; only averages of floats by a Comm that does not
   // divide once (Comm::averages_once), over a number of ranks that is no power of two, may differ
   // by what its roundings can add up to.
@@ -78,7 +104,7 @@ class CollectiveBuffers {
   std::size_t width_;  // bytes of an element
   GuardedMemory recv_;
   GuardedMemory send_;         // empty in place
-  bool averages_once_ = true;  // of the Comm of the last submit()
+  bool averages_once_ = true;  // of the Comm that makes the call
 };
 
 }  // namespace stepmark

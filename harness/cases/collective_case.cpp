@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Family `collective`: back-to-back calls on one stream, timed by events at both ends. Ranks repeat
-// the call as often as it takes to fill about a millisecond, so that what a sample shows is the
-// collective and not the skew with which ranks leave the barrier; a sample is the time of one call.
-// Beside it, as figures of their own: single calls, each after a barrier ("isolated"), and the very
-// first call, which sets up connections.
+// Family `collective`: a program of back-to-back calls on one stream, timed from the begin of the
+// first to the end of the last. Ranks repeat the call as often as it takes to fill about a
+// millisecond, so that what a sample shows is the collective and not the skew with which ranks
+// leave the barrier; a sample is the time of one call. Beside it, as figures of their own: single
+// calls, each after a barrier ("isolated"), and the very first call, which sets up connections.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,19 +14,63 @@
 #include <thread>
 
 #include "collectives/sweep.h"
-#include "collectives/verify.h"
 #include "harness/cases/common.h"
-#include "harness/exec/recording_stream.h"
+#include "harness/cases/concurrent.h"
+#include "harness/cases/traffic.h"
 
 namespace stepmark {
 namespace {
 
 constexpr double kSampleSeconds = 1e-3;
 constexpr int kMaxCallsPerSample = 200;
+constexpr int kTrialCalls = 3;
+constexpr double kLongCalls = 2.0;      // times a sample: such calls are samples by themselves
 constexpr double kIsolatedShare = 0.2;  // of the budget
 // How long one rank stays away while the others must wait for it in a barrier: a longer time if the
 // scheduler was in the way of a shorter one.
 constexpr std::array kLateSeconds{0.01, 0.04, 0.16};
+
+constexpr const char* kAxis = "world";
+constexpr const char* kName = "collective";
+
+// A program of `calls` calls, ready to run.
+class CollectiveRun {
+ public:
+  CollectiveRun(Executor& executor, CommSet& comms, const Traffic& traffic, int calls)
+      : calls_(calls),
+        moves_data_(traffic.sizes.verb_count > 0),
+        runnable_(executor.prepare(program_of(traffic, calls), comms, {.capture = false})),
+        buffers_(buffers_of(executor.device(), traffic, *runnable_, kName, comms.of(kAxis))) {}
+
+  void fill() { buffers_.fill(); }
+  void call() { runnable_->run(); }
+  [[nodiscard]] double seconds_per_call() {
+    runnable_->run();
+    const Timeline timeline = runnable_->timeline();
+    const double all_s = timeline.spans.empty() ? static_cast<double>(timeline.step_ns) * 1e-9
+                                                : extent_s(runnable_->program(), timeline);
+    return all_s / calls_;
+  }
+  [[nodiscard]] Verification verify() const { return buffers_.verify(); }
+  [[nodiscard]] bool moves_data() const { return moves_data_; }
+  // Whether verify() holds after more than one call.
+  [[nodiscard]] bool repeatable() const { return moves_data_ && buffers_.repeatable(); }
+
+ private:
+  static Program program_of(const Traffic& traffic, int calls) {
+    ProgramBuilder builder(kName, traffic.group.index, traffic.ranks());
+    builder.add_group(traffic.group);
+    const TrafficOperands on = add_buffers(builder, traffic, kName);
+    const std::string label(name_of(traffic.collective->kind));
+    for (int i = 0; i < calls; ++i) builder.comm(label, kName, traffic.shape, on.send, on.recv);
+    return std::move(builder).take();
+  }
+
+  int calls_;
+  bool moves_data_;
+  std::unique_ptr<Runnable> runnable_;
+  CollectiveBuffers buffers_;
+};
 
 class CollectiveCase final : public Case {
  public:
@@ -44,57 +88,39 @@ class CollectiveCase final : public Case {
   [[nodiscard]] std::string_view family() const override { return "collective"; }
 
   [[nodiscard]] Record run(CaseContext& context) override {
-    Device& device = context.executor.device();
-    CollectiveBuffers buffers(device, *sweep_.collective, sweep_.setup, context.world.rank(),
-                              context.world.size());
+    OneComm comms(kAxis, context.world);
+    const Traffic traffic =
+        make_traffic(world_group(kAxis, context.control), *sweep_.collective, sweep_.setup);
+    CollectiveRun once(context.executor, comms, traffic, 1);
     Record record;
-    describe(record, context, buffers);
-    const auto stream = device.create_stream("collective");
+    describe(record, context, traffic);
     double first_s = 0;
-    if (!verify_fresh(record, context, buffers, *stream, "before timing", &first_s)) return record;
+    if (!verify_fresh(record, context, once, "before timing", &first_s)) return record;
     record.numbers.emplace_back("first_call_s", max_over_ranks(context.control, first_s));
-    add_choice(record, context, buffers.sizes().size_bytes);
+    add_choice(record, context, traffic);
 
-    RecordingStream recording(stream->native());
-    buffers.submit(context.world, recording);
-    const Task call = recording.take();
-    const auto begin = device.create_event();
-    const auto end = device.create_event();
-    const auto time_calls = [&](int calls) {
-      stream->record(*begin);
-      stream->submit([&call, calls] {
-        for (int i = 0; i < calls; ++i) call();
-      });
-      stream->record(*end);
-      stream->synchronize();
-      return static_cast<double>(end->time_ns() - begin->time_ns()) * 1e-9 / calls;
-    };
     const int calls =
-        context.options.verify_only ? 1 : calls_per_sample(context.control, time_calls);
+        context.options.verify_only ? 1 : calls_per_sample(context, comms, traffic, once);
     record.numbers.emplace_back("calls_per_sample", calls);
-    const StopRule rule = context.rule;
-    if (calls > 1) context.rule = share_of(rule, 1.0 - kIsolatedShare);
-    sample_into(record, context, [&] { return time_calls(calls); });
-    context.rule = rule;
-    if (calls > 1) {  // otherwise they are isolated already
-      sample_series(record, context, "isolated_s", share_of(rule, kIsolatedShare),
-                    [&] { return time_calls(1); });
-    }
-
-    const bool moves_data = sweep_.collective->kind != CollectiveKind::barrier;
-    if (moves_data && buffers.repeatable()) {  // the timed buffers themselves
-      if (!add_verification(record, context.control, "every element exact after timing",
-                            buffers.verify()))
-        return record;
-    } else if (!verify_fresh(record, context, buffers, *stream, "after timing")) {
+    if (calls == 1) {
+      sample_into(record, context, [&] { return once.seconds_per_call(); });
+      check_timed(record, context, once, once);
       return record;
     }
+    CollectiveRun many(context.executor, comms, traffic, calls);
+    many.fill();
+    const StopRule rule = context.rule;
+    context.rule = share_of(rule, 1.0 - kIsolatedShare);
+    sample_into(record, context, [&] { return many.seconds_per_call(); });
+    context.rule = rule;
+    sample_series(record, context, "isolated_s", share_of(rule, kIsolatedShare),
+                  [&] { return once.seconds_per_call(); });
+    check_timed(record, context, many, once);
     return record;
   }
 
  private:
-  void describe(Record& record, const CaseContext& context,
-                const CollectiveBuffers& buffers) const {
+  void describe(Record& record, const CaseContext& context, const Traffic& traffic) const {
     const CollectiveSetup& setup = sweep_.setup;
     record.texts.emplace_back("collective", std::string(name_of(sweep_.collective->kind)));
     record.texts.emplace_back("dtype", std::string(name_of(setup.dtype)));
@@ -105,49 +131,52 @@ class CollectiveCase final : public Case {
     record.texts.emplace_back("mode", "back-to-back");
     record.texts.emplace_back("library", std::string(context.world.backend()));
     add_comm_facts(record, context.world.facts());
-    record.numbers.emplace_back("size_bytes", static_cast<double>(buffers.sizes().size_bytes));
+    record.numbers.emplace_back("size_bytes", static_cast<double>(traffic.sizes.size_bytes));
     record.numbers.emplace_back("ranks", context.world.size());
   }
 
   // Rank 0 writes the record, and is the rank that NCCL's log is complete on.
-  void add_choice(Record& record, const CaseContext& context, std::size_t size_bytes) const {
-    const Verb verb = sweep_.collective->shape(sweep_.setup, context.world.size(), 0).verb;
-    const CommFacts chosen = context.world.choice(verb, static_cast<std::int64_t>(size_bytes));
+  static void add_choice(Record& record, const CaseContext& context, const Traffic& traffic) {
+    const CommFacts chosen = context.world.choice(traffic.shape.verb, traffic.sizes.size_bytes);
     for (const auto& [name, value] : chosen) record.texts.emplace_back(name, value);
     if (chosen.empty()) record.texts.emplace_back("algorithm", "not reported by the library");
   }
 
-  // One call decides on rank 0's clock how many make up a sample; the same on every rank.
-  template <class TimeCalls>
-  static int calls_per_sample(Control& control, const TimeCalls& time_calls) {
+  // How many make up a sample, from what the slowest rank takes for one of a few; the same on every
+  // rank. What is long by itself needs no trial, for which its buffers would be there twice.
+  static int calls_per_sample(CaseContext& context, CommSet& comms, const Traffic& traffic,
+                              CollectiveRun& once) {
+    Control& control = context.control;
     control.barrier();
-    (void)time_calls(2);
+    if (max_over_ranks(control, once.seconds_per_call()) > kLongCalls * kSampleSeconds) return 1;
+    CollectiveRun trial(context.executor, comms, traffic, kTrialCalls);
     control.barrier();
-    const double one = max_over_ranks(control, time_calls(3));
+    (void)trial.seconds_per_call();
+    control.barrier();
+    const double one = max_over_ranks(control, trial.seconds_per_call());
     return std::clamp(static_cast<int>(std::ceil(kSampleSeconds / std::max(one, 1e-9))), 1,
                       kMaxCallsPerSample);
   }
 
   // Whether the others stood in the barrier for (half of) the time by which `late_rank` came late.
-  static bool holds_back(CaseContext& context, Stream& stream, int late_rank, double late_s) {
+  static bool holds_back(CaseContext& context, CollectiveRun& once, int late_rank, double late_s) {
     const bool late = context.control.rank() == late_rank;
     context.control.barrier();
     if (late) std::this_thread::sleep_for(std::chrono::duration<double>(late_s));
     const double begin_s = steady_clock_seconds();
-    context.world.barrier(stream);
-    stream.synchronize();
+    once.call();
     const double waited_s = steady_clock_seconds() - begin_s;
     return all_ranks(context.control, late || waited_s >= late_s / 2);
   }
 
   // A barrier moves nothing that could be looked at: what it must do is hold everybody back.
-  static bool check_barrier(Record& record, CaseContext& context, Stream& stream,
+  static bool check_barrier(Record& record, CaseContext& context, CollectiveRun& once,
                             const std::string& when) {
     const int ranks = context.control.size();
     std::string detail;
     for (const int late_rank : std::set<int>{0, ranks / 2, ranks - 1}) {
       const bool held = std::any_of(kLateSeconds.begin(), kLateSeconds.end(), [&](double late_s) {
-        return holds_back(context, stream, late_rank, late_s);
+        return holds_back(context, once, late_rank, late_s);
       });
       if (!held) detail = fmt::format("ranks left before rank {} came", late_rank);
     }
@@ -156,19 +185,27 @@ class CollectiveCase final : public Case {
                      passed ? "held back by the first, middle and last rank" : detail);
   }
 
-  bool verify_fresh(Record& record, CaseContext& context, CollectiveBuffers& buffers,
-                    Stream& stream, const std::string& when, double* seconds = nullptr) const {
-    buffers.fill();
+  // On poisoned buffers, after one run of the program.
+  static bool verify_fresh(Record& record, CaseContext& context, CollectiveRun& run,
+                           const std::string& when, double* seconds = nullptr) {
+    run.fill();
     context.control.barrier();
     const double begin_s = steady_clock_seconds();
-    buffers.submit(context.world, stream);
-    stream.synchronize();
+    run.call();
     if (seconds != nullptr) *seconds = steady_clock_seconds() - begin_s;
-    if (sweep_.collective->kind == CollectiveKind::barrier) {
-      return check_barrier(record, context, stream, when);
+    if (!run.moves_data()) return check_barrier(record, context, run, when);
+    return add_verification(record, context.control, "every element exact " + when, run.verify());
+  }
+
+  // What the timed calls left, where they took nothing of their own as input.
+  static void check_timed(Record& record, CaseContext& context, const CollectiveRun& timed,
+                          CollectiveRun& once) {
+    if (timed.repeatable()) {
+      (void)add_verification(record, context.control, "every element exact after timing",
+                             timed.verify());
+    } else {
+      (void)verify_fresh(record, context, once, "after timing");
     }
-    return add_verification(record, context.control, "every element exact " + when,
-                            buffers.verify());
   }
 
   SweepCase sweep_;

@@ -9,31 +9,12 @@
 #include <string_view>
 #include <vector>
 
-#include "collectives/collective.h"
-#include "collectives/verify.h"
 #include "core/control.h"
+#include "harness/cases/traffic.h"
 #include "harness/exec/executor.h"
 #include "harness/program/builder.h"
 
 namespace stepmark {
-
-// A collective of a program, out of place, whose data is known element by element.
-struct Traffic {
-  Group group;
-  const Collective* collective = nullptr;
-  CollectiveSetup setup;
-  CollectiveSizes sizes;
-  CommShape shape;
-  CommAccess access;  // elements of this rank's buffers
-};
-// `bytes` as nccl-tests counts. Kinds whose counts follow from one size: all_reduce, all_gather,
-// reduce_scatter, all_to_all, broadcast, send_recv (a ring).
-[[nodiscard]] Traffic make_traffic(Group group, CollectiveKind kind, DType dtype,
-                                   std::int64_t bytes, std::uint64_t seed);
-// Inputs, and poison in all that is to be received.
-void fill(Device& device, const Traffic& traffic, void* send, void* recv);
-[[nodiscard]] Verification verify(Device& device, const Traffic& traffic, const void* send,
-                                  const void* recv);
 
 // The ops of one stream: `calls` times what `add` adds to the program.
 struct Lane {

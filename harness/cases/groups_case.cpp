@@ -32,22 +32,15 @@ std::string traffic_name(const GroupsEntry& entry) {
   return fmt::format("{}/{}", what, name_of(entry.dtype));
 }
 
-// An axis' program, prepared and filled.
+// A program of one or all axes, prepared, and each axis' buffers in it.
 struct Prepared {
   std::unique_ptr<Runnable> runnable;
   std::vector<Traffic> traffic;
+  std::vector<CollectiveBuffers> buffers;
 
-  void fill_all(Device& device) {
-    for (std::size_t i = 0; i < traffic.size(); ++i) {
-      fill(device, traffic[i], buffer(2 * i), buffer(2 * i + 1));
-    }
+  void fill_all() {
+    for (CollectiveBuffers& one : buffers) one.fill();
   }
-  [[nodiscard]] Verification verify_one(Device& device, std::size_t i) {
-    return verify(device, traffic[i], buffer(2 * i), buffer(2 * i + 1));
-  }
-
- private:
-  void* buffer(std::size_t i) { return runnable->buffer(static_cast<std::int32_t>(i)); }
 };
 
 class GroupsCase final : public Case {
@@ -96,7 +89,7 @@ class GroupsCase final : public Case {
     for (const std::size_t axis : every) {
       const std::string name = entry_.traffic[axis].axis;
       Prepared alone = prepare(context, *comms, {axis}, calls);
-      alone.fill_all(context.executor.device());
+      alone.fill_all();
       sample_series(record, context, name + "_alone_s",
                     share_of(rule, (1.0 - kTogetherShare) / static_cast<double>(every.size())),
                     [&] {
@@ -136,14 +129,11 @@ class GroupsCase final : public Case {
       const Traffic traffic = traffic_of(context, axis);
       const std::string& name = traffic.group.axis;
       builder.add_group(traffic.group);
-      const BufferSlice send = builder.add_buffer(name + ".send", BufferKind::workspace,
-                                                  entry_.dtype, traffic.access.send);
-      const BufferSlice recv = builder.add_buffer(name + ".recv", BufferKind::workspace,
-                                                  entry_.dtype, traffic.access.recv);
+      const TrafficOperands on = add_buffers(builder, traffic, name);
       lanes.push_back({.stream = name,
                        .calls = calls[axis],
-                       .add = [name, send, recv, shape = traffic.shape](ProgramBuilder& program) {
-                         program.comm(name, name, shape, send, recv);
+                       .add = [name, on, shape = traffic.shape](ProgramBuilder& program) {
+                         program.comm(name, name, shape, on.send, on.recv);
                        }});
     }
     interleave(builder, lanes);
@@ -155,8 +145,14 @@ class GroupsCase final : public Case {
                                  const std::vector<std::int64_t>& calls) const {
     Prepared prepared{.runnable = context.executor.prepare(program_of(context, axes, calls), comms,
                                                            {.capture = !context.options.eager}),
-                      .traffic = {}};
-    for (const std::size_t axis : axes) prepared.traffic.push_back(traffic_of(context, axis));
+                      .traffic = {},
+                      .buffers = {}};
+    for (const std::size_t axis : axes) {
+      const Traffic& traffic = prepared.traffic.emplace_back(traffic_of(context, axis));
+      const std::string& name = traffic.group.axis;
+      prepared.buffers.push_back(
+          buffers_of(context.executor.device(), traffic, *prepared.runnable, name, comms.of(name)));
+    }
     return prepared;
   }
 
@@ -168,7 +164,7 @@ class GroupsCase final : public Case {
     std::vector<double> seconds;
     for (const std::size_t axis : all_axes()) {
       Prepared alone = prepare(context, comms, {axis}, once);
-      alone.fill_all(context.executor.device());
+      alone.fill_all();
       seconds.push_back(typical_seconds(context.control, *alone.runnable));
     }
     const double longest = *std::max_element(seconds.begin(), seconds.end());
@@ -200,16 +196,15 @@ class GroupsCase final : public Case {
   // fresh: on poisoned buffers after one run; else what the timed runs left.
   bool check(Record& record, CaseContext& context, Prepared& prepared, const std::string& when,
              bool fresh) const {
-    Device& device = context.executor.device();
     if (fresh) {
-      prepared.fill_all(device);
+      prepared.fill_all();
       context.control.barrier();
       prepared.runnable->run_traced();
     }
     for (std::size_t i = 0; i < prepared.traffic.size(); ++i) {
       const std::string name =
           fmt::format("{}: every element exact {}", prepared.traffic[i].group.axis, when);
-      if (!add_verification(record, context.control, name, prepared.verify_one(device, i))) {
+      if (!add_verification(record, context.control, name, prepared.buffers[i].verify())) {
         return false;
       }
     }

@@ -24,19 +24,6 @@ constexpr std::int64_t kMaxOccupyNs = std::int64_t{1} << 33;
 constexpr double kTogetherShare = 0.4;  // of the budget; the rest for each side alone
 constexpr const char* kAxis = "world";
 
-// One group of all ranks, with the wishes of the case.
-class WorldOnly final : public CommSet {
- public:
-  explicit WorldOnly(std::unique_ptr<Comm> comm) : comm_(std::move(comm)) {}
-  [[nodiscard]] Comm& of(std::string_view axis) override {
-    STEPMARK_REQUIRE(axis == kAxis, "no group of axis {}", axis);
-    return *comm_;
-  }
-
- private:
-  std::unique_ptr<Comm> comm_;
-};
-
 bool lists(const CommFacts& facts, std::string_view name) {
   return std::any_of(facts.begin(), facts.end(),
                      [&](const auto& fact) { return fact.first == name; });
@@ -71,11 +58,11 @@ class OverlapCase final : public Case {
     Record record;
     describe(record, context);
     const std::int32_t rank = context.control.rank();
-    auto comm =
+    const auto comm =
         context.world.split(0, rank, {.max_ctas = spec_.kind ? static_cast<int>(spec_.ctas) : 0});
     add_comm_facts(record, comm->facts());
     if (is_duplicate(record, context, *comm)) return record;
-    WorldOnly comms(std::move(comm));
+    OneComm comms(kAxis, *comm);
     if (!check_against_reference(record, context, OpId::gemm, spec_.gemm.dtype)) return record;
 
     const OverlapWork work = equal_work(context, comms);
@@ -129,9 +116,7 @@ class OverlapCase final : public Case {
   }
 
   [[nodiscard]] static Group world(const CaseContext& context) {
-    Group group{.axis = kAxis, .ranks = {}, .index = context.control.rank()};
-    for (int rank = 0; rank < context.control.size(); ++rank) group.ranks.push_back(rank);
-    return group;
+    return world_group(kAxis, context.control);
   }
 
   // Where the device or the library has no such thing, the case is another one measured again.

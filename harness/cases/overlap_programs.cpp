@@ -15,6 +15,7 @@ namespace {
 constexpr std::int64_t kOccupyThreads = 512;
 constexpr std::int64_t kOccupySharedBytes = std::int64_t{80} * 1024;
 
+constexpr const char* kCollective = "collective";
 constexpr std::array<const char*, 4> kGemmBuffers{"a", "b", "bias", "c"};
 
 }  // namespace
@@ -25,12 +26,13 @@ OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& sp
   const auto ranks = static_cast<std::int32_t>(world.ranks.size());
   ProgramBuilder builder("overlap", world.index, ranks);
   std::vector<Lane> lanes;
+  std::optional<Traffic> traffic;
   if (work.gemms > 0) {
     std::vector<BufferSlice> operands;
     for (std::size_t i = 0; i < kGemmBuffers.size(); ++i) {
       const std::int64_t elements = elements_of(spec.gemm, i);
       operands.push_back(elements == 0 ? BufferSlice{}
-                                       : builder.add_buffer(kGemmBuffers[i], BufferKind::activation,
+                                       : builder.add_buffer(kGemmBuffers[i], BufferKind::input,
                                                             dtype_of(spec.gemm, i), elements));
     }
     lanes.push_back({.stream = kOverlapComputeStream,
@@ -40,27 +42,22 @@ OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& sp
                      }});
   }
   if (work.comms > 0 && spec.kind) {
-    traffic_ = make_traffic(world, *spec.kind, spec.gemm.dtype, spec.bytes, seed);
+    traffic = make_traffic(world, *spec.kind, spec.gemm.dtype, spec.bytes, seed);
     builder.add_group(world);
-    const auto add = [&](const char* name, std::int64_t elements) {
-      return builder.add_buffer(name, BufferKind::workspace, spec.gemm.dtype, elements);
-    };
-    const BufferSlice send = add("send", traffic_->access.send);
-    const BufferSlice recv = add("recv", traffic_->access.recv);
-    lanes.push_back({.stream = spec.comm_stream(),
-                     .calls = work.comms,
-                     .add = [send, recv, shape = traffic_->shape,
-                             stream = spec.comm_stream()](ProgramBuilder& program) {
-                       program.comm("collective", stream, shape, send, recv);
-                     }});
+    const TrafficOperands on = add_buffers(builder, *traffic, kCollective);
+    lanes.push_back(
+        {.stream = spec.comm_stream(),
+         .calls = work.comms,
+         .add = [on, shape = traffic->shape, stream = spec.comm_stream()](ProgramBuilder& program) {
+           program.comm(kCollective, stream, shape, on.send, on.recv);
+         }});
   } else if (work.comms > 0) {
     const OpShape occupy = pack(OccupyShape{.ctas = spec.ctas,
                                             .threads = kOccupyThreads,
                                             .shared_bytes = kOccupySharedBytes,
                                             .nanoseconds = work.occupy_ns},
                                 DType::f32);
-    const BufferSlice done =
-        builder.add_buffer("done", BufferKind::workspace, DType::f32, spec.ctas);
+    const BufferSlice done = builder.add_buffer("done", BufferKind::input, DType::f32, spec.ctas);
     lanes.push_back({.stream = spec.comm_stream(),
                      .calls = work.comms,
                      .add = [done, occupy, stream = spec.comm_stream()](ProgramBuilder& program) {
@@ -69,6 +66,10 @@ OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& sp
   }
   interleave(builder, lanes);
   runnable_ = executor.prepare(std::move(builder).take(), comms);
+  if (traffic) {
+    buffers_.emplace(
+        buffers_of(executor.device(), *traffic, *runnable_, kCollective, comms.of(world.axis)));
+  }
   for (std::size_t i = 0; work.gemms > 0 && i + 1 < kGemmBuffers.size(); ++i) {
     const std::int64_t elements = elements_of(spec.gemm, i);
     if (elements == 0) continue;
@@ -84,15 +85,15 @@ void* OverlapRun::buffer(const char* name) {
 
 void OverlapRun::refill() {
   Device& device = executor_.device();
-  if (traffic_) return fill(device, *traffic_, buffer("send"), buffer("recv"));
+  if (buffers_) return buffers_->fill();
   if (runnable_->program().buffer_index("done") < 0) return;
   const std::vector<float> zeros(static_cast<std::size_t>(spec_.ctas), 0.0F);
   device.copy_to_device(buffer("done"), zeros.data(), zeros.size() * sizeof(float));
 }
 
 std::optional<Verification> OverlapRun::verify_comm() {
-  if (!traffic_) return std::nullopt;
-  return verify(executor_.device(), *traffic_, buffer("send"), buffer("recv"));
+  if (!buffers_) return std::nullopt;
+  return buffers_->verify();
 }
 
 bool OverlapRun::all_done() {

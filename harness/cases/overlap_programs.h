@@ -40,14 +40,13 @@ class OverlapRun {
   // Whether every block of the stand-in came to its end; true where there is none.
   [[nodiscard]] bool all_done();
   [[nodiscard]] std::vector<std::byte> product();
-  [[nodiscard]] const std::optional<Traffic>& traffic() const { return traffic_; }
 
  private:
   [[nodiscard]] void* buffer(const char* name);
   Executor& executor_;
   OverlapSpec spec_;
-  std::optional<Traffic> traffic_;
   std::unique_ptr<Runnable> runnable_;
+  std::optional<CollectiveBuffers> buffers_;  // of the collective, in the program's memory
 };
 
 }  // namespace stepmark
