@@ -65,8 +65,9 @@ class Device {
   [[nodiscard]] virtual std::string_view backend() const = 0;  // "host", "cuda"
   [[nodiscard]] virtual DeviceTraits traits() const = 0;
   [[nodiscard]] virtual Memory allocate(std::size_t bytes) = 0;
-  // The name says what the stream is for: "compute..." gets the compute threads of the host, and a
-  // name that ends in "-high" the device's highest priority, where the device has priorities.
+  // The name says what the stream is for: "compute..." and "optimizer..." get the compute threads
+  // of the host; a name that ends in "-high" the device's highest priority, where the device has
+  // such, and one that ends in "-low" a priority below all other streams.
   [[nodiscard]] virtual std::unique_ptr<Stream> create_stream(std::string name) = 0;
   [[nodiscard]] virtual std::unique_ptr<Event> create_event() = 0;
   // Synchronous copies between host memory and device memory.

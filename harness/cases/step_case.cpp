@@ -15,6 +15,7 @@
 #include "core/units.h"
 #include "harness/cases/common.h"
 #include "harness/cases/engine_record.h"
+#include "harness/cases/optimizer_choice.h"
 #include "harness/cases/peak_record.h"
 #include "harness/cases/step_check.h"
 #include "harness/cases/step_split.h"
@@ -49,11 +50,11 @@ class StepCase final : public Case {
   [[nodiscard]] Record run(CaseContext& context) override {
     Record record;
     const DeviceTraits traits = context.executor.device().traits();
-    const Program program = step_program(model_, plan_, context.control.rank(), traits);
+    Program program = step_program(model_, plan_, context.control.rank(), traits);
     const Padding padding = padding_of(model_, plan_, program, traits);
     describe(record, context, program);
     describe(record, context, padding);
-    if (context.control.rank() == 0) static_cast<void>(validate_step(model_, plan_, traits));
+    if (context.control.rank() == 0) validate_forms(traits);
     const std::int64_t needed = memory_bytes(program) * context.control.local_size();
     const bool fits = context.memory_limit_bytes == 0 || needed <= context.memory_limit_bytes;
     if (!all_ranks(context.control, fits)) {
@@ -68,37 +69,52 @@ class StepCase final : public Case {
       return record;
     }
     const auto comms = make_comm_set(context.world, program);
-    const auto runnable =
-        context.executor.prepare(program, *comms, {.capture = !context.options.eager});
+    const PreparedStep step =
+        prepare_step(record, context, model_, plan_, std::move(program), *comms);
+    time_step(record, context, step, needed);
+    return record;
+  }
+
+ private:
+  void validate_forms(const DeviceTraits& traits) const {
+    static_cast<void>(validate_step(model_, plan_, traits));
+    if (plan_.optimizer_overlap != OptimizerOverlap::automatic) return;
+    Plan other = plan_;
+    other.optimizer_overlap = OptimizerOverlap::on;
+    static_cast<void>(validate_step(model_, other, traits));
+  }
+
+  void time_step(Record& record, CaseContext& context, const PreparedStep& step,
+                 std::int64_t needed) const {
+    const Program& program = step.program;
+    Runnable& runnable = *step.runnable;
     add_engines(record, context.control, program,
-                [&](std::int32_t op) { return runnable->engine_of(op); });
-    StepState state(*runnable, context.executor.device(), model_, plan_, context.seed);
-    state.initialise_fresh();
-    if (!check_first_step(record, context, *runnable, state, needed)) return record;
-    const bool pads = traits.dimension_multiple > 1;
-    if (pads && !check_padding(record, context, "padding", state)) return record;
-    if (!context.options.verify_only) measure_overhead(record, context, *runnable);
+                [&](std::int32_t op) { return runnable.engine_of(op); });
+    StepState state(runnable, context.executor.device(), model_, plan_, context.seed);
+    step.fresh ? state.initialise_fresh() : state.initialise();
+    if (!check_first_step(record, context, runnable, state, needed)) return;
+    const bool pads = context.executor.device().traits().dimension_multiple > 1;
+    if (pads && !check_padding(record, context, "padding", state)) return;
+    if (!context.options.verify_only) measure_overhead(record, context, runnable);
 
     std::vector<Timeline> timelines;
     const std::vector<int> calls = sample_into(record, context, [&] {
-      runnable->run();
-      timelines.push_back(runnable->timeline());
+      runnable.run();
+      timelines.push_back(runnable.timeline());
       return static_cast<double>(timelines.back().step_ns) * 1e-9;
     });
     add_power_cap(record, context.reference);
     add_check(record, "loss after timing", all_ranks(context.control, std::isfinite(state.loss())),
               number_text("{:.4f}", state.loss()));
     if (pads) check_padding(record, context, "padding after timing", state);
-    if (context.options.verify_only) return record;
+    if (context.options.verify_only) return;
     std::vector<Timeline> sampled;
     for (const int call : calls)
       sampled.push_back(std::move(timelines[static_cast<std::size_t>(call)]));
     add_timeline(record, context, program,
-                 nearest_timeline(record, context, *runnable, std::move(sampled)));
-    return record;
+                 nearest_timeline(record, context, runnable, std::move(sampled)));
   }
 
- private:
   void describe(Record& record, const CaseContext& context, const Program& program) const {
     const int ranks = context.control.size();
     record.texts.emplace_back("title", id_.substr(id_.find('/') + 1));
@@ -182,7 +198,9 @@ class StepCase final : public Case {
       return false;
     }
     record.numbers.emplace_back("first_loss", state.loss());
-    record.numbers.emplace_back("gradient_norm", state.gradient_norm());
+    if (plan_.computes_norm()) {
+      record.numbers.emplace_back("gradient_norm", state.gradient_norm());
+    }
     if (context.control.size() == 1) return true;
     const StepAgreement agreement = compare_with_one_rank(context, model_, plan_, state, allocated);
     if (!agreement.checked) {
@@ -254,9 +272,9 @@ class StepCase final : public Case {
     add_gap(record, context, timeline);
     nlohmann::json own;
     own["split"] = nlohmann::json::array();
-    for (const TimePart& part : split_step(program, timeline)) {
-      own["split"].push_back({part.name, part.seconds});
-    }
+    const StepSplit split = split_step(program, timeline);
+    for (const TimePart& part : split.parts) own["split"].push_back({part.name, part.seconds});
+    own["optimizer_overlapped_s"] = split.optimizer_overlapped_s;
     own["spans"] = nlohmann::json::array();
     for (const TimelineSpan& span : record_spans(program, timeline)) {
       own["spans"].push_back(
@@ -271,6 +289,7 @@ class StepCase final : public Case {
   void merge(Record& record, const CaseContext& context,
              const std::vector<std::string>& all) const {
     double slowest = -1;
+    double optimizer_overlapped_s = 0;
     std::vector<std::string> traces;
     for (const std::string& text : all) {
       const nlohmann::json rank = nlohmann::json::parse(text);
@@ -283,6 +302,7 @@ class StepCase final : public Case {
       if (busy > slowest) {
         slowest = busy;
         record.split = std::move(split);
+        optimizer_overlapped_s = rank["optimizer_overlapped_s"];
       }
       if (record.timeline.size() + rank["spans"].size() <= kMaxTimelineSpans) {
         for (const auto& span : rank["spans"]) {
@@ -296,6 +316,7 @@ class StepCase final : public Case {
       }
       if (rank.contains("trace")) traces.push_back(rank["trace"]);
     }
+    record.numbers.emplace_back("optimizer_overlapped_s", optimizer_overlapped_s);
     if (traces.empty()) return;
     std::string name = id_;
     std::replace(name.begin(), name.end(), '/', '_');

@@ -1,67 +1,156 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cases/step_split.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace stepmark {
 namespace {
 
 constexpr double kNs = 1e-9;
+constexpr std::string_view kComputeStream = "compute";
 
-// Axis of a communication op, by which its exposed time is named.
-std::string exposed_name(const Op& op) {
-  return fmt::format("exposed {}", op.comm ? op.comm->axis : std::string("compute"));
+// [begin, end), in nanoseconds since the step began.
+struct Interval {
+  std::int64_t begin = 0, end = 0;
+  [[nodiscard]] std::int64_t length() const { return std::max<std::int64_t>(0, end - begin); }
+};
+
+Interval common(Interval a, Interval b) {
+  return {.begin = std::max(a.begin, b.begin), .end = std::min(a.end, b.end)};
 }
+
+// Follows the time of the compute stream, and where that stood still, of what it waited for.
+class Split {
+ public:
+  Split(const Program& program, const Timeline& timeline)
+      : program_(program),
+        span_of_(program.ops.size(), nullptr),
+        previous_(program.ops.size(), -1),
+        compute_(compute_stream(program)) {
+    for (const Span& span : timeline.spans) span_of_[static_cast<std::size_t>(span.op)] = &span;
+    std::vector<std::int32_t> latest(std::max<std::size_t>(program.streams.size(), 1), -1);
+    for (std::int32_t i = 0; i < std::ssize(program.ops); ++i) {
+      if (span(i) == nullptr) continue;
+      auto& on_stream = latest[static_cast<std::size_t>(op(i).stream)];
+      previous_[static_cast<std::size_t>(i)] = std::exchange(on_stream, i);
+    }
+  }
+
+  void run() {
+    std::int32_t last = -1;
+    std::int64_t compute_end = 0;
+    for (std::int32_t i = 0; i < std::ssize(program_.ops); ++i) {
+      const Span* own = span(i);
+      if (own == nullptr) continue;
+      if (last < 0 || own->end_ns > span(last)->end_ns) last = i;
+      if (op(i).stream != compute_) continue;
+      compute_end = std::max(compute_end, own->end_ns);
+      add(own_part(i), own->end_ns - own->begin_ns);
+      if (own->wait_ns > 0) stood_still(waited(*own), latest_dep(i));
+    }
+    if (last >= 0) stood_still({.begin = compute_end, .end = span(last)->end_ns}, last);
+  }
+
+  [[nodiscard]] std::vector<TimePart> parts(std::int64_t step_ns) const {
+    const auto seconds = [](std::int64_t ns) { return static_cast<double>(ns) * kNs; };
+    std::vector<TimePart> parts{{.name = "compute", .seconds = seconds(of("compute"))}};
+    std::int64_t accounted = 0;
+    for (const auto& [name, ns] : ns_) {
+      accounted += ns;
+      if (name.starts_with("exposed")) parts.push_back({.name = name, .seconds = seconds(ns)});
+    }
+    parts.push_back({.name = "optimizer", .seconds = seconds(of("optimizer"))});
+    parts.push_back(
+        {.name = "overhead", .seconds = seconds(std::max<std::int64_t>(0, step_ns - accounted))});
+    return parts;
+  }
+
+  // Work of the optimizer's kernels on other streams, less what the compute stream stood still for.
+  [[nodiscard]] std::int64_t optimizer_beside_ns() const {
+    std::int64_t work = 0;
+    for (std::int32_t i = 0; i < std::ssize(program_.ops); ++i) {
+      const bool beside = span(i) != nullptr && op(i).stream != compute_ && op(i).kernel &&
+                          op(i).phase == Phase::optimizer;
+      if (beside) work += span(i)->end_ns - span(i)->begin_ns;
+    }
+    return work - exposed_optimizer_ns_;
+  }
+
+ private:
+  static std::int32_t compute_stream(const Program& program) {
+    const auto found = std::find(program.streams.begin(), program.streams.end(), kComputeStream);
+    return found == program.streams.end()
+               ? 0
+               : static_cast<std::int32_t>(found - program.streams.begin());
+  }
+  static Interval waited(const Span& span) {
+    return {.begin = span.begin_ns - span.wait_ns, .end = span.begin_ns};
+  }
+  [[nodiscard]] const Op& op(std::int32_t i) const {
+    return program_.ops[static_cast<std::size_t>(i)];
+  }
+  [[nodiscard]] const Span* span(std::int32_t i) const {
+    return span_of_[static_cast<std::size_t>(i)];
+  }
+  [[nodiscard]] std::int64_t of(const char* part) const {
+    const auto found = ns_.find(part);
+    return found == ns_.end() ? 0 : found->second;
+  }
+  void add(const std::string& part, std::int64_t ns) {
+    if (ns > 0) ns_[part] += ns;
+  }
+  [[nodiscard]] std::string own_part(std::int32_t i) const {
+    if (op(i).comm) return "exposed " + op(i).comm->axis;
+    return op(i).phase == Phase::optimizer ? "optimizer" : "compute";
+  }
+  // Of its dependencies the one that ended last; -1: it has none.
+  [[nodiscard]] std::int32_t latest_dep(std::int32_t i) const {
+    std::int32_t latest = -1;
+    for (const std::int32_t dep : op(i).deps) {
+      if (span(dep) == nullptr) continue;
+      if (latest < 0 || span(dep)->end_ns > span(latest)->end_ns) latest = dep;
+    }
+    return latest;
+  }
+
+  // The compute stream stood still in `gap`, for op `cause` of another stream. A collective is
+  // charged with all of it. Of a kernel's stream it is seen what that was doing meanwhile: working,
+  // or standing still for something else in turn.
+  void stood_still(Interval gap, std::int32_t cause) {
+    for (std::int32_t i = cause; i >= 0 && gap.length() > 0 && op(i).stream != compute_;
+         i = previous_[static_cast<std::size_t>(i)]) {
+      if (op(i).comm) return add("exposed " + op(i).comm->axis, gap.length());
+      const Span& own = *span(i);
+      const bool optimizer = op(i).phase == Phase::optimizer;
+      const std::int64_t work = common(gap, {.begin = own.begin_ns, .end = own.end_ns}).length();
+      add(optimizer ? "optimizer" : "exposed compute", work);
+      if (optimizer) exposed_optimizer_ns_ += work;
+      const Interval wait = common(gap, waited(own));
+      if (wait.length() > 0) stood_still(wait, latest_dep(i));
+      gap.end = std::min(gap.end, waited(own).begin);
+    }
+  }
+
+  const Program& program_;
+  std::vector<const Span*> span_of_;
+  std::vector<std::int32_t> previous_;  // on the same stream; -1: none
+  std::int32_t compute_;
+  std::map<std::string, std::int64_t> ns_;  // by part
+  std::int64_t exposed_optimizer_ns_ = 0;
+};
 
 }  // namespace
 
-std::vector<TimePart> split_step(const Program& program, const Timeline& timeline) {
-  std::vector<const Span*> span_of(program.ops.size(), nullptr);
-  for (const Span& span : timeline.spans) span_of[static_cast<std::size_t>(span.op)] = &span;
-
-  std::int64_t compute = 0;
-  std::int64_t optimizer = 0;
-  std::int64_t last_compute_end = 0;
-  std::map<std::string, std::int64_t> exposed;
-  const Span* last = nullptr;
-  for (std::size_t i = 0; i < program.ops.size(); ++i) {
-    const Op& op = program.ops[i];
-    const Span* span = span_of[i];
-    if (span == nullptr) continue;
-    if (last == nullptr || span->end_ns > last->end_ns) last = span;
-    if (!op.kernel) continue;
-    (op.phase == Phase::optimizer ? optimizer : compute) += span->end_ns - span->begin_ns;
-    last_compute_end = std::max(last_compute_end, span->end_ns);
-    if (span->wait_ns <= 0 || op.deps.empty()) continue;
-    // It waited for whichever of its dependencies ended last.
-    const std::int32_t latest =
-        *std::max_element(op.deps.begin(), op.deps.end(), [&](std::int32_t a, std::int32_t b) {
-          return span_of[static_cast<std::size_t>(a)]->end_ns <
-                 span_of[static_cast<std::size_t>(b)]->end_ns;
-        });
-    exposed[exposed_name(program.ops[static_cast<std::size_t>(latest)])] += span->wait_ns;
-  }
-  if (last != nullptr && last->end_ns > last_compute_end) {
-    const Op& op = program.ops[static_cast<std::size_t>(last->op)];
-    exposed[exposed_name(op)] += last->end_ns - last_compute_end;
-  }
-  std::int64_t accounted = compute + optimizer;
-  std::vector<TimePart> parts{{.name = "compute", .seconds = static_cast<double>(compute) * kNs}};
-  for (const auto& [name, ns] : exposed) {
-    parts.push_back({.name = name, .seconds = static_cast<double>(ns) * kNs});
-    accounted += ns;
-  }
-  parts.push_back({.name = "optimizer", .seconds = static_cast<double>(optimizer) * kNs});
-  parts.push_back(
-      {.name = "overhead",
-       .seconds =
-           static_cast<double>(std::max<std::int64_t>(0, timeline.step_ns - accounted)) * kNs});
-  return parts;
+StepSplit split_step(const Program& program, const Timeline& timeline) {
+  Split split(program, timeline);
+  split.run();
+  return {.parts = split.parts(timeline.step_ns),
+          .optimizer_overlapped_s = static_cast<double>(split.optimizer_beside_ns()) * kNs};
 }
 
 double busy_seconds(const Timeline& timeline) {

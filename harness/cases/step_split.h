@@ -2,7 +2,9 @@
 // Where the time of one step went, seen from one rank's compute stream. The parts add up to the
 // step exactly: compute and optimizer are kernels; "exposed A" is time the compute stream stood
 // still for communication on axis A (waiting for slower ranks included: clocks of ranks are not
-// compared); the rest is overhead (dispatch, scheduling by the operating system).
+// compared); the rest is overhead (dispatch, scheduling by the operating system). Kernels of the
+// optimizer on another stream are in "optimizer" as far as the compute stream stood still for them
+// or had ended; what they did beside it is no part.
 #pragma once
 
 #include <vector>
@@ -12,7 +14,11 @@
 
 namespace stepmark {
 
-[[nodiscard]] std::vector<TimePart> split_step(const Program& program, const Timeline& timeline);
+struct StepSplit {
+  std::vector<TimePart> parts;
+  double optimizer_overlapped_s = 0;  // of kernels of the optimizer: what is in no part
+};
+[[nodiscard]] StepSplit split_step(const Program& program, const Timeline& timeline);
 // Time in which at least one stream was at work (waiting for another stream is none, nor is the
 // timeline's own cost).
 [[nodiscard]] double busy_seconds(const Timeline& timeline);

@@ -54,6 +54,7 @@ struct Facts {
   Padding padding;  // the same
   std::optional<Cluster> cluster;
   StepValidation validation;
+  Program overlapped;  // the same in the overlapped form of the optimizer
 };
 
 double model_flops(const Facts& facts) {
@@ -187,6 +188,48 @@ std::string logits_text(const Facts& facts) {
                      format_bytes(static_cast<double>(m.whole_bytes)));
 }
 
+// Elements of the parameters that are updated beside the backward pass in the overlapped form.
+std::int64_t updated_early(const Program& overlapped) {
+  std::int64_t elements = 0;
+  for (const Op& op : overlapped.ops) {
+    if (!op.kernel || op.kernel->id != OpId::adamw) continue;
+    const std::string& stream = overlapped.streams[static_cast<std::size_t>(op.stream)];
+    if (stream == kOptimizerStream) elements += dim_of(*op.kernel, "elements");
+  }
+  return elements;
+}
+
+double early_share(const Facts& facts) {
+  const auto params = static_cast<std::size_t>(facts.overlapped.buffer_index(kParamBuffer));
+  return static_cast<double>(updated_early(facts.overlapped)) /
+         static_cast<double>(facts.overlapped.buffers[params].elements);
+}
+
+std::string optimizer_text(const Facts& facts) {
+  const Plan& plan = facts.plan;
+  std::string text =
+      fmt::format("optimizer: AdamW, optimizer_overlap={}", name_of(plan.optimizer_overlap));
+  if (!optimizer_beside_backward(facts.overlapped)) {
+    text += " (nothing to overlap: gradients are final with the last one)";
+  } else if (plan.optimizer_overlap == OptimizerOverlap::automatic) {
+    text += " (a run tries the serial and the overlapped form and keeps the faster)";
+  }
+  if (plan.clip > 0) {
+    text += fmt::format("; gradient norm computed, clipped to {}", plan.clip);
+    if (optimizer_beside_backward(facts.overlapped)) {
+      text += "; overlapped, the norm is added up beside the backward pass";
+    }
+  } else {
+    text += plan.grad_norm ? "; gradient norm computed, not clipped" : "; no gradient norm";
+    if (optimizer_beside_backward(facts.overlapped)) {
+      text += fmt::format(
+          "; overlapped, {:.0f} % of the parameters are updated beside the backward pass",
+          100 * early_share(facts));
+    }
+  }
+  return text + "\n";
+}
+
 constexpr std::array kKinds{BufferKind::param,      BufferKind::grad,      BufferKind::optimizer,
                             BufferKind::activation, BufferKind::workspace, BufferKind::input,
                             BufferKind::scalar};
@@ -217,6 +260,12 @@ nlohmann::json to_json(const Facts& facts) {
                         {"bytes", logits.bytes},
                         {"saved_bytes", logits.whole_bytes - logits.bytes}}},
                       {"communication", traffic},
+                      {"optimizer",
+                       {{"overlap", name_of(facts.plan.optimizer_overlap)},
+                        {"beside_backward", optimizer_beside_backward(facts.overlapped)},
+                        {"updated_beside_backward", early_share(facts)},
+                        {"gradient_norm", facts.plan.computes_norm()},
+                        {"clipped", facts.plan.clip > 0}}},
                       {"ops_per_rank", facts.program.ops.size()},
                       {"validated_all_ranks", facts.validation.whole},
                       {"validated",
@@ -246,6 +295,7 @@ std::string to_table(const Facts& facts) {
       "attention counted causally\n",
       format_count(static_cast<double>(facts.model.parameters())), facts.plan.tokens_per_step(),
       format_count(model_flops(facts)), format_count(causal_model_flops(facts)));
+  text += optimizer_text(facts);
   text += fmt::format("mesh: {} ranks", mesh.size());
   for (const MeshAxis& axis : mesh.axes()) text += fmt::format(", {} {}", axis.name, axis.degree);
   text += " (first axis: neighbouring ranks)\n\n";
@@ -316,6 +366,12 @@ ExitCode plan_command(const PlanOptions& options) {
   facts.program = step_program(facts.model, facts.plan, 0, facts.traits);
   facts.padding = padding_of(facts.model, facts.plan, facts.program, facts.traits);
   facts.validation = validate_step(facts.model, facts.plan, facts.traits);
+  Plan overlapped = facts.plan;
+  overlapped.optimizer_overlap = OptimizerOverlap::on;
+  facts.overlapped = step_program(facts.model, overlapped, 0, facts.traits);
+  if (facts.plan.optimizer_overlap == OptimizerOverlap::automatic) {
+    static_cast<void>(validate_step(facts.model, overlapped, facts.traits));
+  }
   const std::string text =
       options.json ? json_text(to_json(facts), {.indent = 2}) + "\n" : to_table(facts);
   write_stdout(text);

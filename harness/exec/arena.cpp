@@ -29,6 +29,17 @@ ArenaLayout lay_out(const std::vector<BufferDecl>& buffers) {
   return layout;
 }
 
+std::shared_ptr<const Memory> arena_for(const Program& program, const ArenaLayout& layout,
+                                        Device& device, const PrepareOptions& options) {
+  if (options.buffers_of == nullptr) {
+    return std::make_shared<const Memory>(device.allocate(layout.bytes));
+  }
+  STEPMARK_REQUIRE(options.buffers_of->program().buffers == program.buffers,
+                   "program {} has other buffers than {}, whose memory it should use", program.name,
+                   options.buffers_of->program().name);
+  return options.buffers_of->arena();
+}
+
 void* address_of(const BufferSlice& slice, const Program& program, const ArenaLayout& layout,
                  void* base) {
   if (slice.buffer < 0) return nullptr;

@@ -53,12 +53,18 @@ class CommSet {
 // Splits `world` once per group of the program; groups of size 1 get a self comm. Collective.
 [[nodiscard]] std::unique_ptr<CommSet> make_comm_set(Comm& world, const Program& program);
 
+class Runnable;
+
 struct PrepareOptions {
   // cuda: the step is captured once, after it was executed once, and replayed as one graph;
   // otherwise every op is launched by itself. No meaning on the host.
   bool capture = true;
   // Empty the device's caches ahead of each run, outside of its time, where the device can.
   bool cold = false;
+  // Another form of the same step on this device, not running meanwhile: both use its buffers
+  // instead of each its own. They keep their content or become zero. Error unless the programs
+  // declare the same buffers.
+  const Runnable* buffers_of = nullptr;
 };
 
 class Runnable {
@@ -81,6 +87,8 @@ class Runnable {
   // Same walk, same streams and events, with every kernel and comm verb replaced by nothing: the
   // executor's own cost.
   virtual EmptyWalk run_empty() = 0;
+  // What holds all its buffers; for PrepareOptions::buffers_of.
+  [[nodiscard]] virtual std::shared_ptr<const Memory> arena() const = 0;
   // Memory of a buffer, to fill inputs and read results (use Device::copy_*).
   [[nodiscard]] virtual void* buffer(std::int32_t index) = 0;
   [[nodiscard]] virtual const Program& program() const = 0;
@@ -103,10 +111,11 @@ class Executor {
 };
 
 // Streams are worker threads. Kernels get `compute_threads` OpenMP threads on streams whose name
-// begins with "compute", and 1 on others. The device must outlive the executor and its Runnables.
-// A Runnable has all its buffers in one arena, zero-filled, and its own streams. Other `traits`
-// than the host's make it ask for padding as another device would: the kernels are indifferent to
-// it.
+// begins with "compute" or "optimizer", and 1 on others. Threads of streams whose name ends in
+// "-low" leave the cores to others that want them. The device must outlive the executor and its
+// Runnables. A Runnable has all its buffers in one arena, zero-filled, and its own streams. Other
+// `traits` than the host's make it ask for padding as another device would: the kernels are
+// indifferent to it.
 [[nodiscard]] std::unique_ptr<Device> make_host_device(int compute_threads,
                                                        const DeviceTraits& traits = kHostTraits);
 [[nodiscard]] std::unique_ptr<Executor> make_host_executor(Device& host_device);

@@ -156,7 +156,10 @@ void StepState::initialise_batch() {
 
 double StepState::loss() const { return double{read(kLossBuffer, 0, 1).front()}; }
 
-double StepState::gradient_norm() const { return double{read(kNormBuffer, 0, 2).front()}; }
+double StepState::gradient_norm() const {
+  if (runnable_.program().buffer_index(kNormBuffer) < 0) return std::nan("");
+  return double{read(kNormBuffer, 0, 2).front()};
+}
 
 std::vector<float> StepState::param_values(const Param& param) const {
   return values(kParamBuffer, param);

@@ -32,8 +32,9 @@ class StepState {
   // not zero is copied to the device.
   void initialise_fresh();
 
-  [[nodiscard]] double loss() const;           // of the last step, before its update
-  [[nodiscard]] double gradient_norm() const;  // global, before clipping
+  [[nodiscard]] double loss() const;  // of the last step, before its update
+  // Global, before clipping; NaN where the step computes none (Plan::computes_norm).
+  [[nodiscard]] double gradient_norm() const;
 
   [[nodiscard]] const ParamLayout& layout() const { return layout_; }
   // This rank's part of a parameter of layout(), (local_rows, cols) row-major without padding,

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/rng.h"
 #include "harness/program/fuse.h"
 #include "harness/program/lowering/lowering.h"
@@ -17,6 +19,11 @@ Mesh step_mesh(const Plan& plan) {
 Program step_program(const Model& model, const Plan& plan, std::int32_t rank,
                      const DeviceTraits& traits) {
   return fuse(unfused_step_program(model, plan, rank, traits));
+}
+
+bool optimizer_beside_backward(const Program& program) {
+  const auto& streams = program.streams;
+  return std::find(streams.begin(), streams.end(), kOptimizerStream) != streams.end();
 }
 
 Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank,

@@ -18,12 +18,20 @@ namespace stepmark {
 
 // The program of `rank`, neighbouring kernels joined (fuse.h). `plan` must be resolved; `model` is
 // the one that runs (a slice already cut); `traits` are those of the device that is to run it:
-// which dims are padded (padding.h).
+// which dims are padded (padding.h). optimizer_overlap on: AdamW beside the backward pass; else
+// after it. Both forms have the same buffers in the same order.
 [[nodiscard]] Program step_program(const Model& model, const Plan& plan, std::int32_t rank,
                                    const DeviceTraits& traits = {});
+// Whether the program does something for the optimizer beside the backward pass. The overlapped
+// form of a model none of whose ranges is final earlier does not.
+[[nodiscard]] bool optimizer_beside_backward(const Program& program);
 // The same before joining, to compare with.
 [[nodiscard]] Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank,
                                            const DeviceTraits& traits = {});
+
+// The stream of the overlapped optimizer: what on it is needed by the end of the step only, so
+// devices let all other streams go first ("-low").
+inline constexpr const char* kOptimizerStream = "optimizer-low";
 
 // Names of the buffers that a runner fills and reads.
 inline constexpr const char* kParamBuffer = "params";  // flat, plan's precision
@@ -34,7 +42,8 @@ inline constexpr const char* kTokensBuffer = "tokens";    // int32 (accumulation
 inline constexpr const char* kTargetsBuffer = "targets";  // int32, same shape
 inline constexpr const char* kLossBuffer = "loss";  // fp32, mean over the global batch's tokens
 inline constexpr const char* kNormBuffer =
-    "norm_and_scale";  // fp32 (2): global gradient norm, clip scale
+    "norm_and_scale";  // fp32 (2): global gradient norm, clip scale; absent where no norm is
+                       // computed
 
 // Token `position` of sequence `sequence` of the synthetic data set: uniform over the vocabulary, a
 // pure function. The target of a position is the next token.

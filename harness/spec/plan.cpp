@@ -19,12 +19,32 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 13> kKeys{
-    "dp",        "tp",          "sp",         "micro_batch", "accumulation", "seq", "layers",
-    "precision", "loss_chunks", "bucket_mib", "lr",          "weight_decay", "clip"};
+constexpr std::array<std::string_view, 15> kKeys{
+    "dp",  "tp",           "sp",        "micro_batch",       "accumulation",
+    "seq", "layers",       "precision", "loss_chunks",       "bucket_mib",
+    "lr",  "weight_decay", "clip",      "optimizer_overlap", "grad_norm"};
+constexpr std::array<std::string_view, 3> kOverlaps{"auto", "off", "on"};  // by OptimizerOverlap
 
 // No rate, decay or norm that anybody trains with comes near.
 constexpr double kMaxHyperparameter = 1e9;
+
+std::optional<std::string> set_flag(bool& flag, std::string_view value) {
+  if (value != "on" && value != "off" && value != "true" && value != "false") return "on or off";
+  flag = value == "on" || value == "true";
+  return std::nullopt;
+}
+
+std::optional<std::string> set_overlap(OptimizerOverlap& overlap, std::string_view value) {
+  bool on = false;
+  if (value == kOverlaps[0]) {
+    overlap = OptimizerOverlap::automatic;
+  } else if (!set_flag(on, value)) {
+    overlap = on ? OptimizerOverlap::on : OptimizerOverlap::off;
+  } else {
+    return "auto, on or off";
+  }
+  return std::nullopt;
+}
 
 // Sets one key from text; returns what was expected when the text does not fit.
 std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string_view value) {
@@ -58,11 +78,9 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   if (key == "lr") return real(plan.lr, 0.0, kMaxHyperparameter);
   if (key == "weight_decay") return real(plan.weight_decay, 0.0, kMaxHyperparameter);
   if (key == "clip") return real(plan.clip, 0.0, kMaxHyperparameter);
-  if (key == "sp") {
-    if (value != "on" && value != "off" && value != "true" && value != "false") return "on or off";
-    plan.sequence_parallel = value == "on" || value == "true";
-    return std::nullopt;
-  }
+  if (key == "optimizer_overlap") return set_overlap(plan.optimizer_overlap, value);
+  if (key == "grad_norm") return set_flag(plan.grad_norm, value);
+  if (key == "sp") return set_flag(plan.sequence_parallel, value);
   if (value == "fp32") {
     plan.precision = DType::f32;
   } else if (value == "bf16") {
@@ -150,6 +168,10 @@ Plan read_plan(YamlMap map, Plan base) {
   return base;
 }
 
+std::string_view name_of(OptimizerOverlap overlap) {
+  return kOverlaps.at(static_cast<std::size_t>(overlap));
+}
+
 std::string to_text(const Plan& plan) {
   std::string text = fmt::format("tp={}", plan.tp);
   if (plan.dp > 0) text = fmt::format("dp={},", plan.dp) + text;
@@ -161,6 +183,10 @@ std::string to_text(const Plan& plan) {
   text +=
       fmt::format(",precision={},bucket_mib={},lr={},weight_decay={},clip={}",
                   name_of(plan.precision), plan.bucket_mib, plan.lr, plan.weight_decay, plan.clip);
+  if (plan.optimizer_overlap != OptimizerOverlap::automatic) {
+    text += fmt::format(",optimizer_overlap={}", name_of(plan.optimizer_overlap));
+  }
+  if (plan.grad_norm) text += ",grad_norm=on";
   return text;
 }
 
@@ -171,6 +197,8 @@ std::string short_name(const Plan& plan) {
   if (plan.accumulation > 1) name += fmt::format(".acc{}", plan.accumulation);
   if (plan.layers > 0) name += fmt::format(".L{}", plan.layers);
   if (plan.loss_chunks > 0) name += fmt::format(".lc{}", plan.loss_chunks);
+  if (plan.optimizer_overlap == OptimizerOverlap::on) name += ".overlap";
+  if (plan.optimizer_overlap == OptimizerOverlap::off) name += ".serial";
   return name + "." + std::string(name_of(plan.precision));
 }
 

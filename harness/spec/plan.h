@@ -16,6 +16,10 @@ namespace stepmark {
 // reading and writing the gradient, on the GPUs of cluster-configs/gpus.
 inline constexpr std::int64_t kLossTokens = 8192;
 
+// Whether AdamW runs beside the backward pass. automatic: a run tries both forms and keeps the
+// faster one; what never runs (programs built from it, costs, validation) is in the serial form.
+enum class OptimizerOverlap : std::uint8_t { automatic, off, on };
+
 struct Plan {
   std::int64_t dp = 0;  // 0: whatever the world size leaves over
   std::int64_t tp = 1;
@@ -32,6 +36,8 @@ struct Plan {
   double lr = 1e-3;
   double weight_decay = 0.1;
   double clip = 1.0;  // maximum global gradient norm; 0: no clipping
+  OptimizerOverlap optimizer_overlap = OptimizerOverlap::automatic;
+  bool grad_norm = false;  // compute the norm of the gradient even where nothing clips by it
 
   bool operator==(const Plan&) const = default;
 
@@ -41,20 +47,27 @@ struct Plan {
   // writes the fp32 gradient of the output head once more, so that pieces shall be long: by default
   // the fewest of at most kLossTokens tokens.
   [[nodiscard]] std::int64_t loss_tokens() const;
+  [[nodiscard]] bool computes_norm() const { return clip > 0 || grad_norm; }
 };
 
 // Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp sp micro_batch accumulation seq layers
-// precision loss_chunks bucket_mib lr weight_decay clip. Error(kUsage) names the column and the
-// nearest key that is still free; `source` is where the text comes from.
+// precision loss_chunks bucket_mib lr weight_decay clip optimizer_overlap grad_norm. Error(kUsage)
+// names the column and the nearest key that is still free; `source` is where the text comes from.
 [[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {},
                               std::string_view source = "--plan");
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
-// Canonical text, every key in fixed order; parse_plan(to_text(p)) == p.
+// Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. optimizer_overlap and grad_norm
+// stand in it where they differ from their defaults: earlier builds, whose records have the same
+// text for the same work, do not know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
-// Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".sp", ".acc4", ".L2", ".lc4" before
-// the dtype when they differ from the defaults.
+// Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".sp", ".acc4", ".L2", ".lc4",
+// ".overlap" or ".serial" (the form of the optimizer that was asked for) before the dtype when they
+// differ from the defaults.
 [[nodiscard]] std::string short_name(const Plan& plan);
+
+// "auto", "off", "on".
+[[nodiscard]] std::string_view name_of(OptimizerOverlap overlap);
 
 // Why the plan cannot run, or nothing. Pure arithmetic; `world_size` ranks.
 [[nodiscard]] std::optional<std::string> why_illegal(const Plan& plan, const Model& model,

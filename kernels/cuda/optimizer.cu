@@ -72,7 +72,7 @@ AdamW constants_of(const AdamWShape& s) {
 }
 
 struct State {
-  const float *grad, *norm_and_scale, *step;
+  const float *grad, *norm_and_scale, *step;  // norm_and_scale: null where nothing is scaled
   float *m, *v, *weight;
 };
 
@@ -81,7 +81,7 @@ struct State {
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kAdamWThreads)
     adamw_kernel(AdamW f, State s, T* param, std::int64_t n) {
-  const float clip = s.norm_and_scale[1], step = *s.step;
+  const float clip = s.norm_and_scale != nullptr ? s.norm_and_scale[1] : 1.0F, step = *s.step;
   const float rate = f.lr / -expm1f(step * f.log_beta1);
   const float root_correction = 1.0F / sqrtf(-expm1f(step * f.log_beta2));
   const auto update = [&](float grad, float& m, float& v, float& weight) {
@@ -152,7 +152,7 @@ Enqueue prepare_adamw(const OpShape& shape, void* const* operands, KernelContext
   if (s.elements == 0) return [](cudaStream_t) {};
   const AdamW constants = constants_of(s);
   const State state{.grad = input<float>(operands, 0),
-                    .norm_and_scale = input<float>(operands, 1),
+                    .norm_and_scale = s.unscaled != 0 ? nullptr : input<float>(operands, 1),
                     .step = input<float>(operands, 2),
                     .m = output<float>(operands, 3),
                     .v = output<float>(operands, 4),

@@ -92,8 +92,8 @@ void host_step_count(const OpShape&, void* const* operands) {
 void host_adamw(const OpShape& shape, void* const* operands) {
   const auto s = unpack<AdamWShape>(shape);
   const float* grad = host::input<float>(operands, 0);
-  const AdamWFactors factors =
-      factors_of(s, host::input<float>(operands, 1)[1], *host::input<float>(operands, 2));
+  const float clip = s.unscaled != 0 ? 1.0F : host::input<float>(operands, 1)[1];
+  const AdamWFactors factors = factors_of(s, clip, *host::input<float>(operands, 2));
   float *m = host::output<float>(operands, 3), *v = host::output<float>(operands, 4);
   host::with_type(shape.dtype, [&]<class T>(T) {
     T* param = host::output<T>(operands, 6);

@@ -19,7 +19,7 @@ void clip_scale_reference(const ClipScaleShape& s, Operands x) {
 
 void adamw_reference(const AdamWShape& s, Operands x) {
   const auto grad = x[0], m = x[3], v = x[4], master = x[5], param = x[6];
-  const double clip = x[1][1], step = x[2][0];
+  const double clip = s.unscaled != 0 ? 1.0 : x[1][1], step = x[2][0];
   const double correction1 = 1.0 - std::pow(s.beta1, step);
   const double correction2 = 1.0 - std::pow(s.beta2, step);
   for (std::int64_t i = 0; i < s.elements; ++i) {
@@ -39,6 +39,9 @@ template <class S>
 std::int64_t flat(const OpShape& shape) {
   return unpack<S>(shape).elements;
 }
+std::int64_t norm_and_scale_elements(const OpShape& shape) {
+  return unpack<AdamWShape>(shape).unscaled != 0 ? 0 : 2;
+}
 std::int64_t master_elements(const OpShape& shape) {
   return shape.dtype == DType::f32 ? 0 : unpack<AdamWShape>(shape).elements;
 }
@@ -52,6 +55,7 @@ void validate_adamw(const AdamWShape& s) {
   for (const auto& [name, beta] : {std::pair{"beta1", s.beta1}, std::pair{"beta2", s.beta2}}) {
     STEPMARK_REQUIRE(beta >= 0 && beta < 1, "op adamw: {}={} must be in [0, 1)", name, beta);
   }
+  require_flag("adamw", "unscaled", s.unscaled);
   STEPMARK_REQUIRE(s.eps >= 0, "op adamw: eps={} must not be negative", s.eps);
 }
 
@@ -141,13 +145,14 @@ const OpInfo& op_info_adamw() {
       .id = S::id,
       .name = "adamw",
       .formula =
-          "g = clip grad, m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, w -= lr wd w, "
+          "g = scale grad (unscaled: grad), m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, w -= lr wd "
+          "w, "
           "w -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps)",
       .source = "Loshchilov & Hutter, arXiv 1711.05101, algorithm 2 (decay times lr, as PyTorch)",
-      .dim_names = {"elements"},
+      .dim_names = {"elements", "unscaled"},
       .scalar_names = {"lr", "beta1", "beta2", "eps", "weight_decay"},
       .operands = {{"grad", Access::in, DTypeRule::f32, flat<S>},
-                   {"norm_and_scale", Access::in, DTypeRule::f32, two},
+                   {"norm_and_scale", Access::in, DTypeRule::f32, norm_and_scale_elements},
                    {"step", Access::in, DTypeRule::f32, one},
                    {"m", Access::inout, DTypeRule::f32, flat<S>},
                    {"v", Access::inout, DTypeRule::f32, flat<S>},
@@ -158,18 +163,22 @@ const OpInfo& op_info_adamw() {
       .reference = on_operands<S>([](const S& s, Operands x) { adamw_reference(s, x); }),
       .test_shapes =
           [](DType dtype) {
-            return pack_all<S>(dtype, {{.elements = 1},
-                                       {.elements = 67, .lr = 0.1, .weight_decay = 0.1},
-                                       {.elements = 20011}});
+            return pack_all<S>(dtype,
+                               {{.elements = 1},
+                                {.elements = 67, .lr = 0.1, .weight_decay = 0.1},
+                                {.elements = 131, .unscaled = 1, .lr = 0.1, .weight_decay = 0.1},
+                                {.elements = 20011}});
           },
       .bench_shapes =
           [](DType dtype) {
             return pack_all<S>(dtype, {{.elements = 1 << 24}, {.elements = bench::kLayerParams}});
           },
       .validate = on<S>([](const S& s) { validate_adamw(s); }),
-      .prepare = on_operands<S>([](const S&, Operands x) {
-        x[1][0] = std::abs(x[1][0]);
-        x[1][1] = std::exp(-std::abs(x[1][1]));
+      .prepare = on_operands<S>([](const S& s, Operands x) {
+        if (s.unscaled == 0) {
+          x[1][0] = std::abs(x[1][0]);
+          x[1][1] = std::exp(-std::abs(x[1][1]));
+        }
         x[2][0] = 1.0 + index_from_normal(x[2][0], 1000);
         for (double& v : x[4]) v = v * v;
       }),

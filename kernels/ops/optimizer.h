@@ -23,15 +23,16 @@ struct ClipScaleShape {
   auto dims() { return std::tie(unused); }
   auto scalars() { return std::tie(max_norm); }
 };
-// One AdamW update. Operands: grad (fp32), norm_and_scale (fp32, 2), step (fp32, 1: number of this
-// update, from 1, for the bias correction), m (fp32, inout), v (fp32, inout), master (fp32, inout;
-// absent when dtype is fp32), param (op dtype, inout).
+// One AdamW update. Operands: grad (fp32), norm_and_scale (fp32, 2; absent when unscaled), step
+// (fp32, 1: number of this update, from 1, for the bias correction), m (fp32, inout), v (fp32,
+// inout), master (fp32, inout; absent when dtype is fp32), param (op dtype, inout).
 // fp32: param is its own master. bf16: master is updated and param is its rounding.
+// unscaled: the gradient is taken as it is, bit for bit what a scale of 1 gives.
 struct AdamWShape {
   static constexpr OpId id = OpId::adamw;
-  std::int64_t elements = 0;
+  std::int64_t elements = 0, unscaled = 0;
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.0;
-  auto dims() { return std::tie(elements); }
+  auto dims() { return std::tie(elements, unscaled); }
   auto scalars() { return std::tie(lr, beta1, beta2, eps, weight_decay); }
 };
 // step (fp32, 1) += 1. Operand: step (inout). Runs once before the adamw ops of a step.

@@ -302,7 +302,7 @@ def adamw(x, p):
         eps=p["eps"],
         weight_decay=p["weight_decay"],
     )
-    weight.grad = x["grad"] * x["norm_and_scale"][1]
+    weight.grad = x["grad"] if p["unscaled"] else x["grad"] * x["norm_and_scale"][1]
     optimizer.state[weight] = {
         "step": x["step"][0] - 1,
         "exp_avg": x["m"].clone(),

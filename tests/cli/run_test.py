@@ -88,6 +88,26 @@ class Alone(tool.ToolTest):
             self.assertTrue(json.load(file))
 
 
+    def test_the_record_says_what_the_optimizer_did(self):
+        plan = "layers=2,seq=16,micro_batch=1,bucket_mib=1,clip=0"
+        for overlap, form in (("on", "overlapped"), ("off", "serial"), ("auto", None)):
+            result = stepmark("run", "--workload", "tiny", "--plan", f"{plan},optimizer_overlap={overlap}",
+                              "--budget", "2s", "--out", f"{overlap}.smk", cwd=self.folder)
+            self.expect(result, tool.OK)
+            record, = tool.records(self.path(f"{overlap}.smk"))
+            texts, numbers = dict(record["texts"]), dict(record["numbers"])
+            self.assertEqual(texts["gradient_norm"], "not computed: nothing uses it")
+            self.assertNotIn("gradient_norm", numbers)
+            self.assertIn("optimizer_overlapped_s", numbers)
+            if form:
+                self.assertEqual((texts["optimizer_form"], texts["optimizer_choice"]), (form, "as the plan says"))
+            else:
+                self.assertRegex(texts["optimizer_choice"], "^(not )?tried: ")
+            streams = {span[1] for span in record["timeline"]}
+            self.assertEqual("optimizer-low" in streams, texts["optimizer_form"] == "overlapped")
+            self.assertNotIn("norm.range0", {span[2] for span in record["timeline"]})
+
+
 class Journals(tool.ToolTest):
     """Two runs are made for all tests; each works on copies."""
 

@@ -297,6 +297,26 @@ class Plans(tool.ToolTest):
         self.assertNotIn("MISALIGNED", stepmark("plan", "--workload", path, "--backend", "host").out)
         self.expect(stepmark("plan", "--workload", path, "--backend", "tpu"), tool.USAGE, "tpu")
 
+    def test_the_optimizer_is_said(self):
+        def plan(text, *more):
+            return stepmark("plan", "--workload", "tiny", "--ranks", "1", "--plan", text, *more)
+
+        self.assertIn("optimizer: AdamW, optimizer_overlap=auto (nothing to overlap: gradients are final with "
+                      "the last one); gradient norm computed, clipped to 1\n", plan("seq=64").out)
+        text = plan("bucket_mib=1,clip=0").out
+        self.assertIn("a run tries the serial and the overlapped form and keeps the faster); no gradient norm", text)
+        self.assertRegex(text, r"overlapped, [1-9][0-9] % of the parameters are updated beside the backward pass")
+        self.assertIn("gradient norm computed, not clipped", plan("clip=0,grad_norm=on").out)
+        facts = json.loads(plan("bucket_mib=1,clip=0,optimizer_overlap=on", "--json").out)
+        self.assertIn("optimizer_overlap=on", facts["plan"])
+        self.assertEqual([facts["optimizer"][key] for key in ("overlap", "beside_backward", "gradient_norm", "clipped")],
+                         ["on", True, False, False])
+        for overlap, beside in (("on", True), ("off", False), ("auto", False)):
+            program = plan(f"bucket_mib=1,clip=0,optimizer_overlap={overlap}", "--program", "0").out
+            self.assertEqual("optimizer-low" in program, beside)
+            self.assertNotIn("sum_squares", program)
+        self.expect(plan("optimizer_overlap=maybe"), tool.USAGE, "--plan:1:19", "auto, on or off")
+
     def fit(self, plan, ranks, cluster, workload="llama3-8b"):
         command = ["plan", "--workload", workload, "--plan", plan, "--ranks", ranks, "--cluster", cluster]
         result, data = stepmark(*command), stepmark(*command, "--json")

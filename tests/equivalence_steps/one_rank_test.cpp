@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "tests/equivalence_steps/optimizer_forms.h"
 #include "tests/equivalence_steps/step_run.h"
 
 namespace stepmark {
@@ -101,12 +102,63 @@ TEST_P(OneRank, JoinedKernelsComputeWhatTheyDoApart) {
 }
 
 TEST_P(OneRank, ClipScalesTheUpdateAndNotTheReportedNorm) {
-  StepRun free = run("micro_batch=2,seq=16,clip=0");
+  StepRun free = run("micro_batch=2,seq=16,clip=0,grad_norm=on");
   StepRun clipped = run("micro_batch=2,seq=16,clip=0.001");
   free.step();
   clipped.step();
   EXPECT_EQ(free.state().gradient_norm(), clipped.state().gradient_norm());
   EXPECT_GT(free.state().gradient_norm(), 0.1);
+}
+
+TEST_P(OneRank, NoNormIsComputedThatNothingUses) {
+  StepRun with = run("micro_batch=2,seq=16,clip=0,grad_norm=on");
+  StepRun without = run("micro_batch=2,seq=16,clip=0");
+  for (const Op& op : without.runnable().program().ops) {
+    ASSERT_NE(op.kernel->id, OpId::sum_squares) << op.label;
+    ASSERT_NE(op.kernel->id, OpId::clip_scale) << op.label;
+  }
+  for (int i = 0; i < 2; ++i) {
+    with.step();
+    without.step();
+    EXPECT_EQ(with.state().param_bytes(), without.state().param_bytes());
+  }
+  EXPECT_GT(with.state().gradient_norm(), 0.1);
+  EXPECT_TRUE(std::isnan(without.state().gradient_norm()));
+}
+
+TEST_P(OneRank, OptimizerBesideBackwardIsTheSerialOneBitForBit) {
+  const auto device = make_host_device(2);
+  const auto executor = make_host_executor(*device);
+  for (const char* text : {"accumulation=1", "accumulation=3,precision=bf16"}) {
+    const Plan plan = resolve(
+        parse_plan(std::string("micro_batch=2,seq=16,bucket_mib=0.05,lr=3e-3,") + text), model_, 1);
+    for (const char* optimizer : {"clip=0", "clip=0,grad_norm=on", "clip=0.5"}) {
+      expect_forms_agree(*executor, *self_, model_, plan, optimizer);
+    }
+  }
+}
+
+// Both forms may use one set of buffers in turns, as a run does that tries which is faster.
+TEST_P(OneRank, FormsTakeTurnsOnTheSameBuffers) {
+  Plan plan = resolve(parse_plan("micro_batch=2,seq=16,bucket_mib=0.05,clip=0"), model_, 1);
+  StepRun all_serial(*self_, model_, plan, 0);
+  StepRun turns(*self_, model_, plan, 0);
+  plan.optimizer_overlap = OptimizerOverlap::on;
+  const Program program = step_program(model_, plan, 0);
+  const auto executor = make_host_executor(turns.device());
+  const auto comms = make_comm_set(*self_, program);
+  const auto beside = executor->prepare(program, *comms, {.buffers_of = &turns.runnable()});
+  EXPECT_EQ(beside->buffer(2), turns.runnable().buffer(2));
+  turns.state().initialise();
+  for (int i = 0; i < 4; ++i) {
+    all_serial.step();
+    i % 2 == 0 ? beside->run() : turns.step();
+    ASSERT_EQ(all_serial.state().param_bytes(), turns.state().param_bytes()) << i;
+  }
+  Program other = program;
+  other.buffers.pop_back();
+  other.ops.clear();
+  EXPECT_THROW((void)executor->prepare(other, *comms, {.buffers_of = &turns.runnable()}), Error);
 }
 
 TEST(StepState, RefusesAProgramOfAnotherPlan) {

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "collectives/mpi/mpi_runtime.h"
+#include "tests/equivalence_steps/optimizer_forms.h"
 #include "tests/equivalence_steps/step_run.h"
 
 namespace stepmark {
@@ -199,6 +200,17 @@ TEST_F(Plans, ReplicasStayBitIdenticalOverSteps) {
     }
     ASSERT_FALSE(replicated.empty());
     EXPECT_TRUE(same_on(dp_rank(plan), replicated)) << "between tensor-parallel ranks";
+  }
+}
+
+TEST_F(Plans, OptimizerBesideBackwardIsTheSerialOneBitForBit) {
+  const auto executor = make_host_executor(*device_);
+  for (const auto& [model, plan] : cases(world_->size())) {
+    const bool narrow = plan.accumulation > 1;
+    for (const char* optimizer : {"clip=0", "clip=0.5", "clip=0,grad_norm=on"}) {
+      expect_forms_agree(*executor, *world_, model, plan,
+                         std::string(optimizer) + (narrow ? ",precision=bf16" : ""));
+    }
   }
 }
 

@@ -5,7 +5,8 @@
 // usage: step_bench WORKLOAD.yaml PLAN < commands
 //
 // One JSON line per command: "facts" (threads, parameters, FLOPs of a step), "step" (seconds,
-// loss), "profile" (seconds of the last step by kind of op), "gemm N" (FLOP/s of an N^3 fp32
+// loss), "step serial" and "step overlapped" (the same in that form of the optimizer, on the same
+// buffers), "profile" (seconds of the last step by kind of op), "gemm N" (FLOP/s of an N^3 fp32
 // product through the project's kernel and through cblas_sgemm, the best of three each).
 #include <cblas.h>
 #include <omp.h>
@@ -59,16 +60,18 @@ class Bench {
             {"flops", per_token * static_cast<double>(plan_.tokens_per_step())}};
   }
 
-  json step() {
-    const double seconds = seconds_of([&] { runnable_->run(); });
+  // `form`: "serial", "overlapped", or empty for the plan's own.
+  json step(const std::string& form) {
+    last_ = form.empty() ? runnable_.get() : &in_form(form);
+    const double seconds = seconds_of([&] { last_->run(); });
     return {{"seconds", seconds}, {"loss", state_.loss()}, {"norm", state_.gradient_norm()}};
   }
 
   // By label without the layer's number, so that layers add up.
   json profile() const {
     std::map<std::string, double> seconds;
-    for (const Span& span : runnable_->timeline().spans) {
-      const Op& op = program_.ops[static_cast<std::size_t>(span.op)];
+    for (const Span& span : last_->timeline().spans) {
+      const Op& op = last_->program().ops[static_cast<std::size_t>(span.op)];
       const bool in_layer = op.label.starts_with("layer");
       const std::string label = in_layer ? op.label.substr(op.label.find('.') + 1) : op.label;
       seconds[label + " (" + std::string(info_of(op.kernel->id).name) + ")"] +=
@@ -103,6 +106,18 @@ class Bench {
   }
 
  private:
+  Runnable& in_form(const std::string& form) {
+    STEPMARK_REQUIRE(form == "serial" || form == "overlapped", "unknown form '{}'", form);
+    auto& runnable = forms_[form];
+    if (!runnable) {
+      Plan plan = plan_;
+      plan.optimizer_overlap = form == "serial" ? OptimizerOverlap::off : OptimizerOverlap::on;
+      runnable = executor_->prepare(step_program(model_, plan, 0), *comms_,
+                                    {.buffers_of = runnable_.get()});
+    }
+    return *runnable;
+  }
+
   Model model_;
   Plan plan_;
   std::unique_ptr<Comm> self_ = make_self_comm();
@@ -111,16 +126,23 @@ class Bench {
   Program program_;
   std::unique_ptr<CommSet> comms_;
   std::unique_ptr<Runnable> runnable_;
+  Runnable* last_ = runnable_.get();
+  std::map<std::string, std::unique_ptr<Runnable>> forms_;
   StepState state_;
 };
 
 json answer(Bench& bench, std::istringstream command) {
   std::string verb;
   std::int64_t n = 0;
-  command >> verb >> n;
+  command >> verb;
   if (verb == "facts") return bench.facts();
-  if (verb == "step") return bench.step();
+  if (verb == "step") {
+    std::string form;
+    command >> form;
+    return bench.step(form);
+  }
   if (verb == "profile") return bench.profile();
+  command >> n;
   STEPMARK_REQUIRE(verb == "gemm" && n > 0 && n <= 16384, "unknown command '{}'", verb);
   return Bench::gemm(n);
 }

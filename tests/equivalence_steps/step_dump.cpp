@@ -126,9 +126,9 @@ int main(int argc, char** argv) {
     const Model model =
         padded ? odd_model(family, tied, std::stoll(args[6])) : equivalence_model(family, tied);
     const DeviceTraits traits{.dimension_multiple = padded ? std::stoll(args[7]) : 1};
-    const Plan plan = parse_plan(
-        fmt::format("micro_batch=3,seq={},accumulation={},clip={},lr=3e-3,weight_decay=0.1",
-                    padded ? 8 : 20, args[3], args[4]));
+    const Plan plan = parse_plan(fmt::format(
+        "micro_batch=3,seq={},accumulation={},clip={},grad_norm=on,lr=3e-3,weight_decay=0.1",
+        padded ? 8 : 20, args[3], args[4]));
     if (dump(model, resolve(plan, model, 1), traits, args[5])) return 0;
     std::fprintf(stderr, "step_dump: cannot write to %s\n", args[5].c_str());
   } catch (const std::exception& error) {

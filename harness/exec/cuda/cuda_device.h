@@ -31,7 +31,7 @@ class CudaDevice final : public Device {
   // there is not enough. Work that uses the memory must have ended when it is released.
   [[nodiscard]] Memory allocate(std::size_t bytes) override;
   // Streams do not wait for the legacy stream. Names that end in "-high" have the highest priority,
-  // all others the lowest.
+  // names that end in "-low" the lowest, all others the one above that, where there are three.
   [[nodiscard]] std::unique_ptr<Stream> create_stream(std::string name) override;
   // Events with time: nanoseconds since the device was created, to about 0.5 us and 6e-8 of the
   // time between two events (see CudaClock).

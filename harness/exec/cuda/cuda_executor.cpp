@@ -32,8 +32,8 @@ class CudaRunnable final : public Runnable {
       : device_(device),
         program_(program),
         layout_(lay_out(program_.buffers)),
-        arena_(device.allocate(layout_.bytes)),
-        walk_(device, program_, layout_, arena_.data(), comms),
+        arena_(arena_for(program_, layout_, device, options)),
+        walk_(device, program_, layout_, arena_->data(), comms),
         begin_(cuda::make_timing_event()),
         end_(cuda::make_timing_event()) {
     if (options.cold) reserve_cold();
@@ -90,10 +90,12 @@ class CudaRunnable final : public Runnable {
   [[nodiscard]] Timeline timeline() const override { return timeline_; }
   [[nodiscard]] bool cold() const override { return cold_.bytes() > 0; }
 
+  [[nodiscard]] std::shared_ptr<const Memory> arena() const override { return arena_; }
+
   [[nodiscard]] void* buffer(std::int32_t index) override {
     STEPMARK_REQUIRE(index >= 0 && index < std::ssize(program_.buffers),
                      "program {} has no buffer {}", program_.name, index);
-    return static_cast<std::byte*>(arena_.data()) +
+    return static_cast<std::byte*>(arena_->data()) +
            layout_.offsets_bytes[static_cast<std::size_t>(index)];
   }
 
@@ -115,8 +117,8 @@ class CudaRunnable final : public Runnable {
   }
 
   void zero_arena() {
-    if (arena_.bytes() == 0) return;
-    STEPMARK_CUDA_CHECK(cudaMemsetAsync(arena_.data(), 0, arena_.bytes(), walk_.origin()));
+    if (arena_->bytes() == 0) return;
+    STEPMARK_CUDA_CHECK(cudaMemsetAsync(arena_->data(), 0, arena_->bytes(), walk_.origin()));
   }
 
   // Kernels are loaded, plans of libraries become ready and communicators connect when they are
@@ -191,7 +193,7 @@ class CudaRunnable final : public Runnable {
   CudaDevice& device_;
   const Program program_;
   const ArenaLayout layout_;
-  Memory arena_;
+  std::shared_ptr<const Memory> arena_;
   Memory cold_;  // empty: steps are not made cold
   CudaWalk walk_;
   cuda::EventOwner begin_, end_;  // of the step

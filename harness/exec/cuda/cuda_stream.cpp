@@ -15,10 +15,12 @@ CudaEvent& as_cuda_event(Event& event) {
   return *own;
 }
 
+// Lower numbers go first. A device with two priorities has none below the normal one.
 int priority_of(std::string_view name) {
   int lowest = 0, highest = 0;
   STEPMARK_CUDA_CHECK(cudaDeviceGetStreamPriorityRange(&lowest, &highest));
-  return name.ends_with("-high") ? highest : lowest;
+  if (name.ends_with("-high")) return highest;
+  return name.ends_with("-low") || lowest - highest < 2 ? lowest : lowest - 1;
 }
 
 }  // namespace

@@ -51,8 +51,8 @@ class HostDevice final : public Device {
   }
 
   [[nodiscard]] std::unique_ptr<Stream> create_stream(std::string name) override {
-    const int threads = name.starts_with("compute") ? compute_threads_ : 1;
-    return std::make_unique<HostStream>(std::move(name), threads);
+    const bool kernels = name.starts_with("compute") || name.starts_with("optimizer");
+    return std::make_unique<HostStream>(std::move(name), kernels ? compute_threads_ : 1);
   }
   [[nodiscard]] std::unique_ptr<Event> create_event() override {
     return std::make_unique<HostEvent>();

@@ -45,17 +45,18 @@ void wait_for(const std::vector<const Flag*>& flags, std::uint32_t epoch) {
 
 class HostRunnable final : public Runnable {
  public:
-  HostRunnable(Device& device, const Program& program, CommSet& comms)
+  HostRunnable(Device& device, const Program& program, CommSet& comms,
+               const PrepareOptions& options)
       : program_(program),
         layout_(lay_out(program_.buffers)),
-        arena_(device.allocate(layout_.bytes)),
+        arena_(arena_for(program_, layout_, device, options)),
         flags_(program_.ops.size()),
         spans_(program_.ops.size()),
         empty_spans_(program_.ops.size()) {
     for (const std::string& name : program_.streams) {
       streams_.push_back(device.create_stream(name));
     }
-    if (arena_.bytes() > 0) touch();
+    if (arena_->bytes() > 0 && options.buffers_of == nullptr) touch();
     bind(comms);
   }
 
@@ -79,10 +80,12 @@ class HostRunnable final : public Runnable {
     return timeline;
   }
 
+  [[nodiscard]] std::shared_ptr<const Memory> arena() const override { return arena_; }
+
   [[nodiscard]] void* buffer(std::int32_t index) override {
     STEPMARK_REQUIRE(index >= 0 && index < std::ssize(program_.buffers),
                      "program {} has no buffer {}", program_.name, index);
-    return static_cast<std::byte*>(arena_.data()) +
+    return static_cast<std::byte*>(arena_->data()) +
            layout_.offsets_bytes[static_cast<std::size_t>(index)];
   }
 
@@ -95,7 +98,7 @@ class HostRunnable final : public Runnable {
  private:
   // Zeroes the arena on the worker that will compute on it: pages are placed by first touch.
   void touch() {
-    const auto zero = [this] { std::memset(arena_.data(), 0, arena_.bytes()); };
+    const auto zero = [this] { std::memset(arena_->data(), 0, arena_->bytes()); };
     if (streams_.empty()) return zero();
     streams_.front()->submit(zero);
     streams_.front()->synchronize();
@@ -120,7 +123,7 @@ class HostRunnable final : public Runnable {
   Task body_of(const Op& op, CommSet& comms) {
     std::vector<void*> operands;
     for (const BufferSlice& slice : op.operands) {
-      operands.push_back(address_of(slice, program_, layout_, arena_.data()));
+      operands.push_back(address_of(slice, program_, layout_, arena_->data()));
     }
     if (op.kernel) {
       return [kernel = host_kernel(op.kernel->id), shape = *op.kernel,
@@ -183,7 +186,7 @@ class HostRunnable final : public Runnable {
 
   const Program program_;
   const ArenaLayout layout_;
-  Memory arena_;
+  std::shared_ptr<const Memory> arena_;
   std::vector<Flag> flags_;  // per op; used where another stream waits
   std::vector<Span> spans_, empty_spans_;
   std::vector<std::vector<Entry>> lists_;  // per stream
@@ -206,9 +209,9 @@ class HostExecutor final : public Executor {
   [[nodiscard]] Device& device() override { return device_; }
   using Executor::prepare;
   [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program, CommSet& comms,
-                                                  const PrepareOptions&) override {
+                                                  const PrepareOptions& options) override {
     check_operands(program);
-    return std::make_unique<HostRunnable>(device_, program, comms);
+    return std::make_unique<HostRunnable>(device_, program, comms, options);
   }
   [[nodiscard]] OpEngine engine_of(const OpShape& shape) const override {
     return {.name = host_engine_of(shape), .refused = {}};

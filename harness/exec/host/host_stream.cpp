@@ -3,10 +3,15 @@
 
 #include <omp.h>
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "harness/exec/host/host_event.h"
 
 namespace stepmark {
@@ -20,6 +25,15 @@ HostEventState& state_of(Event& event, std::shared_ptr<HostEventState>& keep_ali
 }
 
 constexpr std::size_t kThreadNameLength = 15;  // of Linux
+constexpr int kLowestPriority = 19;            // "nice"; threads that a thread starts inherit it
+
+// On Linux priorities are those of threads. Nobody needs a permission to lower one.
+void lower_own_priority() {
+  if (setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kLowestPriority) != 0) {
+    log_warning("a stream keeps its priority: {}",
+                std::error_code(errno, std::generic_category()).message());
+  }
+}
 
 }  // namespace
 
@@ -67,6 +81,7 @@ void HostStream::push(Item item) {
 void HostStream::work(int openmp_threads) {
   pthread_setname_np(pthread_self(), name_.substr(0, kThreadNameLength).c_str());
   omp_set_num_threads(openmp_threads);  // of this thread only
+  if (name_.ends_with("-low")) lower_own_priority();
   std::unique_lock lock(mutex_);
   while (true) {
     work_added_.wait(lock, [this] { return stop_ || !queue_.empty(); });

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A stream is a worker thread with a queue. It blocks when it has nothing to do and never spins:
 // ranks and streams may outnumber the cores. Any thread may submit; tasks run in the order of
-// submission on the worker, whose OpenMP thread count is the stream's own.
+// submission on the worker, whose OpenMP thread count is the stream's own. The worker of a stream
+// whose name ends in "-low", and the OpenMP threads that it starts, have the lowest priority of the
+// operating system: they run on cores that nobody else wants at the time.
 #pragma once
 
 #include <condition_variable>

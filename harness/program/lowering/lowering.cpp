@@ -44,6 +44,7 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank,
     master_ =
         builder_.add_buffer(kMasterBuffer, BufferKind::optimizer, DType::f32, layout_.elements());
   }
+  declare_optimizer_buffers();
 }
 
 BufferSlice Lowering::buffer(const std::string& name, BufferKind kind, DType dtype,

@@ -31,8 +31,10 @@ class Lowering {
   void mlp_backward(std::int64_t layer, std::int64_t micro);
   void head_forward_backward(std::int64_t micro);
   // Says that the gradients of all parameters of a component ("layer3", "head"; empty: all that are
-  // left) are complete, and issues the synchronisation of every bucket that this completes.
+  // left, the backward pass has ended) are complete, and issues the synchronisation of every bucket
+  // that this completes, and what the optimizer can do from then on.
   void gradients_complete(const std::string& component);
+  // What is left to do for the optimizer after the backward pass.
   void optimizer();
 
   [[nodiscard]] Program take() && { return std::move(builder_).take(); }
@@ -67,7 +69,12 @@ class Lowering {
   template <class Shape>
   void compute(const std::string& label, const Shape& shape,
                const std::vector<BufferSlice>& operands) {
-    builder_.kernel(label, kCompute, pack(shape, plan_.precision), operands);
+    kernel(kCompute, label, shape, operands);
+  }
+  template <class Shape>
+  void kernel(const char* stream, const std::string& label, const Shape& shape,
+              const std::vector<BufferSlice>& operands) {
+    builder_.kernel(label, stream, pack(shape, plan_.precision), operands);
   }
   void norm_forward(const std::string& name, BufferSlice x, BufferSlice y);
   // dx [+]= gradient through the norm. add: the residual branch's gradient is already in dx.
@@ -104,8 +111,18 @@ class Lowering {
   void all_reduce(const std::string& label, const char* axis, BufferSlice x, DType dtype,
                   ReduceOp op);
 
+  // --- gradients and optimizer ---------------------------------------------------------------
   void watch_gradients();
+  void declare_optimizer_buffers();
   void synchronise(const ParamLayout::Bucket& bucket);
+  void range_final(std::size_t range, bool backward_ended);
+  void add_squares(const char* stream, std::size_t range);
+  void find_scale();
+  // AdamW of elements [begin, end) of the flat buffers, which lie in `section`.
+  void update(const char* stream, const std::string& label, const ParamSection& section,
+              std::int64_t begin, std::int64_t end);
+  void update_range(const char* stream, std::size_t range);
+  [[nodiscard]] bool overlapped() const { return plan_.optimizer_overlap == OptimizerOverlap::on; }
 
   Model model_;
   Plan plan_;
@@ -117,8 +134,18 @@ class Lowering {
   struct PendingBucket {
     ParamLayout::Bucket range;
     std::int64_t missing = 0;  // parameters whose gradients are not complete
+    std::size_t update = 0;    // index of the range that it belongs to
   };
   std::vector<PendingBucket> buckets_;
+  // Whole buckets of one section that the optimizer treats at a time.
+  struct UpdateRange {
+    std::int64_t begin = 0, end = 0;
+    std::size_t section = 0;
+    std::int64_t missing = 0;  // buckets whose synchronisation is not issued
+  };
+  std::vector<UpdateRange> updates_;
+  std::vector<std::size_t> final_;  // indices of ranges, in the order in which they became final
+  bool step_counted_ = false;
   // By component: the bucket of each of its parameters, until their gradients are complete.
   std::map<std::string, std::vector<std::size_t>> incomplete_;
 
@@ -131,6 +158,7 @@ class Lowering {
   RowRange vocab_;
   std::int64_t logits_width_;  // vocab_ with its padding: what products compute
   BufferSlice params_, grads_, master_, tokens_in_, targets_in_;
+  BufferSlice moment1_, moment2_, step_count_, square_sum_, norm_and_scale_;
 };
 
 }  // namespace stepmark

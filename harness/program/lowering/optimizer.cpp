@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradient synchronisation over the data-parallel group by buckets, global norm and clip, AdamW.
+//
+// The optimizer works on ranges of the flat buffers. In the overlapped form what can be done for a
+// range is issued as soon as its gradients are final, on a stream of low priority beside the rest
+// of the backward pass: its part of the norm and, where nothing is clipped, its update. Ranges that
+// become final when the backward pass ends, and all updates that wait for the norm, go to the
+// compute stream, which has nothing else left to do. Both forms add the same parts of the norm in
+// the same order and AdamW treats each element by itself, so that they agree bit for bit.
 #include "kernels/ops/optimizer.h"
 
 #include <fmt/format.h>
@@ -10,6 +17,13 @@
 #include "harness/program/lowering/lowering.h"
 
 namespace stepmark {
+namespace {
+
+// A range has at least this share of the parameters: what is left when the backward pass ends is
+// small, and so is what starting a kernel per range costs.
+constexpr std::int64_t kRangesOfModel = 16;
+
+}  // namespace
 
 void Lowering::watch_gradients() {
   const auto& params = layout_.params();
@@ -23,6 +37,27 @@ void Lowering::watch_gradients() {
     ++buckets_[bucket].missing;
     incomplete_[params[i].name.substr(0, params[i].name.find('.'))].push_back(bucket);
   }
+  const auto& sections = layout_.sections();
+  std::size_t section = 0;
+  for (PendingBucket& pending : buckets_) {
+    while (pending.range.begin >= sections[section].offset + sections[section].elements) ++section;
+    const bool open =
+        !updates_.empty() && updates_.back().section == section &&
+        updates_.back().end - updates_.back().begin < layout_.elements() / kRangesOfModel;
+    if (!open) updates_.push_back({.begin = pending.range.begin, .section = section});
+    updates_.back().end = pending.range.end;
+    ++updates_.back().missing;
+    pending.update = updates_.size() - 1;
+  }
+}
+
+void Lowering::declare_optimizer_buffers() {
+  moment1_ = buffer("moment1", BufferKind::optimizer, DType::f32, layout_.elements());
+  moment2_ = buffer("moment2", BufferKind::optimizer, DType::f32, layout_.elements());
+  step_count_ = buffer("step", BufferKind::scalar, DType::f32, 1);
+  if (!plan_.computes_norm()) return;
+  square_sum_ = buffer("norm_sum", BufferKind::scalar, DType::f32, 1);
+  norm_and_scale_ = buffer(kNormBuffer, BufferKind::scalar, DType::f32, 2);
 }
 
 void Lowering::gradients_complete(const std::string& component) {
@@ -42,6 +77,11 @@ void Lowering::gradients_complete(const std::string& component) {
   std::sort(ready.begin(), ready.end());
   builder_.set_phase(Phase::gradient_sync);
   for (const std::size_t index : ready) synchronise(buckets_[index].range);
+  builder_.set_phase(Phase::optimizer);
+  for (const std::size_t index : ready) {
+    const std::size_t range = buckets_[index].update;
+    if (--updates_[range].missing == 0) range_final(range, component.empty());
+  }
   builder_.set_phase(Phase::backward);
 }
 
@@ -55,6 +95,52 @@ void Lowering::synchronise(const ParamLayout::Bucket& bucket) {
   if (plan_.dp > 1) all_reduce(label, kDataAxis, range, DType::f32, ReduceOp::sum);
 }
 
+void Lowering::range_final(std::size_t range, bool backward_ended) {
+  final_.push_back(range);
+  if (!overlapped()) return;
+  const char* stream = backward_ended ? kCompute : kOptimizerStream;
+  if (plan_.computes_norm()) add_squares(stream, range);
+  if (plan_.clip == 0) update_range(stream, range);
+}
+
+void Lowering::add_squares(const char* stream, std::size_t range) {
+  const UpdateRange& part = updates_[range];
+  // Every rank of the tensor-parallel group holds the replicated parameters: count them once.
+  const bool replicated = layout_.sections()[part.section].replicated;
+  kernel(stream, fmt::format("norm.range{}", range),
+         SumSquaresShape{.elements = part.end - part.begin,
+                         .accumulate = range == final_.front() ? 0 : 1,
+                         .weight = replicated ? 1.0 / static_cast<double>(plan_.tp) : 1.0},
+         {ProgramBuilder::part(grads_, part.begin, part.end - part.begin), square_sum_});
+}
+
+void Lowering::find_scale() {
+  if (plan_.tp > 1) all_reduce("norm.reduce", kTensorAxis, square_sum_, DType::f32, ReduceOp::sum);
+  compute("clip", ClipScaleShape{.max_norm = plan_.clip}, {square_sum_, norm_and_scale_});
+}
+
+void Lowering::update(const char* stream, const std::string& label, const ParamSection& section,
+                      std::int64_t begin, std::int64_t end) {
+  if (!step_counted_) kernel(stream, "step", StepCountShape{}, {step_count_});
+  step_counted_ = true;
+  const auto range = [&](BufferSlice whole) {
+    return whole.buffer < 0 ? BufferSlice{} : ProgramBuilder::part(whole, begin, end - begin);
+  };
+  kernel(stream, label,
+         AdamWShape{.elements = end - begin,
+                    .unscaled = plan_.clip > 0 ? 0 : 1,
+                    .lr = plan_.lr,
+                    .weight_decay = section.decay ? plan_.weight_decay : 0.0},
+         {range(grads_), norm_and_scale_, step_count_, range(moment1_), range(moment2_),
+          range(master_), range(params_)});
+}
+
+void Lowering::update_range(const char* stream, std::size_t range) {
+  const UpdateRange& part = updates_[range];
+  update(stream, fmt::format("adamw.range{}", range), layout_.sections()[part.section], part.begin,
+         part.end);
+}
+
 void Lowering::optimizer() {
   builder_.set_phase(Phase::gradient_sync);
   if (plan_.dp > 1) {
@@ -62,35 +148,24 @@ void Lowering::optimizer() {
     all_reduce("loss.reduce", kDataAxis, loss, DType::f32, ReduceOp::sum);
   }
   builder_.set_phase(Phase::optimizer);
-  const BufferSlice sum = buffer("norm_sum", BufferKind::scalar, DType::f32, 1);
-  const BufferSlice norm = buffer(kNormBuffer, BufferKind::scalar, DType::f32, 2);
-  const BufferSlice step = buffer("step", BufferKind::scalar, DType::f32, 1);
+  if (plan_.computes_norm()) {
+    if (!overlapped()) {
+      for (const std::size_t range : final_) add_squares(kCompute, range);
+    }
+    find_scale();
+  }
+  if (overlapped()) {
+    if (plan_.clip == 0) return;
+    // The latest first: caches may still hold its gradients.
+    for (auto range = final_.rbegin(); range != final_.rend(); ++range) {
+      update_range(kCompute, *range);
+    }
+    return;
+  }
   const auto& sections = layout_.sections();
   for (std::size_t i = 0; i < sections.size(); ++i) {
-    const ParamSection& section = sections[i];
-    // Every rank of the tensor-parallel group holds the replicated parameters: count them once.
-    const double weight = section.replicated ? 1.0 / static_cast<double>(plan_.tp) : 1.0;
-    compute(fmt::format("norm.section{}", i),
-            SumSquaresShape{
-                .elements = section.elements, .accumulate = i > 0 ? 1 : 0, .weight = weight},
-            {ProgramBuilder::part(grads_, section.offset, section.elements), sum});
-  }
-  if (plan_.tp > 1) all_reduce("norm.reduce", kTensorAxis, sum, DType::f32, ReduceOp::sum);
-  compute("clip", ClipScaleShape{.max_norm = plan_.clip}, {sum, norm});
-  compute("step", StepCountShape{}, {step});
-  const BufferSlice m = buffer("moment1", BufferKind::optimizer, DType::f32, layout_.elements());
-  const BufferSlice v = buffer("moment2", BufferKind::optimizer, DType::f32, layout_.elements());
-  for (std::size_t i = 0; i < sections.size(); ++i) {
-    const ParamSection& section = sections[i];
-    const auto range = [&](BufferSlice whole) {
-      return whole.buffer < 0 ? BufferSlice{}
-                              : ProgramBuilder::part(whole, section.offset, section.elements);
-    };
-    compute(fmt::format("adamw.section{}", i),
-            AdamWShape{.elements = section.elements,
-                       .lr = plan_.lr,
-                       .weight_decay = section.decay ? plan_.weight_decay : 0.0},
-            {range(grads_), norm, step, range(m), range(v), range(master_), range(params_)});
+    update(kCompute, fmt::format("adamw.section{}", i), sections[i], sections[i].offset,
+           sections[i].offset + sections[i].elements);
   }
 }
 

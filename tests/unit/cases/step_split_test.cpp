@@ -30,7 +30,7 @@ Op comm_op(const char* axis, std::int32_t stream) {
 // Nanoseconds by part, and their sum.
 std::map<std::string, std::int64_t> parts_ns(const Program& program, const Timeline& timeline) {
   std::map<std::string, std::int64_t> parts;
-  for (const TimePart& part : split_step(program, timeline)) {
+  for (const TimePart& part : split_step(program, timeline).parts) {
     const auto ns = static_cast<std::int64_t>(part.seconds * 1e9 + 0.5);
     parts[part.name] += ns;
     parts["sum"] += ns;
@@ -90,6 +90,60 @@ TEST(StepSplitTest, HiddenCommunicationCostsNothing) {
   EXPECT_EQ(parts.count("exposed dp"), 0U);
   EXPECT_EQ(parts.at("compute"), 200);
   EXPECT_EQ(parts.at("overhead"), 0);
+}
+
+// compute: k0 [0,100)  k1 [100,200)  waits until 260 for o2  end. optimizer: o1 [100,150) beside
+// k1; o2 waits from 150 to 230 for dp, [230,260).  dp [90,230). Then o3 [265,300) with nothing
+// else.
+TEST(StepSplitTest, OptimizerBesideComputeIsNoPart) {
+  Program program;
+  program.streams = {"compute", "optimizer-low", "dp"};
+  const auto beside = [](std::vector<std::int32_t> deps) {
+    Op op = kernel_op(Phase::optimizer, std::move(deps));
+    op.stream = 1;
+    return op;
+  };
+  program.ops = {kernel_op(Phase::backward),
+                 comm_op("dp", 2),
+                 beside({0}),
+                 beside({1}),
+                 kernel_op(Phase::backward),
+                 kernel_op(Phase::optimizer, {3}),
+                 beside({})};
+  Timeline timeline;
+  timeline.step_ns = 305;
+  timeline.spans = {{.op = 0, .begin_ns = 0, .end_ns = 100, .wait_ns = 0},
+                    {.op = 1, .begin_ns = 90, .end_ns = 230, .wait_ns = 0},
+                    {.op = 2, .begin_ns = 100, .end_ns = 150, .wait_ns = 0},
+                    {.op = 3, .begin_ns = 230, .end_ns = 260, .wait_ns = 80},
+                    {.op = 4, .begin_ns = 100, .end_ns = 200, .wait_ns = 0},
+                    {.op = 5, .begin_ns = 260, .end_ns = 262, .wait_ns = 60},
+                    {.op = 6, .begin_ns = 265, .end_ns = 300, .wait_ns = 0}};
+  const auto parts = parts_ns(program, timeline);
+  EXPECT_EQ(parts.at("compute"), 200);
+  EXPECT_EQ(parts.at("exposed dp"), 30);          // o2 stood still for it in [200,230)
+  EXPECT_EQ(parts.at("optimizer"), 2 + 30 + 35);  // on compute, waited for, after the end
+  EXPECT_EQ(parts.at("overhead"), 305 - 200 - 30 - 67);
+  EXPECT_EQ(parts.at("sum"), timeline.step_ns);
+  EXPECT_NEAR(split_step(program, timeline).optimizer_overlapped_s, 50e-9, 1e-15);
+}
+
+TEST(StepSplitTest, OptimizerHiddenWholeCostsNothing) {
+  Program program;
+  program.streams = {"compute", "optimizer-low"};
+  Op beside = kernel_op(Phase::optimizer, {0});
+  beside.stream = 1;
+  program.ops = {kernel_op(Phase::backward), beside, kernel_op(Phase::backward)};
+  Timeline timeline;
+  timeline.step_ns = 210;
+  timeline.spans = {{.op = 0, .begin_ns = 0, .end_ns = 100, .wait_ns = 0},
+                    {.op = 1, .begin_ns = 110, .end_ns = 190, .wait_ns = 10},
+                    {.op = 2, .begin_ns = 100, .end_ns = 210, .wait_ns = 0}};
+  const auto parts = parts_ns(program, timeline);
+  EXPECT_EQ(parts.at("compute"), 210);
+  EXPECT_EQ(parts.at("optimizer"), 0);
+  EXPECT_EQ(parts.at("sum"), timeline.step_ns);
+  EXPECT_NEAR(split_step(program, timeline).optimizer_overlapped_s, 80e-9, 1e-15);
 }
 
 // Streams overlap in [50, 80) and nothing runs in [100, 120).

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -39,6 +41,26 @@ TEST_F(HostStreamTest, OpenMpThreadsAreThoseOfTheStream) {
   b_->synchronize();
   EXPECT_EQ(compute, 3);
   EXPECT_EQ(other, 1);
+}
+
+// Threads that an OpenMP team adds have the priority of the stream as well.
+TEST_F(HostStreamTest, LowStreamsComputeWithTheThreadsOfComputeAndTheLowestPriority) {
+  const auto low = device_->create_stream("optimizer-low");
+  const auto nices = [](Stream& stream) {
+    std::vector<int> nice;
+    stream.submit([&nice] {
+#pragma omp parallel
+      {
+        const int own = getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+#pragma omp critical
+        nice.push_back(own);
+      }
+    });
+    stream.synchronize();
+    return nice;
+  };
+  EXPECT_EQ(nices(*low), (std::vector<int>{19, 19, 19}));
+  EXPECT_EQ(nices(*a_), std::vector<int>(3, getpriority(PRIO_PROCESS, 0)));
 }
 
 TEST_F(HostStreamTest, AnEventOrdersTwoStreams) {

@@ -14,7 +14,8 @@ TEST(OpText, HasOneForm) {
   EXPECT_EQ(to_text(pack(GemmShape{.m = 256, .n = 768, .k = 64, .bias = 1}, DType::f32)),
             "gemm dtype=fp32 m=256 n=768 k=64 trans_a=0 trans_b=0 bias=1 accumulate=0 out_f32=0");
   EXPECT_EQ(to_text(pack(AdamWShape{.elements = 8, .lr = 3e-4}, DType::bf16)),
-            "adamw dtype=bf16 elements=8 lr=0.0003 beta1=0.9 beta2=0.95 eps=1e-08 weight_decay=0");
+            "adamw dtype=bf16 elements=8 unscaled=0 lr=0.0003 beta1=0.9 beta2=0.95 eps=1e-08 "
+            "weight_decay=0");
 }
 
 TEST(OpText, EveryShapeComesBack) {

@@ -93,7 +93,11 @@ TEST(Builder, WaitsForNothingWithoutNeed) {
 
 TEST(Builder, OrdersEveryConflictOfStepPrograms) {
   for (const Model& model : {small_gpt2(), small_llama()}) {
-    for (const char* text : {"tp=2,dp=2", "tp=4,sp=on", "tp=2,dp=2,sp=on,accumulation=2"}) {
+    for (const char* text :
+         {"tp=2,dp=2", "tp=4,sp=on", "tp=2,dp=2,sp=on,accumulation=2",
+          "tp=2,dp=2,bucket_mib=0.01,optimizer_overlap=on,clip=0",
+          "dp=2,bucket_mib=0.01,optimizer_overlap=on,clip=0,grad_norm=on",
+          "tp=2,dp=2,sp=on,accumulation=2,bucket_mib=0.01,optimizer_overlap=on"}) {
       const Plan base = parse_plan(text);
       Plan plan = base;
       plan.micro_batch = 2;

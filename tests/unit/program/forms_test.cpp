@@ -211,7 +211,7 @@ buffer m optimizer fp32 8
 buffer v optimizer fp32 8
 op 0 compute backward wgrad {zero dtype=fp32 elements=16} (grads)
 op 1 dp gradient_sync scatter {reduce_scatter axis=dp dtype=fp32 op=sum count=8} (grads shard) after 0
-op 2 compute optimizer adamw {adamw dtype=fp32 elements=8 lr=0.001 beta1=0.9 beta2=0.95 eps=1e-08 weight_decay=0} (shard norm step m v - params[OWN+8]) after 1
+op 2 compute optimizer adamw {adamw dtype=fp32 elements=8 unscaled=0 lr=0.001 beta1=0.9 beta2=0.95 eps=1e-08 weight_decay=0} (shard norm step m v - params[OWN+8]) after 1
 op 3 dp optimizer gather {all_gather axis=dp dtype=fp32 op=sum count=8} (params[OWN+8] params) after 2
 )";
 

@@ -34,6 +34,8 @@ std::vector<Plan> plans(const Model& model) {
             plan.precision = precision;
             plan.micro_batch = 2;
             plan.bucket_mib = 0.02;
+            plan.optimizer_overlap = dp > 1 ? OptimizerOverlap::on : OptimizerOverlap::automatic;
+            plan.clip = accumulation > 1 ? 1.0 : 0.0;
             result.push_back(resolve(plan, model, tp * dp));
           }
         }
@@ -176,6 +178,93 @@ TEST(StepProgram, FirstGradientsAreWrittenNotAddedTo) {
       }
     }
     EXPECT_GT(written.size(), 10U);
+  }
+}
+
+std::size_t last_of(const Program& program, Phase phase) {
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < program.ops.size(); ++i) {
+    if (program.ops[i].phase == phase) last = i;
+  }
+  return last;
+}
+
+// Updates go on while earlier layers still compute, wait for their own reduction alone, and no
+// backward op waits for them.
+TEST(StepProgram, OptimizerRunsBesideBackward) {
+  const Model model = small_gpt2();
+  for (const char* text : {"", "dp=2,"}) {
+    const Plan base = parse_plan(std::string(text) + "bucket_mib=0.01,clip=0,optimizer_overlap=on");
+    const Plan plan = resolve(base, model, std::max<std::int64_t>(1, base.dp));
+    const Program program = step_program(model, plan, 0);
+    ASSERT_TRUE(optimizer_beside_backward(program));
+    EXPECT_EQ(program.streams.front(), "compute");
+    const std::size_t backward_end = last_of(program, Phase::backward);
+    std::int64_t early = 0;
+    std::int64_t updated = 0;
+    for (std::size_t i = 0; i < program.ops.size(); ++i) {
+      const Op& op = program.ops[i];
+      if (op.phase == Phase::backward) {
+        EXPECT_THAT(op.deps, IsEmpty()) << op.label;
+      }
+      if (!op.kernel || op.kernel->id != OpId::adamw) continue;
+      EXPECT_EQ(dim_of(*op.kernel, "unscaled"), 1);
+      const std::int64_t elements = dim_of(*op.kernel, "elements");
+      updated += elements;
+      const std::string& stream = program.streams[static_cast<std::size_t>(op.stream)];
+      EXPECT_EQ(stream, i < backward_end ? "optimizer-low" : "compute") << op.label;
+      if (i < backward_end) early += elements;
+    }
+    const std::int64_t all = ParamLayout(model, plan, 0).elements();
+    EXPECT_EQ(updated, all);
+    EXPECT_GT(early * 3, all) << text;  // the embedding's share is final in the end
+  }
+}
+
+// With clipping nothing can be updated before the norm is known; its parts are added beside the
+// backward pass, and then the scale is next.
+TEST(StepProgram, NormIsAddedUpBesideBackward) {
+  const Model model = small_gpt2();
+  const Plan plan =
+      resolve(parse_plan("dp=2,bucket_mib=0.01,clip=1,optimizer_overlap=on"), model, 2);
+  const Program program = step_program(model, plan, 0);
+  const std::size_t backward_end = last_of(program, Phase::backward);
+  std::int64_t early = 0;
+  std::size_t clip = 0;
+  for (std::size_t i = 0; i < program.ops.size(); ++i) {
+    const Op& op = program.ops[i];
+    if (!op.kernel) continue;
+    if (op.kernel->id == OpId::sum_squares && i < backward_end) ++early;
+    if (op.kernel->id == OpId::clip_scale) clip = i;
+    if (op.kernel->id == OpId::adamw) {
+      EXPECT_EQ(dim_of(*op.kernel, "unscaled"), 0);
+      EXPECT_GT(clip, backward_end);
+    }
+  }
+  EXPECT_GT(early, 3);
+}
+
+// Both forms add the same parts of the norm in the same order: rounding may not differ.
+TEST(StepProgram, FormsOfTheOptimizerDoTheSameWork) {
+  for (const Model& model : {small_gpt2(), small_llama()}) {
+    for (const char* clip : {"0", "1"}) {
+      Plan plan = resolve(parse_plan(fmt::format("tp=2,dp=2,sp=on,bucket_mib=0.01,clip={}", clip)),
+                          model, 4);
+      const Program serial = step_program(model, plan, 1);
+      plan.optimizer_overlap = OptimizerOverlap::on;
+      const Program beside = step_program(model, plan, 1);
+      EXPECT_EQ(serial.buffers, beside.buffers);
+      const auto squares = [](const Program& program) {
+        std::vector<std::pair<OpShape, std::vector<BufferSlice>>> found;
+        for (const Op& op : program.ops) {
+          if (!op.kernel || op.kernel->id != OpId::sum_squares) continue;
+          found.emplace_back(*op.kernel, op.operands);
+        }
+        return found;
+      };
+      EXPECT_EQ(squares(serial), squares(beside)) << model.name;
+      EXPECT_EQ(squares(serial).empty(), plan.clip == 0);
+    }
   }
 }
 

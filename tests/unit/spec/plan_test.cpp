@@ -58,6 +58,8 @@ TEST(PlanText, RoundTripsRandomPlans) {
     plan.lr = 1e-7 * static_cast<double>(draw(1000000));
     plan.weight_decay = 0.01 * static_cast<double>(draw(100));
     plan.clip = 0.3 * static_cast<double>(draw(10));
+    plan.optimizer_overlap = static_cast<OptimizerOverlap>(draw(3));
+    plan.grad_norm = draw(2) == 1;
     ASSERT_EQ(parse_plan(to_text(plan)), plan) << to_text(plan);
   }
 }
@@ -108,6 +110,9 @@ TEST(PlanText, WrongValuesGiveColumnAndExpectation) {
   EXPECT_THAT(error_of("tp=99999999999999999999"), HasSubstr("whole number"));
   EXPECT_THAT(error_of("sp=yes"), HasSubstr("on or off"));
   EXPECT_THAT(error_of("precision=fp64"), HasSubstr("fp32 or bf16"));
+  EXPECT_THAT(error_of("optimizer_overlap=maybe"), HasSubstr("auto, on or off"));
+  EXPECT_THAT(error_of("grad_norm=auto"), HasSubstr("on or off"));
+  EXPECT_THAT(error_of("optimizer_overlp=on"), HasSubstr("did you mean 'optimizer_overlap'"));
   EXPECT_THAT(error_of("lr=-1"), HasSubstr("a number from 0 to 1000000000"));
   EXPECT_THAT(error_of("lr=nan"), HasSubstr("a number from 0 to 1000000000"));
   EXPECT_THAT(error_of("clip=inf"), HasSubstr("a number from 0 to 1000000000"));
@@ -121,8 +126,10 @@ TEST(PlanYaml, ReadsTheSameKeysAndPlacesErrors) {
   const auto read = [](std::string_view text) {
     return read_plan(YamlDocument::read_text(text, "p.yaml").map());
   };
-  const Plan plan = read("tp: 2\nsp: on\nlr: 3e-4\nprecision: bf16\n");
-  EXPECT_EQ(plan, parse_plan("tp=2,sp=on,lr=3e-4,precision=bf16"));
+  const Plan plan =
+      read("tp: 2\nsp: on\nlr: 3e-4\nprecision: bf16\noptimizer_overlap: off\ngrad_norm: true\n");
+  EXPECT_EQ(plan,
+            parse_plan("tp=2,sp=on,lr=3e-4,precision=bf16,optimizer_overlap=off,grad_norm=on"));
   const auto error_in = [&](std::string_view text) -> std::string {
     try {
       (void)read(text);
@@ -196,6 +203,21 @@ TEST(Resolve, RefusesAWorldOfNothing) {
   EXPECT_THROW((void)resolve(Plan{}, small(), (1 << 20) + 1), Error);
   EXPECT_THROW((void)resolve(parse_plan("tp=4"), small(), 2), Error);
   EXPECT_THROW((void)resolve(parse_plan("tp=4"), small(), 6), Error);
+}
+
+// Records of earlier builds, which knew one form, stay comparable to those of the same work.
+TEST(OptimizerOverlap, StandsInTextAndNameWhereItWasAskedFor) {
+  EXPECT_THAT(to_text(Plan{}), AllOf(Not(HasSubstr("optimizer")), Not(HasSubstr("grad_norm"))));
+  EXPECT_EQ(short_name(parse_plan("optimizer_overlap=auto")), short_name(Plan{}));
+  EXPECT_THAT(short_name(parse_plan("optimizer_overlap=on")), HasSubstr(".overlap.fp32"));
+  EXPECT_THAT(short_name(parse_plan("optimizer_overlap=off")), HasSubstr(".serial.fp32"));
+  EXPECT_EQ(parse_plan("optimizer_overlap=auto", parse_plan("optimizer_overlap=on")), Plan{});
+}
+
+TEST(OptimizerOverlap, TheNormIsComputedWhereItIsUsedOrAskedFor) {
+  EXPECT_TRUE(parse_plan("clip=1").computes_norm());
+  EXPECT_FALSE(parse_plan("clip=0").computes_norm());
+  EXPECT_TRUE(parse_plan("clip=0,grad_norm=on").computes_norm());
 }
 
 TEST(Slice, CutsLayersAndShowsInTheName) {
