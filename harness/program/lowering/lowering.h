@@ -144,7 +144,8 @@ class Lowering {
     std::int64_t missing = 0;  // buckets whose synchronisation is not issued
   };
   std::vector<UpdateRange> updates_;
-  std::vector<std::size_t> final_;  // indices of ranges, in the order in which they became final
+  // Indices of ranges: in the order in which they are treated, and those that wait for the end.
+  std::vector<std::size_t> final_, late_;
   bool step_counted_ = false;
   // By component: the bucket of each of its parameters, until their gradients are complete.
   std::map<std::string, std::vector<std::size_t>> incomplete_;

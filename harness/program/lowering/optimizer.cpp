@@ -22,6 +22,9 @@ namespace {
 // A range has at least this share of the parameters: what is left when the backward pass ends is
 // small, and so is what starting a kernel per range costs.
 constexpr std::int64_t kRangesOfModel = 16;
+// Of the parameters: what is smaller (all biases and weights of norms together) is not worth a
+// stream of its own and waits for the end of the backward pass.
+constexpr std::int64_t kSmallestPart = 64;
 
 }  // namespace
 
@@ -96,6 +99,11 @@ void Lowering::synchronise(const ParamLayout::Bucket& bucket) {
 }
 
 void Lowering::range_final(std::size_t range, bool backward_ended) {
+  const std::int64_t elements = updates_[range].end - updates_[range].begin;
+  if (!backward_ended && elements * kSmallestPart < layout_.elements()) {
+    late_.push_back(range);
+    return;
+  }
   final_.push_back(range);
   if (!overlapped()) return;
   const char* stream = backward_ended ? kCompute : kOptimizerStream;
@@ -148,6 +156,7 @@ void Lowering::optimizer() {
     all_reduce("loss.reduce", kDataAxis, loss, DType::f32, ReduceOp::sum);
   }
   builder_.set_phase(Phase::optimizer);
+  for (const std::size_t range : late_) range_final(range, true);
   if (plan_.computes_norm()) {
     if (!overlapped()) {
       for (const std::size_t range : final_) add_squares(kCompute, range);
