@@ -99,7 +99,10 @@ class RunOnEmulatedGpu(tool.ToolTest):
             numbers = dict(self.measured(result, 1)[0]["numbers"])
             losses.append((numbers["first_loss"], numbers["gradient_norm"]))
             os.remove(self.journal)
-        self.assertEqual(losses[0], losses[1])
+        # Each run tries anew which form of a product is the fastest, and forms round differently: bits
+        # are emulated_executor's to compare, where nothing is chosen.
+        for captured, launched in zip(*losses):
+            self.assertAlmostEqual(captured, launched, delta=2e-4 * launched)
 
     def test_the_empty_graph_and_the_gap_are_of_the_graph(self):
         for more, captured in (((), True), (("--eager",), False)):
