@@ -96,7 +96,7 @@ TEST_F(TrafficInPlaceTest, OperandsAreOneBuffer) {
 
 // Where a rank's operands lie in the buffers of a collective in place: its own chunk.
 TEST(TrafficOperandsTest, InPlaceTheSmallerBufferIsThisRanksChunkOfTheLarger) {
-  const CollectiveSetup setup{.size_bytes = 3 * 1024, .in_place = true};
+  const CollectiveSetup setup{.size_bytes = 3072, .in_place = true};
   for (const auto kind : {CollectiveKind::all_gather, CollectiveKind::reduce_scatter}) {
     const Traffic traffic =
         make_traffic(Group{.axis = "x", .ranks = {0, 1, 2}, .index = 2}, collective(kind), setup);
