@@ -270,6 +270,7 @@ nlohmann::json to_json(const Facts& facts) {
                       {"validated_all_ranks", facts.validation.whole},
                       {"validated",
                        {{"ranks", facts.validation.ranks},
+                        {"roles", facts.validation.roles},
                         {"micro_steps", facts.validation.micro_steps},
                         {"layers", facts.validation.layers}}}};
   if (facts.cluster) json["memory"] = fit_json(facts);
@@ -278,8 +279,8 @@ nlohmann::json to_json(const Facts& facts) {
 
 std::string what_was_checked(const StepValidation& done) {
   if (done.whole) return "all ranks checked";
-  return fmt::format("checked on {} ranks, {} micro-steps and {} layers, which the others repeat",
-                     done.ranks, done.micro_steps, done.layers);
+  return fmt::format("all ranks checked over {} micro-steps and {} layers, which the others repeat",
+                     done.micro_steps, done.layers);
 }
 
 std::string to_table(const Facts& facts) {
@@ -365,12 +366,12 @@ ExitCode plan_command(const PlanOptions& options) {
   }
   facts.program = step_program(facts.model, facts.plan, 0, facts.traits);
   facts.padding = padding_of(facts.model, facts.plan, facts.program, facts.traits);
-  facts.validation = validate_step(facts.model, facts.plan, facts.traits);
+  facts.validation = validate_step(facts.model, facts.plan, facts.traits, &facts.program);
   Plan overlapped = facts.plan;
   overlapped.optimizer_overlap = OptimizerOverlap::on;
   facts.overlapped = step_program(facts.model, overlapped, 0, facts.traits);
   if (facts.plan.optimizer_overlap == OptimizerOverlap::automatic) {
-    static_cast<void>(validate_step(facts.model, overlapped, facts.traits));
+    static_cast<void>(validate_step(facts.model, overlapped, facts.traits, &facts.overlapped));
   }
   const std::string text =
       options.json ? json_text(to_json(facts), {.indent = 2}) + "\n" : to_table(facts);

@@ -29,6 +29,8 @@ ArenaLayout lay_out(const std::vector<BufferDecl>& buffers) {
   return layout;
 }
 
+namespace {
+
 std::shared_ptr<const Memory> arena_for(const Program& program, const ArenaLayout& layout,
                                         Device& device, const PrepareOptions& options) {
   if (options.buffers_of == nullptr) {
@@ -40,13 +42,31 @@ std::shared_ptr<const Memory> arena_for(const Program& program, const ArenaLayou
   return options.buffers_of->arena();
 }
 
-void* address_of(const BufferSlice& slice, const Program& program, const ArenaLayout& layout,
-                 void* base) {
+}  // namespace
+
+BoundProgram::BoundProgram(const Program& program, Device& device, const PrepareOptions& options)
+    : program_(program),
+      layout_(lay_out(program_.buffers)),
+      arena_(arena_for(program_, layout_, device, options)) {}
+
+void* BoundProgram::address_of(std::int32_t index) const {
+  STEPMARK_REQUIRE(index >= 0 && index < std::ssize(program_.buffers),
+                   "program {} has no buffer {}", program_.name, index);
+  return static_cast<std::byte*>(arena_->data()) +
+         layout_.offsets_bytes[static_cast<std::size_t>(index)];
+}
+
+void* BoundProgram::address_of(const BufferSlice& slice) const {
   if (slice.buffer < 0) return nullptr;
-  const auto index = static_cast<std::size_t>(slice.buffer);
-  const std::size_t offset_bytes =
-      static_cast<std::size_t>(slice.offset) * size_of(program.buffers[index].dtype);
-  return static_cast<std::byte*>(base) + layout.offsets_bytes[index] + offset_bytes;
+  const DType dtype = program_.buffers[static_cast<std::size_t>(slice.buffer)].dtype;
+  return static_cast<std::byte*>(address_of(slice.buffer)) +
+         static_cast<std::size_t>(slice.offset) * size_of(dtype);
+}
+
+std::vector<void*> BoundProgram::operands_of(const Op& op) const {
+  std::vector<void*> operands;
+  for (const BufferSlice& slice : op.operands) operands.push_back(address_of(slice));
+  return operands;
 }
 
 }  // namespace stepmark

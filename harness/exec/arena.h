@@ -21,13 +21,40 @@ struct ArenaLayout {
 // Error(kUsage) for a negative or overflowing size.
 [[nodiscard]] ArenaLayout lay_out(const std::vector<BufferDecl>& buffers);
 
-// Memory for the buffers of `program`: that of `options.buffers_of`, or new and not initialised.
-[[nodiscard]] std::shared_ptr<const Memory> arena_for(const Program& program,
-                                                      const ArenaLayout& layout, Device& device,
-                                                      const PrepareOptions& options);
+// A program and the memory of its buffers: that of `options.buffers_of`, or new and not
+// initialised.
+class BoundProgram {
+ public:
+  BoundProgram(const Program& program, Device& device, const PrepareOptions& options);
 
-// Address of a slice in an arena that starts at `base`; nullptr for an absent operand.
-[[nodiscard]] void* address_of(const BufferSlice& slice, const Program& program,
-                               const ArenaLayout& layout, void* base);
+  [[nodiscard]] const Program& program() const { return program_; }
+  [[nodiscard]] const std::shared_ptr<const Memory>& arena() const { return arena_; }
+  // Whole buffer `index`; Error(kUsage) when there is none.
+  [[nodiscard]] void* address_of(std::int32_t index) const;
+  // nullptr for an absent operand.
+  [[nodiscard]] void* address_of(const BufferSlice& slice) const;
+  [[nodiscard]] std::vector<void*> operands_of(const Op& op) const;
+
+ private:
+  const Program program_;
+  const ArenaLayout layout_;
+  std::shared_ptr<const Memory> arena_;
+};
+
+// What all Runnables do alike whose buffers are those of a BoundProgram.
+class BoundRunnable : public Runnable {
+ public:
+  [[nodiscard]] std::shared_ptr<const Memory> arena() const final { return bound_.arena(); }
+  [[nodiscard]] void* buffer(std::int32_t index) final { return bound_.address_of(index); }
+  [[nodiscard]] const Program& program() const final { return bound_.program(); }
+
+ protected:
+  BoundRunnable(const Program& program, Device& device, const PrepareOptions& options)
+      : bound_(program, device, options) {}
+  [[nodiscard]] const BoundProgram& bound() const { return bound_; }
+
+ private:
+  const BoundProgram bound_;
+};
 
 }  // namespace stepmark

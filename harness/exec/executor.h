@@ -120,9 +120,4 @@ class Executor {
                                                        const DeviceTraits& traits = kHostTraits);
 [[nodiscard]] std::unique_ptr<Executor> make_host_executor(Device& host_device);
 
-// Every op has exactly one of kernel and comm, a stream that exists, earlier ops as dependencies,
-// and operands of the size and dtype its shape asks for, within their buffers. Error(kUsage) naming
-// the first op at fault. prepare() calls it.
-void check_operands(const Program& program);
-
 }  // namespace stepmark

@@ -16,7 +16,7 @@ struct ScheduledOp {
   bool signals = false;             // some op of another stream waits for this one
 };
 
-// Per stream of the program. The program must have passed check_operands().
+// Per stream of the program. The program must have passed check_ops().
 [[nodiscard]] std::vector<std::vector<ScheduledOp>> schedule_of(const Program& program);
 
 }  // namespace stepmark

@@ -89,25 +89,17 @@ void ProgramBuilder::comm(std::string label, std::string_view stream, CommShape 
 
 void ProgramBuilder::push(Op op, const std::vector<std::pair<BufferSlice, Access>>& uses) {
   const auto index = static_cast<std::int32_t>(program_.ops.size());
-  std::map<std::int32_t, std::int32_t> latest;  // other stream -> latest op to wait for
   uses_.resize(program_.buffers.size());
   for (const auto& [slice, access] : uses) {
     const bool write = access != Access::in;
     BufferUses& earlier = uses_[static_cast<std::size_t>(slice.buffer)];
     earlier.for_each_conflict(slice, write, [&](std::int32_t use, std::int32_t stream) {
-      if (use == index || stream == op.stream) return;
-      auto& last = latest.try_emplace(stream, -1).first->second;
-      last = std::max(last, use);
+      if (use != index && stream != op.stream) waits_.depends(stream, use);
     });
     if (write) earlier.forget_covered(slice, index);
     earlier.add(slice, write, op.stream, index);
   }
-  for (const auto& [other, dependency] : latest) {
-    auto& waited = waited_.try_emplace({op.stream, other}, -1).first->second;
-    if (dependency <= waited) continue;
-    waited = dependency;
-    op.deps.push_back(dependency);
-  }
+  op.deps = waits_.waits_of(op.stream);
   program_.ops.push_back(std::move(op));
 }
 

@@ -4,13 +4,13 @@
 // implied. A wait that an earlier wait of the same stream already covers is left out.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "harness/program/buffer_uses.h"
+#include "harness/program/fewest_waits.h"
 #include "harness/program/program.h"
 
 namespace stepmark {
@@ -44,9 +44,9 @@ class ProgramBuilder {
 
   Program program_;
   Phase phase_ = Phase::forward;
-  std::unordered_map<std::string, std::int32_t> buffer_index_;            // a program has many
-  std::vector<BufferUses> uses_;                                          // by buffer
-  std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> waited_;  // (stream, other) -> op
+  std::unordered_map<std::string, std::int32_t> buffer_index_;  // a program has many
+  std::vector<BufferUses> uses_;                                // by buffer
+  FewestWaits waits_;
 };
 
 }  // namespace stepmark

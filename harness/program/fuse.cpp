@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
+#include "harness/program/fewest_waits.h"
 #include "harness/program/fuse_patterns.h"
 
 namespace stepmark {
@@ -32,18 +32,13 @@ bool within(const BufferSlice& part, const BufferSlice& whole) {
          part.offset + part.elements <= whole.offset + whole.elements;
 }
 
-Access access_of_operand(const Op& op, std::size_t operand) {
-  if (op.kernel) return access_of(*op.kernel, operand);
-  return operand == 0 ? Access::in : Access::out;
-}
-
 // How an op leaves the content of a slice: read by it, written over whole, or neither.
 enum class Effect : std::uint8_t { none, reads, overwrites };
 Effect effect_on(const Op& op, const BufferSlice& slice) {
   Effect effect = Effect::none;
   for (std::size_t i = 0; i < op.operands.size(); ++i) {
     if (!overlap(op.operands[i], slice)) continue;
-    if (access_of_operand(op, i) != Access::out) return Effect::reads;
+    if (access_of(op, i) != Access::out) return Effect::reads;
     if (within(slice, op.operands[i])) effect = Effect::overwrites;
   }
   return effect;
@@ -106,17 +101,16 @@ std::optional<Op> joined(const Program& program, std::int32_t first, std::int32_
   return op;
 }
 
-// Indices of ops in a dependency list through `place`; of each stream the latest is enough.
-void renumber(std::vector<std::int32_t>& deps, const std::vector<std::int32_t>& place,
-              const std::vector<Op>& ops) {
-  std::map<std::int32_t, std::int32_t> latest;  // by stream
-  for (const std::int32_t old : deps) {
+// Indices of ops in the last op's dependency list through `place`; of each stream the latest is
+// enough.
+void renumber(std::vector<Op>& ops, const std::vector<std::int32_t>& place) {
+  Op& op = ops.back();
+  FewestWaits waits;
+  for (const std::int32_t old : op.deps) {
     const std::int32_t dep = place[static_cast<std::size_t>(old)];
-    auto& last = latest.try_emplace(ops[static_cast<std::size_t>(dep)].stream, dep).first->second;
-    last = std::max(last, dep);
+    waits.depends(ops[static_cast<std::size_t>(dep)].stream, dep);
   }
-  deps.clear();
-  for (const auto& [stream, dep] : latest) deps.push_back(dep);
+  op.deps = waits.waits_of(op.stream);
 }
 
 std::vector<bool> used_buffers(const Program& program) {
@@ -165,7 +159,7 @@ Program fuse(Program program) {
     } else {
       ops.push_back(at(program, i));
     }
-    renumber(ops.back().deps, place, ops);
+    renumber(ops, place);
   }
   program.ops = std::move(ops);
   drop_unused(program, used_before);

@@ -5,32 +5,43 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
 #include "harness/program/text.h"
 
 namespace stepmark {
 namespace {
 
-const Op& op_at(std::span<const Program> programs, OpPlace place) {
-  return programs[static_cast<std::size_t>(place.first)]
-      .ops[static_cast<std::size_t>(place.second)];
+using Formation = Classes::Formation;
+using Calls = std::map<std::int32_t, std::vector<std::int32_t>>;  // by class: indices of ops
+
+const Op& op_at(const Classes& classes, OpPlace place) {
+  return classes.programs[static_cast<std::size_t>(place.first)]
+      ->ops[static_cast<std::size_t>(place.second)];
 }
 
-const CommShape& comm_at(std::span<const Program> programs, OpPlace place) {
-  return op_at(programs, place).comm.value();
+const CommShape& comm_at(const Classes& classes, OpPlace place) {
+  return op_at(classes, place).comm.value();
 }
 
-// What every member does as its k-th call on the group: the grid of an error.
-std::string grid(std::span<const Program> programs, const std::vector<std::int32_t>& ranks,
-                 const std::map<std::int32_t, std::vector<std::int32_t>>& calls, std::size_t k) {
+std::string described(const Classes& classes, OpPlace place) {
+  const Op& op = op_at(classes, place);
+  return fmt::format("op {} '{}' {}", place.second, op.label, to_text(*op.comm));
+}
+
+// What every member does as its k-th call on the group: the grid of an error. Members of one class
+// are told by the first of them.
+std::string grid(const Classes& classes, const Formation& formation, const Calls& calls,
+                 std::size_t k) {
   std::string text;
-  for (const std::int32_t rank : ranks) {
-    const auto& list = calls.at(rank);
-    text += fmt::format("\n    rank {}: {}", rank,
-                        k < list.size() ? fmt::format("op {} '{}' {}", list[k],
-                                                      op_at(programs, {rank, list[k]}).label,
-                                                      to_text(comm_at(programs, {rank, list[k]})))
-                                        : std::string("nothing more"));
+  for (const auto& [of, list] : calls) {
+    const auto first = std::find(formation.classes.begin(), formation.classes.end(), of);
+    const auto alike = std::count(formation.classes.begin(), formation.classes.end(), of) - 1;
+    text += fmt::format(
+        "\n    rank {}{}: {}",
+        formation.ranks[static_cast<std::size_t>(first - formation.classes.begin())],
+        alike > 0 ? fmt::format(" and {} like it", alike) : std::string(),
+        k < list.size() ? described(classes, {of, list[k]}) : std::string("nothing more"));
   }
   return text;
 }
@@ -43,90 +54,126 @@ bool same_call(const CommShape& a, const CommShape& b) {
 
 class Matcher {
  public:
-  explicit Matcher(std::span<const Program> programs) : programs_(programs) {}
+  explicit Matcher(const Classes& classes) : classes_(classes) {}
 
   Matching run() {
-    for (const Program& program : programs_) {
-      for (const Group& group : program.groups) {
-        if (group.index == 0) match_group(group);
-      }
-    }
+    for (const Formation& formation : classes_.formations) match_group(formation);
     return std::move(result_);
   }
 
  private:
-  // Collective calls of each member, in order; messages are collected by (source, destination).
-  void match_group(const Group& group) {
-    std::map<std::int32_t, std::vector<std::int32_t>> calls;
-    std::map<std::pair<std::int32_t, std::int32_t>, std::vector<OpPlace>> sends, receives;
-    for (const std::int32_t rank : group.ranks) {
-      const Program& program = programs_[static_cast<std::size_t>(rank)];
-      calls[rank] = {};
-      for (std::size_t i = 0; i < program.ops.size(); ++i) {
-        const auto& comm = program.ops[i].comm;
-        if (!comm || comm->axis != group.axis) continue;
-        const OpPlace place{rank, static_cast<std::int32_t>(i)};
-        if (comm->verb != Verb::send_recv) {
-          calls[rank].push_back(place.second);
-          continue;
-        }
-        const auto peer_rank = [&](std::int32_t peer) {
-          return group.ranks[static_cast<std::size_t>(peer)];
-        };
-        if (comm->send_peer >= 0) sends[{rank, peer_rank(comm->send_peer)}].push_back(place);
-        if (comm->recv_peer >= 0) receives[{peer_rank(comm->recv_peer), rank}].push_back(place);
+  using Messages = std::map<std::pair<std::int32_t, std::int32_t>, std::vector<OpPlace>>;
+
+  // Collective calls of each member, in order; messages are collected by (source, destination), as
+  // indices in the group.
+  void match_group(const Formation& formation) {
+    Calls calls;
+    Messages sends, receives;
+    for (std::int32_t member = 0; member < std::ssize(formation.classes); ++member) {
+      const std::int32_t of = formation.classes[static_cast<std::size_t>(member)];
+      const Comms& comms = comms_of(of, formation.axis);
+      calls.try_emplace(of, comms.collectives);
+      for (const std::int32_t index : comms.messages) {
+        const OpPlace place{of, index};
+        const CommShape& comm = comm_at(classes_, place);
+        if (comm.send_peer >= 0) sends[{member, comm.send_peer}].push_back(place);
+        if (comm.recv_peer >= 0) receives[{comm.recv_peer, member}].push_back(place);
       }
     }
-    match_collectives(group, calls);
-    match_messages(group, sends, receives);
+    match_collectives(formation, calls);
+    match_messages(formation, sends, receives);
   }
 
-  void match_collectives(const Group& group,
-                         const std::map<std::int32_t, std::vector<std::int32_t>>& calls) {
+  // Communication ops of a class on an axis, looked for once.
+  struct Comms {
+    std::vector<std::int32_t> collectives, messages;
+  };
+  const Comms& comms_of(std::int32_t of, const std::string& axis) {
+    auto [found, fresh] = comms_.try_emplace(of);
+    if (fresh) {
+      const auto& ops = classes_.programs[static_cast<std::size_t>(of)]->ops;
+      for (std::int32_t i = 0; i < std::ssize(ops); ++i) {
+        const auto& comm = ops[static_cast<std::size_t>(i)].comm;
+        if (!comm) continue;
+        Comms& comms = found->second[comm->axis];
+        const bool message = comm->verb == Verb::send_recv;
+        (message ? comms.messages : comms.collectives).push_back(i);
+      }
+    }
+    return found->second[axis];
+  }
+
+  void match_collectives(const Formation& formation, const Calls& calls) {
     std::size_t most = 0;
-    for (const auto& [rank, list] : calls) most = std::max(most, list.size());
+    for (const auto& [of, list] : calls) most = std::max(most, list.size());
     for (std::size_t k = 0; k < most; ++k) {
       std::vector<OpPlace> meeting;
       const CommShape* first = nullptr;
-      for (const std::int32_t rank : group.ranks) {
-        const auto& list = calls.at(rank);
-        const CommShape* call = k < list.size() ? &comm_at(programs_, {rank, list[k]}) : nullptr;
+      for (const auto& [of, list] : calls) {
+        const CommShape* call = k < list.size() ? &comm_at(classes_, {of, list[k]}) : nullptr;
         if (first == nullptr) first = call;
         if (call == nullptr || !same_call(*first, *call)) {
           result_.problems.push_back(
-              fmt::format("group '{}' = [{}]: call {} differs between ranks:{}", group.axis,
-                          fmt::join(group.ranks, " "), k, grid(programs_, group.ranks, calls, k)));
+              fmt::format("group '{}' = [{}]: call {} differs between ranks:{}", formation.axis,
+                          fmt::join(formation.ranks, " "), k, grid(classes_, formation, calls, k)));
           return;
         }
-        meeting.emplace_back(rank, list[k]);
+        meeting.emplace_back(of, list[k]);
       }
-      check_counts(group, meeting);
+      check_root(formation, calls, k);
+      check_counts(formation, calls, k);
       result_.meetings.push_back(std::move(meeting));
     }
   }
 
+  // The root's operands differ from the others', so it cannot play their role.
+  void check_root(const Formation& formation, const Calls& calls, std::size_t k) {
+    const auto& [of, list] = *calls.begin();
+    const CommShape& comm = comm_at(classes_, {of, list[k]});
+    const bool rooted = comm.kind == CollectiveKind::broadcast ||
+                        comm.kind == CollectiveKind::reduce ||
+                        comm.kind == CollectiveKind::gather || comm.kind == CollectiveKind::scatter;
+    if (!rooted) return;
+    for (std::int32_t member = 0; member < std::ssize(formation.classes); ++member) {
+      const auto at = static_cast<std::size_t>(member);
+      const Program& program = *classes_.programs[static_cast<std::size_t>(formation.classes[at])];
+      const bool plays_root = program.group(formation.axis).index == comm.root;
+      if (plays_root == (member == comm.root)) continue;
+      result_.problems.push_back(fmt::format(
+          "group '{}': rank {} plays the role of rank {}, but only one of them is the root of op "
+          "'{}'",
+          formation.axis, formation.ranks[at], program.rank, op_at(classes_, {of, list[k]}).label));
+      return;
+    }
+  }
+
   // all-to-all-v: what i sends to j is what j receives from i.
-  void check_counts(const Group& group, const std::vector<OpPlace>& meeting) {
-    for (std::size_t i = 0; i < meeting.size(); ++i) {
-      const CommShape& from = comm_at(programs_, meeting[i]);
+  void check_counts(const Formation& formation, const Calls& calls, std::size_t k) {
+    const auto place = [&](std::size_t member) {
+      const std::int32_t of = formation.classes[member];
+      return OpPlace{of, calls.at(of)[k]};
+    };
+    const std::size_t size = formation.classes.size();
+    for (std::size_t i = 0; i < size; ++i) {
+      const CommShape& from = comm_at(classes_, place(i));
       if (from.verb != Verb::all_to_all_v) return;
-      for (std::size_t j = 0; j < meeting.size(); ++j) {
-        const CommShape& to = comm_at(programs_, meeting[j]);
-        if (from.send_counts.size() == meeting.size() && to.recv_counts.size() == meeting.size() &&
+      for (std::size_t j = 0; j < size; ++j) {
+        const CommShape& to = comm_at(classes_, place(j));
+        if (from.send_counts.size() == size && to.recv_counts.size() == size &&
             from.send_counts[j] == to.recv_counts[i]) {
           continue;
         }
         result_.problems.push_back(fmt::format(
             "group '{}': rank {} op '{}' and rank {} disagree about the elements that pass "
             "between them",
-            group.axis, meeting[i].first, op_at(programs_, meeting[i]).label, meeting[j].first));
+            formation.axis, formation.ranks[i], op_at(classes_, place(i)).label,
+            formation.ranks[j]));
         return;
       }
     }
   }
 
-  using Messages = std::map<std::pair<std::int32_t, std::int32_t>, std::vector<OpPlace>>;
-  void match_messages(const Group& group, const Messages& sends, const Messages& receives) {
+  void match_messages(const Formation& formation, const Messages& sends, const Messages& receives) {
     static const std::vector<OpPlace> kNone;
     std::map<std::pair<std::int32_t, std::int32_t>, bool> pairs;
     for (const auto& [pair, list] : sends) pairs[pair] = true;
@@ -137,100 +184,133 @@ class Matcher {
       for (std::size_t k = 0; k < std::max(out.size(), in.size()); ++k) {
         const auto describe = [&](const std::vector<OpPlace>& list, std::string_view verb) {
           if (k >= list.size()) return fmt::format("has no {} number {}", verb, k);
-          const Op& op = op_at(programs_, list[k]);
-          return fmt::format("op {} '{}' {}", list[k].second, op.label, to_text(*op.comm));
+          return described(classes_, list[k]);
         };
         const bool fits = k < out.size() && k < in.size() &&
-                          comm_at(programs_, out[k]).count == comm_at(programs_, in[k]).count &&
-                          comm_at(programs_, out[k]).dtype == comm_at(programs_, in[k]).dtype;
+                          comm_at(classes_, out[k]).count == comm_at(classes_, in[k]).count &&
+                          comm_at(classes_, out[k]).dtype == comm_at(classes_, in[k]).dtype;
         if (!fits) {
-          result_.problems.push_back(fmt::format(
-              "group '{}': message {} from rank {} to rank {} does not match:\n    rank {}: "
-              "{}\n    rank {}: {}",
-              group.axis, k, pair.first, pair.second, pair.first, describe(out, "send"),
-              pair.second, describe(in, "receive")));
+          const std::int32_t from = formation.ranks[static_cast<std::size_t>(pair.first)];
+          const std::int32_t to = formation.ranks[static_cast<std::size_t>(pair.second)];
+          result_.problems.push_back(
+              fmt::format("group '{}': message {} from rank {} to rank {} does not match:\n    "
+                          "rank {}: {}\n    rank {}: {}",
+                          formation.axis, k, from, to, from, describe(out, "send"), to,
+                          describe(in, "receive")));
           return;
         }
-        result_.meetings.push_back({out[k], in[k]});
+        std::vector<OpPlace> meeting{out[k]};
+        if (in[k] != out[k]) meeting.push_back(in[k]);
+        result_.meetings.push_back(std::move(meeting));
       }
     }
   }
 
-  std::span<const Program> programs_;
+  const Classes& classes_;
+  std::map<std::int32_t, std::map<std::string, Comms>> comms_;  // by class and axis
   Matching result_;
 };
 
-}  // namespace
-
-Matching match_communication(std::span<const Program> programs) { return Matcher(programs).run(); }
-
-std::vector<std::string> find_deadlock(std::span<const Program> programs,
-                                       const Matching& matching) {
-  std::map<OpPlace, std::vector<std::size_t>> meetings_of;
-  for (std::size_t m = 0; m < matching.meetings.size(); ++m) {
-    for (const OpPlace& place : matching.meetings[m]) meetings_of[place].push_back(m);
+// All classes at work, each stream of each at its next op.
+class Play {
+ public:
+  Play(const Classes& classes, const Matching& matching)
+      : classes_(classes), matching_(matching), arrived_(matching.meetings.size(), 0) {
+    for (const Program* program : classes.programs) {
+      auto& actor = actors_.emplace_back();
+      actor.streams.resize(program->streams.size());
+      actor.done.assign(program->ops.size(), false);
+      actor.meetings.resize(program->ops.size());
+      for (std::size_t i = 0; i < program->ops.size(); ++i) {
+        actor.streams[static_cast<std::size_t>(program->ops[i].stream)].ops.push_back(
+            static_cast<std::int32_t>(i));
+      }
+    }
+    for (std::size_t m = 0; m < matching.meetings.size(); ++m) {
+      for (const auto& [of, op] : matching.meetings[m]) {
+        actors_[static_cast<std::size_t>(of)].meetings[static_cast<std::size_t>(op)].push_back(m);
+      }
+    }
   }
-  std::vector<std::size_t> arrived(matching.meetings.size(), 0);
-  struct StreamState {
+
+  void run() {
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (std::size_t c = 0; c < actors_.size(); ++c) {
+        for (Stream& stream : actors_[c].streams) {
+          while (advance(c, stream)) moved = true;
+        }
+      }
+    }
+  }
+
+  // Where each stream is that has not ended; empty: all have.
+  [[nodiscard]] std::string stuck() const {
+    std::string text;
+    for (std::size_t c = 0; c < actors_.size(); ++c) {
+      const Program& program = *classes_.programs[c];
+      for (std::size_t s = 0; s < program.streams.size(); ++s) {
+        const Stream& stream = actors_[c].streams[s];
+        if (stream.next >= stream.ops.size()) continue;
+        const std::int32_t index = stream.ops[stream.next];
+        const Op& op = program.ops[static_cast<std::size_t>(index)];
+        text +=
+            fmt::format("\n    rank {} stream {}: op {} '{}' {}", program.rank, program.streams[s],
+                        index, op.label, op.comm ? to_text(*op.comm) : to_text(*op.kernel));
+      }
+    }
+    return text;
+  }
+
+ private:
+  struct Stream {
     std::vector<std::int32_t> ops;
     std::size_t next = 0;
     bool waiting = false;  // arrived at its meetings, which are not complete yet
   };
-  std::vector<std::vector<StreamState>> streams(programs.size());
-  std::vector<std::vector<bool>> done(programs.size());
-  for (std::size_t r = 0; r < programs.size(); ++r) {
-    streams[r].resize(programs[r].streams.size());
-    done[r].assign(programs[r].ops.size(), false);
-    for (std::size_t i = 0; i < programs[r].ops.size(); ++i) {
-      streams[r][static_cast<std::size_t>(programs[r].ops[i].stream)].ops.push_back(
-          static_cast<std::int32_t>(i));
-    }
-  }
-  // Advances one stream by one op if it can.
-  const auto advance = [&](std::size_t r, StreamState& stream) {
+  struct Actor {
+    std::vector<Stream> streams;
+    std::vector<bool> done;                          // by op
+    std::vector<std::vector<std::size_t>> meetings;  // by op
+  };
+
+  // Advances a stream by one op if it can.
+  bool advance(std::size_t c, Stream& stream) {
     if (stream.next >= stream.ops.size()) return false;
-    const std::int32_t index = stream.ops[stream.next];
-    const Op& op = programs[r].ops[static_cast<std::size_t>(index)];
-    for (const std::int32_t dep : op.deps) {
-      if (!done[r][static_cast<std::size_t>(dep)]) return false;
+    Actor& actor = actors_[c];
+    const auto index = static_cast<std::size_t>(stream.ops[stream.next]);
+    for (const std::int32_t dep : classes_.programs[c]->ops[index].deps) {
+      if (!actor.done[static_cast<std::size_t>(dep)]) return false;
     }
-    const auto found = meetings_of.find({static_cast<std::int32_t>(r), index});
     bool moved = false;
-    if (found != meetings_of.end()) {
-      if (!stream.waiting) {
-        for (const std::size_t m : found->second) ++arrived[m];
-        stream.waiting = true;
-        moved = true;
-      }
-      for (const std::size_t m : found->second) {
-        if (arrived[m] < matching.meetings[m].size()) return moved;
-      }
+    if (!actor.meetings[index].empty() && !stream.waiting) {
+      for (const std::size_t m : actor.meetings[index]) ++arrived_[m];
+      stream.waiting = true;
+      moved = true;
     }
-    done[r][static_cast<std::size_t>(index)] = true;
+    for (const std::size_t m : actor.meetings[index]) {
+      if (arrived_[m] < matching_.meetings[m].size()) return moved;
+    }
+    actor.done[index] = true;
     ++stream.next;
     stream.waiting = false;
     return true;
-  };
-  bool moved = true;
-  while (moved) {
-    moved = false;
-    for (std::size_t r = 0; r < programs.size(); ++r) {
-      for (StreamState& stream : streams[r]) {
-        while (advance(r, stream)) moved = true;
-      }
-    }
   }
-  std::string stuck;
-  for (std::size_t r = 0; r < programs.size(); ++r) {
-    for (std::size_t s = 0; s < streams[r].size(); ++s) {
-      const StreamState& stream = streams[r][s];
-      if (stream.next >= stream.ops.size()) continue;
-      const std::int32_t index = stream.ops[stream.next];
-      const Op& op = programs[r].ops[static_cast<std::size_t>(index)];
-      stuck += fmt::format("\n    rank {} stream {}: op {} '{}' {}", r, programs[r].streams[s],
-                           index, op.label, op.comm ? to_text(*op.comm) : to_text(*op.kernel));
-    }
-  }
+
+  const Classes& classes_;
+  const Matching& matching_;
+  std::vector<std::size_t> arrived_;  // by meeting
+  std::vector<Actor> actors_;         // by class
+};
+
+}  // namespace
+
+Matching match_communication(const Classes& classes) { return Matcher(classes).run(); }
+
+std::vector<std::string> find_deadlock(const Classes& classes, const Matching& matching) {
+  Play play(classes, matching);
+  play.run();
+  const std::string stuck = play.stuck();
   if (stuck.empty()) return {};
   return {"deadlock: no rank can go on; each is stuck at" + stuck};
 }

@@ -57,6 +57,11 @@ std::string_view name_of(Phase phase) {
   return "?";
 }
 
+Access access_of(const Op& op, std::size_t index) {
+  if (op.kernel) return access_of(*op.kernel, index);
+  return index == 0 ? Access::in : Access::out;
+}
+
 CommAccess comm_access(const CommShape& shape, const Group& group) {
   const auto n = static_cast<std::int64_t>(group.ranks.size());
   const bool is_root = shape.root == group.index;

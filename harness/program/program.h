@@ -82,6 +82,9 @@ struct Program {
 [[nodiscard]] std::string_view name_of(BufferKind kind);
 [[nodiscard]] std::string_view name_of(Phase phase);
 
+// How an op uses operand `index`; of a communication the first is read, the second written.
+[[nodiscard]] Access access_of(const Op& op, std::size_t index);
+
 // Elements that a communication op reads from operand 0 and writes to operand 1 on this rank.
 struct CommAccess {
   std::int64_t send = 0;
@@ -96,8 +99,8 @@ struct CommAccess {
 // FLOPs of all kernels, padding of their dims included.
 [[nodiscard]] double kernel_flops(const Program& program);
 
-// Bytes of all buffers: what the executor allocates, hence the peak, since buffers live as long as
-// the program; the second form counts one kind.
+// Bytes of all buffers, added up; the second form counts one kind. What a step needs at a time is
+// less (memory_plan.h).
 [[nodiscard]] std::int64_t memory_bytes(const Program& program);
 [[nodiscard]] std::int64_t memory_bytes(const Program& program, BufferKind kind);
 

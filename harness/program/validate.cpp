@@ -9,122 +9,22 @@
 #include <set>
 
 #include "core/error.h"
+#include "harness/program/legality.h"
 #include "harness/program/match.h"
-#include "harness/program/text.h"
-#include "harness/spec/limits.h"
 
 namespace stepmark {
 namespace {
 
 using Found = std::vector<std::string>;
 
-// One operand: inside its buffer, of the size and type that its op asks for (0: may be absent).
-std::string operand_problem(const Program& program, const BufferSlice& slice, std::int64_t needed,
-                            DType dtype) {
-  if (slice.buffer < 0) return needed == 0 ? "" : fmt::format("is absent; {} needed", needed);
-  if (slice.buffer >= std::ssize(program.buffers)) return "names a buffer that does not exist";
-  const BufferDecl& buffer = program.buffers[static_cast<std::size_t>(slice.buffer)];
-  if (slice.offset < 0 || slice.elements < 0 || buffer.elements < slice.elements ||
-      slice.offset > buffer.elements - slice.elements) {
-    return "lies outside its buffer " + buffer.name;
-  }
-  if (needed > 0 && slice.elements != needed) {
-    return fmt::format("has {} elements of {}; {} needed", slice.elements, buffer.name, needed);
-  }
-  if (needed > 0 && buffer.dtype != dtype) {
-    return fmt::format("is {} ({}); {} needed", name_of(buffer.dtype), buffer.name, name_of(dtype));
-  }
-  return "";
-}
-
-std::string kernel_problem(const Program& program, const Op& op) {
-  const OpShape& shape = *op.kernel;
-  try {
-    validate_shape(shape);
-  } catch (const Error& error) {
-    return error.message();
-  }
-  const OpInfo& info = info_of(shape.id);
-  if (op.operands.size() != info.operands.size()) {
-    return fmt::format("{} operands; {} takes {}", op.operands.size(), info.name,
-                       info.operands.size());
-  }
-  for (std::size_t i = 0; i < op.operands.size(); ++i) {
-    const std::string problem =
-        operand_problem(program, op.operands[i], elements_of(shape, i), dtype_of(shape, i));
-    if (!problem.empty()) return fmt::format("operand '{}' {}", info.operands[i].name, problem);
-  }
-  return "";
-}
-
-std::string comm_shape_problem(const CommShape& shape, const Group& group) {
-  const auto size = static_cast<std::int32_t>(group.ranks.size());
-  // What all ranks of a group send together is exact in 64 bits.
-  const std::int64_t most = kMaxElements / std::max<std::int64_t>(1, size);
-  if (shape.count < 0 || shape.count > most) {
-    return fmt::format("a count of {}, expected from 0 to {}", shape.count, most);
-  }
-  if (shape.send_peer >= size || shape.recv_peer >= size) {
-    return fmt::format("peers {} and {} of a group of {}", shape.send_peer, shape.recv_peer, size);
-  }
-  if (shape.root >= size) return fmt::format("root {} of a group of {}", shape.root, size);
-  if (is_rooted(shape.verb) && shape.root < 0) return "no root";
-  if (!is_rooted(shape.verb) && shape.root >= 0) return "a root, which it has not";
-  if (shape.verb != Verb::send_recv && (shape.send_peer >= 0 || shape.recv_peer >= 0)) {
-    return "peers, which it has not";
-  }
-  switch (shape.verb) {
-    case Verb::send_recv:
-      return shape.send_peer < 0 && shape.recv_peer < 0 ? "neither sends nor receives" : "";
-    case Verb::all_to_all_v:
-      for (const auto* counts : {&shape.send_counts, &shape.recv_counts}) {
-        if (std::ssize(*counts) != size ||
-            std::any_of(counts->begin(), counts->end(),
-                        [&](std::int64_t c) { return c < 0 || c > most; })) {
-          return fmt::format("needs {} counts to send and as many to receive, each at most {}",
-                             size, most);
-        }
-      }
-      return "";
-    default:
-      return "";
-  }
-}
-
-std::string comm_problem(const Program& program, const Op& op) {
-  const auto group = std::find_if(program.groups.begin(), program.groups.end(),
-                                  [&](const Group& g) { return g.axis == op.comm->axis; });
-  if (group == program.groups.end()) return fmt::format("there is no group '{}'", op.comm->axis);
-  const std::string problem = comm_shape_problem(*op.comm, *group);
-  if (!problem.empty()) return fmt::format("{}: {}", name_of(op.comm->verb), problem);
-  if (op.operands.size() != 2) return "a communication has two operands, send and recv";
-  const CommAccess access = comm_access(*op.comm, *group);
-  const std::string send = operand_problem(program, op.operands[0], access.send, op.comm->dtype);
-  if (!send.empty()) return "operand 'send' " + send;
-  const std::string recv = operand_problem(program, op.operands[1], access.recv, op.comm->dtype);
-  return recv.empty() ? "" : "operand 'recv' " + recv;
-}
-
 void check_local(const Program& program, Found& found) {
   std::map<std::string, std::int32_t> stream_of_axis;
-  for (std::size_t i = 0; i < program.ops.size(); ++i) {
-    const Op& op = program.ops[i];
+  for (std::int32_t i = 0; i < std::ssize(program.ops); ++i) {
+    const Op& op = program.ops[static_cast<std::size_t>(i)];
     const auto report = [&](std::string_view problem) {
       found.push_back(fmt::format("rank {} op {} '{}': {}", program.rank, i, op.label, problem));
     };
-    if (op.stream < 0 || op.stream >= std::ssize(program.streams)) {
-      report(fmt::format("stream {} does not exist", op.stream));
-    }
-    for (const std::int32_t dep : op.deps) {
-      if (dep < 0 || dep >= static_cast<std::int32_t>(i)) {
-        report(fmt::format("waits for op {}, which is not earlier", dep));
-      }
-    }
-    if (op.kernel.has_value() == op.comm.has_value()) {
-      report("must be a kernel or a communication");
-      continue;
-    }
-    const std::string problem = op.kernel ? kernel_problem(program, op) : comm_problem(program, op);
+    const std::string problem = op_problem(program, i);
     if (!problem.empty()) report(problem);
     if (!op.comm) continue;
     const auto [at, first] = stream_of_axis.try_emplace(op.comm->axis, op.stream);
@@ -184,6 +84,60 @@ void check_groups(std::span<const Program> programs, Found& found) {
   }
 }
 
+// Whether the groups of each rank are those of the program that it plays.
+void check_roles(const Cast& cast, Found& found) {
+  std::vector<std::size_t> groups(cast.role_of.size(), 0);
+  const auto program_of = [&](std::int32_t rank) -> const Program& {
+    return *cast.programs[static_cast<std::size_t>(cast.role_of[static_cast<std::size_t>(rank)])];
+  };
+  for (std::size_t role = 0; role < cast.programs.size(); ++role) {
+    const std::int32_t rank = cast.programs[role]->rank;
+    if (rank >= 0 && rank < std::ssize(cast.role_of) && program_of(rank).rank == rank) {
+      continue;
+    }
+    found.push_back(fmt::format("role {} is that of rank {}, which does not play it", role, rank));
+    return;
+  }
+  for (const auto& [axis, all] : cast.axes) {
+    for (const auto& ranks : all) {
+      for (std::size_t i = 0; i < ranks.size(); ++i) {
+        ++groups[static_cast<std::size_t>(ranks[i])];
+        const Program& program = program_of(ranks[i]);
+        const auto own = std::find_if(program.groups.begin(), program.groups.end(),
+                                      [&axis = axis](const Group& g) { return g.axis == axis; });
+        const bool known = own != program.groups.end() && own->ranks.size() == ranks.size();
+        const bool itself = known && program.rank == ranks[i];
+        if (known && (!itself || (own->ranks == ranks && own->index == static_cast<int>(i)))) {
+          continue;
+        }
+        found.push_back(fmt::format("rank {} plays the role of rank {}, which has {} group '{}'",
+                                    ranks[i], program.rank, known ? "another" : "no such", axis));
+        return;
+      }
+    }
+  }
+  for (std::size_t rank = 0; rank < groups.size(); ++rank) {
+    const Program& program = program_of(static_cast<std::int32_t>(rank));
+    if (program.world_size == std::ssize(groups) && program.groups.size() == groups[rank]) continue;
+    found.push_back(fmt::format(
+        "rank {} of {} in {} groups plays the role of rank {} of {} in {} groups", rank,
+        groups.size(), groups[rank], program.rank, program.world_size, program.groups.size()));
+    return;
+  }
+}
+
+Found problems_between(const Cast& cast) {
+  const Classes classes = classes_of(cast);
+  Matching matching = match_communication(classes);
+  if (!matching.problems.empty()) return matching.problems;
+  return find_deadlock(classes, matching);
+}
+
+void refuse(const Found& found) {
+  if (found.empty()) return;
+  throw Error(ExitCode::kUsage, fmt::format("invalid program: {}", fmt::join(found, "\n  ")));
+}
+
 }  // namespace
 
 std::vector<std::string> problems(std::span<const Program> programs) {
@@ -195,17 +149,20 @@ std::vector<std::string> problems(std::span<const Program> programs) {
     check_local(programs[i], found);
   }
   if (found.empty()) check_groups(programs, found);
-  if (!found.empty()) return found;
-  Matching matching = match_communication(programs);
-  if (!matching.problems.empty()) return matching.problems;
-  return find_deadlock(programs, matching);
+  return found.empty() ? problems_between(cast_of(programs)) : found;
 }
 
-void validate(std::span<const Program> programs) {
-  const std::vector<std::string> found = problems(programs);
-  if (!found.empty()) {
-    throw Error(ExitCode::kUsage, fmt::format("invalid program: {}", fmt::join(found, "\n  ")));
+std::vector<std::string> problems(const Cast& cast) {
+  std::vector<std::string> found;
+  for (const Program* program : cast.programs) {
+    check_local(*program, found);
+    if (found.empty()) check_own_place(*program, found);
   }
+  if (found.empty()) check_roles(cast, found);
+  return found.empty() ? problems_between(cast) : found;
 }
+
+void validate(std::span<const Program> programs) { refuse(problems(programs)); }
+void validate(const Cast& cast) { refuse(problems(cast)); }
 
 }  // namespace stepmark

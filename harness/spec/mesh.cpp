@@ -41,7 +41,10 @@ std::vector<std::int32_t> Mesh::coordinates(std::int32_t rank) const {
 }
 
 std::int32_t Mesh::coordinate(std::int32_t rank, std::string_view axis) const {
-  return coordinates(rank)[axis_index(axis)];
+  STEPMARK_REQUIRE(rank >= 0 && rank < size_, "rank {} is outside the mesh of {}", rank, size_);
+  const std::size_t index = axis_index(axis);
+  for (std::size_t i = 0; i < index; ++i) rank /= axes_[i].degree;
+  return rank % axes_[index].degree;
 }
 
 std::int32_t Mesh::rank_at(const std::vector<std::int32_t>& coordinates) const {
@@ -59,12 +62,11 @@ std::int32_t Mesh::rank_at(const std::vector<std::int32_t>& coordinates) const {
 
 std::vector<std::int32_t> Mesh::group(std::int32_t rank, std::string_view axis) const {
   const std::size_t index = axis_index(axis);
-  std::vector<std::int32_t> at = coordinates(rank);
+  std::int32_t stride = 1;
+  for (std::size_t i = 0; i < index; ++i) stride *= axes_[i].degree;
+  const std::int32_t first = rank - coordinate(rank, axis) * stride;
   std::vector<std::int32_t> ranks;
-  for (std::int32_t i = 0; i < axes_[index].degree; ++i) {
-    at[index] = i;
-    ranks.push_back(rank_at(at));
-  }
+  for (std::int32_t i = 0; i < axes_[index].degree; ++i) ranks.push_back(first + i * stride);
   return ranks;
 }
 

@@ -9,11 +9,13 @@
 #include "core/cuda/check.h"
 #include "core/error.h"
 #include "core/stats.h"
+#include "harness/exec/arena.h"
 #include "harness/exec/cuda/cuda_device.h"
 #include "harness/exec/cuda/cuda_graph.h"
 #include "harness/exec/cuda/cuda_walk.h"
 #include "harness/exec/cuda/nvtx_range.h"
 #include "harness/exec/failure.h"
+#include "harness/program/legality.h"
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/cuda/sweep.h"
 
@@ -25,15 +27,13 @@ namespace {
 constexpr std::size_t kCachesToRead = 4;
 constexpr int kMarkRuns = 3;  // of a graph of events alone
 
-class CudaRunnable final : public Runnable {
+class CudaRunnable final : public BoundRunnable {
  public:
   CudaRunnable(CudaDevice& device, const Program& program, CommSet& comms,
                const PrepareOptions& options)
-      : device_(device),
-        program_(program),
-        layout_(lay_out(program_.buffers)),
-        arena_(arena_for(program_, layout_, device, options)),
-        walk_(device, program_, layout_, arena_->data(), comms),
+      : BoundRunnable(program, device, options),
+        device_(device),
+        walk_(device, bound(), comms),
         begin_(cuda::make_timing_event()),
         end_(cuda::make_timing_event()) {
     if (options.cold) reserve_cold();
@@ -90,16 +90,6 @@ class CudaRunnable final : public Runnable {
   [[nodiscard]] Timeline timeline() const override { return timeline_; }
   [[nodiscard]] bool cold() const override { return cold_.bytes() > 0; }
 
-  [[nodiscard]] std::shared_ptr<const Memory> arena() const override { return arena_; }
-
-  [[nodiscard]] void* buffer(std::int32_t index) override {
-    STEPMARK_REQUIRE(index >= 0 && index < std::ssize(program_.buffers),
-                     "program {} has no buffer {}", program_.name, index);
-    return static_cast<std::byte*>(arena_->data()) +
-           layout_.offsets_bytes[static_cast<std::size_t>(index)];
-  }
-
-  [[nodiscard]] const Program& program() const override { return program_; }
   [[nodiscard]] OpEngine engine_of(std::int32_t index) const override {
     return walk_.engine_of(index);
   }
@@ -117,8 +107,9 @@ class CudaRunnable final : public Runnable {
   }
 
   void zero_arena() {
-    if (arena_->bytes() == 0) return;
-    STEPMARK_CUDA_CHECK(cudaMemsetAsync(arena_->data(), 0, arena_->bytes(), walk_.origin()));
+    const Memory& memory = *bound().arena();
+    if (memory.bytes() == 0) return;
+    STEPMARK_CUDA_CHECK(cudaMemsetAsync(memory.data(), 0, memory.bytes(), walk_.origin()));
   }
 
   // Kernels are loaded, plans of libraries become ready and communicators connect when they are
@@ -137,8 +128,8 @@ class CudaRunnable final : public Runnable {
   // of an op two, which are the graph's and no work of the op.
   void prepare_trace() {
     const bool captured = static_cast<bool>(graph_);
-    auto trace = std::make_unique<CudaTrace>(program_.ops.size(), captured);
-    if (captured && !program_.ops.empty()) {
+    auto trace = std::make_unique<CudaTrace>(program().ops.size(), captured);
+    if (captured && !program().ops.empty()) {
       mark_ns_ = std::llround(2 * nothing_ns(*trace));
       traced_graph_ = capture(CudaWalk::Bodies::ops, trace.get());
     }
@@ -164,7 +155,7 @@ class CudaRunnable final : public Runnable {
 
   template <class Enqueue>
   void step(Enqueue enqueue) {
-    const cuda::NvtxRange range(program_.name.c_str());
+    const cuda::NvtxRange range(program().name.c_str());
     device_.make_current();
     try {
       if (cold()) {
@@ -180,7 +171,7 @@ class CudaRunnable final : public Runnable {
     try {
       device_.wait().for_event(end_.get());
     } catch (...) {
-      rethrow_from(fmt::format("rank {}: step of {}", program_.rank, program_.name),
+      rethrow_from(fmt::format("rank {}: step of {}", program().rank, program().name),
                    std::current_exception());
     }
   }
@@ -191,9 +182,6 @@ class CudaRunnable final : public Runnable {
 
   // Members use what is above them: graphs go first, then events, then streams, and memory last.
   CudaDevice& device_;
-  const Program program_;
-  const ArenaLayout layout_;
-  std::shared_ptr<const Memory> arena_;
   Memory cold_;  // empty: steps are not made cold
   CudaWalk walk_;
   cuda::EventOwner begin_, end_;  // of the step
@@ -210,7 +198,7 @@ class CudaExecutor final : public Executor {
   using Executor::prepare;
   [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program, CommSet& comms,
                                                   const PrepareOptions& options) override {
-    check_operands(program);
+    check_ops(program);
     device_.make_current();
     return std::make_unique<CudaRunnable>(device_, program, comms, options);
   }

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/cuda/check.h"
-#include "harness/exec/bind_comm.h"
 #include "harness/exec/cuda/nvtx_range.h"
 #include "harness/exec/failure.h"
 #include "harness/exec/recording_stream.h"
@@ -45,10 +44,9 @@ void CudaTrace::record(cudaEvent_t event, cudaStream_t stream) const {
   STEPMARK_CUDA_CHECK(cudaEventRecordWithFlags(event, stream, flags_));
 }
 
-CudaWalk::CudaWalk(CudaDevice& device, const Program& program, const ArenaLayout& layout,
-                   void* base, CommSet& comms)
-    : program_(program), ops_(program.ops.size()), fork_(cuda::make_order_event()) {
-  std::vector<std::string> names = program.streams;
+CudaWalk::CudaWalk(CudaDevice& device, const BoundProgram& bound, CommSet& comms)
+    : program_(bound.program()), ops_(program_.ops.size()), fork_(cuda::make_order_event()) {
+  std::vector<std::string> names = program_.streams;
   if (names.empty()) names.emplace_back("compute");
   for (const std::string& name : names) {
     owned_streams_.push_back(device.create_stream(name));
@@ -57,45 +55,42 @@ CudaWalk::CudaWalk(CudaDevice& device, const Program& program, const ArenaLayout
   }
   markers_ = device.allocate(streams_.size());
 
-  const std::vector<std::vector<ScheduledOp>> schedule = schedule_of(program);
+  const std::vector<std::vector<ScheduledOp>> schedule = schedule_of(program_);
   for (std::size_t stream = 0; stream < schedule.size(); ++stream) {
     if (stream > 0 && !schedule[stream].empty()) {
       branches_.push_back(stream);
       joins_.push_back(cuda::make_order_event());
     }
     for (const ScheduledOp& item : schedule[stream]) {
-      BoundOp& bound = ops_[static_cast<std::size_t>(item.op)];
-      bound.stream = stream;
-      if (item.signals) bound.done = cuda::make_order_event();
+      BoundOp& op = ops_[static_cast<std::size_t>(item.op)];
+      op.stream = stream;
+      if (item.signals) op.done = cuda::make_order_event();
     }
   }
   for (const std::vector<ScheduledOp>& items : schedule) {
     for (const ScheduledOp& item : items) {
-      BoundOp& bound = ops_[static_cast<std::size_t>(item.op)];
+      BoundOp& op = ops_[static_cast<std::size_t>(item.op)];
       for (const std::int32_t dep : item.waits) {
-        bound.waits.push_back(ops_[static_cast<std::size_t>(dep)].done.get());
+        op.waits.push_back(ops_[static_cast<std::size_t>(dep)].done.get());
       }
     }
   }
   // In the order of the program: contexts may grow what ops share.
   for (std::int32_t i = 0; i < std::ssize(ops_); ++i) {
     try {
-      const Op& op = program.ops[static_cast<std::size_t>(i)];
-      BoundOp& bound = ops_[static_cast<std::size_t>(i)];
-      bound.body = body_of(op, layout, base, comms);
+      const Op& op = program_.ops[static_cast<std::size_t>(i)];
+      BoundOp& own = ops_[static_cast<std::size_t>(i)];
+      own.body = body_of(op, bound, comms);
       // Another op of this shape may be given another engine, by where its operands lie.
-      if (op.kernel) bound.engine = cuda::engine_of(*op.kernel);
+      if (op.kernel) own.engine = cuda::engine_of(*op.kernel);
     } catch (...) {
       rethrow_from(place_of(program_, i), std::current_exception());
     }
   }
 }
 
-Task CudaWalk::body_of(const Op& op, const ArenaLayout& layout, void* base, CommSet& comms) {
-  std::vector<void*> operands;
-  for (const BufferSlice& slice : op.operands) {
-    operands.push_back(address_of(slice, program_, layout, base));
-  }
+Task CudaWalk::body_of(const Op& op, const BoundProgram& bound, CommSet& comms) {
+  const std::vector<void*> operands = bound.operands_of(op);
   const auto index = static_cast<std::size_t>(op.stream);
   if (op.kernel) {
     return [enqueue = cuda::prepare(*op.kernel, operands.data(), *contexts_[index]),

@@ -36,9 +36,8 @@ class CudaTrace {
 
 class CudaWalk {
  public:
-  // The buffers lie at `base`. `program` and `comms` must outlive this object.
-  CudaWalk(CudaDevice& device, const Program& program, const ArenaLayout& layout, void* base,
-           CommSet& comms);
+  // `bound` and `comms` must outlive this object.
+  CudaWalk(CudaDevice& device, const BoundProgram& bound, CommSet& comms);
   // Only a failure leaves work in flight.
   ~CudaWalk() { settle(); }
   CudaWalk(const CudaWalk&) = delete;
@@ -70,7 +69,7 @@ class CudaWalk {
     std::vector<cudaEvent_t> waits;
     cuda::EventOwner done;  // null: no other stream waits for this op
   };
-  [[nodiscard]] Task body_of(const Op& op, const ArenaLayout& layout, void* base, CommSet& comms);
+  [[nodiscard]] Task body_of(const Op& op, const BoundProgram& bound, CommSet& comms);
   void enqueue_op(std::int32_t index, Bodies bodies, const CudaTrace* trace);
 
   const Program& program_;

@@ -10,12 +10,11 @@
 
 #include "core/error.h"
 #include "harness/exec/arena.h"
-#include "harness/exec/bind_comm.h"
-#include "harness/exec/executor.h"
 #include "harness/exec/failure.h"
 #include "harness/exec/host/host_event.h"
 #include "harness/exec/recording_stream.h"
 #include "harness/exec/schedule.h"
+#include "harness/program/legality.h"
 #include "kernels/host/engine.h"
 
 namespace stepmark {
@@ -43,26 +42,24 @@ void wait_for(const std::vector<const Flag*>& flags, std::uint32_t epoch) {
   }
 }
 
-class HostRunnable final : public Runnable {
+class HostRunnable final : public BoundRunnable {
  public:
   HostRunnable(Device& device, const Program& program, CommSet& comms,
                const PrepareOptions& options)
-      : program_(program),
-        layout_(lay_out(program_.buffers)),
-        arena_(arena_for(program_, layout_, device, options)),
-        flags_(program_.ops.size()),
-        spans_(program_.ops.size()),
-        empty_spans_(program_.ops.size()) {
-    for (const std::string& name : program_.streams) {
+      : BoundRunnable(program, device, options),
+        flags_(program.ops.size()),
+        spans_(program.ops.size()),
+        empty_spans_(program.ops.size()) {
+    for (const std::string& name : program.streams) {
       streams_.push_back(device.create_stream(name));
     }
-    if (arena_->bytes() > 0 && options.buffers_of == nullptr) touch();
+    if (bound().arena()->bytes() > 0 && options.buffers_of == nullptr) touch();
     bind(comms);
   }
 
   void run() override {
     step_begin_ns_ = walk_all(/*bodies=*/true, spans_);
-    if (failure_) rethrow_from(place_of(program_, failed_op_), failure_);
+    if (failure_) rethrow_from(place_of(program(), failed_op_), failure_);
   }
 
   EmptyWalk run_empty() override {
@@ -80,36 +77,26 @@ class HostRunnable final : public Runnable {
     return timeline;
   }
 
-  [[nodiscard]] std::shared_ptr<const Memory> arena() const override { return arena_; }
-
-  [[nodiscard]] void* buffer(std::int32_t index) override {
-    STEPMARK_REQUIRE(index >= 0 && index < std::ssize(program_.buffers),
-                     "program {} has no buffer {}", program_.name, index);
-    return static_cast<std::byte*>(arena_->data()) +
-           layout_.offsets_bytes[static_cast<std::size_t>(index)];
-  }
-
-  [[nodiscard]] const Program& program() const override { return program_; }
   [[nodiscard]] OpEngine engine_of(std::int32_t index) const override {
-    const Op& op = program_.ops.at(static_cast<std::size_t>(index));
+    const Op& op = program().ops.at(static_cast<std::size_t>(index));
     return {.name = op.kernel ? host_engine_of(*op.kernel) : "", .refused = {}};
   }
 
  private:
   // Zeroes the arena on the worker that will compute on it: pages are placed by first touch.
   void touch() {
-    const auto zero = [this] { std::memset(arena_->data(), 0, arena_->bytes()); };
+    const auto zero = [this] { std::memset(bound().arena()->data(), 0, bound().arena()->bytes()); };
     if (streams_.empty()) return zero();
     streams_.front()->submit(zero);
     streams_.front()->synchronize();
   }
 
   void bind(CommSet& comms) {
-    for (const std::vector<ScheduledOp>& scheduled : schedule_of(program_)) {
+    for (const std::vector<ScheduledOp>& scheduled : schedule_of(program())) {
       std::vector<Entry>& entries = lists_.emplace_back();
       entries.reserve(scheduled.size());
       for (const ScheduledOp& item : scheduled) {
-        Entry entry{.body = body_of(program_.ops[static_cast<std::size_t>(item.op)], comms),
+        Entry entry{.body = body_of(program().ops[static_cast<std::size_t>(item.op)], comms),
                     .op = item.op};
         for (const std::int32_t dep : item.waits) {
           entry.waits.push_back(&flags_[static_cast<std::size_t>(dep)]);
@@ -121,10 +108,7 @@ class HostRunnable final : public Runnable {
   }
 
   Task body_of(const Op& op, CommSet& comms) {
-    std::vector<void*> operands;
-    for (const BufferSlice& slice : op.operands) {
-      operands.push_back(address_of(slice, program_, layout_, arena_->data()));
-    }
+    std::vector<void*> operands = bound().operands_of(op);
     if (op.kernel) {
       return [kernel = host_kernel(op.kernel->id), shape = *op.kernel,
               operands = std::move(operands)] { kernel(shape, operands.data()); };
@@ -184,9 +168,6 @@ class HostRunnable final : public Runnable {
     }
   }
 
-  const Program program_;
-  const ArenaLayout layout_;
-  std::shared_ptr<const Memory> arena_;
   std::vector<Flag> flags_;  // per op; used where another stream waits
   std::vector<Span> spans_, empty_spans_;
   std::vector<std::vector<Entry>> lists_;  // per stream
@@ -210,7 +191,7 @@ class HostExecutor final : public Executor {
   using Executor::prepare;
   [[nodiscard]] std::unique_ptr<Runnable> prepare(const Program& program, CommSet& comms,
                                                   const PrepareOptions& options) override {
-    check_operands(program);
+    check_ops(program);
     return std::make_unique<HostRunnable>(device_, program, comms, options);
   }
   [[nodiscard]] OpEngine engine_of(const OpShape& shape) const override {

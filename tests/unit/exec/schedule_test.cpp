@@ -45,11 +45,14 @@ TEST(ArenaTest, BuffersAreAlignedAndDisjoint) {
 
 TEST(ArenaTest, SlicesAreAddressedInElements) {
   const Program p = test::program_of({}, {test::buffer("a", 8), test::buffer("b", 8, DType::f64)});
-  const ArenaLayout layout = lay_out(p.buffers);
-  std::array<std::byte, 512> base{};
-  EXPECT_EQ(address_of({.buffer = 1, .offset = 3, .elements = 1}, p, layout, base.data()),
-            base.data() + 256 + 24);
-  EXPECT_EQ(address_of({}, p, layout, base.data()), nullptr);
+  const auto device = make_host_device(1);
+  const BoundProgram bound(p, *device, {});
+  const auto* base = static_cast<const std::byte*>(bound.arena()->data());
+  EXPECT_EQ(bound.address_of(BufferSlice{.buffer = 1, .offset = 3, .elements = 1}),
+            base + 256 + 24);
+  EXPECT_EQ(bound.address_of(BufferSlice{}), nullptr);
+  EXPECT_EQ(bound.address_of(1), base + 256);
+  EXPECT_THROW((void)bound.address_of(2), Error);
 }
 
 }  // namespace

@@ -81,17 +81,17 @@ TEST(ValidateStep, ASmallWorldIsLookedAtWhole) {
 
 TEST(ValidateStep, ALargeOneByWhatRepeats) {
   Model model = small_llama();
-  model.layers = 1000;
-  const Plan plan = plan_of("tp=8,accumulation=64", model, 1 << 14);
+  model.layers = 6000;
+  const Plan plan = plan_of("tp=8,accumulation=10", model, 1 << 14);
   const auto [small, cut] = sample_of(model, plan);
   EXPECT_EQ(small.tp, 8);
-  EXPECT_EQ(small.dp, 2);
+  EXPECT_EQ(small.dp, 1 << 11);
   EXPECT_EQ(small.accumulation, 3);
-  EXPECT_LT(cut.layers, 1000);
+  EXPECT_LT(cut.layers, 6000);
   EXPECT_GE(cut.layers, 2);
   const StepValidation done = validate_step(model, plan);
   EXPECT_FALSE(done.whole);
-  EXPECT_EQ(done.ranks, 16);
+  EXPECT_EQ(done.ranks, 1 << 14);
   EXPECT_EQ(done.micro_steps, 3);
 }
 
