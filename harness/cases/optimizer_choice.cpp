@@ -13,6 +13,7 @@
 #include "core/units.h"
 #include "harness/cases/common.h"
 #include "harness/exec/step_state.h"
+#include "harness/program/memory_plan.h"
 
 namespace stepmark {
 namespace {
@@ -84,10 +85,21 @@ int trial_rounds(double budget_s, double step_s) {
   return static_cast<int>(std::clamp(std::floor(fitting), 0.0, double{kMostRounds}));
 }
 
+StepForms forms_of(const Model& model, const Plan& plan, std::int32_t rank,
+                   const DeviceTraits& traits) {
+  StepForms forms{.own = step_program(model, plan, rank, traits), .overlapped = {}};
+  if (plan.optimizer_overlap != OptimizerOverlap::automatic) return forms;
+  Plan overlapped = plan;
+  overlapped.optimizer_overlap = OptimizerOverlap::on;
+  forms.overlapped = step_program(model, overlapped, rank, traits);
+  return forms;
+}
+
 PreparedStep prepare_step(Record& record, CaseContext& context, const Model& model,
-                          const Plan& plan, Program program, CommSet& comms) {
-  PrepareOptions options{.capture = !context.options.eager};
-  PreparedStep step{.program = std::move(program)};
+                          const Plan& plan, StepForms forms, CommSet& comms) {
+  PrepareOptions options{.capture = !context.options.eager, .reuse = true};
+  if (forms.overlapped) options.least_bytes = plan_memory(*forms.overlapped).bytes;
+  PreparedStep step{.program = std::move(forms.own)};
   step.runnable = context.executor.prepare(step.program, comms, options);
   if (plan.optimizer_overlap != OptimizerOverlap::automatic) {
     const bool on = plan.optimizer_overlap == OptimizerOverlap::on;
@@ -96,10 +108,7 @@ PreparedStep prepare_step(Record& record, CaseContext& context, const Model& mod
               on && nothing ? fmt::format("as the plan says; {}", kNothing) : "as the plan says");
     return step;
   }
-  Plan other_plan = plan;
-  other_plan.optimizer_overlap = OptimizerOverlap::on;
-  PreparedStep other{.program = step_program(model, other_plan, context.control.rank(),
-                                             context.executor.device().traits())};
+  PreparedStep other{.program = std::move(forms.overlapped.value())};
   // Shards of tensor-parallel ranks differ: what one of them overlaps all try.
   if (all_ranks(context.control, !optimizer_beside_backward(other.program))) {
     add_texts(record, plan, false, std::string(kNothing));

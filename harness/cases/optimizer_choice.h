@@ -5,11 +5,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "harness/cases/case.h"
 #include "harness/exec/executor.h"
 
 namespace stepmark {
+
+// The program of a step, and for OptimizerOverlap::automatic its other form, which is tried.
+struct StepForms {
+  Program own;
+  std::optional<Program> overlapped;
+};
+[[nodiscard]] StepForms forms_of(const Model& model, const Plan& plan, std::int32_t rank,
+                                 const DeviceTraits& traits);
 
 // A step whose buffers the caller fills before it runs.
 struct PreparedStep {
@@ -25,7 +34,7 @@ struct PreparedStep {
 // Records the form and why, and what the step does with the norm of the gradient. Collective.
 // `comms` must outlive the result.
 [[nodiscard]] PreparedStep prepare_step(Record& record, CaseContext& context, const Model& model,
-                                        const Plan& plan, Program program, CommSet& comms);
+                                        const Plan& plan, StepForms forms, CommSet& comms);
 
 inline constexpr double kGainWanted = 0.01;
 

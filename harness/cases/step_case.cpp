@@ -20,7 +20,8 @@
 #include "harness/cases/step_check.h"
 #include "harness/cases/step_split.h"
 #include "harness/exec/trace.h"
-#include "harness/program/padding.h"
+#include "harness/program/memory_lever.h"
+#include "harness/program/step_facts.h"
 #include "harness/program/validate_step.h"
 #include "results/record/json_text.h"
 
@@ -50,12 +51,13 @@ class StepCase final : public Case {
   [[nodiscard]] Record run(CaseContext& context) override {
     Record record;
     const DeviceTraits traits = context.executor.device().traits();
-    Program program = step_program(model_, plan_, context.control.rank(), traits);
-    const Padding padding = padding_of(model_, plan_, program, traits);
-    describe(record, context, program);
-    describe(record, context, padding);
+    StepForms forms = forms_of(model_, plan_, context.control.rank(), traits);
+    const StepFacts facts = facts_of_step(model_, plan_, forms.own, traits,
+                                          forms.overlapped ? &*forms.overlapped : nullptr);
+    describe(record, context, facts);
+    describe(record, context, facts.padding);
     if (context.control.rank() == 0) validate_forms(traits);
-    const std::int64_t needed = memory_bytes(program) * context.control.local_size();
+    const std::int64_t needed = facts.peak_bytes * context.control.local_size();
     const bool fits = context.memory_limit_bytes == 0 || needed <= context.memory_limit_bytes;
     if (!all_ranks(context.control, fits)) {
       record.outcome = Outcome::not_measured;
@@ -68,9 +70,9 @@ class StepCase final : public Case {
                      : "not even a slice of one layer fits: take a smaller micro_batch or seq");
       return record;
     }
-    const auto comms = make_comm_set(context.world, program);
+    const auto comms = make_comm_set(context.world, forms.own);
     const PreparedStep step =
-        prepare_step(record, context, model_, plan_, std::move(program), *comms);
+        prepare_step(record, context, model_, plan_, std::move(forms), *comms);
     time_step(record, context, step, needed);
     return record;
   }
@@ -115,30 +117,29 @@ class StepCase final : public Case {
                  nearest_timeline(record, context, runnable, std::move(sampled)));
   }
 
-  void describe(Record& record, const CaseContext& context, const Program& program) const {
+  void describe(Record& record, const CaseContext& context, const StepFacts& facts) const {
     const int ranks = context.control.size();
     record.texts.emplace_back("title", id_.substr(id_.find('/') + 1));
     record.texts.emplace_back("workload", workload_);
     record.texts.emplace_back("plan", to_text(plan_));
     record.texts.emplace_back("precision", std::string(name_of(plan_.precision)));
-    const auto tokens = static_cast<double>(plan_.tokens_per_step());
     const auto add = [&](const char* name, double value) {
       record.numbers.emplace_back(name, value);
     };
     add("ranks", ranks);
     add("gpus", ranks);
-    add("tokens_per_step", tokens);
-    add("model_flops_per_step", tokens * model_.model_flops_per_token(plan_.seq));
-    add("model_flops_causal_per_step", tokens * model_.causal_model_flops_per_token(plan_.seq));
-    add("parameters", static_cast<double>(model_.parameters()));
-    add("memory_bytes_per_rank", static_cast<double>(memory_bytes(program)));
+    add("tokens_per_step", facts.tokens);
+    add("model_flops_per_step", facts.model_flops);
+    add("model_flops_causal_per_step", facts.causal_model_flops);
+    add("parameters", facts.parameters);
+    add("memory_bytes_per_rank", static_cast<double>(facts.peak_bytes));
     add_peak_reference(record, context.reference, plan_.precision);
     if (context.peaks.gemm_of(plan_.precision) > 0) {
       add("achievable_flops_per_s", context.peaks.gemm_of(plan_.precision));
     }
     add_comm_facts(record, context.world.facts());
-    for (const Group& group : program.groups) {
-      add(("bus_bytes_" + group.axis).c_str(), bus_bytes(program, group));
+    for (const auto& [axis, traffic] : facts.traffic) {
+      add(("bus_bytes_" + axis).c_str(), traffic.bus_bytes);
     }
     if (plan_.layers > 0) {
       record.labels.push_back(fmt::format("slice: {} of {} layers", plan_.layers, whole_layers_));
@@ -177,7 +178,7 @@ class StepCase final : public Case {
     while (too_many - fits > 1) {  // memory grows with layers
       slice.layers = (fits + too_many) / 2;
       const std::int64_t bytes =
-          memory_bytes(step_program(slice, plan_, 0, context.executor.device().traits())) *
+          step_memory_bytes(slice, plan_, context.executor.device().traits()) *
           context.control.local_size();
       (bytes <= context.memory_limit_bytes ? fits : too_many) = slice.layers;
     }

@@ -7,6 +7,7 @@
 
 #include "core/units.h"
 #include "harness/cases/common.h"
+#include "harness/program/memory_plan.h"
 
 namespace stepmark {
 namespace {
@@ -30,7 +31,7 @@ std::vector<float> reference_gradients(CaseContext& context, const Model& model,
   const Program program = step_program(model, plan, 0, context.executor.device().traits());
   const auto self = context.world.alone();
   const auto comms = make_comm_set(*self, program);
-  const auto runnable = context.executor.prepare(program, *comms);
+  const auto runnable = context.executor.prepare(program, *comms, {.reuse = true});
   StepState state(*runnable, context.executor.device(), model, plan, context.seed);
   state.initialise_fresh();
   runnable->run();
@@ -77,7 +78,7 @@ StepAgreement compare_with_one_rank(CaseContext& context, const Model& model, co
   StepAgreement result{.tolerance = tolerance_for(plan.precision)};
   const Plan alone = one_rank(plan);
   const DeviceTraits traits = context.executor.device().traits();
-  const std::int64_t reference_bytes = memory_bytes(step_program(model, alone, 0, traits));
+  const std::int64_t reference_bytes = plan_memory(step_program(model, alone, 0, traits)).bytes;
   const ParamLayout whole(model, alone, 0);
   const std::int64_t flat_bytes = (whole.elements() + 1) * static_cast<std::int64_t>(sizeof(float));
   const std::int64_t needed =

@@ -14,8 +14,8 @@
 #include "harness/backend/backends.h"
 #include "harness/cli/commands.h"
 #include "harness/program/memory_lever.h"
-#include "harness/program/padding.h"
 #include "harness/program/step.h"
+#include "harness/program/step_facts.h"
 #include "harness/program/text.h"
 #include "harness/program/validate_step.h"
 #include "harness/spec/data_files.h"
@@ -25,47 +25,17 @@
 namespace stepmark {
 namespace {
 
-struct AxisTraffic {
-  int ranks = 0;
-  std::map<std::string, int> calls;  // by verb
-  double bus_bytes = 0;              // per rank and step
-};
-
-std::map<std::string, AxisTraffic> traffic_of(const Program& program) {
-  std::map<std::string, AxisTraffic> result;
-  for (const Group& group : program.groups) {
-    AxisTraffic& traffic = result[group.axis];
-    traffic.ranks = static_cast<int>(group.ranks.size());
-    traffic.bus_bytes = bus_bytes(program, group);
-    for (const Op& op : program.ops) {
-      if (!op.comm || op.comm->axis != group.axis) continue;
-      ++traffic.calls[std::string(name_of(op.comm->verb))];
-    }
-  }
-  return result;
-}
-
 struct Facts {
   Workload workload;
   Plan plan;
   Model model;
   DeviceTraits traits;
   Program program;  // of rank 0
-  Padding padding;  // the same
+  StepFacts step;   // the same
   std::optional<Cluster> cluster;
   StepValidation validation;
   Program overlapped;  // the same in the overlapped form of the optimizer
 };
-
-double model_flops(const Facts& facts) {
-  return static_cast<double>(facts.plan.tokens_per_step()) *
-         facts.model.model_flops_per_token(facts.plan.seq);
-}
-
-double causal_model_flops(const Facts& facts) {
-  return static_cast<double>(facts.plan.tokens_per_step()) *
-         facts.model.causal_model_flops_per_token(facts.plan.seq);
-}
 
 // The change that makes a plan fit which does not.
 std::optional<MemoryLever> lever_of(const Facts& facts, std::int64_t available) {
@@ -81,7 +51,7 @@ std::string fit_text(const Facts& facts) {
   if (!available) {
     return fmt::format("{} does not say how much memory an accelerator has\n", facts.cluster->name);
   }
-  const std::int64_t needed = memory_bytes(facts.program);
+  const std::int64_t needed = facts.step.peak_bytes;
   const auto [need, have] =
       format_bytes_alike(static_cast<double>(needed), static_cast<double>(*available));
   std::string text =
@@ -112,7 +82,7 @@ nlohmann::json fit_json(const Facts& facts) {
   nlohmann::json fit{{"cluster", facts.cluster->name}, {"available_bytes", nullptr}};
   if (!available) return fit;
   fit["available_bytes"] = *available;
-  fit["fits"] = memory_bytes(facts.program) <= *available;
+  fit["fits"] = facts.step.peak_bytes <= *available;
   if (fit["fits"]) return fit;
   const auto lever = lever_of(facts, *available);
   if (!lever) return fit;
@@ -130,7 +100,7 @@ nlohmann::json dims_json(const std::vector<PaddedDim>& dims) {
 }
 
 nlohmann::json padding_json(const Facts& facts) {
-  const Padding& padding = facts.padding;
+  const Padding& padding = facts.step.padding;
   return {{"multiple", facts.traits.dimension_multiple},
           {"dims", dims_json(padding.dims)},
           {"parameters_per_rank", padding.parameters},
@@ -141,7 +111,7 @@ nlohmann::json padding_json(const Facts& facts) {
 }
 
 std::string padding_text(const Facts& facts) {
-  const Padding& padding = facts.padding;
+  const Padding& padding = facts.step.padding;
   std::string text;
   if (!padding.dims.empty()) {
     text += fmt::format(
@@ -239,19 +209,20 @@ nlohmann::json to_json(const Facts& facts) {
   for (const BufferKind kind : kKinds) {
     memory[std::string(name_of(kind))] = memory_bytes(facts.program, kind);
   }
-  memory["total"] = memory_bytes(facts.program);
+  memory["buffers"] = facts.step.buffer_bytes;
+  memory["total"] = facts.step.peak_bytes;
   const LogitsMemory logits = logits_memory(facts);
   nlohmann::json traffic = nlohmann::json::object();
-  for (const auto& [axis, t] : traffic_of(facts.program)) {
+  for (const auto& [axis, t] : facts.step.traffic) {
     traffic[axis] = {{"ranks", t.ranks}, {"calls", t.calls}, {"bus_bytes_per_rank", t.bus_bytes}};
   }
   nlohmann::json json{{"workload", facts.workload.name},
                       {"plan", to_text(facts.plan)},
                       {"parameters", facts.model.parameters()},
                       {"tokens_per_step", facts.plan.tokens_per_step()},
-                      {"model_flops_per_step", model_flops(facts)},
-                      {"model_flops_causal_per_step", causal_model_flops(facts)},
-                      {"kernel_flops_per_rank", facts.padding.model_kernel_flops},
+                      {"model_flops_per_step", facts.step.model_flops},
+                      {"model_flops_causal_per_step", facts.step.causal_model_flops},
+                      {"kernel_flops_per_rank", facts.step.padding.model_kernel_flops},
                       {"padding", padding_json(facts)},
                       {"memory_bytes_per_rank", memory},
                       {"logits",
@@ -295,7 +266,7 @@ std::string to_table(const Facts& facts) {
       "{} parameters, {} tokens per step\n{}FLOP of the model per step (6N + 12LHQT), {}FLOP with "
       "attention counted causally\n",
       format_count(static_cast<double>(facts.model.parameters())), facts.plan.tokens_per_step(),
-      format_count(model_flops(facts)), format_count(causal_model_flops(facts)));
+      format_count(facts.step.model_flops), format_count(facts.step.causal_model_flops));
   text += optimizer_text(facts);
   text += fmt::format("mesh: {} ranks", mesh.size());
   for (const MeshAxis& axis : mesh.axes()) text += fmt::format(", {} {}", axis.name, axis.degree);
@@ -306,13 +277,13 @@ std::string to_table(const Facts& facts) {
     memory.add({std::string(name_of(kind)),
                 format_bytes(static_cast<double>(memory_bytes(facts.program, kind)))});
   }
-  const auto total = static_cast<double>(memory_bytes(facts.program));
-  memory.add({"total", format_bytes(total)});
+  memory.add({"sum of buffers", format_bytes(static_cast<double>(facts.step.buffer_bytes))});
+  memory.add({"planned peak", format_bytes(static_cast<double>(facts.step.peak_bytes))});
   text += memory.text();
   text += padding_text(facts);
   text += logits_text(facts);
   if (facts.cluster) text += fit_text(facts);
-  const auto traffic = traffic_of(facts.program);
+  const auto traffic = facts.step.traffic;
   if (traffic.empty()) {
     text += "\nno communication: one rank\n";
   } else {
@@ -365,12 +336,14 @@ ExitCode plan_command(const PlanOptions& options) {
     return ExitCode::kOk;
   }
   facts.program = step_program(facts.model, facts.plan, 0, facts.traits);
-  facts.padding = padding_of(facts.model, facts.plan, facts.program, facts.traits);
   facts.validation = validate_step(facts.model, facts.plan, facts.traits, &facts.program);
   Plan overlapped = facts.plan;
   overlapped.optimizer_overlap = OptimizerOverlap::on;
   facts.overlapped = step_program(facts.model, overlapped, 0, facts.traits);
-  if (facts.plan.optimizer_overlap == OptimizerOverlap::automatic) {
+  const bool tries_both = facts.plan.optimizer_overlap == OptimizerOverlap::automatic;
+  facts.step = facts_of_step(facts.model, facts.plan, facts.program, facts.traits,
+                             tries_both ? &facts.overlapped : nullptr);
+  if (tries_both) {
     static_cast<void>(validate_step(facts.model, overlapped, facts.traits, &facts.overlapped));
   }
   const std::string text =

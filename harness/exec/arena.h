@@ -3,23 +3,15 @@
 // memory figure that is exact.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "core/device.h"
 #include "harness/exec/executor.h"
-#include "harness/program/program.h"
+#include "harness/program/memory_plan.h"
 
 namespace stepmark {
-
-struct ArenaLayout {
-  std::vector<std::size_t> offsets_bytes;  // per buffer, multiples of 256
-  std::size_t bytes = 0;
-};
-
-// Error(kUsage) for a negative or overflowing size.
-[[nodiscard]] ArenaLayout lay_out(const std::vector<BufferDecl>& buffers);
 
 // A program and the memory of its buffers: that of `options.buffers_of`, or new and not
 // initialised.
@@ -37,7 +29,7 @@ class BoundProgram {
 
  private:
   const Program program_;
-  const ArenaLayout layout_;
+  const MemoryPlan layout_;
   std::shared_ptr<const Memory> arena_;
 };
 

@@ -61,9 +61,14 @@ struct PrepareOptions {
   bool capture = true;
   // Empty the device's caches ahead of each run, outside of its time, where the device can.
   bool cold = false;
-  // Another form of the same step on this device, not running meanwhile: both use its buffers
-  // instead of each its own. They keep their content or become zero. Error unless the programs
-  // declare the same buffers.
+  // Activations and workspaces that are live at different times share memory
+  // (harness/program/memory_plan.h); what they hold after a run has no meaning.
+  bool reuse = false;
+  // Of the memory for all buffers; for another form that is to use it as well.
+  std::int64_t least_bytes = 0;
+  // Another form of the same step on this device, not running meanwhile, prepared with the same
+  // `reuse`: both use its memory instead of each its own. What keeps its content in either keeps it
+  // or becomes zero. Error unless the programs declare the same buffers and the memory is enough.
   const Runnable* buffers_of = nullptr;
 };
 

@@ -130,10 +130,7 @@ class Matcher {
   void check_root(const Formation& formation, const Calls& calls, std::size_t k) {
     const auto& [of, list] = *calls.begin();
     const CommShape& comm = comm_at(classes_, {of, list[k]});
-    const bool rooted = comm.kind == CollectiveKind::broadcast ||
-                        comm.kind == CollectiveKind::reduce ||
-                        comm.kind == CollectiveKind::gather || comm.kind == CollectiveKind::scatter;
-    if (!rooted) return;
+    if (!is_rooted(comm.verb)) return;
     for (std::int32_t member = 0; member < std::ssize(formation.classes); ++member) {
       const auto at = static_cast<std::size_t>(member);
       const Program& program = *classes_.programs[static_cast<std::size_t>(formation.classes[at])];

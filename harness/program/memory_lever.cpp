@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/program/memory_plan.h"
 #include "harness/program/step.h"
 
 namespace stepmark {
@@ -155,11 +156,20 @@ class Search {
 }  // namespace
 
 std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits) {
-  Plan once = plan;
-  once.accumulation = 1;
-  const std::int64_t tokens_of_others = (plan.accumulation - 1) * plan.micro_batch * plan.seq;
-  return memory_bytes(step_program(sliced(model, plan), once, 0, traits)) +
-         2 * static_cast<std::int64_t>(sizeof(std::int32_t)) * tokens_of_others;
+  Plan few = plan;
+  few.accumulation = std::min<std::int64_t>(plan.accumulation, 2);
+  const Model slice = sliced(model, plan);
+  std::int64_t bytes = plan_memory(step_program(slice, few, 0, traits)).bytes;
+  if (plan.optimizer_overlap == OptimizerOverlap::automatic) {
+    few.optimizer_overlap = OptimizerOverlap::on;
+    bytes = std::max(bytes, plan_memory(step_program(slice, few, 0, traits)).bytes);
+  }
+  const auto tokens_of = [&](std::int64_t micro_steps) {
+    return padded(
+        micro_steps * plan.micro_batch * plan.seq * static_cast<std::int64_t>(sizeof(std::int32_t)),
+        kBufferAlignmentBytes);
+  };
+  return bytes + 2 * (tokens_of(plan.accumulation) - tokens_of(few.accumulation));
 }
 
 std::optional<MemoryLever> memory_lever(const Model& model, const Plan& plan,

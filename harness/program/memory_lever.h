@@ -23,8 +23,9 @@ struct MemoryLever {
 
 // Memory of a rank under a resolved plan, in bytes.
 using MemoryOf = std::function<std::int64_t(const Plan&)>;
-// The buffers of rank 0's step program. Built for one micro-step, which is quick; further ones
-// reuse its buffers and add their tokens and targets.
+// The peak of rank 0's step program, of both forms of the optimizer where a run may try both. Built
+// for two micro-steps, which is quick; further ones use their buffers again and add their tokens
+// and targets.
 [[nodiscard]] std::int64_t step_memory_bytes(const Model& model, const Plan& plan,
                                              const DeviceTraits& traits = {});
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/program/memory_plan.h"
 #include "harness/program/step.h"
 
 namespace stepmark {
@@ -38,7 +39,7 @@ Padding padding_of(const Model& model, const Plan& plan, const Program& program,
   const Program unpadded = step_program(model, plan, program.rank);
   result.model_kernel_flops = kernel_flops(unpadded);
   result.flops = kernel_flops(program) - result.model_kernel_flops;
-  result.memory_bytes = memory_bytes(program) - memory_bytes(unpadded);
+  result.memory_bytes = plan_memory(program).bytes - plan_memory(unpadded).bytes;
   const ParamLayout layout(model, plan, tp_rank, traits);
   for (const Param& param : layout.params()) {
     result.parameters += param.stored_elements() - param.elements();

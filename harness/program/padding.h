@@ -33,7 +33,7 @@ struct Padding {
   std::vector<PaddedDim> unaligned;  // not padded, and rows begin at no multiple of row_bytes
   // Of this rank and step, in its buffers and kernels: what is there beyond the model's own.
   std::int64_t parameters = 0;
-  std::int64_t memory_bytes = 0;  // of all buffers
+  std::int64_t memory_bytes = 0;  // of the peak
   double flops = 0;
   double model_kernel_flops = 0;  // of the kernels without it
 

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "harness/program/param_layout.h"
 #include "harness/program/program.h"
+#include "harness/program/schedule/schedule.h"
 #include "harness/spec/mesh.h"
 #include "harness/spec/model.h"
 #include "harness/spec/plan.h"
@@ -28,6 +30,12 @@ namespace stepmark {
 // The same before joining, to compare with.
 [[nodiscard]] Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank,
                                            const DeviceTraits& traits = {});
+// The same with its micro-batches in the order of `slots`, those of a schedule for one stage of one
+// chunk (plain accumulation: 1f1b). As many activations are in memory as are in flight. Error
+// (kUsage) for a backward pass that is split: its weight gradients would need copies of gradients
+// that are overwritten here.
+[[nodiscard]] Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank,
+                                           const DeviceTraits& traits, std::span<const Slot> slots);
 
 // The stream of the overlapped optimizer: what on it is needed by the end of the step only, so
 // devices let all other streams go first ("-low").

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "harness/exec/step_state.h"
 #include "harness/measure/sampler.h"
+#include "harness/program/memory_plan.h"
 #include "harness/program/validate_step.h"
 #include "harness/run/data_seed.h"
 #include "harness/spec/data_files.h"
@@ -29,7 +30,7 @@ struct StepsOnRequest::Ready {
         plan_(plan),
         program_(step_program(model, plan, 0, machine.executor().device().traits())),
         comms_(make_comm_set(machine.world(), program_)),
-        runnable_(machine.executor().prepare(program_, *comms_)),
+        runnable_(machine.executor().prepare(program_, *comms_, {.reuse = true})),
         state_(*runnable_, machine.executor().device(), model, plan, kDataSeed) {
     state_.initialise_fresh();
     runnable_->run();
@@ -40,7 +41,7 @@ struct StepsOnRequest::Ready {
     return {{"plan", to_text(plan_)},
             {"parameters", model_.parameters()},
             {"tokens", plan_.tokens_per_step()},
-            {"memory_bytes", memory_bytes(program_)},
+            {"memory_bytes", plan_memory(program_).bytes},
             {"loss", state_.loss()}};
   }
 

@@ -147,7 +147,8 @@ TEST_P(OneRank, FormsTakeTurnsOnTheSameBuffers) {
   const Program program = step_program(model_, plan, 0);
   const auto executor = make_host_executor(turns.device());
   const auto comms = make_comm_set(*self_, program);
-  const auto beside = executor->prepare(program, *comms, {.buffers_of = &turns.runnable()});
+  const auto beside =
+      executor->prepare(program, *comms, {.reuse = true, .buffers_of = &turns.runnable()});
   EXPECT_EQ(beside->buffer(2), turns.runnable().buffer(2));
   turns.state().initialise();
   for (int i = 0; i < 4; ++i) {
@@ -159,6 +160,52 @@ TEST_P(OneRank, FormsTakeTurnsOnTheSameBuffers) {
   other.buffers.pop_back();
   other.ops.clear();
   EXPECT_THROW((void)executor->prepare(other, *comms, {.buffers_of = &turns.runnable()}), Error);
+}
+
+// Buffers that share memory change no number, whatever lies in them before.
+TEST_P(OneRank, MemoryThatIsUsedAgainChangesNothing) {
+  for (const char* text : {"accumulation=1", "accumulation=3,precision=bf16,loss_chunks=2"}) {
+    const Plan plan = resolve(parse_plan(std::string("micro_batch=4,seq=16,") + text), model_, 1);
+    const Program program = step_program(model_, plan, 0);
+    StepRun apart(*self_, model_, plan, program, kHostTraits, {});
+    StepRun together(*self_, model_, plan, program);
+    EXPECT_LT(together.runnable().arena()->bytes(), apart.runnable().arena()->bytes());
+    // Not a number, in every place that has no meaning yet.
+    for (std::int32_t b = 0; b < std::ssize(program.buffers); ++b) {
+      const BufferDecl& buffer = program.buffers[static_cast<std::size_t>(b)];
+      if (buffer.kind != BufferKind::activation && buffer.kind != BufferKind::workspace) continue;
+      const std::vector<std::byte> ones(
+          static_cast<std::size_t>(buffer.elements) * size_of(buffer.dtype), std::byte{0xff});
+      together.device().copy_to_device(together.runnable().buffer(b), ones.data(), ones.size());
+    }
+    for (int i = 0; i < 3; ++i) {
+      apart.step();
+      together.step();
+      ASSERT_EQ(apart.state().param_bytes(), together.state().param_bytes()) << text << " " << i;
+    }
+  }
+}
+
+// GPipe on one stage adds up the same gradients in the same order as plain accumulation, with
+// every micro-batch in flight.
+TEST_P(OneRank, AnotherScheduleIsTheSameStep) {
+  const Plan plan = resolve(parse_plan("micro_batch=2,seq=16,accumulation=3"), model_, 1);
+  const auto slots = slots_of(find_schedule("gpipe"), {.micro_batches = 3});
+  const Program all_in_flight = unfused_step_program(model_, plan, 0, kHostTraits, slots);
+  EXPECT_GE(all_in_flight.buffer_index("set2.layer0.up"), 0);
+  EXPECT_LT(all_in_flight.buffer_index("set3.layer0.up"), 0);
+  StepRun gpipe(*self_, model_, plan, all_in_flight);
+  StepRun plain(*self_, model_, plan, unfused_step_program(model_, plan, 0));
+  EXPECT_GT(gpipe.runnable().arena()->bytes(), plain.runnable().arena()->bytes());
+  for (int i = 0; i < 3; ++i) {
+    gpipe.step();
+    plain.step();
+    ASSERT_EQ(gpipe.state().loss(), plain.state().loss());
+    ASSERT_EQ(gpipe.state().param_bytes(), plain.state().param_bytes()) << i;
+  }
+  const auto split =
+      slots_of(find_schedule("zb-h1"), {.stage = 1, .stages = 2, .micro_batches = 3});
+  EXPECT_THROW((void)unfused_step_program(model_, plan, 0, kHostTraits, split), Error);
 }
 
 TEST(StepState, RefusesAProgramOfAnotherPlan) {

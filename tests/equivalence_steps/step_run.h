@@ -56,12 +56,12 @@ class StepRun {
       : StepRun(world, model, plan, step_program(model, plan, rank, traits), traits) {}
   // Another program of the same step.
   StepRun(Comm& world, const Model& model, const Plan& plan, Program program,
-          const DeviceTraits& traits = kHostTraits)
+          const DeviceTraits& traits = kHostTraits, const PrepareOptions& options = {.reuse = true})
       : device_(make_host_device(1, traits)),
         executor_(make_host_executor(*device_)),
         program_(std::move(program)),
         comms_(make_comm_set(world, program_)),
-        runnable_(executor_->prepare(program_, *comms_)),
+        runnable_(executor_->prepare(program_, *comms_, options)),
         state_(*runnable_, *device_, model, plan, kSeed) {
     omp_set_num_threads(1);  // ranks share the cores, and the models are small
     state_.initialise();

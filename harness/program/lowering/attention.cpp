@@ -11,11 +11,13 @@ namespace stepmark {
 
 void Lowering::attention_forward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
-  const BufferSlice x = activation(fmt::format("x{}", layer), share_tokens_ * model_.hidden);
-  const BufferSlice normed = activation(name + "attn_norm.out", share_tokens_ * model_.hidden);
+  const BufferSlice x =
+      activation(fmt::format("x{}", layer), share_tokens_ * model_.hidden);  // (share, hidden)
+  const BufferSlice normed =
+      activation(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward(name + "attn_norm", x, normed);
   const BufferSlice whole = gather_tokens(name + "attn", normed, "gathered");
-  const BufferSlice qkv = activation(name + "qkv", tokens_ * qkv_width_);
+  const BufferSlice qkv = activation(name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
   linear_forward(name + "attn.qkv", whole, qkv, tokens_, qkv_width_, model_.hidden,
                  model_.has_bias());
   if (model_.family == ModelFamily::llama) {
@@ -28,8 +30,9 @@ void Lowering::attention_forward(std::int64_t layer) {
                       .theta = model_.rope_theta},
             {qkv});
   }
-  const BufferSlice attended = activation(name + "attended", tokens_ * q_width_);
-  const BufferSlice lse = statistic(name + "lse", tokens_ * heads_);
+  const BufferSlice attended =
+      activation(name + "attended", tokens_ * q_width_);              // (tokens, q width)
+  const BufferSlice lse = statistic(name + "lse", tokens_ * heads_);  // (tokens, heads)
   compute(name + "attention",
           AttentionFwdShape{.batch = plan_.micro_batch,
                             .seq = plan_.seq,
@@ -37,33 +40,36 @@ void Lowering::attention_forward(std::int64_t layer) {
                             .kv_heads = kv_heads_,
                             .head_dim = model_.head_dim},
           {qkv, attended, lse});
-  const BufferSlice middle = activation(name + "mid", share_tokens_ * model_.hidden);
+  const BufferSlice middle =
+      activation(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
   row_parallel_residual(name + "attn.out", attended, q_width_, x, middle);
 }
 
-void Lowering::attention_backward(std::int64_t layer, std::int64_t micro) {
+void Lowering::attention_backward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
-  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
+  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);  // (share, hidden)
   if (plan_.sequence_parallel) {  // of this rank's tokens, while the others' are on their way
-    bias_gradient(name + "attn.out", dx, share_tokens_, model_.hidden, micro);
+    bias_gradient(name + "attn.out", dx, share_tokens_, model_.hidden);
   }
   const BufferSlice dy = gather_tokens(name + "attn.out.bwd", dx, "gathered_dy");
-  const BufferSlice attended = activation(name + "attended", tokens_ * q_width_);
-  const BufferSlice dattended = workspace("dattended", tokens_ * q_width_);
+  const BufferSlice attended =
+      activation(name + "attended", tokens_ * q_width_);                     // (tokens, q width)
+  const BufferSlice dattended = workspace("dattended", tokens_ * q_width_);  // (tokens, q width)
   linear_input_gradient(name + "attn.out", dy, dattended, tokens_, model_.hidden, q_width_);
-  linear_weight_gradient(name + "attn.out", dy, attended, tokens_, model_.hidden, q_width_, micro);
+  linear_weight_gradient(name + "attn.out", dy, attended, tokens_, model_.hidden, q_width_);
   if (!plan_.sequence_parallel) {
-    bias_gradient(name + "attn.out", dy, tokens_, model_.hidden, micro);
+    bias_gradient(name + "attn.out", dy, tokens_, model_.hidden);
   }
-  const BufferSlice qkv = activation(name + "qkv", tokens_ * qkv_width_);
-  const BufferSlice dqkv = workspace("dqkv", tokens_ * qkv_width_);
+  const BufferSlice qkv = activation(name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
+  const BufferSlice dqkv = workspace("dqkv", tokens_ * qkv_width_);        // (tokens, qkv width)
   compute(name + "attention.bwd",
           AttentionBwdShape{.batch = plan_.micro_batch,
                             .seq = plan_.seq,
                             .heads = heads_,
                             .kv_heads = kv_heads_,
                             .head_dim = model_.head_dim},
-          {dattended, qkv, attended, statistic(name + "lse", tokens_ * heads_), dqkv});
+          {dattended, qkv, attended, statistic(name + "lse", tokens_ * heads_),
+           dqkv});  // (tokens, heads)
   if (model_.family == ModelFamily::llama) {
     compute(name + "rope.bwd",
             RopeShape{.batch = plan_.micro_batch,
@@ -75,15 +81,17 @@ void Lowering::attention_backward(std::int64_t layer, std::int64_t micro) {
                       .theta = model_.rope_theta},
             {dqkv});
   }
-  const BufferSlice normed = activation(name + "attn_norm.out", share_tokens_ * model_.hidden);
+  const BufferSlice normed =
+      activation(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   const BufferSlice whole = gather_tokens(name + "attn.bwd", normed, "gathered");
-  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);
+  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
   linear_input_gradient(name + "attn.qkv", dqkv, dwhole, tokens_, qkv_width_, model_.hidden);
   const BufferSlice dnormed = reduce_tokens(name + "attn.qkv.dgrad", dwhole);
-  linear_weight_gradient(name + "attn.qkv", dqkv, whole, tokens_, qkv_width_, model_.hidden, micro);
-  bias_gradient(name + "attn.qkv", dqkv, tokens_, qkv_width_, micro);
-  const BufferSlice x = activation(fmt::format("x{}", layer), share_tokens_ * model_.hidden);
-  norm_backward(name + "attn_norm", dnormed, x, dx, true, micro);
+  linear_weight_gradient(name + "attn.qkv", dqkv, whole, tokens_, qkv_width_, model_.hidden);
+  bias_gradient(name + "attn.qkv", dqkv, tokens_, qkv_width_);
+  const BufferSlice x =
+      activation(fmt::format("x{}", layer), share_tokens_ * model_.hidden);  // (share, hidden)
+  norm_backward(name + "attn_norm", dnormed, x, dx, true);
 }
 
 }  // namespace stepmark

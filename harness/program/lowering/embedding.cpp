@@ -6,16 +6,16 @@
 
 namespace stepmark {
 
-void Lowering::embedding_forward(std::int64_t micro) {
-  const BufferSlice x = activation("x0", share_tokens_ * model_.hidden);
-  const BufferSlice whole =
+void Lowering::embedding_forward() {
+  const BufferSlice x = activation("x0", share_tokens_ * model_.hidden);  // (share, hidden)
+  const BufferSlice whole =                                               // (tokens, hidden)
       plan_.sequence_parallel ? workspace("partial", tokens_ * model_.hidden) : x;
   compute("embedding",
           EmbeddingFwdShape{.rows = tokens_,
                             .cols = model_.hidden,
                             .vocab_begin = vocab_.begin,
                             .vocab_rows = vocab_.count},
-          {micro_slice(tokens_in_, micro), table_rows(param("embedding.weight")), whole});
+          {micro_slice(tokens_in_), table_rows(param("embedding.weight")), whole});
   if (plan_.sequence_parallel) {
     builder_.comm("embedding.reduce_scatter", kTensorAxis,
                   {.verb = Verb::reduce_scatter,
@@ -37,27 +37,27 @@ void Lowering::embedding_forward(std::int64_t micro) {
   }
 }
 
-void Lowering::embedding_backward(std::int64_t micro) {
-  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
+void Lowering::embedding_backward() {
+  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);  // (share, hidden)
   if (model_.family == ModelFamily::gpt2) {
     compute("position.bwd",
             PositionBwdShape{.rows = share_tokens_,
                              .cols = model_.hidden,
                              .seq = plan_.seq,
                              .row_begin = plan_.sequence_parallel ? tp_rank_ * share_tokens_ : 0,
-                             .accumulate = micro > 0 ? 1 : 0},
+                             .accumulate = accumulate_ ? 1 : 0},
             {dx, ProgramBuilder::part(grad("position.weight"), 0, plan_.seq * model_.hidden)});
   }
   const BufferSlice dy = gather_tokens("embedding.bwd", dx, "gathered_dy");
   // With tied tables the head's product has written this gradient already.
-  const bool accumulate = micro > 0 || model_.tied_embeddings;
+  const bool accumulate = accumulate_ || model_.tied_embeddings;
   compute("embedding.bwd",
           EmbeddingBwdShape{.rows = tokens_,
                             .cols = model_.hidden,
                             .vocab_begin = vocab_.begin,
                             .vocab_rows = vocab_.count,
                             .accumulate = accumulate ? 1 : 0},
-          {micro_slice(tokens_in_, micro), dy, table_rows(grad("embedding.weight"))});
+          {micro_slice(tokens_in_), dy, table_rows(grad("embedding.weight"))});
 }
 
 }  // namespace stepmark

@@ -17,44 +17,46 @@
 
 namespace stepmark {
 
-void Lowering::head_forward_backward(std::int64_t micro) {
+void Lowering::head_forward_backward() {
   const BufferSlice x =
       activation(fmt::format("x{}", model_.layers), share_tokens_ * model_.hidden);
-  const BufferSlice normed = activation("final_norm.out", share_tokens_ * model_.hidden);
+  const BufferSlice normed =
+      activation("final_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward("final_norm", x, normed);
   const BufferSlice whole = gather_tokens("head", normed, "gathered");
-  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);
+  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
   const std::int64_t piece = plan_.loss_tokens();
   for (std::int64_t begin = 0; begin < tokens_; begin += piece) {
-    head_piece(micro, begin, std::min(tokens_, begin + piece), whole, dwhole);
+    head_piece(begin, std::min(tokens_, begin + piece), whole, dwhole);
   }
   const BufferSlice dnormed = reduce_tokens("head.dgrad", dwhole);
-  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
-  norm_backward("final_norm", dnormed, x, dx, false, micro);
+  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);  // (share, hidden)
+  norm_backward("final_norm", dnormed, x, dx, false);
 }
 
-void Lowering::head_piece(std::int64_t micro, std::int64_t begin, std::int64_t end,
-                          BufferSlice whole, BufferSlice dwhole) {
+void Lowering::head_piece(std::int64_t begin, std::int64_t end, BufferSlice whole,
+                          BufferSlice dwhole) {
   const std::string table = model_.tied_embeddings ? "embedding" : "head";
   const std::int64_t tokens = end - begin;
   const auto rows = [&](BufferSlice all, std::int64_t width) {
     return ProgramBuilder::part(all, begin * width, tokens * width);
   };
-  // The next piece writes over the logits of this one, which by then are used up.
+  // (loss tokens, vocabulary). The next piece writes over the logits of this one, which by then are
+  // used up.
   const BufferSlice logits = ProgramBuilder::part(
       activation("logits", plan_.loss_tokens() * logits_width_), 0, tokens * logits_width_);
   builder_.set_phase(Phase::forward);
   linear_forward(table, rows(whole, model_.hidden), logits, tokens, logits_width_, model_.hidden,
                  false);
   builder_.set_phase(Phase::loss);
-  const BufferSlice targets = rows(micro_slice(targets_in_, micro), 1);
-  const bool first = begin == 0 && micro == 0;
+  const BufferSlice targets = rows(micro_slice(targets_in_), 1);
+  const bool first = begin == 0 && !accumulate_;
   plan_.tp > 1 ? sharded_loss(logits, targets, first) : whole_loss(logits, targets, first);
   builder_.set_phase(Phase::backward);
   linear_input_gradient(table, logits, rows(dwhole, model_.hidden), tokens, logits_width_,
                         model_.hidden);
   linear_weight_gradient(table, logits, rows(whole, model_.hidden), tokens, logits_width_,
-                         model_.hidden, first ? 0 : 1);
+                         model_.hidden, !first);
 }
 
 void Lowering::whole_loss(BufferSlice logits, BufferSlice targets, bool first) {
@@ -69,6 +71,7 @@ void Lowering::whole_loss(BufferSlice logits, BufferSlice targets, bool first) {
 
 void Lowering::sharded_loss(BufferSlice logits, BufferSlice targets, bool first) {
   const std::int64_t tokens = targets.elements;
+  // (loss tokens) and (2, loss tokens)
   const BufferSlice row_max =
       ProgramBuilder::part(statistic("row_max", plan_.loss_tokens()), 0, tokens);
   const BufferSlice sums =

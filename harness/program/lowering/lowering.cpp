@@ -67,17 +67,27 @@ BufferSlice Lowering::grad(const std::string& name) {
   return ProgramBuilder::part(grads_, p.offset, p.stored_elements());
 }
 
-BufferSlice Lowering::micro_slice(BufferSlice whole, std::int64_t micro) const {
-  return ProgramBuilder::part(whole, micro * tokens_, tokens_);
+BufferSlice Lowering::micro_slice(BufferSlice whole) const {
+  return ProgramBuilder::part(whole, micro_ * tokens_, tokens_);
+}
+
+void Lowering::begin_pass(std::int64_t micro, std::int32_t set, bool accumulate) {
+  micro_ = micro;
+  set_ = set;
+  accumulate_ = accumulate;
+}
+
+std::string Lowering::in_set(const std::string& name) const {
+  return set_ == 0 ? name : fmt::format("set{}.{}", set_, name);
 }
 
 void Lowering::norm_forward(const std::string& name, BufferSlice x, BufferSlice y) {
-  const BufferSlice rstd = statistic(name + ".rstd", share_tokens_);
+  const BufferSlice rstd = statistic(name + ".rstd", share_tokens_);  // (share)
   if (model_.has_bias()) {
     compute(name,
             LayerNormFwdShape{.rows = share_tokens_, .cols = model_.hidden, .eps = model_.norm_eps},
             {x, param(name + ".weight"), param(name + ".bias"), y,
-             statistic(name + ".mean", share_tokens_), rstd});
+             statistic(name + ".mean", share_tokens_), rstd});  // (share)
   } else {
     compute(name,
             RmsNormFwdShape{.rows = share_tokens_, .cols = model_.hidden, .eps = model_.norm_eps},
@@ -86,9 +96,9 @@ void Lowering::norm_forward(const std::string& name, BufferSlice x, BufferSlice 
 }
 
 void Lowering::norm_backward(const std::string& name, BufferSlice dy, BufferSlice x, BufferSlice dx,
-                             bool add, std::int64_t micro) {
-  const std::int64_t accumulate = micro > 0 ? 1 : 0;
-  const BufferSlice rstd = statistic(name + ".rstd", share_tokens_);
+                             bool add) {
+  const std::int64_t accumulate = accumulate_ ? 1 : 0;
+  const BufferSlice rstd = statistic(name + ".rstd", share_tokens_);  // (share)
   if (model_.has_bias()) {
     compute(name + ".bwd",
             LayerNormBwdShape{.rows = share_tokens_,
@@ -115,7 +125,7 @@ void Lowering::linear_forward(const std::string& name, BufferSlice x, BufferSlic
 
 void Lowering::row_parallel_residual(const std::string& name, BufferSlice input, std::int64_t in,
                                      BufferSlice x, BufferSlice out) {
-  const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);
+  const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);  // (tokens, hidden)
   // The bias of a row-parallel layer is added once, after the sum over the group.
   linear_forward(name, input, partial, tokens_, model_.hidden, in, false);
   const BufferSlice reduced = reduce_tokens(name, partial);
@@ -133,28 +143,28 @@ void Lowering::linear_input_gradient(const std::string& name, BufferSlice dy, Bu
 
 void Lowering::linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,
                                       std::int64_t tokens, std::int64_t out, std::int64_t in,
-                                      std::int64_t before) {
+                                      bool accumulate) {
   compute(name + ".wgrad",
           GemmShape{.m = out,
                     .n = in,
                     .k = tokens,
                     .trans_a = 1,
-                    .accumulate = before > 0 ? 1 : 0,
+                    .accumulate = accumulate ? 1 : 0,
                     .out_f32 = 1},
           {dy, x, BufferSlice{}, grad(name + ".weight")});
 }
 
 void Lowering::bias_gradient(const std::string& name, BufferSlice dy, std::int64_t tokens,
-                             std::int64_t out, std::int64_t micro) {
+                             std::int64_t out) {
   if (!model_.has_bias()) return;
-  compute(name + ".bgrad", BiasGradShape{.m = tokens, .n = out, .accumulate = micro > 0 ? 1 : 0},
+  compute(name + ".bgrad", BiasGradShape{.m = tokens, .n = out, .accumulate = accumulate_ ? 1 : 0},
           {dy, grad(name + ".bias")});
 }
 
 BufferSlice Lowering::gather_tokens(const std::string& label, BufferSlice x,
                                     const std::string& into) {
   if (!plan_.sequence_parallel) return x;
-  const BufferSlice whole = workspace(into, tokens_ * model_.hidden);
+  const BufferSlice whole = workspace(into, tokens_ * model_.hidden);  // (tokens, hidden)
   builder_.comm(label + ".gather", kTensorAxis,
                 {.verb = Verb::all_gather,
                  .axis = kTensorAxis,
@@ -170,7 +180,7 @@ BufferSlice Lowering::reduce_tokens(const std::string& label, BufferSlice partia
     all_reduce(label + ".reduce", kTensorAxis, partial, plan_.precision, ReduceOp::sum);
     return partial;
   }
-  const BufferSlice share = workspace("reduced", share_tokens_ * model_.hidden);
+  const BufferSlice share = workspace("reduced", share_tokens_ * model_.hidden);  // (share, hidden)
   builder_.comm(label + ".reduce_scatter", kTensorAxis,
                 {.verb = Verb::reduce_scatter,
                  .axis = kTensorAxis,

@@ -22,14 +22,18 @@ class Lowering {
  public:
   Lowering(const Model& model, const Plan& plan, std::int32_t rank, const DeviceTraits& traits);
 
+  // The micro-batch that the parts are to work on from here on, the set of activations that it has
+  // (schedule/schedule.h), and whether the gradients of another one are there to be added to.
+  void begin_pass(std::int64_t micro, std::int32_t set, bool accumulate);
+
   // Parts, in lowering/<part>.cpp. x is the residual stream, dx its gradient (updated in place).
-  void embedding_forward(std::int64_t micro);
-  void embedding_backward(std::int64_t micro);
+  void embedding_forward();
+  void embedding_backward();
   void attention_forward(std::int64_t layer);
-  void attention_backward(std::int64_t layer, std::int64_t micro);
+  void attention_backward(std::int64_t layer);
   void mlp_forward(std::int64_t layer);
-  void mlp_backward(std::int64_t layer, std::int64_t micro);
-  void head_forward_backward(std::int64_t micro);
+  void mlp_backward(std::int64_t layer);
+  void head_forward_backward();
   // Says that the gradients of all parameters of a component ("layer3", "head"; empty: all that are
   // left, the backward pass has ended) are complete, and issues the synchronisation of every bucket
   // that this completes, and what the optimizer can do from then on.
@@ -45,12 +49,15 @@ class Lowering {
 
  private:
   // --- buffers -------------------------------------------------------------------------------
+  // Shapes are in a comment at each, row-major: `tokens` are those of a micro-batch, `share` those
+  // of them that are this rank's in sequence-parallel regions, all widths this rank's.
   BufferSlice activation(const std::string& name, std::int64_t elements) {
-    return buffer(name, BufferKind::activation, plan_.precision, elements);
+    return buffer(in_set(name), BufferKind::activation, plan_.precision, elements);
   }
   BufferSlice statistic(const std::string& name, std::int64_t elements) {
-    return buffer(name, BufferKind::activation, DType::f32, elements);
+    return buffer(in_set(name), BufferKind::activation, DType::f32, elements);
   }
+  [[nodiscard]] std::string in_set(const std::string& name) const;
   BufferSlice workspace(const std::string& name, std::int64_t elements) {
     return buffer(name, BufferKind::workspace, plan_.precision, elements);
   }
@@ -63,7 +70,8 @@ class Lowering {
   [[nodiscard]] BufferSlice table_rows(BufferSlice table) const {
     return ProgramBuilder::part(table, 0, vocab_.count * model_.hidden);
   }
-  BufferSlice micro_slice(BufferSlice whole, std::int64_t micro) const;
+  // This micro-batch's of all tokens.
+  [[nodiscard]] BufferSlice micro_slice(BufferSlice whole) const;
 
   // --- idioms --------------------------------------------------------------------------------
   template <class Shape>
@@ -79,7 +87,7 @@ class Lowering {
   void norm_forward(const std::string& name, BufferSlice x, BufferSlice y);
   // dx [+]= gradient through the norm. add: the residual branch's gradient is already in dx.
   void norm_backward(const std::string& name, BufferSlice dy, BufferSlice x, BufferSlice dx,
-                     bool add, std::int64_t micro);
+                     bool add);
   // y (tokens, out) = x weight^T + bias.
   void linear_forward(const std::string& name, BufferSlice x, BufferSlice y, std::int64_t tokens,
                       std::int64_t out, std::int64_t in, bool bias);
@@ -89,17 +97,20 @@ class Lowering {
   void linear_input_gradient(const std::string& name, BufferSlice dy, BufferSlice dx,
                              std::int64_t tokens, std::int64_t out, std::int64_t in);
   void linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,
+                              std::int64_t tokens, std::int64_t out, std::int64_t in) {
+    linear_weight_gradient(name, dy, x, tokens, out, in, accumulate_);
+  }
+  void linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,
                               std::int64_t tokens, std::int64_t out, std::int64_t in,
-                              std::int64_t micro);
+                              bool accumulate);
   // Tokens [begin, end) of a micro-step through head and loss, forward and backward.
-  void head_piece(std::int64_t micro, std::int64_t begin, std::int64_t end, BufferSlice whole,
-                  BufferSlice dwhole);
+  void head_piece(std::int64_t begin, std::int64_t end, BufferSlice whole, BufferSlice dwhole);
   // logits become their gradient; first: the loss is written, not added to.
   void whole_loss(BufferSlice logits, BufferSlice targets, bool first);
   void sharded_loss(BufferSlice logits, BufferSlice targets, bool first);
   BufferSlice loss_buffer() { return buffer(kLossBuffer, BufferKind::scalar, DType::f32, 1); }
-  void bias_gradient(const std::string& name, BufferSlice dy, std::int64_t tokens, std::int64_t out,
-                     std::int64_t micro);
+  void bias_gradient(const std::string& name, BufferSlice dy, std::int64_t tokens,
+                     std::int64_t out);
 
   // Tensor-parallel communication points (arXiv 2205.05198): with sequence parallelism g is an
   // all-gather and g-bar a reduce-scatter over tokens; without, the identity and an all-reduce.
@@ -147,6 +158,9 @@ class Lowering {
   // Indices of ranges: in the order in which they are treated, and those that wait for the end.
   std::vector<std::size_t> final_, late_;
   bool step_counted_ = false;
+  std::int64_t micro_ = 0;  // of the pass
+  std::int32_t set_ = 0;
+  bool accumulate_ = false;
   // By component: the bucket of each of its parameters, until their gradients are complete.
   std::map<std::string, std::vector<std::size_t>> incomplete_;
 

@@ -11,52 +11,57 @@ namespace stepmark {
 
 void Lowering::mlp_forward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
-  const BufferSlice middle = activation(name + "mid", share_tokens_ * model_.hidden);
-  const BufferSlice normed = activation(name + "mlp_norm.out", share_tokens_ * model_.hidden);
+  const BufferSlice middle =
+      activation(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
+  const BufferSlice normed =
+      activation(name + "mlp_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward(name + "mlp_norm", middle, normed);
   const BufferSlice whole = gather_tokens(name + "mlp", normed, "gathered");
-  const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);
+  const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);  // (tokens, MLP in)
   linear_forward(name + "mlp.up", whole, up, tokens_, mlp_in_, model_.hidden, model_.has_bias());
-  const BufferSlice active = activation(name + "active", tokens_ * ffn_);
+  const BufferSlice active = activation(name + "active", tokens_ * ffn_);  // (tokens, MLP width)
   if (model_.family == ModelFamily::llama) {
     compute(name + "swiglu", SwigluFwdShape{.rows = tokens_, .cols = ffn_}, {up, active});
   } else {
     compute(name + "gelu", GeluFwdShape{.elements = tokens_ * ffn_}, {up, active});
   }
-  const BufferSlice next = activation(fmt::format("x{}", layer + 1), share_tokens_ * model_.hidden);
+  const BufferSlice next =
+      activation(fmt::format("x{}", layer + 1), share_tokens_ * model_.hidden);  // (share, hidden)
   row_parallel_residual(name + "mlp.down", active, ffn_, middle, next);
 }
 
-void Lowering::mlp_backward(std::int64_t layer, std::int64_t micro) {
+void Lowering::mlp_backward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
-  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);
+  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);  // (share, hidden)
   if (plan_.sequence_parallel) {  // of this rank's tokens, while the others' are on their way
-    bias_gradient(name + "mlp.down", dx, share_tokens_, model_.hidden, micro);
+    bias_gradient(name + "mlp.down", dx, share_tokens_, model_.hidden);
   }
   const BufferSlice dy = gather_tokens(name + "mlp.down.bwd", dx, "gathered_dy");
-  const BufferSlice active = activation(name + "active", tokens_ * ffn_);
-  const BufferSlice dactive = workspace("dactive", tokens_ * ffn_);
+  const BufferSlice active = activation(name + "active", tokens_ * ffn_);  // (tokens, MLP width)
+  const BufferSlice dactive = workspace("dactive", tokens_ * ffn_);        // (tokens, MLP width)
   linear_input_gradient(name + "mlp.down", dy, dactive, tokens_, model_.hidden, ffn_);
-  const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);
-  const BufferSlice dup = workspace("dup", tokens_ * mlp_in_);
+  const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);  // (tokens, MLP in)
+  const BufferSlice dup = workspace("dup", tokens_ * mlp_in_);        // (tokens, MLP in)
   if (model_.family == ModelFamily::llama) {
     compute(name + "swiglu.bwd", SwigluBwdShape{.rows = tokens_, .cols = ffn_}, {dactive, up, dup});
   } else {
     compute(name + "gelu.bwd", GeluBwdShape{.elements = tokens_ * ffn_}, {dactive, up, dup});
   }
-  linear_weight_gradient(name + "mlp.down", dy, active, tokens_, model_.hidden, ffn_, micro);
+  linear_weight_gradient(name + "mlp.down", dy, active, tokens_, model_.hidden, ffn_);
   if (!plan_.sequence_parallel) {
-    bias_gradient(name + "mlp.down", dy, tokens_, model_.hidden, micro);
+    bias_gradient(name + "mlp.down", dy, tokens_, model_.hidden);
   }
-  const BufferSlice normed = activation(name + "mlp_norm.out", share_tokens_ * model_.hidden);
+  const BufferSlice normed =
+      activation(name + "mlp_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   const BufferSlice whole = gather_tokens(name + "mlp.bwd", normed, "gathered");
-  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);
+  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
   linear_input_gradient(name + "mlp.up", dup, dwhole, tokens_, mlp_in_, model_.hidden);
   const BufferSlice dnormed = reduce_tokens(name + "mlp.up.dgrad", dwhole);
-  linear_weight_gradient(name + "mlp.up", dup, whole, tokens_, mlp_in_, model_.hidden, micro);
-  bias_gradient(name + "mlp.up", dup, tokens_, mlp_in_, micro);
-  const BufferSlice middle = activation(name + "mid", share_tokens_ * model_.hidden);
-  norm_backward(name + "mlp_norm", dnormed, middle, dx, true, micro);
+  linear_weight_gradient(name + "mlp.up", dup, whole, tokens_, mlp_in_, model_.hidden);
+  bias_gradient(name + "mlp.up", dup, tokens_, mlp_in_);
+  const BufferSlice middle =
+      activation(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
+  norm_backward(name + "mlp_norm", dnormed, middle, dx, true);
 }
 
 }  // namespace stepmark

@@ -34,15 +34,6 @@ TEST(ScheduleTest, KeepsOrderAndDropsWaitsThatFollowFromOthers) {
   EXPECT_TRUE(schedule[2][0].signals);
 }
 
-TEST(ArenaTest, BuffersAreAlignedAndDisjoint) {
-  const ArenaLayout layout = lay_out({test::buffer("a", 1), test::buffer("empty", 0),
-                                      test::buffer("b", 65), test::buffer("c", 3, DType::bf16)});
-  EXPECT_THAT(layout.offsets_bytes, ElementsAre(0u, 256u, 256u, 768u));
-  EXPECT_EQ(layout.bytes, 1024u);
-  EXPECT_THROW((void)lay_out({test::buffer("a", -1)}), Error);
-  EXPECT_THROW((void)lay_out({test::buffer("a", std::int64_t{1} << 60)}), Error);
-}
-
 TEST(ArenaTest, SlicesAreAddressedInElements) {
   const Program p = test::program_of({}, {test::buffer("a", 8), test::buffer("b", 8, DType::f64)});
   const auto device = make_host_device(1);

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "harness/program/memory_plan.h"
 #include "harness/program/step.h"
 
 namespace stepmark {
@@ -38,7 +39,7 @@ std::optional<MemoryLever> lever(const Plan& plan, std::int64_t available, std::
 // Within the limit, legal, and by the program that would be built.
 void expect_fits(const MemoryLever& found, std::int64_t available) {
   const Model model = sliced(wide(), found.plan);
-  EXPECT_EQ(memory_bytes(step_program(model, found.plan, 0)), found.bytes) << found.change;
+  EXPECT_EQ(plan_memory(step_program(model, found.plan, 0)).bytes, found.bytes) << found.change;
   EXPECT_LE(found.bytes, available);
   EXPECT_EQ(why_illegal(found.plan, wide(), found.ranks), std::nullopt);
 }
@@ -48,7 +49,7 @@ TEST(StepMemory, IsThatOfTheProgram) {
                            "precision=bf16,accumulation=4", "accumulation=3,layers=2"}) {
     const Plan plan = resolved(text, 4);
     EXPECT_EQ(step_memory_bytes(wide(), plan),
-              memory_bytes(step_program(sliced(wide(), plan), plan, 0)))
+              plan_memory(step_program(sliced(wide(), plan), plan, 0)).bytes)
         << text;
   }
 }

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/program/schedule/schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "core/error.h"
+#include "harness/program/schedule_list.h"  // generated: #define STEPMARK_SCHEDULES(X) X(gpipe) ...
+
+namespace stepmark {
+
+#define STEPMARK_DECLARE(name) ScheduleInfo schedule_##name();
+STEPMARK_SCHEDULES(STEPMARK_DECLARE)
+#undef STEPMARK_DECLARE
+
+std::span<const ScheduleInfo> all_schedules() {
+#define STEPMARK_ENTRY(name) schedule_##name(),
+  static const std::array kAll{STEPMARK_SCHEDULES(STEPMARK_ENTRY)};
+#undef STEPMARK_ENTRY
+  return kAll;
+}
+
+const ScheduleInfo& find_schedule(std::string_view name) {
+  std::string names;
+  for (const ScheduleInfo& schedule : all_schedules()) {
+    if (schedule.name == name) return schedule;
+    names += fmt::format(" {}", schedule.name);
+  }
+  throw Error(ExitCode::kUsage, fmt::format("there is no schedule '{}'; there are{}", name, names));
+}
+
+std::vector<Slot> slots_of(const ScheduleInfo& schedule, const PipelinePlace& place) {
+  STEPMARK_REQUIRE(place.stages >= 1 && place.stage >= 0 && place.stage < place.stages &&
+                       place.micro_batches >= 1 && place.chunks >= 1,
+                   "stage {} of {} with {} micro-batches in {} chunks is no place in a pipeline",
+                   place.stage, place.stages, place.micro_batches, place.chunks);
+  const std::string problem = schedule.problem(place);
+  STEPMARK_REQUIRE(problem.empty(), "schedule {}: {}", schedule.name, problem);
+  return schedule.slots(place);
+}
+
+InFlight in_flight(std::span<const Slot> slots) {
+  struct Pass {
+    std::int32_t set = 0;
+    Work last = Work::forward;
+  };
+  std::map<std::pair<std::int32_t, std::int32_t>, Pass> open;  // by micro-batch and chunk
+  std::set<std::int32_t> free;
+  InFlight result;
+  for (const Slot& slot : slots) {
+    const std::pair key{slot.micro, slot.chunk};
+    auto found = open.find(key);
+    if (slot.work == Work::forward) {
+      STEPMARK_REQUIRE(found == open.end(), "micro-batch {} of chunk {} is twice under way",
+                       slot.micro, slot.chunk);
+      if (free.empty()) free.insert(result.sets++);
+      found = open.emplace(key, Pass{.set = free.extract(free.begin()).value()}).first;
+    } else {
+      const Work before = slot.work == Work::backward_input ? Work::forward : Work::backward_input;
+      STEPMARK_REQUIRE(found != open.end() && found->second.last == before,
+                       "backward of micro-batch {} of chunk {} has not come so far", slot.micro,
+                       slot.chunk);
+      found->second.last = slot.work;
+    }
+    result.set_of.push_back(found->second.set);
+    if (slot.work == Work::backward_weight) {
+      free.insert(found->second.set);
+      open.erase(found);
+    }
+  }
+  STEPMARK_REQUIRE(open.empty(), "{} passes have no end", open.size());
+  return result;
+}
+
+void push_backward(std::vector<Slot>& slots, std::int32_t micro, std::int32_t chunk) {
+  slots.push_back({.work = Work::backward_input, .micro = micro, .chunk = chunk});
+  slots.push_back({.work = Work::backward_weight, .micro = micro, .chunk = chunk});
+}
+
+std::string wants_one_chunk(const PipelinePlace& place) {
+  return place.chunks == 1 ? "" : fmt::format("{} chunks per stage; it takes one", place.chunks);
+}
+
+}  // namespace stepmark

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/program/step_facts.h"
+
+#include <algorithm>
+
+#include "harness/program/memory_plan.h"
+
+namespace stepmark {
+namespace {
+
+std::map<std::string, StepTraffic> traffic_of(const Program& program) {
+  std::map<std::string, StepTraffic> result;
+  for (const Group& group : program.groups) {
+    StepTraffic& traffic = result[group.axis];
+    traffic.ranks = static_cast<int>(group.ranks.size());
+    traffic.bus_bytes = bus_bytes(program, group);
+  }
+  for (const Op& op : program.ops) {
+    if (op.comm) ++result[op.comm->axis].calls[std::string(name_of(op.comm->verb))];
+  }
+  return result;
+}
+
+}  // namespace
+
+double model_flops(const Model& model, const Plan& plan) {
+  return static_cast<double>(plan.tokens_per_step()) * model.model_flops_per_token(plan.seq);
+}
+
+double causal_model_flops(const Model& model, const Plan& plan) {
+  return static_cast<double>(plan.tokens_per_step()) * model.causal_model_flops_per_token(plan.seq);
+}
+
+StepFacts facts_of_step(const Model& model, const Plan& plan, const Program& program,
+                        const DeviceTraits& traits, const Program* other) {
+  const std::int64_t peak = plan_memory(program).bytes;
+  return {.tokens = static_cast<double>(plan.tokens_per_step()),
+          .parameters = static_cast<double>(model.parameters()),
+          .model_flops = model_flops(model, plan),
+          .causal_model_flops = causal_model_flops(model, plan),
+          .padding = padding_of(model, plan, program, traits),
+          .traffic = traffic_of(program),
+          .buffer_bytes = memory_bytes(program),
+          .peak_bytes = other == nullptr ? peak : std::max(peak, plan_memory(*other).bytes)};
+}
+
+}  // namespace stepmark

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can be said of a step before it runs: work, traffic and memory. The one place that counts
+// them, for plans, for records of measured steps, and for whatever predicts a step.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "harness/program/padding.h"
+#include "harness/program/program.h"
+#include "harness/spec/model.h"
+#include "harness/spec/plan.h"
+
+namespace stepmark {
+
+struct StepTraffic {
+  int ranks = 0;
+  std::map<std::string, int> calls;  // per step, by verb
+  double bus_bytes = 0;              // that a rank puts on the links per step
+};
+
+struct StepFacts {
+  // Of the whole step.
+  double tokens = 0;
+  double parameters = 0;
+  double model_flops = 0;         // 6N + 12LHQT per token
+  double causal_model_flops = 0;  // attention counted causally
+  // Of one rank.
+  Padding padding;                             // and the FLOPs of the kernels without it
+  std::map<std::string, StepTraffic> traffic;  // by axis
+  std::int64_t buffer_bytes = 0;               // all buffers, added up
+  std::int64_t peak_bytes = 0;                 // what they need at a time (memory_plan.h)
+};
+
+// `program` is step_program() of these arguments and any rank; `other` a form of it that a run may
+// try in the same memory, if any.
+[[nodiscard]] StepFacts facts_of_step(const Model& model, const Plan& plan, const Program& program,
+                                      const DeviceTraits& traits, const Program* other = nullptr);
+
+// Work of the step alone, which takes no program.
+[[nodiscard]] double model_flops(const Model& model, const Plan& plan);
+[[nodiscard]] double causal_model_flops(const Model& model, const Plan& plan);
+
+}  // namespace stepmark
