@@ -7,22 +7,25 @@
 // or had ended; what they did beside it is no part.
 #pragma once
 
+#include <string>
 #include <vector>
 
-#include "harness/exec/executor.h"
-#include "results/record/record.h"
+#include "harness/program/program.h"
+#include "harness/program/timeline/timeline.h"
 
 namespace stepmark {
 
+struct SplitPart {
+  std::string name;
+  double seconds = 0;
+};
 struct StepSplit {
-  std::vector<TimePart> parts;
+  std::vector<SplitPart> parts;
   double optimizer_overlapped_s = 0;  // of kernels of the optimizer: what is in no part
 };
 [[nodiscard]] StepSplit split_step(const Program& program, const Timeline& timeline);
 // Time in which at least one stream was at work (waiting for another stream is none, nor is the
 // timeline's own cost).
 [[nodiscard]] double busy_seconds(const Timeline& timeline);
-[[nodiscard]] std::vector<TimelineSpan> record_spans(const Program& program,
-                                                     const Timeline& timeline);
 
 }  // namespace stepmark

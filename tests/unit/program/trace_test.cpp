@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/exec/trace.h"
+#include "harness/program/timeline/trace.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/cases/step_split.h"
+#include "harness/program/timeline/split.h"
 
 #include <algorithm>
 #include <limits>
@@ -56,9 +56,9 @@ class Split {
     if (last >= 0) stood_still({.begin = compute_end, .end = span(last)->end_ns}, last);
   }
 
-  [[nodiscard]] std::vector<TimePart> parts(std::int64_t step_ns) const {
+  [[nodiscard]] std::vector<SplitPart> parts(std::int64_t step_ns) const {
     const auto seconds = [](std::int64_t ns) { return static_cast<double>(ns) * kNs; };
-    std::vector<TimePart> parts{{.name = "compute", .seconds = seconds(of("compute"))}};
+    std::vector<SplitPart> parts{{.name = "compute", .seconds = seconds(of("compute"))}};
     std::int64_t accounted = 0;
     for (const auto& [name, ns] : ns_) {
       accounted += ns;
@@ -166,20 +166,6 @@ double busy_seconds(const Timeline& timeline) {
     until = std::max(until, end);
   }
   return static_cast<double>(total) * kNs;
-}
-
-std::vector<TimelineSpan> record_spans(const Program& program, const Timeline& timeline) {
-  std::vector<TimelineSpan> spans;
-  for (const Span& span : timeline.spans) {
-    const Op& op = program.ops[static_cast<std::size_t>(span.op)];
-    spans.push_back({.rank = program.rank,
-                     .stream = program.streams[static_cast<std::size_t>(op.stream)],
-                     .label = op.label,
-                     .phase = std::string(name_of(op.phase)),
-                     .begin_s = static_cast<double>(span.begin_ns) * kNs,
-                     .end_s = static_cast<double>(span.end_ns) * kNs});
-  }
-  return spans;
 }
 
 }  // namespace stepmark

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/cases/step_split.h"
+#include "harness/program/timeline/split.h"
 
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ Op comm_op(const char* axis, std::int32_t stream) {
 // Nanoseconds by part, and their sum.
 std::map<std::string, std::int64_t> parts_ns(const Program& program, const Timeline& timeline) {
   std::map<std::string, std::int64_t> parts;
-  for (const TimePart& part : split_step(program, timeline).parts) {
+  for (const SplitPart& part : split_step(program, timeline).parts) {
     const auto ns = static_cast<std::int64_t>(part.seconds * 1e9 + 0.5);
     parts[part.name] += ns;
     parts["sum"] += ns;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Format: "Trace Event Format" of the Chromium project; times in microseconds.
-#include "harness/exec/trace.h"
+#include "harness/program/timeline/trace.h"
 
 #include <fmt/format.h>
 

@@ -6,7 +6,8 @@
 #include <span>
 #include <string>
 
-#include "harness/exec/executor.h"
+#include "harness/program/program.h"
+#include "harness/program/timeline/timeline.h"
 
 namespace stepmark {
 
