@@ -46,10 +46,10 @@ struct Prepared {
 class GroupsCase final : public Case {
  public:
   GroupsCase(GroupsEntry entry, const Plan& plan)
-      : entry_(std::move(entry)), mesh_(step_mesh(plan)) {
+      : entry_(std::move(entry)), mesh_(step_mesh(plan)), degrees_(degrees_text(plan, "=", " ")) {
     std::erase_if(entry_.traffic,
                   [&](const AxisTraffic& axis) { return mesh_.degree(axis.axis) < 2; });
-    id_ = fmt::format("groups/tp{}.dp{}/{}", plan.tp, plan.dp, traffic_name(entry_));
+    id_ = fmt::format("groups/{}/{}", degrees_text(plan, "", "."), traffic_name(entry_));
   }
 
   [[nodiscard]] const std::string& id() const override { return id_; }
@@ -218,8 +218,7 @@ class GroupsCase final : public Case {
       record.texts.emplace_back(axis.axis + "_op", std::string(name_of(axis.kind)));
       record.numbers.emplace_back(axis.axis + "_ranks", mesh_.degree(axis.axis));
     }
-    record.texts.emplace_back("title", fmt::format("tp={} dp={} {}", mesh_.degree("tp"),
-                                                   mesh_.degree("dp"), name_of(entry_.dtype)));
+    record.texts.emplace_back("title", fmt::format("{} {}", degrees_, name_of(entry_.dtype)));
     record.texts.emplace_back("axes", fmt::format("{}", fmt::join(axes, ",")));
     record.texts.emplace_back("dtype", std::string(name_of(entry_.dtype)));
     record.texts.emplace_back("mode", "back-to-back");
@@ -232,6 +231,7 @@ class GroupsCase final : public Case {
 
   GroupsEntry entry_;
   Mesh mesh_;
+  std::string degrees_;
   std::string id_;
 };
 
@@ -246,11 +246,10 @@ void add_groups_case(const GroupsEntry& entry, int world_size, Expansion& expans
   if (world_size == 1) return skip("needs at least 2 ranks");
   std::string reasons;
   for (const std::string& text : entry.plans) {
-    Plan plan = parse_plan(text);
-    if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world_size / plan.tp);
+    const Plan plan = filled(parse_plan(text), world_size);
     std::string reason;
-    if (plan.dp * plan.tp != world_size) {
-      reason = fmt::format("needs {} ranks", plan.dp * plan.tp);
+    if (plan.ranks() != world_size) {
+      reason = fmt::format("needs {} ranks", plan.ranks());
     } else if (auto one = std::make_unique<GroupsCase>(entry, plan); one->empty()) {
       reason = "no axis with traffic has more than one rank";
     } else if (const AxisTraffic* axis = one->without_elements(); axis != nullptr) {

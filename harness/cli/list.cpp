@@ -23,12 +23,8 @@ using Rows = std::vector<std::vector<std::string>>;
 Rows workload_rows() {
   Rows rows{{"workload", "parameters", "layers", "hidden", "default plan", "description"}};
   for (const Workload& w : shipped_workloads()) {
-    Plan plan = w.plan;
-    if (plan.seq == 0) plan.seq = w.model.max_seq;
     rows.push_back({w.name, format_count(static_cast<double>(w.model.parameters())),
-                    std::to_string(w.model.layers), std::to_string(w.model.hidden),
-                    fmt::format("tp={} mb={} seq={} {}", plan.tp, plan.micro_batch, plan.seq,
-                                name_of(plan.precision)),
+                    std::to_string(w.model.layers), std::to_string(w.model.hidden), brief_plan(w),
                     w.description});
   }
   return rows;

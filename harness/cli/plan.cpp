@@ -13,12 +13,12 @@
 #include "core/units.h"
 #include "harness/backend/backends.h"
 #include "harness/cli/commands.h"
-#include "harness/program/memory_lever.h"
 #include "harness/program/step.h"
 #include "harness/program/step_facts.h"
 #include "harness/program/text.h"
 #include "harness/program/validate_step.h"
 #include "harness/spec/data_files.h"
+#include "harness/spec/memory_lever.h"
 #include "results/record/json_text.h"
 #include "results/table/text_table.h"
 
@@ -66,7 +66,7 @@ std::string fit_text(const Facts& facts) {
   text += "DOES NOT FIT\n";
   const auto lever = lever_of(facts, *available);
   if (!lever) return text + "no change of the plan makes it fit, not even a slice of one layer\n";
-  const std::string on = lever->ranks == facts.plan.tp * facts.plan.dp
+  const std::string on = lever->ranks == facts.plan.ranks()
                              ? std::string()
                              : fmt::format(" on {} ranks", lever->ranks);
   text += fmt::format(

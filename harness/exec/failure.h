@@ -10,7 +10,7 @@
 
 namespace stepmark {
 
-// "rank 3: op 17 "layer3.qkv" on stream tp".
+// "rank 3: op 17 "layer3.qkv" on stream compute".
 [[nodiscard]] std::string place_of(const Program& program, std::int32_t op);
 
 // Throws the failure as an Error whose message begins with the place. An Error keeps its code and

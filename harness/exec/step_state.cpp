@@ -65,9 +65,8 @@ StepState::StepState(Runnable& runnable, Device& device, const Model& model, con
       model_(model),
       plan_(plan),
       seed_(seed),
-      dp_rank_(step_mesh(plan).coordinate(runnable.program().rank, "dp")),
-      layout_(model, plan, step_mesh(plan).coordinate(runnable.program().rank, "tp"),
-              device.traits()) {
+      mesh_(plan),
+      layout_(model, plan, runnable.program().rank, device.traits()) {
   const BufferDecl& params =
       runnable_.program().buffers[static_cast<std::size_t>(index_of(kParamBuffer))];
   STEPMARK_REQUIRE(
@@ -139,10 +138,11 @@ void StepState::initialise_params() {
 }
 
 void StepState::initialise_batch() {
+  const std::int64_t share = mesh_.data_share(runnable_.program().rank);
   std::vector<std::int32_t> tokens, targets;
   for (std::int64_t micro = 0; micro < plan_.accumulation; ++micro) {
     for (std::int64_t b = 0; b < plan_.micro_batch; ++b) {
-      const std::int64_t sequence = (micro * plan_.dp + dp_rank_) * plan_.micro_batch + b;
+      const std::int64_t sequence = (micro * mesh_.data_shares() + share) * plan_.micro_batch + b;
       for (std::int64_t position = 0; position < plan_.seq; ++position) {
         tokens.push_back(synthetic_token(model_, seed_, sequence, position));
         targets.push_back(synthetic_token(model_, seed_, sequence, position + 1));
@@ -154,7 +154,10 @@ void StepState::initialise_batch() {
   device_.copy_to_device(runnable_.buffer(index_of(kTargetsBuffer)), targets.data(), bytes);
 }
 
-double StepState::loss() const { return double{read(kLossBuffer, 0, 1).front()}; }
+double StepState::loss() const {
+  if (!has_loss()) return std::nan("");
+  return double{read(kLossBuffer, 0, 1).front()};
+}
 
 double StepState::gradient_norm() const {
   if (runnable_.program().buffer_index(kNormBuffer) < 0) return std::nan("");

@@ -11,8 +11,8 @@
 
 #include "core/device.h"
 #include "harness/exec/executor.h"
-#include "harness/program/param_layout.h"
 #include "harness/program/step.h"
+#include "harness/spec/param_layout.h"
 
 namespace stepmark {
 
@@ -25,14 +25,16 @@ class StepState {
             std::uint64_t seed);
 
   // Start of training: parameters (and their fp32 masters) at initial_value, batch in place,
-  // gradients, optimizer state and scalars zero. Sequence b of micro-step m on data-parallel rank d
-  // is sequence (m dp + d) micro_batch + b of the synthetic data set. Parallel (OpenMP).
+  // gradients, optimizer state and scalars zero. Sequence b of micro-step m in share d of D of the
+  // batch is sequence (m D + d) micro_batch + b of the synthetic data set. Parallel (OpenMP).
   void initialise();
   // The same in buffers that are zero, as those of a Runnable that was just prepared: only what is
   // not zero is copied to the device.
   void initialise_fresh();
 
-  [[nodiscard]] double loss() const;  // of the last step, before its update
+  // Of the last step, before its update; NaN on ranks that compute none (StepMesh::has_loss).
+  [[nodiscard]] double loss() const;
+  [[nodiscard]] bool has_loss() const { return mesh_.has_loss(runnable_.program().rank); }
   // Global, before clipping; NaN where the step computes none (Plan::computes_norm).
   [[nodiscard]] double gradient_norm() const;
 
@@ -62,7 +64,7 @@ class StepState {
   Model model_;
   Plan plan_;
   std::uint64_t seed_;
-  std::int32_t dp_rank_;
+  StepMesh mesh_;
   ParamLayout layout_;
 };
 

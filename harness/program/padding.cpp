@@ -26,21 +26,21 @@ void add_padded(std::vector<PaddedDim>& dims, const char* name, std::int64_t wid
 
 Padding padding_of(const Model& model, const Plan& plan, const Program& program,
                    const DeviceTraits& traits) {
-  const std::int32_t tp_rank = step_mesh(plan).coordinate(program.rank, "tp");
+  const Shards shards = shards_of(model, plan, program.rank);
   Padding result;
-  add_padded(result.dims, "vocabulary", vocab_shard(model.vocab, plan.tp, tp_rank).count, traits);
-  add_padded(result.dims, "MLP width", model.ffn / plan.tp, traits);
+  add_padded(result.dims, "vocabulary", shards.vocab.count, traits);
+  add_padded(result.dims, "MLP width", shards.ffn, traits);
   add_unaligned(result.unaligned, "hidden", model.hidden, plan, traits);
-  add_unaligned(result.unaligned, "query width", model.q_width() / plan.tp, plan, traits);
-  add_unaligned(result.unaligned, "query, key and value width", model.qkv_width() / plan.tp, plan,
-                traits);
+  add_unaligned(result.unaligned, "query width", shards.heads * model.head_dim, plan, traits);
+  add_unaligned(result.unaligned, "query, key and value width",
+                (shards.heads + 2 * shards.kv_heads) * model.head_dim, plan, traits);
   result.model_kernel_flops = kernel_flops(program);
   if (result.dims.empty()) return result;
   const Program unpadded = step_program(model, plan, program.rank);
   result.model_kernel_flops = kernel_flops(unpadded);
   result.flops = kernel_flops(program) - result.model_kernel_flops;
   result.memory_bytes = plan_memory(program).bytes - plan_memory(unpadded).bytes;
-  const ParamLayout layout(model, plan, tp_rank, traits);
+  const ParamLayout layout(model, plan, program.rank, traits);
   for (const Param& param : layout.params()) {
     result.parameters += param.stored_elements() - param.elements();
   }

@@ -66,10 +66,10 @@ struct Group {
 };
 
 struct Program {
-  std::string name;  // "gpt2-124m dp=2 tp=2 rank 3"
+  std::string name;  // workload, plan and rank
   std::int32_t rank = 0;
   std::int32_t world_size = 1;
-  std::vector<std::string> streams;  // "compute", "tp", "dp"
+  std::vector<std::string> streams;  // "compute", and one per axis
   std::vector<Group> groups;
   std::vector<BufferDecl> buffers;
   std::vector<Op> ops;  // issue order; ops of one stream run in this order

@@ -12,11 +12,6 @@
 
 namespace stepmark {
 
-Mesh step_mesh(const Plan& plan) {
-  return Mesh({{.name = kTensorAxis, .degree = static_cast<std::int32_t>(plan.tp)},
-               {.name = kDataAxis, .degree = static_cast<std::int32_t>(plan.dp)}});
-}
-
 namespace {
 
 void forward_pass(Lowering& lowering) {

@@ -6,17 +6,14 @@
 #include <cstdint>
 #include <span>
 
-#include "harness/program/param_layout.h"
 #include "harness/program/program.h"
 #include "harness/program/schedule/schedule.h"
-#include "harness/spec/mesh.h"
 #include "harness/spec/model.h"
+#include "harness/spec/param_layout.h"
 #include "harness/spec/plan.h"
+#include "harness/spec/step_mesh.h"
 
 namespace stepmark {
-
-// Axes "tp" (fastest) and "dp".
-[[nodiscard]] Mesh step_mesh(const Plan& plan);
 
 // The program of `rank`, neighbouring kernels joined (fuse.h). `plan` must be resolved; `model` is
 // the one that runs (a slice already cut); `traits` are those of the device that is to run it:

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "harness/program/memory_plan.h"
+#include "harness/program/step.h"
 
 namespace stepmark {
 namespace {
@@ -29,6 +30,23 @@ double model_flops(const Model& model, const Plan& plan) {
 
 double causal_model_flops(const Model& model, const Plan& plan) {
   return static_cast<double>(plan.tokens_per_step()) * model.causal_model_flops_per_token(plan.seq);
+}
+
+std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits) {
+  Plan few = plan;
+  few.accumulation = std::min<std::int64_t>(plan.accumulation, 2);
+  const Model slice = sliced(model, plan);
+  std::int64_t bytes = plan_memory(step_program(slice, few, 0, traits)).bytes;
+  if (plan.optimizer_overlap == OptimizerOverlap::automatic) {
+    few.optimizer_overlap = OptimizerOverlap::on;
+    bytes = std::max(bytes, plan_memory(step_program(slice, few, 0, traits)).bytes);
+  }
+  const auto tokens_of = [&](std::int64_t micro_steps) {
+    return padded(
+        micro_steps * plan.micro_batch * plan.seq * static_cast<std::int64_t>(sizeof(std::int32_t)),
+        kBufferAlignmentBytes);
+  };
+  return bytes + 2 * (tokens_of(plan.accumulation) - tokens_of(few.accumulation));
 }
 
 StepFacts facts_of_step(const Model& model, const Plan& plan, const Program& program,

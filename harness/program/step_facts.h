@@ -38,6 +38,12 @@ struct StepFacts {
 [[nodiscard]] StepFacts facts_of_step(const Model& model, const Plan& plan, const Program& program,
                                       const DeviceTraits& traits, const Program* other = nullptr);
 
+// The peak of rank 0's step program, of both forms of the optimizer where a run may try both. Built
+// for two micro-steps, which is quick; further ones use their buffers again and add their tokens
+// and targets.
+[[nodiscard]] std::int64_t step_memory_bytes(const Model& model, const Plan& plan,
+                                             const DeviceTraits& traits = {});
+
 // Work of the step alone, which takes no program.
 [[nodiscard]] double model_flops(const Model& model, const Plan& plan);
 [[nodiscard]] double causal_model_flops(const Model& model, const Plan& plan);

@@ -3,8 +3,8 @@
 
 #include <map>
 
-#include "harness/program/param_layout.h"
 #include "harness/program/step.h"
+#include "harness/spec/param_layout.h"
 
 namespace stepmark {
 
@@ -13,7 +13,7 @@ StepRoles step_roles(const Model& model, const Plan& plan) {
   StepRoles roles;
   std::map<std::int64_t, std::int32_t> role_of_size;
   for (std::int32_t rank = 0; rank < mesh.size(); ++rank) {
-    const std::int64_t rows = vocab_shard(model.vocab, plan.tp, mesh.coordinate(rank, "tp")).count;
+    const std::int64_t rows = shards_of(model, plan, rank).vocab.count;
     const auto next = static_cast<std::int32_t>(roles.ranks.size());
     const auto [found, fresh] = role_of_size.try_emplace(rows, next);
     if (fresh) roles.ranks.push_back(rank);

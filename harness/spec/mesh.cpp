@@ -70,4 +70,18 @@ std::vector<std::int32_t> Mesh::group(std::int32_t rank, std::string_view axis) 
   return ranks;
 }
 
+std::vector<std::int32_t> Mesh::group(std::int32_t rank,
+                                      const std::vector<std::string_view>& axes) const {
+  std::vector<std::int32_t> ranks{rank};
+  for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
+    std::vector<std::int32_t> wider;
+    for (const std::int32_t member : ranks) {
+      const std::vector<std::int32_t> along = group(member, *axis);
+      wider.insert(wider.end(), along.begin(), along.end());
+    }
+    ranks = std::move(wider);
+  }
+  return ranks;
+}
+
 }  // namespace stepmark

@@ -29,6 +29,9 @@ class Mesh {
   [[nodiscard]] std::int32_t rank_at(const std::vector<std::int32_t>& coordinates) const;
   // Ranks that differ from `rank` in this axis only, in order of the coordinate.
   [[nodiscard]] std::vector<std::int32_t> group(std::int32_t rank, std::string_view axis) const;
+  // Ranks that differ from `rank` in these axes only, the first of which varies fastest.
+  [[nodiscard]] std::vector<std::int32_t> group(std::int32_t rank,
+                                                const std::vector<std::string_view>& axes) const;
 
  private:
   [[nodiscard]] std::size_t axis_index(std::string_view axis) const;

@@ -132,6 +132,24 @@ std::int64_t Plan::loss_tokens() const {
   return std::min(tokens, up(up(tokens, chunks), kMultiple) * kMultiple);
 }
 
+Plan Plan::on_one_rank() const {
+  Plan plan = *this;
+  plan.accumulation *= plan.dp;
+  plan.dp = 1;
+  plan.tp = 1;
+  plan.sequence_parallel = false;
+  return plan;
+}
+
+std::string degrees_text(const Plan& plan, std::string_view equals, std::string_view separator) {
+  return fmt::format("tp{}{}{}dp{}{}", equals, plan.tp, separator, equals, plan.dp);
+}
+
+Plan filled(Plan plan, std::int64_t world_size) {
+  if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world_size / plan.tp);
+  return plan;
+}
+
 Plan parse_plan(std::string_view text, Plan base, std::string_view source) {
   std::set<std::string_view> given;
   // A comma promises another item, so a text that ends in one has an empty item there.
@@ -290,7 +308,7 @@ Plan resolve(Plan plan, const Model& model, std::int64_t world_size) {
   STEPMARK_REQUIRE(world_size >= 1 && world_size <= kMaxRanks,
                    "a world of {} ranks: expected from 1 to {}", world_size, kMaxRanks);
   if (plan.seq == 0) plan.seq = model.max_seq;
-  if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world_size / plan.tp);
+  plan = filled(plan, world_size);
   if (plan.layers == model.layers) plan.layers = 0;
   if (const auto reason = why_illegal(plan, model, world_size)) {
     throw Error(ExitCode::kUsage, fmt::format("impossible plan: {}", *reason));

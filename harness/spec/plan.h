@@ -41,6 +41,9 @@ struct Plan {
 
   bool operator==(const Plan&) const = default;
 
+  [[nodiscard]] std::int64_t ranks() const { return tp * dp; }
+  // The same global batch on one rank.
+  [[nodiscard]] Plan on_one_rank() const;
   [[nodiscard]] std::int64_t global_batch() const { return micro_batch * accumulation * dp; }
   [[nodiscard]] std::int64_t tokens_per_step() const { return global_batch() * seq; }
   // Tokens of a micro-step whose logits are in memory at once. Each piece but the first reads and
@@ -61,6 +64,11 @@ struct Plan {
 // stand in it where they differ from their defaults: earlier builds, whose records have the same
 // text for the same work, do not know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
+// "tp=2,dp=4"; "tp2.dp4"; "tp=2 dp=4".
+[[nodiscard]] std::string degrees_text(const Plan& plan, std::string_view equals = "=",
+                                       std::string_view separator = ",");
+// `plan` with the data-parallel degree that fills `world_size`, where it has none.
+[[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
 // Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".sp", ".acc4", ".L2", ".lc4",
 // ".overlap" or ".serial" (the form of the optimizer that was asked for) before the dtype when they
 // differ from the defaults.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/spec/workload.h"
 
+#include <fmt/format.h>
+
 namespace stepmark {
 
 Workload read_workload(const std::string& path) {
@@ -14,6 +16,12 @@ Workload read_workload(const std::string& path) {
   if (auto plan = map.optional_map("plan")) workload.plan = read_plan(*plan);
   map.finish();
   return workload;
+}
+
+std::string brief_plan(const Workload& workload) {
+  const Plan& plan = workload.plan;
+  return fmt::format("tp={} mb={} seq={} {}", plan.tp, plan.micro_batch,
+                     plan.seq == 0 ? workload.model.max_seq : plan.seq, name_of(plan.precision));
 }
 
 }  // namespace stepmark

@@ -19,4 +19,7 @@ struct Workload {
 
 [[nodiscard]] Workload read_workload(const std::string& path);
 
+// Its plan in short: "tp=8 mb=1 seq=8192 bf16".
+[[nodiscard]] std::string brief_plan(const Workload& workload);
+
 }  // namespace stepmark

@@ -13,40 +13,32 @@ void Lowering::embedding_forward() {
   compute("embedding",
           EmbeddingFwdShape{.rows = tokens_,
                             .cols = model_.hidden,
-                            .vocab_begin = vocab_.begin,
-                            .vocab_rows = vocab_.count},
+                            .vocab_begin = shards_.vocab.begin,
+                            .vocab_rows = shards_.vocab.count},
           {micro_slice(tokens_in_), table_rows(param("embedding.weight")), whole});
-  if (plan_.sequence_parallel) {
-    builder_.comm("embedding.reduce_scatter", kTensorAxis,
-                  {.verb = Verb::reduce_scatter,
-                   .axis = kTensorAxis,
-                   .dtype = plan_.precision,
-                   .op = ReduceOp::sum,
-                   .count = x.elements},
-                  whole, x);
-  } else if (plan_.tp > 1) {
-    all_reduce("embedding.reduce", kTensorAxis, x, plan_.precision, ReduceOp::sum);
-  }
+  sum_tokens("embedding", whole, x);
   if (model_.family == ModelFamily::gpt2) {
-    compute("position",
-            PositionFwdShape{.rows = share_tokens_,
-                             .cols = model_.hidden,
-                             .seq = plan_.seq,
-                             .row_begin = plan_.sequence_parallel ? tp_rank_ * share_tokens_ : 0},
-            {ProgramBuilder::part(param("position.weight"), 0, plan_.seq * model_.hidden), x});
+    compute(
+        "position",
+        PositionFwdShape{.rows = share_tokens_,
+                         .cols = model_.hidden,
+                         .seq = plan_.seq,
+                         .row_begin = plan_.sequence_parallel ? shards_.index * share_tokens_ : 0},
+        {ProgramBuilder::part(param("position.weight"), 0, plan_.seq * model_.hidden), x});
   }
 }
 
 void Lowering::embedding_backward() {
   const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);  // (share, hidden)
   if (model_.family == ModelFamily::gpt2) {
-    compute("position.bwd",
-            PositionBwdShape{.rows = share_tokens_,
-                             .cols = model_.hidden,
-                             .seq = plan_.seq,
-                             .row_begin = plan_.sequence_parallel ? tp_rank_ * share_tokens_ : 0,
-                             .accumulate = accumulate_ ? 1 : 0},
-            {dx, ProgramBuilder::part(grad("position.weight"), 0, plan_.seq * model_.hidden)});
+    compute(
+        "position.bwd",
+        PositionBwdShape{.rows = share_tokens_,
+                         .cols = model_.hidden,
+                         .seq = plan_.seq,
+                         .row_begin = plan_.sequence_parallel ? shards_.index * share_tokens_ : 0,
+                         .accumulate = accumulate_ ? 1 : 0},
+        {dx, ProgramBuilder::part(grad("position.weight"), 0, plan_.seq * model_.hidden)});
   }
   const BufferSlice dy = gather_tokens("embedding.bwd", dx, "gathered_dy");
   // With tied tables the head's product has written this gradient already.
@@ -54,8 +46,8 @@ void Lowering::embedding_backward() {
   compute("embedding.bwd",
           EmbeddingBwdShape{.rows = tokens_,
                             .cols = model_.hidden,
-                            .vocab_begin = vocab_.begin,
-                            .vocab_rows = vocab_.count,
+                            .vocab_begin = shards_.vocab.begin,
+                            .vocab_rows = shards_.vocab.count,
                             .accumulate = accumulate ? 1 : 0},
           {micro_slice(tokens_in_), dy, table_rows(grad("embedding.weight"))});
 }

@@ -51,7 +51,7 @@ void Lowering::head_piece(std::int64_t begin, std::int64_t end, BufferSlice whol
   builder_.set_phase(Phase::loss);
   const BufferSlice targets = rows(micro_slice(targets_in_), 1);
   const bool first = begin == 0 && !accumulate_;
-  plan_.tp > 1 ? sharded_loss(logits, targets, first) : whole_loss(logits, targets, first);
+  shards_.ways > 1 ? sharded_loss(logits, targets, first) : whole_loss(logits, targets, first);
   builder_.set_phase(Phase::backward);
   linear_input_gradient(table, logits, rows(dwhole, model_.hidden), tokens, logits_width_,
                         model_.hidden);
@@ -62,8 +62,8 @@ void Lowering::head_piece(std::int64_t begin, std::int64_t end, BufferSlice whol
 void Lowering::whole_loss(BufferSlice logits, BufferSlice targets, bool first) {
   compute("loss",
           CeFwdBwdShape{.rows = targets.elements,
-                        .cols = vocab_.count,
-                        .padding = vocab_.padding,
+                        .cols = shards_.vocab.count,
+                        .padding = shards_.vocab.padding,
                         .accumulate = first ? 0 : 1,
                         .scale = 1.0 / static_cast<double>(plan_.tokens_per_step())},
           {logits, targets, loss_buffer()});
@@ -76,21 +76,22 @@ void Lowering::sharded_loss(BufferSlice logits, BufferSlice targets, bool first)
       ProgramBuilder::part(statistic("row_max", plan_.loss_tokens()), 0, tokens);
   const BufferSlice sums =
       ProgramBuilder::part(statistic("sums", 2 * plan_.loss_tokens()), 0, 2 * tokens);
-  compute("loss.max", CeMaxShape{.rows = tokens, .cols = vocab_.count, .padding = vocab_.padding},
+  compute("loss.max",
+          CeMaxShape{.rows = tokens, .cols = shards_.vocab.count, .padding = shards_.vocab.padding},
           {logits, row_max});
-  all_reduce("loss.max.reduce", kTensorAxis, row_max, DType::f32, ReduceOp::max);
+  sum_shards("loss.max.reduce", row_max, DType::f32, ReduceOp::max);
   compute("loss.sum",
           CeSumShape{.rows = tokens,
-                     .cols = vocab_.count,
-                     .padding = vocab_.padding,
-                     .vocab_begin = vocab_.begin},
+                     .cols = shards_.vocab.count,
+                     .padding = shards_.vocab.padding,
+                     .vocab_begin = shards_.vocab.begin},
           {logits, row_max, targets, sums});
-  all_reduce("loss.sum.reduce", kTensorAxis, sums, DType::f32, ReduceOp::sum);
+  sum_shards("loss.sum.reduce", sums, DType::f32);
   compute("loss.bwd",
           CeBwdShape{.rows = tokens,
-                     .cols = vocab_.count,
-                     .padding = vocab_.padding,
-                     .vocab_begin = vocab_.begin,
+                     .cols = shards_.vocab.count,
+                     .padding = shards_.vocab.padding,
+                     .vocab_begin = shards_.vocab.begin,
                      .accumulate = first ? 0 : 1,
                      .scale = 1.0 / static_cast<double>(plan_.tokens_per_step())},
           {logits, row_max, targets, sums, loss_buffer()});

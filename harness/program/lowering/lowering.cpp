@@ -12,26 +12,26 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank,
                    const DeviceTraits& traits)
     : model_(model),
       plan_(plan),
-      mesh_(step_mesh(plan)),
+      mesh_(plan),
       rank_(rank),
-      tp_rank_(mesh_.coordinate(rank, kTensorAxis)),
-      layout_(model, plan, tp_rank_, traits),
+      shards_(shards_of(model, plan, rank, traits)),
+      layout_(model, plan, rank, traits),
       builder_(fmt::format("{} {} rank {}", model.name, short_name(plan), rank), rank,
                mesh_.size()),
       tokens_(plan.micro_batch * plan.seq),
-      share_tokens_(plan.sequence_parallel ? tokens_ / plan.tp : tokens_),
-      heads_(model.heads / plan.tp),
-      kv_heads_(model.kv_heads / plan.tp),
+      share_tokens_(plan.sequence_parallel ? tokens_ / shards_.ways : tokens_),
+      heads_(shards_.heads),
+      kv_heads_(shards_.kv_heads),
       q_width_(heads_ * model.head_dim),
       qkv_width_((heads_ + 2 * kv_heads_) * model.head_dim),
-      ffn_(padded(model.ffn / plan.tp, traits.dimension_multiple)),
+      ffn_(padded(shards_.ffn, traits.dimension_multiple)),
       mlp_in_(model.mlp_in_width() / model.ffn * ffn_),
-      vocab_(vocab_shard(model.vocab, plan.tp, tp_rank_, traits)),
-      logits_width_(vocab_.count + vocab_.padding) {
-  for (const char* axis : {kTensorAxis, kDataAxis}) {
-    if (mesh_.degree(axis) == 1) continue;
-    builder_.add_group(
-        {.axis = axis, .ranks = mesh_.group(rank, axis), .index = mesh_.coordinate(rank, axis)});
+      logits_width_(shards_.vocab.count + shards_.vocab.padding) {
+  for (const MeshAxis& axis : mesh_.dense().axes()) {
+    if (axis.degree == 1) continue;
+    builder_.add_group({.axis = axis.name,
+                        .ranks = mesh_.dense().group(rank, axis.name),
+                        .index = mesh_.dense().coordinate(rank, axis.name)});
   }
   watch_gradients();
   const std::int64_t all_tokens = plan.accumulation * tokens_;
@@ -161,38 +161,8 @@ void Lowering::bias_gradient(const std::string& name, BufferSlice dy, std::int64
           {dy, grad(name + ".bias")});
 }
 
-BufferSlice Lowering::gather_tokens(const std::string& label, BufferSlice x,
-                                    const std::string& into) {
-  if (!plan_.sequence_parallel) return x;
-  const BufferSlice whole = workspace(into, tokens_ * model_.hidden);  // (tokens, hidden)
-  builder_.comm(label + ".gather", kTensorAxis,
-                {.verb = Verb::all_gather,
-                 .axis = kTensorAxis,
-                 .dtype = plan_.precision,
-                 .count = x.elements},
-                x, whole);
-  return whole;
-}
-
-BufferSlice Lowering::reduce_tokens(const std::string& label, BufferSlice partial) {
-  if (plan_.tp == 1) return partial;
-  if (!plan_.sequence_parallel) {
-    all_reduce(label + ".reduce", kTensorAxis, partial, plan_.precision, ReduceOp::sum);
-    return partial;
-  }
-  const BufferSlice share = workspace("reduced", share_tokens_ * model_.hidden);  // (share, hidden)
-  builder_.comm(label + ".reduce_scatter", kTensorAxis,
-                {.verb = Verb::reduce_scatter,
-                 .axis = kTensorAxis,
-                 .dtype = plan_.precision,
-                 .op = ReduceOp::sum,
-                 .count = share.elements},
-                partial, share);
-  return share;
-}
-
-void Lowering::all_reduce(const std::string& label, const char* axis, BufferSlice x, DType dtype,
-                          ReduceOp op) {
+void Lowering::all_reduce(const std::string& label, const std::string& axis, BufferSlice x,
+                          DType dtype, ReduceOp op) {
   builder_.comm(
       label, axis,
       {.verb = Verb::all_reduce, .axis = axis, .dtype = dtype, .op = op, .count = x.elements}, x,

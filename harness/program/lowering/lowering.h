@@ -9,14 +9,12 @@
 #include <vector>
 
 #include "harness/program/builder.h"
-#include "harness/program/param_layout.h"
 #include "harness/program/step.h"
+#include "harness/spec/param_layout.h"
 
 namespace stepmark {
 
 inline constexpr const char* kCompute = "compute";
-inline constexpr const char* kTensorAxis = "tp";
-inline constexpr const char* kDataAxis = "dp";
 
 class Lowering {
  public:
@@ -68,7 +66,7 @@ class Lowering {
   BufferSlice grad(const std::string& name);
   // The rows of a table that a token may mean.
   [[nodiscard]] BufferSlice table_rows(BufferSlice table) const {
-    return ProgramBuilder::part(table, 0, vocab_.count * model_.hidden);
+    return ProgramBuilder::part(table, 0, shards_.vocab.count * model_.hidden);
   }
   // This micro-batch's of all tokens.
   [[nodiscard]] BufferSlice micro_slice(BufferSlice whole) const;
@@ -112,20 +110,25 @@ class Lowering {
   void bias_gradient(const std::string& name, BufferSlice dy, std::int64_t tokens,
                      std::int64_t out);
 
-  // Tensor-parallel communication points (arXiv 2205.05198): with sequence parallelism g is an
-  // all-gather and g-bar a reduce-scatter over tokens; without, the identity and an all-reduce.
+  // --- between the ranks that a layer is split over, in tensor_axis.cpp ----------------------
   // Whole tokens from this rank's share (x itself without sequence parallelism).
   // The workspace `into` receives them.
   BufferSlice gather_tokens(const std::string& label, BufferSlice x, const std::string& into);
   // This rank's share of the sum over the group of `partial` (which is overwritten).
   BufferSlice reduce_tokens(const std::string& label, BufferSlice partial);
-  void all_reduce(const std::string& label, const char* axis, BufferSlice x, DType dtype,
+  // The same into `share`, which without sequence parallelism is `partial` itself.
+  void sum_tokens(const std::string& label, BufferSlice partial, BufferSlice share);
+  // Of what each of them has of its own shard; nothing where a layer is whole.
+  void sum_shards(const std::string& label, BufferSlice x, DType dtype,
+                  ReduceOp op = ReduceOp::sum);
+  void all_reduce(const std::string& label, const std::string& axis, BufferSlice x, DType dtype,
                   ReduceOp op);
 
   // --- gradients and optimizer ---------------------------------------------------------------
   void watch_gradients();
   void declare_optimizer_buffers();
-  void synchronise(const ParamLayout::Bucket& bucket);
+  void synchronise(const ParamLayout::Bucket& bucket);  // data_axis.cpp
+  void sum_loss();
   void range_final(std::size_t range, bool backward_ended);
   void add_squares(const char* stream, std::size_t range);
   void find_scale();
@@ -137,9 +140,9 @@ class Lowering {
 
   Model model_;
   Plan plan_;
-  Mesh mesh_;
+  StepMesh mesh_;
   std::int32_t rank_;
-  std::int32_t tp_rank_;
+  Shards shards_;
   ParamLayout layout_;
   ProgramBuilder builder_;
   struct PendingBucket {
@@ -170,8 +173,7 @@ class Lowering {
   // With padding: its weights are zero, so are its activations and their gradients, hence its
   // weights' gradients, and AdamW leaves a zero with a gradient of zero where it is.
   std::int64_t ffn_, mlp_in_;
-  RowRange vocab_;
-  std::int64_t logits_width_;  // vocab_ with its padding: what products compute
+  std::int64_t logits_width_;  // shards_.vocab with its padding: what products compute
   BufferSlice params_, grads_, master_, tokens_in_, targets_in_;
   BufferSlice moment1_, moment2_, step_count_, square_sum_, norm_and_scale_;
 };

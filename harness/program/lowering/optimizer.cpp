@@ -88,16 +88,6 @@ void Lowering::gradients_complete(const std::string& component) {
   builder_.set_phase(Phase::backward);
 }
 
-void Lowering::synchronise(const ParamLayout::Bucket& bucket) {
-  const BufferSlice range = ProgramBuilder::part(grads_, bucket.begin, bucket.end - bucket.begin);
-  const std::string label = fmt::format("grads[{}:{}]", bucket.begin, bucket.end);
-  // With sequence parallelism each rank has seen a share of the tokens only.
-  if (bucket.replicated && plan_.sequence_parallel) {
-    all_reduce(label + ".tp", kTensorAxis, range, DType::f32, ReduceOp::sum);
-  }
-  if (plan_.dp > 1) all_reduce(label, kDataAxis, range, DType::f32, ReduceOp::sum);
-}
-
 void Lowering::range_final(std::size_t range, bool backward_ended) {
   const std::int64_t elements = updates_[range].end - updates_[range].begin;
   if (!backward_ended && elements * kSmallestPart < layout_.elements()) {
@@ -113,17 +103,17 @@ void Lowering::range_final(std::size_t range, bool backward_ended) {
 
 void Lowering::add_squares(const char* stream, std::size_t range) {
   const UpdateRange& part = updates_[range];
-  // Every rank of the tensor-parallel group holds the replicated parameters: count them once.
-  const bool replicated = layout_.sections()[part.section].replicated;
+  // What several ranks hold is counted once.
+  const std::int32_t copies = layout_.sections()[part.section].copies;
   kernel(stream, fmt::format("norm.range{}", range),
          SumSquaresShape{.elements = part.end - part.begin,
                          .accumulate = range == final_.front() ? 0 : 1,
-                         .weight = replicated ? 1.0 / static_cast<double>(plan_.tp) : 1.0},
+                         .weight = 1.0 / copies},
          {ProgramBuilder::part(grads_, part.begin, part.end - part.begin), square_sum_});
 }
 
 void Lowering::find_scale() {
-  if (plan_.tp > 1) all_reduce("norm.reduce", kTensorAxis, square_sum_, DType::f32, ReduceOp::sum);
+  sum_shards("norm.reduce", square_sum_, DType::f32);
   compute("clip", ClipScaleShape{.max_norm = plan_.clip}, {square_sum_, norm_and_scale_});
 }
 
@@ -151,10 +141,7 @@ void Lowering::update_range(const char* stream, std::size_t range) {
 
 void Lowering::optimizer() {
   builder_.set_phase(Phase::gradient_sync);
-  if (plan_.dp > 1) {
-    const BufferSlice loss = buffer(kLossBuffer, BufferKind::scalar, DType::f32, 1);
-    all_reduce("loss.reduce", kDataAxis, loss, DType::f32, ReduceOp::sum);
-  }
+  sum_loss();
   builder_.set_phase(Phase::optimizer);
   for (const std::size_t range : late_) range_final(range, true);
   if (plan_.computes_norm()) {

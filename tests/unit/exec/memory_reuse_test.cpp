@@ -38,10 +38,9 @@ Program random_program(std::mt19937& rng) {
     const BufferSlice from = *(readable.end() - 1 - pick(newest));
     const BufferSlice to = buffers[static_cast<std::size_t>(2 + pick(kBuffers - 2))];
     if (pick(4) == 0) stream = static_cast<std::size_t>(pick(4));
-    builder.comm(
-        fmt::format("op{}", i), kStreams[stream],
-        {.verb = Verb::all_reduce, .axis = "x", .dtype = DType::u32, .count = kElements},
-        from, to);
+    builder.comm(fmt::format("op{}", i), kStreams[stream],
+                 {.verb = Verb::all_reduce, .axis = "x", .dtype = DType::u32, .count = kElements},
+                 from, to);
     readable.push_back(to);
   }
   return std::move(builder).take();

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is named as the way to make a plan fit does make it fit.
-#include "harness/program/memory_lever.h"
+#include "harness/spec/memory_lever.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "harness/program/memory_plan.h"
 #include "harness/program/step.h"
+#include "harness/program/step_facts.h"
 
 namespace stepmark {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shards tile the model exactly once, sections and buckets tile the flat buffer.
-#include "harness/program/param_layout.h"
+#include "harness/spec/param_layout.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -102,7 +102,7 @@ TEST_P(Layout, BucketsTileTheBufferAndCloseWhenFull) {
       for (const Param& param : layout.params()) {
         if (param.offset < bucket.begin || param.offset >= bucket.end) continue;
         last = std::max(last, param.offset);
-        EXPECT_EQ(param.replicated, bucket.replicated);
+        EXPECT_EQ(param.replicated, layout.sections()[bucket.section].replicated);
       }
       EXPECT_LT(last - bucket.begin, size);
       for (const std::int64_t s : section_ends) EXPECT_FALSE(bucket.begin < s && s < bucket.end);

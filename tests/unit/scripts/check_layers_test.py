@@ -50,6 +50,13 @@ class CheckLayers(unittest.TestCase):
         self.accepts("kernels/bench/a.cpp", "#include <cuda_runtime_api.h>\n")
         self.accepts("build/junk.cpp", '#include "anything.h"\n')
 
+    def test_axes_are_named_in_their_places_only(self):
+        for text in ('f(plan.tp);\n', 'mesh->dp;\n', 'coordinate(rank, "tp");\n', "int dp_rank = 0;\n"):
+            self.rejects("harness/cases/a.cpp", SPDX + text, "names an axis")
+            self.accepts("harness/spec/a.cpp", text)
+            self.accepts("harness/program/lowering/tensor_axis.cpp", text)
+        self.accepts("harness/cli/a.cpp", 'help("--plan tp=2,dp=2");  // plan.tp\n')
+
     def test_upward_and_sideways_includes(self):
         for path, header in [
             ("core/a.cpp", "kernels/op.h"),

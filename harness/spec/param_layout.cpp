@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/program/param_layout.h"
+#include "harness/spec/param_layout.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "harness/spec/step_mesh.h"
 
 namespace stepmark {
 namespace {
@@ -31,6 +32,9 @@ class Declaration {
  private:
   void add(Param param) {
     param.decay = param.global_rows > 1 && param.global_cols > 1;
+    if (!param.replicated && tp_ > 1) {
+      param.split_over = {StepMesh::name_of(StepGroup::tensor)};
+    }
     params_.push_back(std::move(param));
   }
   // A vector that every tensor-parallel rank holds whole.
@@ -157,8 +161,36 @@ RowRange vocab_shard(std::int64_t vocab, std::int64_t tp, std::int64_t tp_rank,
           .padding = padded(count, traits.dimension_multiple) - count};
 }
 
-ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_rank,
+Shards shards_of(const Model& model, const Plan& plan, std::int32_t rank,
+                 const DeviceTraits& traits) {
+  const auto index = static_cast<std::int32_t>(rank % plan.tp);  // the fastest axis
+  return {.ways = static_cast<std::int32_t>(plan.tp),
+          .index = index,
+          .heads = model.heads / plan.tp,
+          .kv_heads = model.kv_heads / plan.tp,
+          .ffn = model.ffn / plan.tp,
+          .vocab = vocab_shard(model.vocab, plan.tp, index, traits)};
+}
+
+namespace {
+
+std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, const Param& param) {
+  std::vector<GradientSum> sums;
+  if (param.replicated && plan.sequence_parallel) {
+    sums.push_back({.axis = StepMesh::name_of(StepGroup::tensor), .of_batch = false});
+  }
+  if (mesh.data_shares() > 1) {
+    sums.push_back({.axis = StepMesh::name_of(StepGroup::data), .of_batch = true});
+  }
+  return sums;
+}
+
+}  // namespace
+
+ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank,
                          const DeviceTraits& traits) {
+  const StepMesh mesh(plan);
+  const std::int32_t tp_rank = mesh.dense().coordinate(rank, StepMesh::name_of(StepGroup::tensor));
   std::vector<Param> declared = Declaration(model, plan, tp_rank, traits).run();
   const auto section_key = [](const Param& p) {
     return (p.replicated ? 2 : 0) + (p.decay ? 0 : 1);
@@ -168,8 +200,11 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_r
   for (Param& param : declared) {
     if (sections_.empty() || sections_.back().replicated != param.replicated ||
         sections_.back().decay != param.decay) {
-      sections_.push_back(
-          {.replicated = param.replicated, .decay = param.decay, .offset = elements_});
+      sections_.push_back({.replicated = param.replicated,
+                           .decay = param.decay,
+                           .copies = param.replicated ? mesh.size_of(StepGroup::tensor) : 1,
+                           .gradient_sums = gradient_sums(plan, mesh, param),
+                           .offset = elements_});
     }
     param.offset = elements_;
     elements_ += padded(param.stored_elements(), kAlignment);
@@ -187,9 +222,10 @@ const Param& ParamLayout::find(const std::string& name) const {
 
 std::vector<ParamLayout::Bucket> ParamLayout::buckets(std::int64_t bucket_elements) const {
   std::vector<Bucket> result;
-  for (const ParamSection& section : sections_) {
+  for (std::size_t s = 0; s < sections_.size(); ++s) {
+    const ParamSection& section = sections_[s];
     const std::int64_t section_end = section.offset + section.elements;
-    Bucket open{.begin = section.offset, .end = section.offset, .replicated = section.replicated};
+    Bucket open{.begin = section.offset, .end = section.offset, .section = s};
     for (std::size_t i = 0; i < params_.size(); ++i) {
       if (params_[i].offset < section.offset || params_[i].offset >= section_end) continue;
       const bool last = i + 1 == params_.size() || params_[i + 1].offset >= section_end;

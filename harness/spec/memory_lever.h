@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 
-#include "core/device_traits.h"
 #include "harness/spec/model.h"
 #include "harness/spec/plan.h"
 
@@ -23,11 +22,6 @@ struct MemoryLever {
 
 // Memory of a rank under a resolved plan, in bytes.
 using MemoryOf = std::function<std::int64_t(const Plan&)>;
-// The peak of rank 0's step program, of both forms of the optimizer where a run may try both. Built
-// for two micro-steps, which is quick; further ones use their buffers again and add their tokens
-// and targets.
-[[nodiscard]] std::int64_t step_memory_bytes(const Model& model, const Plan& plan,
-                                             const DeviceTraits& traits = {});
 
 // The first legal change that brings a rank under `available` bytes, tried in this order: more
 // tensor parallelism (up to `tp_limit`) on the same ranks, sequence parallelism, smaller

@@ -37,10 +37,11 @@ struct Param {
   std::int64_t cols = 0;
   std::int64_t padding_cols = 0;  // stored after them in each row, as a RowRange's padding
   ParamInit init = ParamInit::normal;
-  bool decay = true;        // weight decay applies (matrices), or not (biases, norms)
-  bool replicated = false;  // the same on every rank of the tensor-parallel group
-  std::uint64_t id = 0;     // the same on every rank and plan: seeds the initial values
-  std::int64_t offset = 0;  // first element in the flat buffers
+  bool decay = true;                    // weight decay applies (matrices), or not (biases, norms)
+  bool replicated = false;              // the same on every rank of the tensor-parallel group
+  std::vector<std::string> split_over;  // axes over which it is spread; empty: whole on each rank
+  std::uint64_t id = 0;                 // the same on every rank and plan: seeds the initial values
+  std::int64_t offset = 0;              // first element in the flat buffers
 
   // Of this rank, without padding: what is counted and compared.
   [[nodiscard]] std::int64_t local_rows() const;
@@ -51,21 +52,31 @@ struct Param {
   [[nodiscard]] std::int64_t stored_elements() const { return stored_rows() * stored_cols(); }
 };
 
+// A sum over the ranks of an axis that makes a gradient complete: of_batch, since they saw other
+// sequences; else since each saw some of the tokens of the same ones (sequence parallelism).
+struct GradientSum {
+  std::string axis;
+  bool of_batch = true;
+  bool operator==(const GradientSum&) const = default;
+};
+
 // A contiguous range of the flat buffers whose parameters share treatment.
 struct ParamSection {
   bool replicated = false;
   bool decay = false;
+  std::int32_t copies = 1;                 // ranks that hold it in one copy of the model
+  std::vector<GradientSum> gradient_sums;  // in this order
   std::int64_t offset = 0;
   std::int64_t elements = 0;
 };
 
 class ParamLayout {
  public:
-  // Parameters of rank `tp_rank` of `plan.tp`, in the order in which backward completes their
+  // Parameters of a rank of the plan's mesh, in the order in which backward completes their
   // gradients (last layer first), grouped into sections. Each parameter starts at a multiple of 16
   // elements; the padding between is zero and stays zero. What the device wants padded (padding.h)
   // is padded within the parameter.
-  ParamLayout(const Model& model, const Plan& plan, std::int32_t tp_rank,
+  ParamLayout(const Model& model, const Plan& plan, std::int32_t rank,
               const DeviceTraits& traits = {});
 
   [[nodiscard]] const std::vector<Param>& params() const { return params_; }
@@ -77,7 +88,7 @@ class ParamLayout {
   // holds at least `bucket_elements`; buckets do not cross sections.
   struct Bucket {
     std::int64_t begin = 0, end = 0;
-    bool replicated = false;
+    std::size_t section = 0;
   };
   [[nodiscard]] std::vector<Bucket> buckets(std::int64_t bucket_elements) const;
 
@@ -97,6 +108,16 @@ class ParamLayout {
 // values come in pairs.
 void initial_row(const Param& param, const Model& model, std::uint64_t seed,
                  std::int64_t global_row, std::int64_t col_begin, std::span<float> out);
+
+// The sizes of a rank's part of the model, and which of how many parts it is.
+struct Shards {
+  std::int32_t ways = 1, index = 0;
+  std::int64_t heads = 0, kv_heads = 0;
+  std::int64_t ffn = 0;  // without padding
+  RowRange vocab;
+};
+[[nodiscard]] Shards shards_of(const Model& model, const Plan& plan, std::int32_t rank,
+                               const DeviceTraits& traits = {});
 
 // Vocabulary rows of a tensor-parallel rank, in order: shares differ by one row at most, the first
 // ones are the larger.

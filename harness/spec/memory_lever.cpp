@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/program/memory_lever.h"
+#include "harness/spec/memory_lever.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 #include <vector>
-
-#include "harness/program/memory_plan.h"
-#include "harness/program/step.h"
 
 namespace stepmark {
 namespace {
@@ -114,9 +111,7 @@ class Search {
   [[nodiscard]] bool illegal(const Plan& plan) const {
     return why_illegal(plan, model_, plan.tp * plan.dp).has_value();
   }
-  static std::string degrees(const Plan& plan) {
-    return fmt::format("tp={},dp={}", plan.tp, plan.dp);
-  }
+  static std::string degrees(const Plan& plan) { return degrees_text(plan); }
   static std::string batches(const Plan& plan) {
     return fmt::format("micro_batch={},accumulation={}", plan.micro_batch, plan.accumulation);
   }
@@ -154,23 +149,6 @@ class Search {
 };
 
 }  // namespace
-
-std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits) {
-  Plan few = plan;
-  few.accumulation = std::min<std::int64_t>(plan.accumulation, 2);
-  const Model slice = sliced(model, plan);
-  std::int64_t bytes = plan_memory(step_program(slice, few, 0, traits)).bytes;
-  if (plan.optimizer_overlap == OptimizerOverlap::automatic) {
-    few.optimizer_overlap = OptimizerOverlap::on;
-    bytes = std::max(bytes, plan_memory(step_program(slice, few, 0, traits)).bytes);
-  }
-  const auto tokens_of = [&](std::int64_t micro_steps) {
-    return padded(
-        micro_steps * plan.micro_batch * plan.seq * static_cast<std::int64_t>(sizeof(std::int32_t)),
-        kBufferAlignmentBytes);
-  };
-  return bytes + 2 * (tokens_of(plan.accumulation) - tokens_of(few.accumulation));
-}
 
 std::optional<MemoryLever> memory_lever(const Model& model, const Plan& plan,
                                         std::int64_t available, std::int64_t tp_limit,

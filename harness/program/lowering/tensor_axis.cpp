@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What tensor parallelism says between ranks. With sequence parallelism (arXiv 2205.05198) its two
+// points are an all-gather and a reduce-scatter over tokens; without, the identity and an
+// all-reduce.
+#include "harness/program/lowering/lowering.h"
+
+namespace stepmark {
+namespace {
+
+constexpr const char* kAxis = "tp";
+
+}  // namespace
+
+BufferSlice Lowering::gather_tokens(const std::string& label, BufferSlice x,
+                                    const std::string& into) {
+  if (!plan_.sequence_parallel) return x;
+  const BufferSlice whole = workspace(into, tokens_ * model_.hidden);  // (tokens, hidden)
+  builder_.comm(
+      label + ".gather", kAxis,
+      {.verb = Verb::all_gather, .axis = kAxis, .dtype = plan_.precision, .count = x.elements}, x,
+      whole);
+  return whole;
+}
+
+void Lowering::sum_tokens(const std::string& label, BufferSlice partial, BufferSlice share) {
+  if (!plan_.sequence_parallel) {
+    sum_shards(label + ".reduce", share, plan_.precision);
+    return;
+  }
+  builder_.comm(label + ".reduce_scatter", kAxis,
+                {.verb = Verb::reduce_scatter,
+                 .axis = kAxis,
+                 .dtype = plan_.precision,
+                 .op = ReduceOp::sum,
+                 .count = share.elements},
+                partial, share);
+}
+
+BufferSlice Lowering::reduce_tokens(const std::string& label, BufferSlice partial) {
+  const BufferSlice share =
+      plan_.sequence_parallel
+          ? workspace("reduced", share_tokens_ * model_.hidden)  // (share, hidden)
+          : partial;
+  sum_tokens(label, partial, share);
+  return share;
+}
+
+void Lowering::sum_shards(const std::string& label, BufferSlice x, DType dtype, ReduceOp op) {
+  if (shards_.ways > 1) all_reduce(label, kAxis, x, dtype, op);
+}
+
+}  // namespace stepmark

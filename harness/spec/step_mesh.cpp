@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/spec/step_mesh.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "core/error.h"
+
+namespace stepmark {
+namespace {
+
+MeshAxis axis(const char* name, std::int64_t degree) {
+  return {.name = name, .degree = static_cast<std::int32_t>(degree)};
+}
+
+Mesh expert_mesh(const Degrees& degrees) {
+  const std::int64_t tensor = degrees.expert_tensor > 0 ? degrees.expert_tensor : degrees.tensor;
+  const std::int64_t stage = degrees.tensor * degrees.context * degrees.data;
+  STEPMARK_REQUIRE(stage % (tensor * degrees.expert) == 0,
+                   "etp={} x ep={} does not divide the {} ranks of a stage", tensor, degrees.expert,
+                   stage);
+  return Mesh({axis("etp", tensor), axis("ep", degrees.expert),
+               axis("edp", stage / (tensor * degrees.expert)), axis("pp", degrees.pipeline)});
+}
+
+// Axes of a group, the fastest first, and whether they are the experts'.
+struct Axes {
+  std::vector<std::string_view> names;
+  bool expert = false;
+};
+
+Axes axes_of(StepGroup group) {
+  switch (group) {
+    case StepGroup::tensor:
+      return {.names = {"tp"}};
+    case StepGroup::context:
+      return {.names = {"cp"}};
+    case StepGroup::data:
+      return {.names = {"dp"}};
+    case StepGroup::pipeline:
+    case StepGroup::tied_tables:
+      return {.names = {"pp"}};
+    case StepGroup::gradients:
+      return {.names = {"cp", "dp"}};
+    case StepGroup::model:
+      return {.names = {"tp", "pp"}};
+    case StepGroup::expert_tensor:
+      return {.names = {"etp"}, .expert = true};
+    case StepGroup::expert:
+      return {.names = {"ep"}, .expert = true};
+    case StepGroup::expert_gradients:
+      return {.names = {"edp"}, .expert = true};
+  }
+  return {};
+}
+
+}  // namespace
+
+StepMesh::StepMesh(const Degrees& degrees)
+    : dense_({axis("tp", degrees.tensor), axis("cp", degrees.context), axis("dp", degrees.data),
+              axis("pp", degrees.pipeline)}),
+      expert_(expert_mesh(degrees)) {}
+
+StepMesh::StepMesh(const Plan& plan)
+    : StepMesh(Degrees{.tensor = plan.tp, .data = std::max<std::int64_t>(1, plan.dp)}) {}
+
+std::vector<std::int32_t> StepMesh::group(std::int32_t rank, StepGroup group) const {
+  const Axes axes = axes_of(group);
+  std::vector<std::int32_t> ranks = (axes.expert ? expert_ : dense_).group(rank, axes.names);
+  if (group == StepGroup::tied_tables && ranks.size() > 2) ranks = {ranks.front(), ranks.back()};
+  return ranks;
+}
+
+std::string StepMesh::name_of(StepGroup group) {
+  if (group == StepGroup::tied_tables) return "embedding";
+  const Axes axes = axes_of(group);
+  std::string name;
+  for (auto each = axes.names.rbegin(); each != axes.names.rend(); ++each) {
+    if (!name.empty()) name += '_';
+    name += *each;
+  }
+  return name;
+}
+
+std::int32_t StepMesh::size_of(StepGroup group) const {
+  const Axes axes = axes_of(group);
+  std::int32_t size = 1;
+  for (const std::string_view name : axes.names) {
+    size *= (axes.expert ? expert_ : dense_).degree(name);
+  }
+  return group == StepGroup::tied_tables ? std::min(size, 2) : size;
+}
+
+std::int32_t StepMesh::data_share(std::int32_t rank) const { return dense_.coordinate(rank, "dp"); }
+
+bool StepMesh::has_loss(std::int32_t rank) const {
+  return dense_.coordinate(rank, "pp") + 1 == dense_.degree("pp");
+}
+
+Mesh step_mesh(const Plan& plan) {
+  return Mesh({axis("tp", plan.tp), axis("dp", std::max<std::int64_t>(1, plan.dp))});
+}
+
+}  // namespace stepmark

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two meshes over the ranks of a step, and the groups that parallel forms talk in. The dense
+// mesh has the axes tp, cp, dp, pp, the first fastest: rank = tp + TP (cp + CP (dp + DP pp)).
+// Experts are spread over the same ranks by the axes etp, ep, edp, pp: rank = etp + ETP (ep + EP
+// (edp + EDP pp)), EDP being what is left, so that experts take no further ranks. Both have the
+// same pipeline stages. (Megatron-LM core/parallel_state.py, whose default order this is.)
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/spec/mesh.h"
+#include "harness/spec/plan.h"
+
+namespace stepmark {
+
+struct Degrees {
+  std::int64_t tensor = 1, context = 1, data = 1, pipeline = 1;
+  std::int64_t expert_tensor = 0;  // 0: as tensor
+  std::int64_t expert = 1;
+};
+
+// Who talks to whom. gradients: of dense parameters, data x context, whose ranks hold the same ones
+// and see different tokens; expert_gradients: the same of experts. tied_tables: first and last
+// stage, which both hold an embedding that is the output head as well. model: all ranks that share
+// one copy of the model.
+enum class StepGroup : std::uint8_t {
+  tensor,
+  context,
+  data,
+  pipeline,
+  gradients,
+  expert_tensor,
+  expert,
+  expert_gradients,
+  tied_tables,
+  model
+};
+
+class StepMesh {
+ public:
+  // Error(kUsage) when the experts' degrees do not divide a stage's ranks.
+  explicit StepMesh(const Degrees& degrees);
+  explicit StepMesh(const Plan& plan);
+
+  [[nodiscard]] std::int32_t size() const { return dense_.size(); }
+  [[nodiscard]] const Mesh& dense() const { return dense_; }
+  [[nodiscard]] const Mesh& expert() const { return expert_; }
+  // This rank's group, in the order of its coordinates, and its name in programs ("tp", "dp_cp").
+  [[nodiscard]] std::vector<std::int32_t> group(std::int32_t rank, StepGroup group) const;
+  [[nodiscard]] static std::string name_of(StepGroup group);
+  [[nodiscard]] std::int32_t size_of(StepGroup group) const;
+
+  // Which share of the global batch a rank sees; how many shares there are.
+  [[nodiscard]] std::int32_t data_share(std::int32_t rank) const;
+  [[nodiscard]] std::int32_t data_shares() const { return size_of(StepGroup::data); }
+  // Whether it computes the loss: the last stage does.
+  [[nodiscard]] bool has_loss(std::int32_t rank) const;
+
+ private:
+  Mesh dense_, expert_;
+};
+
+// The axes that plans have today, tensor first: what programs and tables show.
+[[nodiscard]] Mesh step_mesh(const Plan& plan);
+
+}  // namespace stepmark
