@@ -10,7 +10,7 @@
 #include "harness/cli/commands.h"
 #include "results/compare/outcome.h"
 #include "results/record/json_text.h"
-#include "results/report/report.h"
+#include "results/views/report/report.h"
 
 namespace stepmark {
 

@@ -10,7 +10,7 @@
 #include "harness/cli/commands.h"
 #include "harness/doctor/doctor.h"
 #include "results/record/json_text.h"
-#include "results/table/text_table.h"
+#include "results/views/table/text_table.h"
 
 namespace stepmark {
 

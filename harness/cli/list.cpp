@@ -13,7 +13,7 @@
 #include "harness/run/config.h"
 #include "harness/spec/data_files.h"
 #include "results/record/json_text.h"
-#include "results/table/text_table.h"
+#include "results/views/table/text_table.h"
 
 namespace stepmark {
 namespace {

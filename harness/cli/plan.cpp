@@ -20,7 +20,7 @@
 #include "harness/spec/data_files.h"
 #include "harness/spec/memory_lever.h"
 #include "results/record/json_text.h"
-#include "results/table/text_table.h"
+#include "results/views/table/text_table.h"
 
 namespace stepmark {
 namespace {

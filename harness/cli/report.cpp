@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command `report`: runs as tables, CSV, JSON or one HTML page.
-#include "results/report/report.h"
+#include "results/views/report/report.h"
 
 #include <nlohmann/json.hpp>
 
@@ -8,7 +8,7 @@
 #include "core/output.h"
 #include "harness/cli/commands.h"
 #include "results/record/json_text.h"
-#include "results/table/table.h"
+#include "results/views/table/run_table.h"
 
 namespace stepmark {
 

@@ -11,7 +11,7 @@
 #include "harness/cases/case.h"
 #include "results/record/journal.h"
 #include "results/record/json_text.h"
-#include "results/table/table.h"
+#include "results/views/table/run_table.h"
 
 namespace stepmark {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "results/report/report.h"
+#include "results/views/report/report.h"
 #include "synthetic.h"
 
 int main(int argc, char** argv) {

@@ -17,8 +17,8 @@
 #include "results/compare/compare.h"
 #include "results/record/chain.h"
 #include "results/record/journal_lines.h"
-#include "results/report/report_data.h"
-#include "results/table/table.h"
+#include "results/views/report/report_data.h"
+#include "results/views/table/run_table.h"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
 

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "core/error.h"
-#include "results/table/text_table.h"
+#include "results/views/table/text_table.h"
 #include "synthetic.h"
 
 namespace stepmark {

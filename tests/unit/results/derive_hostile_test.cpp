@@ -16,7 +16,7 @@
 
 #include "results/record/journal.h"
 #include "results/record/record.h"
-#include "results/table/table.h"
+#include "results/views/table/run_table.h"
 #include "synthetic.h"
 
 namespace stepmark {

@@ -6,7 +6,7 @@
 
 #include <stdexcept>
 
-#include "results/record/derive_parts.h"
+#include "results/families/figures.h"
 #include "results/record/record.h"
 #include "synthetic.h"
 

@@ -12,8 +12,8 @@
 #include "results/compare/compare.h"
 #include "results/record/journal_lines.h"
 #include "results/record/json_reader.h"
-#include "results/report/report_data.h"
-#include "results/table/table.h"
+#include "results/views/report/report_data.h"
+#include "results/views/table/run_table.h"
 #include "synthetic.h"
 
 namespace stepmark {

@@ -6,7 +6,7 @@
 
 #include "results/record/environment.h"
 #include "results/record/journal_lines.h"
-#include "results/table/text_table.h"
+#include "results/views/table/text_table.h"
 
 namespace stepmark {
 namespace {

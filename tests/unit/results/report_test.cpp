@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page's text; how it looks and behaves is checked in tests/browser.
-#include "results/report/report.h"
+#include "results/views/report/report.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

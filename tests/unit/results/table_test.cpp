@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "results/table/table.h"
+#include "results/views/table/run_table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include "golden.h"
 #include "results/record/journal_lines.h"
 #include "results/record/merge.h"
-#include "results/table/text_table.h"
+#include "results/views/table/text_table.h"
 #include "synthetic.h"
 
 namespace stepmark {

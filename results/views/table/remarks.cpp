@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "results/table/remarks.h"
+#include "results/views/table/remarks.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
 
-#include "results/table/text_table.h"
+#include "results/views/table/text_table.h"
 
 namespace stepmark {
 

@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 #include "core/number_text.h"
-#include "results/record/derive_parts.h"
+#include "results/families/figures.h"
 #include "results/record/record.h"
 #include "results/record/summary.h"
 

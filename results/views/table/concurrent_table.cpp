@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "results/table/concurrent_table.h"
+#include "results/views/table/concurrent_table.h"
 
 #include <fmt/format.h>
 
 #include <map>
 
 #include "core/units.h"
-#include "results/table/format.h"
-#include "results/table/remarks.h"
-#include "results/table/text_table.h"
+#include "results/views/table/format.h"
+#include "results/views/table/remarks.h"
+#include "results/views/table/text_table.h"
 
 namespace stepmark {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "results/record/journal_lines.h"
 #include "results/record/json_reader.h"
-#include "results/table/table.h"
+#include "results/views/table/run_table.h"
 
 namespace stepmark {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "results/record/derive_parts.h"
+#include "results/families/figures.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the page's scripts need, as JSON. Internal to results/report.
+// What the page's scripts need, as JSON. Internal to results/views/report.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

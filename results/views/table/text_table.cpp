@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "results/table/text_table.h"
+#include "results/views/table/text_table.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "results/table/format.h"
+#include "results/views/table/format.h"
 
 #include <fmt/format.h>
 

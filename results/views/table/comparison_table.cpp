@@ -10,8 +10,8 @@
 #include "results/compare/compare.h"
 #include "results/compare/outcome.h"
 #include "results/record/json_reader.h"
-#include "results/table/format.h"
-#include "results/table/text_table.h"
+#include "results/views/table/format.h"
+#include "results/views/table/text_table.h"
 
 namespace stepmark {
 

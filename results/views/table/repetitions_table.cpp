@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "results/table/repetitions_table.h"
+#include "results/views/table/repetitions_table.h"
 
 #include <fmt/format.h>
 
-#include "results/table/format.h"
-#include "results/table/remarks.h"
-#include "results/table/text_table.h"
+#include "results/views/table/format.h"
+#include "results/views/table/remarks.h"
+#include "results/views/table/text_table.h"
 
 namespace stepmark {
 namespace {

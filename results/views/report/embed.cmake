@@ -5,7 +5,7 @@ if(NOT clash EQUAL -1)
   message(FATAL_ERROR "${INPUT} contains the delimiter of the raw string literal")
 endif()
 file(WRITE ${OUTPUT} "// Generated from a web file; do not edit.
-#include \"results/report/web_assets.h\"
+#include \"results/views/report/web_assets.h\"
 
 namespace stepmark {
 const std::string_view kWeb_${NAME} = R\"~stepmark~(")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "results/report/report_data.h"
+#include "results/views/report/report_data.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 
 #include "results/record/journal_lines.h"
 #include "results/record/json_text.h"
-#include "results/table/table.h"
+#include "results/views/table/run_table.h"
 
 namespace stepmark {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the blocks of a run's table share: which records, and what is remarked on them. Internal to
-// results/table.
+// results/views/table.
 #pragma once
 
 #include <string>

@@ -6,7 +6,7 @@
 
 #include "core/utf8.h"
 #include "results/record/journal.h"
-#include "results/table/table.h"
+#include "results/views/table/run_table.h"
 
 namespace stepmark {
 

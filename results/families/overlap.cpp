@@ -8,7 +8,7 @@
 #include <array>
 #include <vector>
 
-#include "results/record/derive_parts.h"
+#include "results/families/figures.h"
 
 namespace stepmark {
 namespace {

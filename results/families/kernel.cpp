@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/units.h"
-#include "results/record/derive_parts.h"
+#include "results/families/figures.h"
 
 namespace stepmark {
 namespace {

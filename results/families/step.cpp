@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/metrics.h"
-#include "results/record/derive_parts.h"
+#include "results/families/figures.h"
 
 namespace stepmark {
 namespace {

@@ -9,12 +9,12 @@
 #include "core/number_text.h"
 #include "core/units.h"
 #include "results/record/journal.h"
-#include "results/table/concurrent_table.h"
-#include "results/table/format.h"
-#include "results/table/remarks.h"
-#include "results/table/repetitions_table.h"
-#include "results/table/table.h"
-#include "results/table/text_table.h"
+#include "results/views/table/concurrent_table.h"
+#include "results/views/table/format.h"
+#include "results/views/table/remarks.h"
+#include "results/views/table/repetitions_table.h"
+#include "results/views/table/run_table.h"
+#include "results/views/table/text_table.h"
 
 namespace stepmark {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "results/report/report.h"
+#include "results/views/report/report.h"
 
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/output.h"
 #include "results/record/json_text.h"
-#include "results/report/report_data.h"
-#include "results/report/web_assets.h"
+#include "results/views/report/report_data.h"
+#include "results/views/report/web_assets.h"
 
 namespace stepmark {
 
