@@ -10,7 +10,9 @@
 #include "harness/cli/commands.h"
 #include "results/compare/outcome.h"
 #include "results/record/json_text.h"
+#include "results/views/json/comparison_json.h"
 #include "results/views/report/report.h"
+#include "results/views/table/comparison_table.h"
 
 namespace stepmark {
 

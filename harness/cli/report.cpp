@@ -7,7 +7,10 @@
 #include "core/log.h"
 #include "core/output.h"
 #include "harness/cli/commands.h"
+#include "results/families/read_journal.h"
 #include "results/record/json_text.h"
+#include "results/views/csv/csv.h"
+#include "results/views/json/run_json.h"
 #include "results/views/table/run_table.h"
 
 namespace stepmark {

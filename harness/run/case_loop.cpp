@@ -14,6 +14,7 @@
 #include "harness/measure/sampler.h"
 #include "harness/run/deadlines.h"
 #include "harness/run/signals.h"
+#include "results/families/derive.h"
 
 namespace stepmark {
 namespace {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/log.h"
+#include "results/families/read_journal.h"
 
 namespace stepmark {
 

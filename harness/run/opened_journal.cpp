@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/together.h"
+#include "results/families/read_journal.h"
 #include "results/record/flat_config.h"
 #include "results/record/journal_limits.h"
 

@@ -14,6 +14,7 @@
 #include "results/compare/outcome.h"
 #include "results/compare/run_identity.h"
 #include "results/compare/side_samples.h"
+#include "results/families/read_journal.h"
 #include "results/record/flat_config.h"
 #include "results/record/json_text.h"
 
@@ -63,32 +64,6 @@ std::vector<Difference> differences(const Run& a, const Run& b) {
   std::stable_sort(out.begin(), out.end(), [](const Difference& x, const Difference& y) {
     return x.fingerprint > y.fingerprint;
   });
-  return out;
-}
-
-void add_remark(std::string& reason, const std::string& remark) {
-  if (!remark.empty()) {
-    reason += (reason.empty() ? "" : "; ") + remark;
-  }
-}
-
-// What a reader must know of how the case's verdict came about.
-std::string remark_of(const CaseVerdict& v) {
-  std::string out;
-  const auto drift = [&](const char* side, double rise) {
-    if (rise != 0) {
-      add_remark(out, fmt::format("{} drifts by {:+.1f} % through a run", side, 100 * rise));
-    }
-  };
-  drift("baseline", v.drift_baseline);
-  drift("candidate", v.drift_candidate);
-  if (v.clock_tick_s > 0) {
-    add_remark(out, fmt::format("the clock's step of {:.3g} s counts as error", v.clock_tick_s));
-  }
-  if (v.spread == Spread::generous && v.verdict != Verdict::undecided) {
-    add_remark(out, fmt::format("decided beyond a generous spread of {:.0f} % between runs",
-                                100 * kGenerousSpread));
-  }
   return out;
 }
 
@@ -174,7 +149,6 @@ void set_statistics(CaseVerdict& v, const CaseStatistics& s, const CompareOption
   v.drift_baseline = s.drift_baseline;
   v.drift_candidate = s.drift_candidate;
   v.clock_tick_s = s.tick_s;
-  add_remark(v.reason, remark_of(v));
 }
 
 void decide(std::vector<Judged>& cases, const CompareOptions& options) {
@@ -215,22 +189,6 @@ std::vector<std::string> case_ids(const RunGroup& baseline, const RunGroup& cand
   return out;
 }
 
-// What the verdicts' spread between runs rests on, and what would decide where it is unknown.
-void add_spread_note(SideComparison& side) {
-  const auto generous = std::any_of(side.cases.begin(), side.cases.end(), [](const auto& c) {
-    return std::isfinite(c.ratio) && c.spread == Spread::generous;
-  });
-  if (generous) {
-    side.notes.push_back(fmt::format(
-        "One run per side does not say what runs differ by: only differences beyond a generous "
-        "spread of {:.0f} % between runs are decided, and intervals of undecided cases are "
-        "within-run intervals. To decide more, measure the spread: run --repeat 3, several runs "
-        "as A1.smk,A2.smk,A3.smk, --spread-from earlier runs of one thing, or --run-spread if you "
-        "know it.",
-        100 * kGenerousSpread));
-  }
-}
-
 SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate,
                              const CompareOptions& options) {
   SideComparison out{.baseline = baseline.label,
@@ -254,7 +212,6 @@ SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate
       }
     }
   }
-  add_spread_note(out);
   return out;
 }
 
@@ -315,6 +272,14 @@ std::string_view name_of(Spread spread) {
 int SideComparison::count(Verdict verdict) const {
   return static_cast<int>(std::count_if(
       cases.begin(), cases.end(), [&](const CaseVerdict& c) { return c.verdict == verdict; }));
+}
+
+int Comparison::count(Verdict verdict) const {
+  int sum = 0;
+  for (const auto& side : sides) {
+    sum += side.count(verdict);
+  }
+  return sum;
 }
 
 Verdict Comparison::worst() const {

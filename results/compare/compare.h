@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -76,7 +75,9 @@ struct CaseVerdict {
   double common_sd = 0, own_sd = 0;  // relative sd of a run: shared by its cases, and of this case
   double drift_baseline = 0, drift_candidate = 0;  // relative rise through a run; 0: none
   double clock_tick_s = 0;                         // of a coarse clock; 0: none shows
-  std::string reason;  // why not comparable; else what the verdict rests on, may be empty
+  // Why not comparable; else in what the records differ. How the verdict came about is in the
+  // figures above.
+  std::string reason;
 };
 
 struct Difference {
@@ -90,14 +91,15 @@ struct SideComparison {
   int baseline_runs = 1, candidate_runs = 1;  // repetitions within journals counted
   std::vector<Difference> differences;
   std::vector<CaseVerdict> cases;  // of both sides, in the baseline's order
-  std::vector<std::string> notes;
+  std::vector<std::string> notes;  // warnings of the runs
   [[nodiscard]] int count(Verdict verdict) const;
 };
 
 struct Comparison {
   CompareOptions options;
   std::vector<SideComparison> sides;
-  [[nodiscard]] Verdict worst() const;  // `same` when there is no case
+  [[nodiscard]] int count(Verdict verdict) const;  // over all sides
+  [[nodiscard]] Verdict worst() const;             // `same` when there is no case
   [[nodiscard]] bool has_regression() const { return worst() >= Verdict::slower; }
 };
 
@@ -105,8 +107,5 @@ struct Comparison {
 // different configurations, and the same run given twice.
 [[nodiscard]] Comparison compare(std::span<const RunGroup> groups,
                                  const CompareOptions& options = {});
-
-[[nodiscard]] nlohmann::json to_json(const Comparison& comparison);
-[[nodiscard]] std::string comparison_table(const Comparison& comparison);  // <= 100 columns
 
 }  // namespace stepmark

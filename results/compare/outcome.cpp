@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::array kCompared = {Verdict::same, Verdict::faster, Verdict::slower,
                                   Verdict::undecided};
-constexpr std::array kWithoutVerdict = {Verdict::failed, Verdict::missing, Verdict::not_comparable,
-                                        Verdict::skipped};
 
 bool failed(const Record* record) {
   return record != nullptr && (record->outcome == Outcome::failed ||
@@ -51,59 +49,6 @@ bool all_runs(const RunGroup& group, const std::string& case_id, Condition condi
                      [&](const Run& run) { return condition(run.find(case_id)); });
 }
 
-template <class Verdicts, class Count>
-std::string listed(const Verdicts& verdicts, Count count) {
-  std::string out;
-  for (const auto verdict : verdicts) {
-    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", count(verdict), name_of(verdict));
-  }
-  return out;
-}
-
-template <class Count>
-std::string counted(Count count) {
-  int compared = 0;
-  for (const auto verdict : kCompared) {
-    compared += count(verdict);
-  }
-  return fmt::format("{} case{} compared: {}; {}", compared, compared == 1 ? "" : "s",
-                     listed(kCompared, count), listed(kWithoutVerdict, count));
-}
-
-int total(const Comparison& comparison, Verdict verdict) {
-  int sum = 0;
-  for (const auto& side : comparison.sides) {
-    sum += side.count(verdict);
-  }
-  return sum;
-}
-
-// A side of which nothing was compared says nothing, however harmless each reason is.
-bool compares_nothing(const SideComparison& side) {
-  return std::none_of(side.cases.begin(), side.cases.end(),
-                      [](const CaseVerdict& c) { return is_compared(c.verdict); });
-}
-
-bool any_side_compares_nothing(const Comparison& comparison) {
-  return std::any_of(comparison.sides.begin(), comparison.sides.end(), compares_nothing);
-}
-
-std::string reason_of(const Comparison& comparison, ExitCode code) {
-  const auto number = [&](Verdict verdict) { return total(comparison, verdict); };
-  if (code == ExitCode::kCheckFailed) {
-    return number(Verdict::failed) == 0   ? "slower cases"
-           : number(Verdict::slower) == 0 ? "failed cases"
-                                          : "failed and slower cases";
-  }
-  if (code == ExitCode::kNotMeasured) {
-    return any_side_compares_nothing(comparison)
-               ? "nothing was compared"
-               : "cases are missing or not comparable; --allow-missing accepts that";
-  }
-  const bool accepted = number(Verdict::missing) + number(Verdict::not_comparable) > 0;
-  return accepted ? "nothing slower or failed; missing cases accepted" : "nothing slower or failed";
-}
-
 }  // namespace
 
 bool is_compared(Verdict verdict) {
@@ -131,26 +76,24 @@ void refine(CaseVerdict& verdict, const RunGroup& baseline, const RunGroup& cand
   }
 }
 
+// A side of which nothing was compared says nothing, however harmless each reason is.
+bool has_empty_side(const Comparison& comparison) {
+  const auto is_empty = [](const SideComparison& side) {
+    return std::none_of(side.cases.begin(), side.cases.end(),
+                        [](const CaseVerdict& c) { return is_compared(c.verdict); });
+  };
+  return std::any_of(comparison.sides.begin(), comparison.sides.end(), is_empty);
+}
+
 ExitCode exit_code(const Comparison& comparison) {
-  const auto any = [&](Verdict verdict) { return total(comparison, verdict) > 0; };
+  const auto any = [&](Verdict verdict) { return comparison.count(verdict) > 0; };
   if (any(Verdict::slower) || any(Verdict::failed)) {
     return ExitCode::kCheckFailed;
   }
   const bool incomplete = any(Verdict::missing) || any(Verdict::not_comparable);
-  return any_side_compares_nothing(comparison) || (incomplete && !comparison.options.allow_missing)
+  return has_empty_side(comparison) || (incomplete && !comparison.options.allow_missing)
              ? ExitCode::kNotMeasured
              : ExitCode::kOk;
-}
-
-std::string counts_text(const SideComparison& side) {
-  return counted([&](Verdict verdict) { return side.count(verdict); });
-}
-
-std::string closing_text(const Comparison& comparison) {
-  const ExitCode code = exit_code(comparison);
-  return fmt::format("{}. Exit code {}: {}.",
-                     counted([&](Verdict verdict) { return total(comparison, verdict); }),
-                     static_cast<int>(code), reason_of(comparison, code));
 }
 
 }  // namespace stepmark

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a comparison comes to: which cases have no verdict and why, the counts that close it, and
-// its exit code. The table of all combinations: docs/file-formats.md.
+// What a comparison comes to: which cases have no verdict and why, and its exit code. The table of
+// all combinations: docs/file-formats.md.
 #pragma once
-
-#include <string>
 
 #include "core/error.h"
 #include "results/compare/compare.h"
@@ -23,9 +21,7 @@ void refine(CaseVerdict& verdict, const RunGroup& baseline, const RunGroup& cand
 // (unless options.allow_missing) or when nothing at all was compared, else kOk.
 [[nodiscard]] ExitCode exit_code(const Comparison& comparison);
 
-// "12 cases compared: 10 same, ...; 1 failed, 2 missing, ..." of one side.
-[[nodiscard]] std::string counts_text(const SideComparison& side);
-// The last line: counts over all sides, the exit code and its reason.
-[[nodiscard]] std::string closing_text(const Comparison& comparison);
+// Whether there is a candidate of which nothing at all was compared.
+[[nodiscard]] bool has_empty_side(const Comparison& comparison);
 
 }  // namespace stepmark

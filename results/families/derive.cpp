@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Metrics from facts and times. Conventions: docs/measuring.md; names: docs/file-formats.md.
+#include "results/families/derive.h"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -8,7 +10,6 @@
 
 #include "core/number_text.h"
 #include "results/families/figures.h"
-#include "results/record/record.h"
 #include "results/record/summary.h"
 
 namespace stepmark {
@@ -68,11 +69,6 @@ void derive_metrics(Record& record) {
 }
 
 }  // namespace
-
-std::string not_performance(const Record& record) {
-  const std::string topology = record.text("topology");
-  return topology.empty() ? "not performance" : "not performance: " + topology;
-}
 
 void derive(Record& record) {
   record.summaries.clear();

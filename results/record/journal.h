@@ -106,9 +106,6 @@ struct ReadOptions {
   bool accept_damaged = false;  // read on behind lines that do not fit their hashes, labelled
 };
 
-// Error(kUsage) "file:line: what is wrong, what was expected" for a damaged line, one that cannot
-// be read, an unsupported schema version, and what is beyond journal_limits.h; a truncated last
-// line is only a warning. Summaries and metrics are those of the samples, whatever the file says.
-[[nodiscard]] Run read_journal(const std::string& path, const ReadOptions& options = {});
-
+// A journal is read by read_journal() of results/families, which knows how figures follow from
+// samples.
 }  // namespace stepmark

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "results/record/journal.h"
+#include "results/record/recompute.h"
 
 namespace stepmark {
 
@@ -29,9 +30,14 @@ struct JournalTail {
   bool break_missing = false;  // its line break is not among them
 };
 
-// What read_journal does with a file's content; `path` is for messages.
-[[nodiscard]] Run parse_journal(std::string_view content, const std::string& path,
-                                const ReadOptions& options = {}, JournalTail* tail = nullptr);
+// The run of a file's content; `path` is for messages. Figures are those of `derive`; without one
+// they are as the file has them, which only whoever writes on can do with.
+// Error(kUsage) "path:line: what is wrong, what was expected" for a damaged line, one that cannot
+// be read, an unsupported schema version, and what is beyond journal_limits.h; a truncated last
+// line is only a warning.
+[[nodiscard]] Run parse_lines(std::string_view content, const std::string& path,
+                              const Derive& derive, const ReadOptions& options = {},
+                              JournalTail* tail = nullptr);
 // The bytes of a file. Error(kUsage) when it cannot be read, is a directory or beyond the limits.
 [[nodiscard]] std::string read_journal_file(const std::string& path);
 

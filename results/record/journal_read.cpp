@@ -64,7 +64,8 @@ std::string ranges(const std::vector<int>& lines) {
 
 class JournalParser {
  public:
-  JournalParser(Run& run, const ReadOptions& options) : run_(run), options_(options) {}
+  JournalParser(Run& run, const Derive& derive, const ReadOptions& options)
+      : run_(run), derive_(derive), options_(options) {}
 
   // A line without its break. With accept_damaged, one that cannot be read is passed over.
   void line(std::string_view text, int number) {
@@ -199,7 +200,7 @@ class JournalParser {
   }
 
   void recompute_figures(Record& record, int number) {
-    const auto result = recompute(record);
+    const auto result = recompute(record, derive_);
     if (result == Recomputed::differs) {
       recomputed_.push_back(number);
     } else if (result == Recomputed::impossible) {
@@ -247,6 +248,7 @@ class JournalParser {
   }
 
   Run& run_;
+  const Derive& derive_;
   ReadOptions options_;
   std::string hash_;  // of the last line
   // Of each case and repetition among the records.
@@ -336,12 +338,12 @@ std::string_view integrity_of(const Run& run) {
   return !run.damaged_lines.empty() ? "damaged" : run.hashed ? "intact" : "no hashes";
 }
 
-Run parse_journal(std::string_view content, const std::string& path, const ReadOptions& options,
-                  JournalTail* tail) {
+Run parse_lines(std::string_view content, const std::string& path, const Derive& derive,
+                const ReadOptions& options, JournalTail* tail) {
   STEPMARK_REQUIRE(!content.empty(),
                    "{}: empty file, expected a journal (FILE.smk of stepmark run)", path);
   Run run{.path = path};
-  JournalParser parser(run, options);
+  JournalParser parser(run, derive, options);
   JournalTail end;
   for (int number = 1; end.bytes < content.size(); ++number) {
     const auto rest = content.substr(end.bytes);
@@ -380,10 +382,6 @@ Run parse_journal(std::string_view content, const std::string& path, const ReadO
   order_by_header(run);
   merge_by_case(run);
   return run;
-}
-
-Run read_journal(const std::string& path, const ReadOptions& options) {
-  return parse_journal(read_journal_file(path), path, options);
 }
 
 }  // namespace stepmark

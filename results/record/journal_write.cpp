@@ -124,7 +124,7 @@ JournalWriter JournalWriter::append(const std::string& path, const RunHeader& he
 JournalWriter JournalWriter::take_over(const std::string& path) {
   JournalWriter writer(path, open_locked(path, 0));
   JournalTail tail;  // what cannot be read is not added to
-  const auto run = parse_journal(read_journal_file(path), path, {}, &tail);
+  const auto run = parse_lines(read_journal_file(path), path, {}, {}, &tail);
   STEPMARK_REQUIRE(
       run.hashed,
       "{}: schema version {}, written by an older version of stepmark, is read but not "

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "results/record/record.h"
 
@@ -15,7 +16,11 @@ enum class Recomputed : std::uint8_t {
   impossible,  // no samples of its time; the record is as it was
 };
 
-// Replaces summaries and metrics by those that follow from series, numbers and texts.
-[[nodiscard]] Recomputed recompute(Record& record);
+// Fills summaries and metrics from series, numbers and texts. What follows from what is the
+// families' knowledge, which this folder does not have.
+using Derive = std::function<void(Record&)>;
+
+// Replaces summaries and metrics by those that `derive` makes; without it they stay as they are.
+[[nodiscard]] Recomputed recompute(Record& record, const Derive& derive);
 
 }  // namespace stepmark

@@ -12,6 +12,11 @@ constexpr std::array<std::string_view, 4> kProvenances = {"measured", "simulated
 constexpr std::array<std::string_view, 4> kOutcomes = {"ok", "skipped", "failed", "not-measured"};
 }  // namespace
 
+std::string not_performance(const Record& record) {
+  const std::string topology = record.text("topology");
+  return topology.empty() ? "not performance" : "not performance: " + topology;
+}
+
 std::string_view name_of(Provenance provenance) {
   return kProvenances.at(static_cast<std::size_t>(provenance));
 }

@@ -111,18 +111,6 @@ struct Record {
 [[nodiscard]] std::string_view name_of(Provenance provenance);
 [[nodiscard]] std::string_view name_of(Outcome outcome);
 
-// Fills `summaries` (one per series) and `metrics` (by family, from numbers and the time summary):
-//   collective: algbw, busbw (GB/s), latency (us); kernel: gflops, gbps; step: step_time,
-//   tokens_per_s, tokens_per_s_per_gpu, tflops_per_gpu, mfu, the last two also with attention
-//   counted causally; groups and overlap: slowdowns, bandwidths, efficiency. docs/file-formats.md
-//   has all.
-// Never throws and never touches the samples: a metric that cannot be has no value, its reason as
-// note, and a label "NAME is N/A: REASON" on the record; where nothing can be derived (no samples,
-// a median of 0 s, an unknown family) the label is "no figures: REASON". Labels of an earlier
-// derivation are replaced. Without perf_valid every metric is N/A: the times stay, in the
-// summaries. Pure: `verify` recomputes and compares. A record of another outcome than ok gets
-// neither.
-void derive(Record& record);
 // What stands where a figure of performance would: "not performance", with what was not of its own.
 [[nodiscard]] std::string not_performance(const Record& record);
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "results/families/derive.h"
 #include "results/views/report/report.h"
 #include "synthetic.h"
 

@@ -15,9 +15,14 @@
 
 #include "core/error.h"
 #include "results/compare/compare.h"
+#include "results/families/read_journal.h"
 #include "results/record/chain.h"
 #include "results/record/journal_lines.h"
+#include "results/views/csv/csv.h"
+#include "results/views/json/comparison_json.h"
+#include "results/views/json/run_json.h"
 #include "results/views/report/report_data.h"
+#include "results/views/table/comparison_table.h"
 #include "results/views/table/run_table.h"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // RFC 4180: CRLF line ends, quotes around fields that need them, quotes doubled.
+#include "results/views/csv/csv.h"
+
 #include <fmt/format.h>
 
 #include <cmath>
 
 #include "core/utf8.h"
-#include "results/record/journal.h"
-#include "results/views/table/run_table.h"
 
 namespace stepmark {
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "results/views/json/run_json.h"
+
 #include <nlohmann/json.hpp>
 
 #include "results/record/journal_lines.h"
 #include "results/record/json_reader.h"
-#include "results/views/table/run_table.h"
 
 namespace stepmark {
 

@@ -10,7 +10,7 @@
 
 #include "results/record/journal_lines.h"
 #include "results/record/json_text.h"
-#include "results/views/table/run_table.h"
+#include "results/views/json/run_json.h"
 
 namespace stepmark {
 

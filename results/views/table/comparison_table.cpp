@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "results/views/table/comparison_table.h"
+
 #include <fmt/format.h>
 
-#include <array>
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "core/stats.h"
-#include "results/compare/compare.h"
 #include "results/compare/outcome.h"
-#include "results/record/json_reader.h"
 #include "results/views/table/format.h"
 #include "results/views/table/text_table.h"
+#include "results/views/words/comparison_words.h"
 
 namespace stepmark {
 
 namespace {
-
-constexpr std::array kVerdicts = {Verdict::slower,         Verdict::faster, Verdict::same,
-                                  Verdict::undecided,      Verdict::failed, Verdict::missing,
-                                  Verdict::not_comparable, Verdict::skipped};
 
 std::string ratio_text(const CaseVerdict& c) {
   if (!std::isfinite(c.ratio)) {
@@ -39,57 +34,6 @@ std::string detectable_text(const CaseVerdict& c) {
   return c.minimum_detectable < 1           ? fmt::format("{:.1f} %", 100 * c.minimum_detectable)
          : std::isnan(c.minimum_detectable) ? kNotAvailable
                                             : "> 100 %";
-}
-
-nlohmann::json case_json(const CaseVerdict& c) {
-  return {{"case_id", c.case_id},
-          {"family", c.family},
-          {"verdict", name_of(c.verdict)},
-          {"baseline_s", number_or_null(c.baseline_s)},
-          {"candidate_s", number_or_null(c.candidate_s)},
-          {"ratio", number_or_null(c.ratio)},
-          {"lower", number_or_null(c.lower)},
-          {"upper", number_or_null(c.upper)},
-          {"interval", name_of(c.spread)},
-          {"within_run_lower", number_or_null(c.within_lower)},
-          {"within_run_upper", number_or_null(c.within_upper)},
-          {"adjusted_p", number_or_null(c.adjusted_p)},
-          {"same_p", number_or_null(c.same_p)},
-          {"minimum_detectable", number_or_null(c.minimum_detectable)},
-          {"assumed_between_run_sd", number_or_null(c.assumed_sd)},
-          {"common_run_sd", number_or_null(c.common_sd)},
-          {"own_run_sd", number_or_null(c.own_sd)},
-          {"baseline_drift", number_or_null(c.drift_baseline)},
-          {"candidate_drift", number_or_null(c.drift_candidate)},
-          {"clock_tick_s", number_or_null(c.clock_tick_s)},
-          {"reason", c.reason}};
-}
-
-nlohmann::json side_json(const SideComparison& side) {
-  auto differences = nlohmann::json::array();
-  for (const auto& d : side.differences) {
-    differences.push_back({{"group", d.group},
-                           {"name", d.name},
-                           {"baseline", d.baseline},
-                           {"candidate", d.candidate},
-                           {"fingerprint", d.fingerprint}});
-  }
-  auto cases = nlohmann::json::array();
-  for (const auto& c : side.cases) {
-    cases.push_back(case_json(c));
-  }
-  auto counts = nlohmann::json::object();
-  for (const auto verdict : kVerdicts) {
-    counts[std::string(name_of(verdict))] = side.count(verdict);
-  }
-  return {{"baseline", side.baseline},
-          {"candidate", side.candidate},
-          {"baseline_runs", side.baseline_runs},
-          {"candidate_runs", side.candidate_runs},
-          {"differences", std::move(differences)},
-          {"cases", std::move(cases)},
-          {"counts", std::move(counts)},
-          {"notes", side.notes}};
 }
 
 std::string differences_text(const SideComparison& side) {
@@ -178,11 +122,11 @@ std::string side_text(const SideComparison& side, const CompareOptions& options)
   std::map<std::string, std::vector<const CaseVerdict*>> compared;
   std::string reasons;
   for (const auto& c : side.cases) {
-    if (!c.reason.empty()) {
+    if (const auto reason = reason_text(c); !reason.empty()) {
       reasons +=
           wrapped(fmt::format("  {}: {}{}", c.case_id,
                               is_compared(c.verdict) ? "" : fmt::format("{}: ", name_of(c.verdict)),
-                              c.reason),
+                              reason),
                   4);
     }
     if (is_compared(c.verdict)) {
@@ -200,7 +144,7 @@ std::string side_text(const SideComparison& side, const CompareOptions& options)
     out += fmt::format("Remarks\n{}\n", reasons);
   }
   out += wrapped(counts_text(side), 2);
-  for (const auto& note : side.notes) {
+  for (const auto& note : notes_text(side)) {
     out += wrapped(fmt::format("Note: {}", note), 2);
   }
   return out +
@@ -213,20 +157,6 @@ std::string side_text(const SideComparison& side, const CompareOptions& options)
 }
 
 }  // namespace
-
-nlohmann::json to_json(const Comparison& comparison) {
-  auto sides = nlohmann::json::array();
-  for (const auto& side : comparison.sides) {
-    sides.push_back(side_json(side));
-  }
-  return {{"schema_version", kSchemaVersion},
-          {"margin", comparison.options.margin},
-          {"confidence", comparison.options.confidence},
-          {"worst", name_of(comparison.worst())},
-          {"allow_missing", comparison.options.allow_missing},
-          {"exit_code", static_cast<int>(exit_code(comparison))},
-          {"sides", std::move(sides)}};
-}
 
 std::string comparison_table(const Comparison& comparison) {
   std::string out;

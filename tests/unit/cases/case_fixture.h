@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "harness/cases/case.h"
+#include "results/families/derive.h"
 
 namespace stepmark::test {
 

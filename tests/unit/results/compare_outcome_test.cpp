@@ -8,6 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "results/compare/compare.h"
+#include "results/views/json/comparison_json.h"
+#include "results/views/table/comparison_table.h"
+#include "results/views/words/comparison_words.h"
 #include "synthetic.h"
 
 namespace stepmark {

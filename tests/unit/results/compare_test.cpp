@@ -9,7 +9,10 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "results/views/json/comparison_json.h"
+#include "results/views/table/comparison_table.h"
 #include "results/views/table/text_table.h"
+#include "results/views/words/comparison_words.h"
 #include "synthetic.h"
 
 namespace stepmark {
@@ -110,7 +113,7 @@ TEST(Compare, ADriftThroughTheRunIsSaidAndWidens) {
   EXPECT_GT(width(drifting), 3 * width(steady));
   EXPECT_EQ(verdict_of(drifting, id).drift_baseline, 0);
   EXPECT_NEAR(verdict_of(drifting, id).drift_candidate, 0.1, 0.03);
-  EXPECT_THAT(verdict_of(drifting, id).reason, HasSubstr("candidate drifts by +"));
+  EXPECT_THAT(reason_text(verdict_of(drifting, id)), HasSubstr("candidate drifts by +"));
 }
 
 TEST(Compare, OneRunASideDecidesOnlyBeyondAGenerousSpread) {
@@ -129,7 +132,7 @@ TEST(Compare, OneRunASideDecidesOnlyBeyondAGenerousSpread) {
 
   const auto much = compare_unknown(a, synthetic::run({.seed = 2, .slowdown = 1.3}));
   EXPECT_EQ(verdict_of(much, id).verdict, Verdict::slower);
-  EXPECT_THAT(verdict_of(much, id).reason, HasSubstr("generous spread of 4 %"));
+  EXPECT_THAT(reason_text(verdict_of(much, id)), HasSubstr("generous spread of 4 %"));
 }
 
 TEST(Compare, AHistoryTellsTheSpread) {
@@ -171,7 +174,7 @@ TEST(Compare, OneTickOfACoarseClockIsNoDifference) {
   };
   const auto one = compare_ticks(10.5e-6);
   EXPECT_EQ(verdict_of(one, id).verdict, Verdict::undecided);
-  EXPECT_THAT(verdict_of(one, id).reason, HasSubstr("clock's step of 5e-07 s"));
+  EXPECT_THAT(reason_text(verdict_of(one, id)), HasSubstr("clock's step of 5e-07 s"));
   EXPECT_EQ(verdict_of(compare_ticks(10e-6), id).verdict, Verdict::same);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "results/compare/case_compare.h"
+#include "results/families/derive.h"
 #include "results/record/record.h"
 #include "synthetic.h"
 

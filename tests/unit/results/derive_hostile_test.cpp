@@ -14,8 +14,10 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "results/families/derive.h"
 #include "results/record/journal.h"
 #include "results/record/record.h"
+#include "results/views/csv/csv.h"
 #include "results/views/table/run_table.h"
 #include "synthetic.h"
 

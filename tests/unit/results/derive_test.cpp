@@ -6,6 +6,7 @@
 
 #include <stdexcept>
 
+#include "results/families/derive.h"
 #include "results/families/figures.h"
 #include "results/record/record.h"
 #include "synthetic.h"

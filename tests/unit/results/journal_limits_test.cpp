@@ -10,9 +10,14 @@
 
 #include "core/error.h"
 #include "results/compare/compare.h"
+#include "results/families/read_journal.h"
 #include "results/record/journal_lines.h"
 #include "results/record/json_reader.h"
+#include "results/views/csv/csv.h"
+#include "results/views/json/comparison_json.h"
+#include "results/views/json/run_json.h"
 #include "results/views/report/report_data.h"
+#include "results/views/table/comparison_table.h"
 #include "results/views/table/run_table.h"
 #include "synthetic.h"
 

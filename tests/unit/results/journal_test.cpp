@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "results/families/read_journal.h"
 #include "results/record/journal_lines.h"
 #include "synthetic.h"
 

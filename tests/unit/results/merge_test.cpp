@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "results/families/read_journal.h"
 #include "results/record/journal_lines.h"
 #include "synthetic.h"
 

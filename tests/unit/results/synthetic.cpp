@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "core/units.h"
+#include "results/families/derive.h"
 #include "results/record/chain.h"
 #include "results/record/journal_lines.h"
 

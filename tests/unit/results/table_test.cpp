@@ -9,8 +9,11 @@
 
 #include "core/error.h"
 #include "golden.h"
+#include "results/families/derive.h"
 #include "results/record/journal_lines.h"
 #include "results/record/merge.h"
+#include "results/views/csv/csv.h"
+#include "results/views/json/run_json.h"
 #include "results/views/table/text_table.h"
 #include "synthetic.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/run/ledger.h"
+#include "results/families/read_journal.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -19,6 +19,7 @@
 #include "core/log_descriptor.h"
 #include "harness/run/crash_note.h"
 #include "harness/run/process_watch.h"
+#include "results/families/read_journal.h"
 #include "results/record/journal.h"
 #include "tests/unit/core/temp_folder.h"
 

@@ -38,7 +38,7 @@ class CheckLayers(unittest.TestCase):
         self.accepts("core/a.cpp", '#include "core/a.h"\n#include <vector>\n')
         self.accepts("kernels/a.cpp", '#include "core/a.h"\n#include "kernels/op_list.h"\n')
         self.accepts("harness/exec/a.cpp", '#include "harness/program/p.h"\n#include "kernels/op.h"\n')
-        self.accepts("harness/cli/a.cpp", '#include "harness/measure/m.h"\n#include "results/r.h"\n')
+        self.accepts("harness/cli/a.cpp", '#include "harness/measure/m.h"\n#include "results/views/csv/csv.h"\n')
         self.accepts("harness/cases/a.cpp", '#include "harness/exec/executor.h"\n')
         self.accepts("harness/backend/a.cpp", '#include "harness/exec/cuda/d.h"\n#include "collectives/nccl/w.h"\n')
         self.accepts("harness/doctor/a.cpp", '#include "harness/backend/resources.h"\n#include "kernels/host/sets.h"\n')
@@ -62,8 +62,14 @@ class CheckLayers(unittest.TestCase):
             ("core/a.cpp", "kernels/op.h"),
             ("kernels/a.cpp", "collectives/comm.h"),
             ("collectives/a.cpp", "kernels/op.h"),
-            ("results/a.cpp", "harness/spec/plan.h"),
-            ("results/a.cpp", "collectives/comm.h"),
+            ("results/record/a.cpp", "harness/spec/plan.h"),
+            ("results/families/a.cpp", "collectives/comm.h"),
+            ("harness/spec/a.cpp", "results/record/record.h"),
+            ("harness/program/a.cpp", "results/record/record.h"),
+            ("harness/exec/a.cpp", "results/record/record.h"),
+            ("harness/measure/a.cpp", "results/families/derive.h"),
+            ("harness/cases/a.cpp", "results/compare/compare.h"),
+            ("harness/cases/a.cpp", "results/views/table/text_table.h"),
             ("harness/spec/a.cpp", "harness/program/program.h"),
             ("harness/program/a.cpp", "harness/exec/executor.h"),
             ("harness/exec/a.cpp", "harness/measure/sampler.h"),
@@ -109,6 +115,36 @@ class CheckLayers(unittest.TestCase):
         ]:
             with self.subTest(path=path, header=header):
                 self.rejects(path, f'{SPDX}#include "{header}"\n', f"{header} is an implementation")
+
+    # Each pair of folders inside results is either a direction that is meant, or a wall.
+    def test_walls_inside_results(self):
+        known = ["families", "import", "seal"]
+        judged = ["compare", "normalise", "contract", "history", "portfolio"]
+        views = ["views/words", "views/table", "views/csv", "views/json", "views/report"]
+        below = {"record": []}
+        below.update({name: ["record"] for name in known})
+        below["import"] = ["record", "families"]
+        below.update({name: ["record", *known] for name in judged})
+        below.update({name: ["record", *known, *judged, "views/words"] for name in views})
+        below["views/report"].append("views/json")
+        meant, walls = {}, {}
+        for folder, allowed in below.items():
+            for other in below:
+                place = meant if other == folder or other in allowed else walls
+                place[f"results/{folder}/{other.replace('/', '_')}.cpp"] = f'{SPDX}#include "results/{other}/b.h"\n'
+        self.assertEqual(run(meant), (0, ""))
+        code, output = run(walls)
+        found = {line.split(":")[0] for line in output.splitlines() if ": results/" in line and "must not see" in line}
+        self.assertEqual((code, found), (1, set(walls)))
+        self.rejects("results/a.cpp", SPDX, "without a place in the layers")
+        self.rejects("results/views/a.cpp", SPDX, "without a place in the layers")
+
+    def test_views_alone_format(self):
+        for line in ("text += format_bytes(size);", 'fmt::format("{:.1f} % slower", x);', 'fmt::format("{} of {:.3g} s", a, b);'):
+            for folder in ("record", "compare", "history"):
+                self.rejects(f"results/{folder}/a.cpp", f"{SPDX}{line}\n", "only results/views says how a figure looks")
+            self.accepts("results/views/table/a.cpp", line + "\n")
+        self.accepts("results/compare/a.cpp", 'fmt::format("{}: check failed: {}", side, name);  // not 1.0 %\n')
 
     def test_relative_include(self):
         self.rejects("core/a.cpp", f'{SPDX}#include "a.h"\n', "not a path from the root")

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/views/json/comparison_json.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "results/compare/outcome.h"
+#include "results/record/json_reader.h"
+#include "results/views/words/comparison_words.h"
+
+namespace stepmark {
+namespace {
+
+constexpr std::array kVerdicts = {Verdict::slower,         Verdict::faster, Verdict::same,
+                                  Verdict::undecided,      Verdict::failed, Verdict::missing,
+                                  Verdict::not_comparable, Verdict::skipped};
+
+nlohmann::json case_json(const CaseVerdict& c) {
+  return {{"case_id", c.case_id},
+          {"family", c.family},
+          {"verdict", name_of(c.verdict)},
+          {"baseline_s", number_or_null(c.baseline_s)},
+          {"candidate_s", number_or_null(c.candidate_s)},
+          {"ratio", number_or_null(c.ratio)},
+          {"lower", number_or_null(c.lower)},
+          {"upper", number_or_null(c.upper)},
+          {"interval", name_of(c.spread)},
+          {"within_run_lower", number_or_null(c.within_lower)},
+          {"within_run_upper", number_or_null(c.within_upper)},
+          {"adjusted_p", number_or_null(c.adjusted_p)},
+          {"same_p", number_or_null(c.same_p)},
+          {"minimum_detectable", number_or_null(c.minimum_detectable)},
+          {"assumed_between_run_sd", number_or_null(c.assumed_sd)},
+          {"common_run_sd", number_or_null(c.common_sd)},
+          {"own_run_sd", number_or_null(c.own_sd)},
+          {"baseline_drift", number_or_null(c.drift_baseline)},
+          {"candidate_drift", number_or_null(c.drift_candidate)},
+          {"clock_tick_s", number_or_null(c.clock_tick_s)},
+          {"reason", reason_text(c)}};
+}
+
+nlohmann::json side_json(const SideComparison& side) {
+  auto differences = nlohmann::json::array();
+  for (const auto& d : side.differences) {
+    differences.push_back({{"group", d.group},
+                           {"name", d.name},
+                           {"baseline", d.baseline},
+                           {"candidate", d.candidate},
+                           {"fingerprint", d.fingerprint}});
+  }
+  auto cases = nlohmann::json::array();
+  for (const auto& c : side.cases) {
+    cases.push_back(case_json(c));
+  }
+  auto counts = nlohmann::json::object();
+  for (const auto verdict : kVerdicts) {
+    counts[std::string(name_of(verdict))] = side.count(verdict);
+  }
+  return {{"baseline", side.baseline},
+          {"candidate", side.candidate},
+          {"baseline_runs", side.baseline_runs},
+          {"candidate_runs", side.candidate_runs},
+          {"differences", std::move(differences)},
+          {"cases", std::move(cases)},
+          {"counts", std::move(counts)},
+          {"notes", notes_text(side)}};
+}
+
+}  // namespace
+
+nlohmann::json to_json(const Comparison& comparison) {
+  auto sides = nlohmann::json::array();
+  for (const auto& side : comparison.sides) {
+    sides.push_back(side_json(side));
+  }
+  return {{"schema_version", kSchemaVersion},
+          {"margin", comparison.options.margin},
+          {"confidence", comparison.options.confidence},
+          {"worst", name_of(comparison.worst())},
+          {"allow_missing", comparison.options.allow_missing},
+          {"exit_code", static_cast<int>(exit_code(comparison))},
+          {"sides", std::move(sides)}};
+}
+
+}  // namespace stepmark
