@@ -108,6 +108,12 @@ Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::str
     return out;
   }
   v.reason = label_difference(*a.records.front(), *b.records.front());
+  if (lacks_samples(a) || lacks_samples(b)) {  // how far the medians reach is not known
+    v.verdict = Verdict::undecided;
+    v.reason = kNoSamples;
+    if (v.baseline_s > 0 && v.candidate_s > 0) v.ratio = v.candidate_s / v.baseline_s;
+    return out;
+  }
   if (!usable(a) || !usable(b)) {
     v.verdict = Verdict::undecided;
     v.reason = fmt::format("fewer than {} steady samples, or one outside {} s to {} s",

@@ -107,7 +107,17 @@ double side_median(const SideCase& side) {
       medians.push_back(median(run));
     }
   }
+  for (const auto* record : side.records) {
+    if (record->is_summary_only()) {
+      medians.push_back(record->summary("time_s")->median);
+    }
+  }
   return medians.empty() ? std::numeric_limits<double>::quiet_NaN() : median(medians);
+}
+
+bool lacks_samples(const SideCase& side) {
+  return std::any_of(side.records.begin(), side.records.end(),
+                     [](const Record* record) { return record->is_summary_only(); });
 }
 
 bool usable(const SideCase& side) {

@@ -34,7 +34,10 @@ struct SideCase {
 
 // Runs of the side: repetitions within journals counted.
 [[nodiscard]] int runs_of(const RunGroup& group);
-[[nodiscard]] double side_median(const SideCase& side);  // median of the runs' medians
+// Median of the runs' medians, imported ones included.
+[[nodiscard]] double side_median(const SideCase& side);
+// Whether a run of the side tells its time without the samples behind it.
+[[nodiscard]] bool lacks_samples(const SideCase& side);
 // Every run that has the case has enough samples, all between kShortest and kLongest, and one has.
 [[nodiscard]] bool usable(const SideCase& side);
 

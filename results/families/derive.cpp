@@ -4,9 +4,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <stdexcept>
+#include <vector>
 
 #include "core/number_text.h"
 #include "results/families/figures.h"
@@ -46,11 +49,26 @@ void withhold_performance(Record& record) {
   }
 }
 
+// What an imported record says of series whose samples it lacks.
+std::vector<Summary> imported_summaries(const Record& record) {
+  std::vector<Summary> out;
+  if (record.provenance != Provenance::imported) return out;
+  for (const Summary& summary : record.summaries) {
+    if (!record.has_samples(summary.series)) out.push_back(without_samples(summary));
+  }
+  return out;
+}
+
 // Throws for what gives no figure at all; derive_guarded makes a remark of it.
 void derive_metrics(Record& record) {
+  std::vector<Summary> told = imported_summaries(record);
+  record.summaries.clear();
   for (const auto& series : record.series) {
-    record.summaries.push_back(summarize(series));
+    const bool is_told = std::any_of(told.begin(), told.end(),
+                                     [&](const Summary& s) { return s.series == series.name; });
+    if (!is_told) record.summaries.push_back(summarize(series));
   }
+  std::move(told.begin(), told.end(), std::back_inserter(record.summaries));
   const Summary* time = usable_summary(record, "time_s");
   if (time == nullptr) throw std::runtime_error("no samples in series 'time_s'");
   if (!std::isfinite(time->median) || time->median <= 0) {
@@ -71,11 +89,14 @@ void derive_metrics(Record& record) {
 }  // namespace
 
 void derive(Record& record) {
-  record.summaries.clear();
   record.metrics.clear();
   drop_remarks(record);
-  if (record.outcome != Outcome::ok) return;
+  if (record.outcome != Outcome::ok) {
+    record.summaries.clear();
+    return;
+  }
   derive_guarded(record, derive_metrics);
+  if (record.is_summary_only()) record.labels.emplace_back(kNoSamples);
 }
 
 }  // namespace stepmark

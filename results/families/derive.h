@@ -12,8 +12,9 @@ namespace stepmark {
 // note, and a label "NAME is N/A: REASON" on the record; where nothing can be derived (no samples,
 // a median of 0 s, an unknown family) the label is "no figures: REASON". Labels of an earlier
 // derivation are replaced. Without perf_valid every metric is N/A: the times stay, in the
-// summaries. Pure: reading a journal derives again and compares. A record of another outcome than
-// ok gets neither.
+// summaries. An imported record without samples keeps its summaries and has the label kNoSamples;
+// its figures have no intervals. Pure: reading a journal derives again and compares. A record of
+// another outcome than ok gets neither.
 void derive(Record& record);
 
 }  // namespace stepmark

@@ -39,7 +39,9 @@ std::optional<double> positive(const Record& record, std::string_view name) {
 
 const Summary* usable_summary(const Record& record, std::string_view series) {
   const Summary* summary = record.summary(series);
-  return summary != nullptr && summary->count > 0 ? summary : nullptr;
+  if (summary == nullptr) return nullptr;
+  const bool told = record.provenance == Provenance::imported && std::isfinite(summary->median);
+  return summary->count > 0 || told ? summary : nullptr;
 }
 
 std::optional<double> if_finite(double value) {
@@ -126,7 +128,8 @@ void add_bus_bandwidth(Record& record, std::string name, std::string_view op,
 
 void drop_remarks(Record& record) {
   std::erase_if(record.labels, [](const std::string& label) {
-    return label.find(kBroken) != std::string::npos || label.starts_with(kNoFigures);
+    return label.find(kBroken) != std::string::npos || label.starts_with(kNoFigures) ||
+           label == kNoSamples;
   });
 }
 

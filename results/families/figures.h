@@ -25,7 +25,7 @@ struct Fact {
 // A fact that must be positive to mean something; absent otherwise, without a reason.
 [[nodiscard]] std::optional<double> positive(const Record& record, std::string_view name);
 
-// A summary of at least one sample, or nullptr.
+// A summary of at least one sample, or one that was imported with a median; else nullptr.
 [[nodiscard]] const Summary* usable_summary(const Record& record, std::string_view series);
 
 [[nodiscard]] std::optional<double> if_finite(double value);

@@ -131,6 +131,12 @@ class JournalParser {
           ranges(recomputed_),
           own ? "" : " (another version of stepmark wrote them, and may have computed otherwise)"));
     }
+    if (!retold_.empty()) {
+      run_.warnings.push_back(fmt::format(
+          "{}: figures are not those of the imported summaries, which have no intervals; shown is "
+          "what follows from the summaries",
+          ranges(retold_)));
+    }
   }
 
  private:
@@ -202,7 +208,7 @@ class JournalParser {
   void recompute_figures(Record& record, int number) {
     const auto result = recompute(record, derive_);
     if (result == Recomputed::differs) {
-      recomputed_.push_back(number);
+      (record.is_summary_only() ? retold_ : recomputed_).push_back(number);
     } else if (result == Recomputed::impossible) {
       run_.warnings.push_back(fmt::format(
           "line {}: figures are as the file has them: no samples to follow from", number));
@@ -254,6 +260,7 @@ class JournalParser {
   // Of each case and repetition among the records.
   std::map<std::pair<std::string, int>, std::size_t> place_;
   std::vector<int> recomputed_;  // lines
+  std::vector<int> retold_;      // of imported records without samples
 };
 
 void order_by_header(Run& run) {

@@ -17,6 +17,7 @@ namespace stepmark {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kTail = 0.975;  // of 95 % intervals
 
 double square(double x) { return x * x; }
@@ -60,28 +61,39 @@ const Series* find_series(const Record& record, std::string_view name) {
 }
 
 // Of the series that every repetition has; position and width over the repetitions, the rest of all
-// their steady samples.
+// their steady samples. Where an imported one has none, there is no width, and only what was told.
 void merge_summary(const Repetitions& repetitions, const std::string& name, Record& into) {
   Summary out{.series = name};
   std::vector<Estimate> medians;
   std::vector<double> samples;
+  bool complete = true;  // the samples of every repetition are there
+  double lowest = kInf, highest = -kInf;
   for (const Record* one : repetitions) {
     const Summary* own = one->summary(name);
     const Series* series = find_series(*one, name);
-    if (own == nullptr || series == nullptr) return;
+    if (own == nullptr || (series == nullptr && !one->is_summary_only())) return;
+    lowest = own->min < lowest || std::isnan(own->min) ? own->min : lowest;
+    highest = own->max > highest || std::isnan(own->max) ? own->max : highest;
     medians.push_back({.value = own->median, .lower = own->lower, .upper = own->upper});
     out.count += own->count;
     out.steady_from += own->steady_from;
     out.effective_count += own->effective_count;
+    if (series == nullptr) {
+      complete = false;
+      continue;
+    }
     const auto steady = steady_part(*series, own->steady_from);
     samples.insert(samples.end(), steady.begin(), steady.end());
   }
   const Estimate all = over_repetitions(medians);
   out.median = all.value;
-  out.lower = all.lower;
-  out.upper = all.upper;
+  out.lower = complete ? all.lower : kNaN;
+  out.upper = complete ? all.upper : kNaN;
   out.mean = out.min = out.max = out.p95 = out.p99 = out.mad = kNaN;
-  if (!samples.empty()) {
+  if (!complete) {
+    out.min = lowest;
+    out.max = highest;
+  } else if (!samples.empty()) {
     out.mean = mean(samples);
     out.min = *std::min_element(samples.begin(), samples.end());
     out.max = *std::max_element(samples.begin(), samples.end());
@@ -148,6 +160,11 @@ void merge_measured(const Repetitions& measured, Record& out) {
     }
     out.series.push_back(std::move(joined));
     merge_summary(measured, series.name, out);
+  }
+  for (const Summary& summary : measured.front()->summaries) {
+    if (find_series(*measured.front(), summary.series) == nullptr) {
+      merge_summary(measured, summary.series, out);
+    }
   }
   for (const Metric& metric : measured.front()->metrics) merge_metric(measured, metric, out);
   const Record* middle = middle_of(measured);

@@ -48,14 +48,11 @@ Recomputed recompute(Record& record, const Derive& derive) {
   if (record.outcome != Outcome::ok || !derive) {
     return Recomputed::agrees;
   }
-  const bool has_samples =
-      std::any_of(record.series.begin(), record.series.end(),
-                  [](const Series& s) { return s.name == "time_s" && !s.values.empty(); });
-  if (!has_samples) {
+  if (!record.has_samples("time_s") && !record.is_summary_only()) {
     return record.summaries.empty() && record.metrics.empty() ? Recomputed::agrees
                                                               : Recomputed::impossible;
   }
-  const auto summaries = std::move(record.summaries);
+  const auto summaries = record.summaries;  // derive keeps those of an imported record
   const auto metrics = std::move(record.metrics);
   derive(record);
   return alike(summaries, record.summaries) && alike(metrics, record.metrics) ? Recomputed::agrees

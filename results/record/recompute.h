@@ -13,7 +13,7 @@ namespace stepmark {
 enum class Recomputed : std::uint8_t {
   agrees,      // or nothing to compute: not a measured case
   differs,     // summaries or metrics were others; now they are those of the samples
-  impossible,  // no samples of its time; the record is as it was
+  impossible,  // neither samples nor an imported summary of its time; the record is as it was
 };
 
 // Fills summaries and metrics from series, numbers and texts. What follows from what is the

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace stepmark {
 
@@ -47,6 +48,17 @@ const Summary* Record::summary(std::string_view series_name) const {
   const auto found = std::find_if(summaries.begin(), summaries.end(),
                                   [&](const Summary& s) { return s.series == series_name; });
   return found == summaries.end() ? nullptr : &*found;
+}
+
+bool Record::has_samples(std::string_view series_name) const {
+  return std::any_of(series.begin(), series.end(),
+                     [&](const Series& s) { return s.name == series_name && !s.values.empty(); });
+}
+
+bool Record::is_summary_only() const {
+  const Summary* time = summary("time_s");
+  return provenance == Provenance::imported && !has_samples("time_s") && time != nullptr &&
+         std::isfinite(time->median);
 }
 
 }  // namespace stepmark

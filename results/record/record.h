@@ -7,6 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace stepmark {
@@ -25,7 +26,9 @@ struct Series {
   std::vector<double> values;
 };
 
-// Summary of the steady part of a series. Every field follows from the samples (see summary.h).
+// Summary of the steady part of a series. Every field follows from the samples (see summary.h), but
+// in an imported record that came without them: there it is what its source said, NaN (of the count
+// 0) for what that did not say, and never an interval.
 struct Summary {
   std::string series;
   std::int64_t count = 0;                   // samples kept
@@ -68,6 +71,9 @@ struct Check {
 
 inline constexpr int kMaxRepetitions = 100;  // of one run
 
+// Label of an imported record without samples, and what stands where they would be needed.
+inline constexpr std::string_view kNoSamples = "imported: no samples";
+
 struct Record {
   std::string case_id;  // "collective/all_reduce/fp32/sum/4KiB/out-of-place/world4"
   std::string family;   // kernel | collective | groups | overlap | step
@@ -102,6 +108,9 @@ struct Record {
   [[nodiscard]] std::string text(std::string_view name) const;  // empty when absent
   [[nodiscard]] const Metric* metric(std::string_view name) const;
   [[nodiscard]] const Summary* summary(std::string_view series) const;
+  [[nodiscard]] bool has_samples(std::string_view series) const;
+  // Imported, with a median time and none of the samples behind it.
+  [[nodiscard]] bool is_summary_only() const;
 };
 
 [[nodiscard]] nlohmann::json to_json(const Record& record);

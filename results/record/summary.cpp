@@ -56,4 +56,31 @@ Summary summarize(const Series& series) {
   return out;
 }
 
+Summary imported_summary(std::string series, const Told& told) {
+  return without_samples({.series = std::move(series),
+                          .count = told.count,
+                          .median = told.median,
+                          .mean = kNaN,
+                          .min = told.min,
+                          .max = told.max,
+                          .p95 = kNaN,
+                          .p99 = kNaN});
+}
+
+Summary without_samples(const Summary& told) {
+  const auto time = [](double value) { return value >= 0 ? finite_or_nan(value) : kNaN; };
+  return {.series = told.series,
+          .count = std::max<std::int64_t>(0, told.count),
+          .effective_count = kNaN,
+          .median = time(told.median),
+          .lower = kNaN,
+          .upper = kNaN,
+          .mean = time(told.mean),
+          .min = time(told.min),
+          .max = time(told.max),
+          .p95 = time(told.p95),
+          .p99 = time(told.p99),
+          .mad = kNaN};
+}
+
 }  // namespace stepmark

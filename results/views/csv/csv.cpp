@@ -59,6 +59,12 @@ std::string checks_passed(const Record& record) {
   return record.checks.empty() ? "" : all ? "true" : "false";
 }
 
+// Of an imported summary: as many as its source says, if it does.
+std::string samples_told(const Record& record, const Summary* time) {
+  const bool unknown = time == nullptr || (record.is_summary_only() && time->count == 0);
+  return unknown ? "" : fmt::format("{}", time->count);
+}
+
 // `repetition`: "all" for what a run says of a case, else the number of the one repetition.
 std::string record_row(const std::string& run_id, const Record& record, const Metric& metric,
                        std::string_view repetition) {
@@ -72,9 +78,8 @@ std::string record_row(const std::string& run_id, const Record& record, const Me
       << name_of(record.outcome) << record.reason << (record.perf_valid ? "true" : "false")
       << labels << metric.name << metric.unit << exact(metric.value) << exact(metric.lower)
       << exact(metric.upper) << metric.note << (time == nullptr ? "" : exact(time->median))
-      << (time == nullptr ? "" : fmt::format("{}", time->count))
-      << (time == nullptr ? "" : exact(time->effective_count)) << checks_passed(record)
-      << repetition << fmt::format("{}", record.repetitions)
+      << samples_told(record, time) << (time == nullptr ? "" : exact(time->effective_count))
+      << checks_passed(record) << repetition << fmt::format("{}", record.repetitions)
       << (record.repetitions > 1 ? exact(record.spread) : "");
   return row.line();
 }

@@ -58,6 +58,11 @@ std::string format_spread(const Record& record) {
   return record.repetitions > 1 ? format_percent(record.spread) : kNotAvailable;
 }
 
+std::string format_samples(const Record& record, const Summary& summary) {
+  return record.is_summary_only() && summary.count == 0 ? kNotAvailable
+                                                        : fmt::format("{}", summary.count);
+}
+
 std::string format_time(double seconds) {
   return std::isfinite(seconds) ? format_seconds(seconds) : kNotAvailable;
 }

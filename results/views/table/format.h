@@ -21,6 +21,8 @@ inline constexpr const char* kNotAvailable = "N/A";
 [[nodiscard]] std::string format_half_width(const Summary& summary);
 // How much the repetitions' medians differ: "0.8 %"; N/A of one repetition.
 [[nodiscard]] std::string format_spread(const Record& record);
+// How many samples the summary stands for; N/A where an imported one does not say.
+[[nodiscard]] std::string format_samples(const Record& record, const Summary& summary);
 [[nodiscard]] std::string format_time(double seconds);  // format_seconds, N/A for NaN
 
 // "0 wrong" style verdict of the record's checks: "ok" or "2 of 3 failed"; "none" without checks.

@@ -71,7 +71,7 @@ std::string collectives(const Run& run) {
       table.add({format_bytes(size_of(*record)), format_time(time.median), format_half_width(time),
                  format_time(time.p99), format_metric(*record, "algbw"),
                  format_metric(*record, "busbw"), isolated_time(*record),
-                 fmt::format("{}", time.count), format_checks(*record), remarks.marks(*record)});
+                 format_samples(*record, time), format_checks(*record), remarks.marks(*record)});
     }
     out += fmt::format("{}\n{}{}\n", fit(name, kTableWidth), table.text(), remarks.legend());
   }

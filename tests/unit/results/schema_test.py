@@ -34,7 +34,7 @@ def main():
     lines = []
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([writer, folder], check=True)
-        for name in ("plain.smk", "hostile.smk", "repeated.smk", "resumed.smk"):
+        for name in ("plain.smk", "hostile.smk", "repeated.smk", "resumed.smk", "imported.smk"):
             with open(f"{folder}/{name}", encoding="utf-8") as file:
                 lines += [json.loads(text) for text in file]
     for line in lines:
@@ -43,6 +43,13 @@ def main():
             for wrong in (0, 101, 1.5, "2"):
                 assert not validator.is_valid({**line, "repetition": wrong}), wrong
     assert any("repetition" in line for line in lines if line["type"] == "record")
+    told = [line for line in lines if line.get("provenance") == "imported" and line["outcome"] == "ok"]
+    assert told and all(not line["series"] and line["summaries"] for line in told)
+    for line in told:
+        assert not validator.is_valid({**line, "provenance": "measured"}), "a measurement without samples"
+        for key, wrong in (("lower", 1e-3), ("mad", 0), ("effective_count", 12), ("count", -1)):
+            summaries = [{**one, key: wrong} for one in line["summaries"]]
+            assert not validator.is_valid({**line, "summaries": summaries}), f"{key} without samples"
     kinds = {line["type"]: line for line in lines}
     assert set(kinds) == {"run", "resume", "record", "end"}, kinds.keys()
     for kind, line in kinds.items():

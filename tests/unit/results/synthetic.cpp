@@ -11,6 +11,7 @@
 #include "results/families/derive.h"
 #include "results/record/chain.h"
 #include "results/record/journal_lines.h"
+#include "results/record/summary.h"
 
 namespace stepmark::synthetic {
 
@@ -264,6 +265,38 @@ class Builder {
 };
 
 }  // namespace
+
+Record without_samples(Record record) {
+  record.provenance = Provenance::imported;
+  for (Summary& summary : record.summaries) {
+    summary = imported_summary(
+        summary.series,
+        {.count = summary.count, .median = summary.median, .min = summary.min, .max = summary.max});
+  }
+  record.series.clear();
+  record.split.clear();
+  record.timeline.clear();
+  derive(record);
+  return record;
+}
+
+Run imported_run(std::uint64_t seed) {
+  Run out = run({.seed = seed, .name = "imported", .timeline = false});
+  out.records.push_back(groups(20));
+  out.records.push_back(overlap(20));
+  for (Record& record : out.records) {
+    if (record.outcome == Outcome::ok) record = without_samples(record);
+  }
+  Record& unknown = out.records.front();
+  unknown.summaries.front() = imported_summary("time_s", {.count = 0,
+                                                          .median = unknown.summaries[0].median,
+                                                          .min = std::nan(""),
+                                                          .max = std::nan("")});
+  derive(unknown);
+  out.header.cases.clear();
+  for (const Record& record : out.records) out.header.cases.push_back(record.case_id);
+  return out;
+}
 
 RunHeader header(const RunSpec& spec) {
   RunHeader h{.run_id = fmt::format("{}-{}", spec.name, spec.seed),

@@ -63,6 +63,11 @@ void write(const Run& run, const std::string& path);  // as a journal with an en
 [[nodiscard]] Record kernel(std::string_view name, double flops, double bytes,
                             std::vector<double> times);
 [[nodiscard]] Record step(std::string_view workload, std::vector<double> times, bool timeline);
+// As imported: median and count of its times, without samples and, but for what is given, nothing
+// else of them.
+[[nodiscard]] Record without_samples(Record record);
+// A run of such records of all families; one does not say how many samples it stands for.
+[[nodiscard]] Run imported_run(std::uint64_t seed);
 // Constant times, `count` of each series.
 [[nodiscard]] Record groups(std::size_t count);
 [[nodiscard]] Record overlap(std::size_t count);

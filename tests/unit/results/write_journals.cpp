@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "results/families/read_journal.h"
 #include "synthetic.h"
 
 namespace {
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
   for (const auto& record : synthetic::run({.seed = 3}).records) {
     writer.write(record);
   }
+  synthetic::write(synthetic::imported_run(5), folder + "/imported.smk");
   auto repeated = synthetic::run({.seed = 4, .timeline = false});
   repeated.header.repetitions = 2;
   synthetic::write(repeated, folder + "/repeated.smk");

@@ -434,7 +434,7 @@
             halfWidth(t),
             charts.seconds(t?.p99),
             ...metrics.map(([, name]) => (name === "roofline" || name.startsWith("mfu") ? charts.percent(value(record, name)) : charts.number(value(record, name)))),
-            t ? `${t.count} (${charts.number(t.effective_count)})` : "N/A",
+            t ? `${t.count > 0 ? t.count : "N/A"} (${charts.number(t.effective_count)})` : "N/A",
             checks(record),
           ];
         }),
