@@ -210,9 +210,8 @@ TEST_F(Plans, OptimizerBesideBackwardIsTheSerialOneBitForBit) {
     const auto device = make_host_device(1, traits);
     const auto executor = make_host_executor(*device);
     const bool narrow = plan.accumulation > 1;
-    expect_forms_agree(
-        *executor, *world_, model, plan,
-        optimizers[turn++ % optimizers.size()] + (narrow ? ",precision=bf16" : ""));
+    expect_forms_agree(*executor, *world_, model, plan,
+                       optimizers[turn++ % optimizers.size()] + (narrow ? ",precision=bf16" : ""));
   }
 }
 
