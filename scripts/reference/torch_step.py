@@ -153,8 +153,9 @@ class StepBench:
 
 
 def in_a_turn(timed_step):
-    timed_step()
-    return [timed_step() for _ in range(TIMED_STEPS)]
+    """(time of the first step, times of those that count)"""
+    first = timed_step()
+    return first, [timed_step() for _ in range(TIMED_STEPS)]
 
 
 def cpu_name():
@@ -188,10 +189,13 @@ def main():
     for _ in range(2):
         bench.ask("step")
 
-    ours, theirs, cblas, kernel = [], [], [], []
+    ours, theirs, our_first, their_first, cblas, kernel = [], [], [], [], [], []
     for _ in range(args.rounds):
-        theirs += in_a_turn(rival.timed)
-        ours += in_a_turn(lambda: bench.ask("step")["seconds"])
+        for times, firsts, timed_step in ((theirs, their_first, rival.timed),
+                                          (ours, our_first, lambda: bench.ask("step")["seconds"])):
+            first, counted = in_a_turn(timed_step)
+            firsts.append(first)
+            times += counted
         gemm = bench.ask(f"gemm {GEMM_SIDE}")
         cblas.append(gemm["cblas_flops_per_s"])
         kernel.append(gemm["kernel_flops_per_s"])
@@ -213,6 +217,9 @@ def main():
         "pytorch_forms_tried": tried,
         "stepmark_median_s": step_s, "pytorch_median_s": torch_s,
         "ratio": step_s / torch_s,
+        "first_step_of_a_turn": {"stepmark_median_s": statistics.median(our_first),
+                                 "pytorch_median_s": statistics.median(their_first),
+                                 "ratio": statistics.median(our_first) / statistics.median(their_first)},
         "sgemm_cblas_gflops": [x / 1e9 for x in cblas],
         "sgemm_kernel_gflops": [x / 1e9 for x in kernel],
         "step_gflops": rate / 1e9, "sgemm_gflops": sgemm / 1e9,
@@ -221,6 +228,8 @@ def main():
     }
     print(f"rival: {described(torch.__version__, form, tried)}")
     print(f"stepmark {step_s:.3f} s, PyTorch ({form}) {torch_s:.3f} s: ratio {result['ratio']:.3f}")
+    print(f"the first step of a turn: {statistics.median(our_first):.3f} s and "
+          f"{statistics.median(their_first):.3f} s")
     print(f"step {rate / 1e9:.0f} GFLOP/s of model FLOPs, SGEMM {sgemm / 1e9:.0f}: "
           f"{100 * result['share_of_sgemm']:.0f} %")
     for label, seconds in list(result["profile_last_step_s"].items())[:20]:
