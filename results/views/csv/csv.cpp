@@ -17,7 +17,7 @@ constexpr std::string_view kHeader =
     "upper,note,median_s,samples,effective_samples,checks_passed,repetition,repetitions,spread\r\n";
 
 std::string quoted(std::string_view raw) {
-  const std::string field = valid_utf8(raw);
+  std::string field = valid_utf8(raw);
   if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
     return field;
   }
