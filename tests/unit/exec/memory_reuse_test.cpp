@@ -36,7 +36,7 @@ Program random_program(std::mt19937& rng) {
     // Of the newest: what is older is dead, and its memory free.
     const auto newest = static_cast<std::int32_t>(std::min<std::size_t>(3, readable.size()));
     const BufferSlice from = *(readable.end() - 1 - pick(newest));
-    const BufferSlice to = buffers[static_cast<std::size_t>(2 + pick(kBuffers - 2))];
+    const BufferSlice to = buffers[2 + static_cast<std::size_t>(pick(kBuffers - 2))];
     if (pick(4) == 0) stream = static_cast<std::size_t>(pick(4));
     builder.comm(fmt::format("op{}", i), kStreams[stream],
                  {.verb = Verb::all_reduce, .axis = "x", .dtype = DType::u32, .count = kElements},

@@ -82,7 +82,7 @@ class Pairs : public ::testing::Test {
   // The same by roles as by all programs.
   static std::vector<std::string> found(const std::string& first, const std::string& second) {
     const Program one = rank_program(0, first), two = rank_program(1, second);
-    const auto by_roles = problems(cast_of_roles(one, two));
+    auto by_roles = problems(cast_of_roles(one, two));
     const auto by_ranks =
         problems(std::vector{one, two, rank_program(2, first), rank_program(3, second)});
     EXPECT_EQ(by_roles.empty(), by_ranks.empty());

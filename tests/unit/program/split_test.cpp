@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 
 namespace stepmark {
@@ -31,7 +32,7 @@ Op comm_op(const char* axis, std::int32_t stream) {
 std::map<std::string, std::int64_t> parts_ns(const Program& program, const Timeline& timeline) {
   std::map<std::string, std::int64_t> parts;
   for (const SplitPart& part : split_step(program, timeline).parts) {
-    const auto ns = static_cast<std::int64_t>(part.seconds * 1e9 + 0.5);
+    const std::int64_t ns = std::llround(part.seconds * 1e9);
     parts[part.name] += ns;
     parts["sum"] += ns;
   }
