@@ -49,7 +49,8 @@ class Judge {
     for (const auto& [name, host] : hosts_) {
       for (const std::size_t i : host) budget_.threads[i] = threads_of(host, i);
       const double usable = usable_of(host);
-      const bool over = judge_masks(host) | judge_quotas(host);
+      const bool over_masks = judge_masks(host), over_quotas = judge_quotas(host);  // both speak
+      const bool over = over_masks || over_quotas;
       budget_.oversubscribed = budget_.oversubscribed || over;
       if (!over) judge_idle(host, usable);
     }

@@ -89,7 +89,8 @@ TEST(Collectives, NothingIsLeftOfASizeBelowOneElementPerRank) {
 TEST(Collectives, UnevenAllToAllHasOneHotRankThatReceivesTheWholeSize) {
   const Collective& c = collective(CollectiveKind::all_to_all_v);
   for (const int ranks : {1, 2, 5, 8}) {
-    const CollectiveSetup setup{.size_bytes = 4 * 150 * ranks, .dtype = DType::f32, .seed = 4};
+    const CollectiveSetup setup{
+        .size_bytes = std::int64_t{600} * ranks, .dtype = DType::f32, .seed = 4};
     const CollectiveSizes s = c.sizes(setup, ranks);
     int hot = 0;
     std::size_t least = s.recv_count;
