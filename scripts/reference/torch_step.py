@@ -28,8 +28,8 @@ import torch.nn.functional as F
 from rival import best_of, described
 
 GEMM_SIDE = 3072
-# A side that has waited for the other one finds its memory cold or given back: its first step in a
-# turn is no step of a training run, which PyTorch feels most.
+# A side that has waited for the other one may find its memory cold: the first step of a turn does not
+# count. PyTorch's steps are slower in turns than in a row all the same, so both figures are kept.
 TIMED_STEPS = 3
 
 
