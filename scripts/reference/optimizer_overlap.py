@@ -14,28 +14,11 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import time
 
+from step_bench import StepBench
+
 TURNS = ("serial", "overlapped", "overlapped", "serial")
-
-
-class StepBench:
-    def __init__(self, program, workload, plan):
-        self.process = subprocess.Popen([program, workload, plan], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("step_bench ended early")
-        return json.loads(line)
-
-    def close(self):
-        self.process.stdin.close()
-        return self.process.wait()
 
 
 def optimizer_seconds(profile):

@@ -19,13 +19,13 @@ import math
 import os
 import platform
 import statistics
-import subprocess
 import time
 
 import torch
 import torch.nn.functional as F
 
 from rival import best_of, described
+from step_bench import StepBench
 
 GEMM_SIDE = 3072
 # A side that has waited for the other one may find its memory cold: the first step of a turn does not
@@ -132,24 +132,6 @@ def forms_of(dims, batch, seq):
                   for name, adamw in ADAMW.items()})
     return {name: lambda options=options: TorchStep(dims, batch, seq, **options)
             for name, options in forms.items()}
-
-
-class StepBench:
-    def __init__(self, program, workload, plan):
-        self.process = subprocess.Popen([program, workload, plan], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("step_bench ended early")
-        return json.loads(line)
-
-    def close(self):
-        self.process.stdin.close()
-        return self.process.wait()
 
 
 def in_a_turn(timed_step):
