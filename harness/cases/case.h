@@ -18,8 +18,7 @@
 #include "harness/measure/sampler.h"
 #include "harness/measure/telemetry.h"
 #include "harness/spec/known_gpu.h"
-#include "harness/spec/suite.h"
-#include "harness/spec/workload.h"
+#include "kernels/op.h"
 #include "results/record/record.h"
 
 namespace stepmark {
@@ -90,29 +89,9 @@ struct Expansion {
   std::vector<std::string> remarks;
 };
 
-[[nodiscard]] std::unique_ptr<Case> make_kernel_case(const OpShape& shape);
-// `plan` must be resolved for the world.
-[[nodiscard]] std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan);
-
-// The following add the cases of one entry. Sizes that leave a rank without an element make no
-// case; a remark says so.
-// Every size, dtype, operator and placement.
-void add_collective_cases(const CollectiveEntry& entry, int world_size, Expansion& expansion);
-// The first plan of the entry that fits the world; skipped where none does or nobody talks.
-void add_groups_case(const GroupsEntry& entry, int world_size, Expansion& expansion);
-// Every collective, size, CTA limit and priority; with one rank the stand-in for a collective.
-void add_overlap_cases(const OverlapEntry& entry, int world_size, Expansion& expansion);
-
 // A case that cannot run in this world, with its reason.
 [[nodiscard]] std::unique_ptr<Case> make_skipped_case(std::string id, std::string family,
                                                       std::string reason);
-
-// All cases of a suite for a world of `world_size` ranks. Workloads are looked up by name. A step
-// entry none of whose plans fits becomes a skipped case; an explicit single plan that does not fit
-// is Error(kUsage). Entries that come to the same case (fallback plans do) share it. Error(kUsage)
-// for two cases of one id that differ in what they measure, and for more than kMaxSweepCases.
-[[nodiscard]] Expansion expand(const Suite& suite, int world_size,
-                               const std::vector<Workload>& workloads);
 
 // Measures the peaks: collective, a second or two.
 [[nodiscard]] DevicePeaks probe_peaks(Control& control, Executor& executor);

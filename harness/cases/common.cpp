@@ -7,6 +7,7 @@
 #include <array>
 
 #include "harness/cases/telemetry_record.h"
+#include "results/record/common_facts.h"
 
 namespace stepmark {
 
@@ -48,10 +49,10 @@ std::vector<int> sample_into(Record& record, CaseContext& context, const Body& b
   if (watched) {
     add_telemetry(record, context.control, own, samples.iterations);
   }
-  record.series.push_back({.name = "time_s", .unit = "s", .values = samples.time_s});
-  record.numbers.emplace_back("warmup", samples.warmup);
-  record.numbers.emplace_back("iterations", samples.iterations);
-  record.texts.emplace_back("stopped", std::string(name_of(samples.reason)));
+  record.series.push_back({.name = facts::kTimeS, .unit = "s", .values = samples.time_s});
+  record.numbers.emplace_back(facts::kWarmup, samples.warmup);
+  record.numbers.emplace_back(facts::kIterations, samples.iterations);
+  record.texts.emplace_back(facts::kStopped, std::string(name_of(samples.reason)));
   if (samples.reason != StopReason::precision) {
     record.labels.push_back(fmt::format("stopped: {}", name_of(samples.reason)));
   }
@@ -79,12 +80,13 @@ StopRule share_of(StopRule rule, double share) {
 }
 
 void add_comm_facts(Record& record, const CommFacts& facts) {
-  constexpr std::array<std::string_view, 4> kPlain{"topology", "algorithm", "protocol", "channels"};
+  constexpr std::array<std::string_view, 4> kPlain{facts::kTopology, facts::kAlgorithm,
+                                                   facts::kProtocol, facts::kChannels};
   constexpr std::string_view kShared = "single-gpu-timesliced";
   for (const auto& [name, value] : facts) {
     const bool plain = std::find(kPlain.begin(), kPlain.end(), name) != kPlain.end();
-    record.texts.emplace_back(plain ? name : "library_" + name, value);
-    if (name != "topology" || value != kShared) continue;
+    record.texts.emplace_back(plain ? name : facts::kLibraryPrefix + name, value);
+    if (name != facts::kTopology || value != kShared) continue;
     record.perf_valid = false;
     record.labels.emplace_back(kShared);
   }

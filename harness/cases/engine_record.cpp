@@ -11,6 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "results/families/step.h"
+#include "results/record/common_facts.h"
+
 namespace stepmark {
 namespace {
 
@@ -82,10 +85,10 @@ Texts texts_of(const Program& program, const std::function<OpEngine(std::int32_t
   for (const auto& [kind, name] :
        {std::pair{Kind::attention, "attention"}, {Kind::product, "product"}}) {
     if (libraries[kind].empty()) continue;
-    texts[fmt::format("{}_engine", name)] = shares(libraries[kind]);
-    texts[fmt::format("{}_algorithms", name)] = details(algorithms[kind]);
+    texts[std::string(name) + facts::step::kEngineOf] = shares(libraries[kind]);
+    texts[std::string(name) + facts::step::kAlgorithmsOf] = details(algorithms[kind]);
   }
-  if (!refused.empty()) texts["engines_refused"] = details(refused);
+  if (!refused.empty()) texts[facts::kEnginesRefused] = details(refused);
   return texts;
 }
 
@@ -103,13 +106,13 @@ void add_engines(Record& record, Control& control, const Program& program,
       const auto found = rank.find(name);
       return found != rank.end() ? found->second : std::string();
     };
-    libraries.insert(of("attention_engine") + " " + of("product_engine"));
+    libraries.insert(of(facts::step::kAttentionEngine) + " " + of(facts::step::kProductEngine));
   }
   for (const auto& [name, words] : values) {
     record.texts.emplace_back(name, fmt::format("{}", fmt::join(words, " | ")));
   }
   if (libraries.size() > 1) record.labels.emplace_back("ranks differ in engines");
-  for (const std::string& words : values["engines_refused"]) {
+  for (const std::string& words : values[facts::kEnginesRefused]) {
     record.labels.push_back("expected engine refused: " + words);
   }
 }

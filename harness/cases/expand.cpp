@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a suite to the list of cases of a world.
+#include "harness/cases/expand.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -8,8 +9,6 @@
 
 #include "collectives/sweep.h"
 #include "core/error.h"
-#include "core/yaml.h"
-#include "harness/cases/case.h"
 
 namespace stepmark {
 namespace {
@@ -31,113 +30,6 @@ class SkippedCase final : public Case {
  private:
   std::string id_, family_, reason_;
 };
-
-const Workload& find_workload(const std::vector<Workload>& workloads, const std::string& name) {
-  std::vector<std::string> names;
-  for (const Workload& workload : workloads) {
-    if (workload.name == name) return workload;
-    names.push_back(workload.name);
-  }
-  const std::string nearest = nearest_name(name, names);
-  throw Error(ExitCode::kUsage,
-              fmt::format("unknown workload '{}'; {}", name,
-                          nearest.empty() ? fmt::format("known: {}", fmt::join(names, " "))
-                                          : fmt::format("did you mean '{}'?", nearest)));
-}
-
-std::unique_ptr<Case> step_case(const StepEntry& entry, int world_size,
-                                const std::vector<Workload>& workloads) {
-  const Workload& workload = find_workload(workloads, entry.workload);
-  std::string reasons;
-  for (const std::string& text : entry.plans) {
-    const Plan plan = parse_plan(text, workload.plan);
-    try {
-      return make_step_case(workload, resolve(plan, workload.model, world_size));
-    } catch (const Error& error) {
-      if (entry.plans.size() == 1) throw;
-      reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", text, error.message());
-    }
-  }
-  return make_skipped_case(fmt::format("step/{}/{}", workload.name, entry.plans.front()), "step",
-                           "no plan of the suite fits: " + reasons);
-}
-
-// Errors of what a suite's file says get its place.
-template <class Action>
-void placed(const YamlPlace& place, Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    if (place.file.empty()) throw;
-    throw ConfigError(place.file, place.line, place.column, error.message());
-  }
-}
-
-std::string listed(const std::vector<DType>& dtypes) {
-  std::vector<std::string_view> names;
-  for (const DType dtype : dtypes) names.push_back(name_of(dtype));
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
-// Of many ops that are swept over the same types, those without a type drop out of it, one remark
-// for all; for a lone op the type was asked for, and cannot be had.
-class MissingTypes {
- public:
-  explicit MissingTypes(const KernelEntry& entry) : entry_(entry) {}
-
-  [[nodiscard]] bool lacks(OpId op, DType dtype) {
-    const std::vector<DType> has = dtypes_of(op);
-    if (std::find(has.begin(), has.end(), dtype) != has.end()) return false;
-    const std::string_view name = info_of(op).name;
-    if (entry_.ops.size() == 1) {
-      placed(entry_.place, [&] {
-        throw Error(ExitCode::kUsage,
-                    fmt::format("op {} has no {}, but: {}", name, name_of(dtype), listed(has)));
-      });
-    }
-    dropped_[{dtype, listed(has)}].push_back(name);
-    return true;
-  }
-
-  [[nodiscard]] std::vector<std::string> remarks() const {
-    std::vector<std::string> all;
-    for (const auto& [what, ops] : dropped_) {
-      all.push_back(fmt::format("kernel {}: {} only, no {}: dropped",
-                                ops.size() == entry_.ops.size()
-                                    ? fmt::format("of all {} ops", ops.size())
-                                    : fmt::format("{}", fmt::join(ops, ", ")),
-                                what.second, name_of(what.first)));
-    }
-    return all;
-  }
-
- private:
-  const KernelEntry& entry_;
-  std::map<std::pair<DType, std::string>, std::vector<std::string_view>> dropped_;
-};
-
-// What of an op stays under the limits; a remark where nothing does.
-void add_kernel_cases(const KernelEntry& entry, Expansion& expansion) {
-  MissingTypes missing(entry);
-  for (const OpId op : entry.ops) {
-    for (const DType dtype : entry.dtypes) {
-      if (missing.lacks(op, dtype)) continue;
-      const std::size_t before = expansion.cases.size();
-      for (const OpShape& shape : info_of(op).bench_shapes(dtype)) {
-        const double bytes = bytes_of(shape);
-        if (bytes < entry.min_bytes || bytes > entry.max_bytes) continue;
-        if (flops_of(shape) > entry.max_gflop * 1e9) continue;
-        expansion.cases.push_back(make_kernel_case(shape));
-      }
-      if (expansion.cases.size() > before) continue;
-      expansion.remarks.push_back(fmt::format(
-          "kernel {} {}: none of its shapes is within min_bytes, max_bytes and max_gflop: "
-          "dropped",
-          info_of(op).name, name_of(dtype)));
-    }
-  }
-  for (std::string& remark : missing.remarks()) expansion.remarks.push_back(std::move(remark));
-}
 
 // Cases of one definition are one. Fallback plans meet in them, and sizes of several entries.
 void merge(Expansion& expansion) {
@@ -173,21 +65,10 @@ std::unique_ptr<Case> make_skipped_case(std::string id, std::string family, std:
 }
 
 Expansion expand(const Suite& suite, int world_size, const std::vector<Workload>& workloads) {
+  const SuiteWorld world{.size = world_size, .workloads = workloads};
   Expansion expansion;
   for (const SuiteEntry& entry : suite.entries) {
-    if (const auto* kernel = std::get_if<KernelEntry>(&entry)) {
-      add_kernel_cases(*kernel, expansion);
-    } else if (const auto* collective = std::get_if<CollectiveEntry>(&entry)) {
-      add_collective_cases(*collective, world_size, expansion);
-    } else if (const auto* groups = std::get_if<GroupsEntry>(&entry)) {
-      add_groups_case(*groups, world_size, expansion);
-    } else if (const auto* overlap = std::get_if<OverlapEntry>(&entry)) {
-      add_overlap_cases(*overlap, world_size, expansion);
-    } else {
-      const auto& step = std::get<StepEntry>(entry);
-      placed(step.place,
-             [&] { expansion.cases.push_back(step_case(step, world_size, workloads)); });
-    }
+    entry.expand(world, expansion);
     STEPMARK_REQUIRE(expansion.cases.size() <= kMaxSweepCases,
                      "the suite comes to more than {} cases: take larger steps or shorter lists",
                      kMaxSweepCases);

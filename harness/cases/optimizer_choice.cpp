@@ -14,6 +14,7 @@
 #include "harness/cases/common.h"
 #include "harness/exec/step_state.h"
 #include "harness/program/memory_plan.h"
+#include "results/families/step.h"
 
 namespace stepmark {
 namespace {
@@ -60,9 +61,9 @@ std::string text_of(const OptimizerTrial& trial, double budget_s) {
 }
 
 void add_texts(Record& record, const Plan& plan, bool overlapped, std::string why) {
-  record.texts.emplace_back("optimizer_form", overlapped ? "overlapped" : "serial");
-  record.texts.emplace_back("optimizer_choice", std::move(why));
-  record.texts.emplace_back("gradient_norm",
+  record.texts.emplace_back(facts::step::kOptimizerForm, overlapped ? "overlapped" : "serial");
+  record.texts.emplace_back(facts::step::kOptimizerChoice, std::move(why));
+  record.texts.emplace_back(facts::step::kGradientNorm,
                             plan.clip > 0    ? fmt::format("computed, clipped to {}", plan.clip)
                             : plan.grad_norm ? std::string("computed, not clipped")
                                              : std::string("not computed: nothing uses it"));
@@ -129,8 +130,8 @@ PreparedStep prepare_step(Record& record, CaseContext& context, const Model& mod
   const bool overlapped =
       value_of_root(context.control, overlapped_is_faster(trial) ? 1.0 : 0.0) > 0;
   if (!trial.serial_s.empty()) {
-    record.numbers.emplace_back("step_serial_s", median(trial.serial_s));
-    record.numbers.emplace_back("step_overlapped_s", median(trial.overlapped_s));
+    record.numbers.emplace_back(facts::step::kStepSerialS, median(trial.serial_s));
+    record.numbers.emplace_back(facts::step::kStepOverlappedS, median(trial.overlapped_s));
   }
   add_texts(record, plan, overlapped, text_of(trial, budget_s));
   return overlapped ? std::move(other) : std::move(step);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cases/telemetry_record.h"
+#include "results/record/common_facts.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -20,13 +21,13 @@ void add_energy(Record& record, const TelemetrySummary& all, int iterations) {
         fmt::format("energy not given: window under {:g} s", kShortestEnergyWindow));
     return;
   }
-  record.numbers.emplace_back("energy_j", *all.energy_j);
-  record.numbers.emplace_back("joules_per_sample", *all.energy_j / iterations);
+  record.numbers.emplace_back(facts::kEnergyJ, *all.energy_j);
+  record.numbers.emplace_back(facts::kJoulesPerSample, *all.energy_j / iterations);
 }
 
 void add_throttling(Record& record, const std::vector<std::string>& reasons) {
   if (reasons.empty()) return;
-  record.texts.emplace_back("throttle_reasons", fmt::format("{}", fmt::join(reasons, ", ")));
+  record.texts.emplace_back(facts::kThrottleReasons, fmt::format("{}", fmt::join(reasons, ", ")));
   std::vector<std::string> slowing;
   for (const std::string& reason : reasons) {
     if (is_throttling(reason)) slowing.push_back(reason);
@@ -50,20 +51,20 @@ void add_telemetry(Record& record, Control& control, const TelemetrySummary& own
   const auto add = [&](const char* name, const std::optional<double>& value) {
     if (value) record.numbers.emplace_back(name, *value);
   };
-  add("gpu_power_w", all.power_mean_w);
-  add("gpu_power_w_max", all.power_max_w);
-  if (world.power_sum_mean_w > 0) add("gpu_power_w_sum", world.power_sum_mean_w);
-  add("gpu_power_limit_w", all.power_limit_w);
-  add("gpu_sm_clock_mhz", all.sm_clock_median_mhz);
-  add("gpu_sm_clock_mhz_min", all.sm_clock_min_mhz);
-  add("gpu_memory_clock_mhz", all.memory_clock_median_mhz);
-  add("gpu_memory_clock_mhz_min", all.memory_clock_min_mhz);
-  add("gpu_temperature_c_max", all.temperature_max_c);
-  add("gpu_ecc_corrected", all.ecc_corrected);
-  add("gpu_ecc_uncorrected", all.ecc_uncorrected);
-  if (!all.power_source.empty()) record.texts.emplace_back("gpu_power_source", all.power_source);
-  add("telemetry_s", all.seconds);
-  add("telemetry_samples", all.samples);
+  add(facts::kPowerW, all.power_mean_w);
+  add(facts::kPowerWMax, all.power_max_w);
+  if (world.power_sum_mean_w > 0) add(facts::kPowerWSum, world.power_sum_mean_w);
+  add(facts::kPowerLimitW, all.power_limit_w);
+  add(facts::kSmClockMhz, all.sm_clock_median_mhz);
+  add(facts::kSmClockMhzMin, all.sm_clock_min_mhz);
+  add(facts::kMemoryClockMhz, all.memory_clock_median_mhz);
+  add(facts::kMemoryClockMhzMin, all.memory_clock_min_mhz);
+  add(facts::kTemperatureCMax, all.temperature_max_c);
+  add(facts::kEccCorrected, all.ecc_corrected);
+  add(facts::kEccUncorrected, all.ecc_uncorrected);
+  if (!all.power_source.empty()) record.texts.emplace_back(facts::kPowerSource, all.power_source);
+  add(facts::kTelemetryS, all.seconds);
+  add(facts::kTelemetrySamples, all.samples);
   add_energy(record, all, iterations);
   add_throttling(record, all.throttle_reasons);
   if (all.ecc_uncorrected.value_or(0) > 0) {

@@ -9,6 +9,7 @@
 #include "core/output.h"
 #include "core/units.h"
 #include "harness/backend/backends.h"
+#include "harness/cases/suite.h"
 #include "harness/cli/commands.h"
 #include "harness/run/config.h"
 #include "harness/spec/data_files.h"

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "results/record/common_facts.h"
+
 namespace stepmark {
 
 StopRule sampling_rule(double precision, double budget_s, bool verify_only) {
@@ -18,7 +20,7 @@ StopRule sampling_rule(double precision, double budget_s, bool verify_only) {
 
 void withhold_performance_claim(Record& record, const std::string& why) {
   record.perf_valid = false;
-  if (record.text("topology").empty()) record.texts.emplace_back("topology", why);
+  if (record.text(facts::kTopology).empty()) record.texts.emplace_back(facts::kTopology, why);
   if (std::find(record.labels.begin(), record.labels.end(), why) == record.labels.end()) {
     record.labels.push_back(why);
   }

@@ -9,8 +9,10 @@
 
 #include "core/error.h"
 #include "core/units.h"
+#include "harness/cases/expand.h"
+#include "harness/cases/families/step.h"
+#include "harness/cases/workload_files.h"
 #include "harness/spec/data_files.h"
-#include "harness/spec/workload_files.h"
 
 namespace stepmark {
 namespace {
@@ -82,7 +84,7 @@ RunConfig make_run_config(const RunOptions& options, int world_size) {
   config.workloads = std::move(files.workloads);
   if (!options.workload.empty()) {
     config.suite.name =
-        fmt::format("workload:{}", std::get<StepEntry>(config.suite.entries.front()).workload);
+        fmt::format("workload:{}", config.suite.entries.front().named_workload()->name);
   }
   if (!options.budget.empty()) config.suite.budget_s = parse_seconds(options.budget);
   if (options.repeat > 0) config.suite.repeat = options.repeat;

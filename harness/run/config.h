@@ -7,8 +7,9 @@
 #include <optional>
 #include <vector>
 
-#include "harness/cases/case.h"
+#include "harness/cases/suite.h"
 #include "harness/run/options.h"
+#include "harness/spec/cluster.h"
 
 namespace stepmark {
 

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "harness/spec/known_gpu.h"
-#include "harness/spec/suite.h"
 #include "harness/spec/workload.h"
 
 namespace stepmark {

@@ -3,11 +3,43 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <cmath>
+#include <vector>
 
 #include "core/number_text.h"
+#include "results/families/family.h"
+#include "results/record/common_facts.h"
 
 namespace stepmark {
+namespace {
+
+// Names of the facts that two records of one measurement share.
+struct SameFacts {
+  std::vector<std::string> numbers, texts;
+};
+
+void add(const Family& family, const Record& record, SameFacts& same) {
+  for (const std::string& item : items_of(family, record)) {
+    for (const std::string& name : family.same_numbers) {
+      same.numbers.push_back(with_item(name, item));
+    }
+  }
+  same.texts.insert(same.texts.end(), family.same_texts.begin(), family.same_texts.end());
+}
+
+// Of a family that is not known, all that says in any family what was done.
+SameFacts same_facts(const Record& record) {
+  SameFacts same;
+  if (const Family* family = find_family(record.family)) {
+    add(*family, record, same);
+  } else {
+    for (const Family& one : families()) add(one, record, same);
+  }
+  same.texts.emplace_back(facts::kTopology);
+  return same;
+}
+
+}  // namespace
 
 std::string why_not_comparable(const Record& a, const Record& b) {
   if (a.provenance != b.provenance) {
@@ -30,26 +62,8 @@ std::string why_not_comparable(const Record& a, const Record& b) {
   if (a.family != b.family) {
     return fmt::format("family {} and {}", a.family, b.family);
   }
-  // Facts that say what was done, as opposed to how fast the machine is.
-  constexpr std::array kNumbers = {"size_bytes",
-                                   "ranks",
-                                   "flops",
-                                   "bytes",
-                                   "tokens_per_step",
-                                   "gpus",
-                                   "model_flops_per_step",
-                                   "hardware_flops_per_step",
-                                   "tp_size_bytes",
-                                   "dp_size_bytes",
-                                   "tp_calls",
-                                   "dp_calls",
-                                   "gemm_calls",
-                                   "comm_calls",
-                                   "occupy_s"};
-  constexpr std::array kTexts = {"collective", "dtype",    "op",   "placement",
-                                 "shape",      "workload", "plan", "axes",
-                                 "priority",   "gemm",     "mode", "topology"};
-  for (const auto* name : kNumbers) {
+  const SameFacts same = same_facts(a);
+  for (const auto& name : same.numbers) {
     const bool both_undefined =
         std::isnan(a.number(name).value_or(0)) && std::isnan(b.number(name).value_or(0));
     if (!both_undefined && a.number(name) != b.number(name)) {
@@ -59,7 +73,7 @@ std::string why_not_comparable(const Record& a, const Record& b) {
       return fmt::format("{} is {} and {}", name, shown(a.number(name)), shown(b.number(name)));
     }
   }
-  for (const auto* name : kTexts) {
+  for (const auto& name : same.texts) {
     if (a.text(name) != b.text(name)) {
       return fmt::format("{} is '{}' and '{}'", name, a.text(name), b.text(name));
     }

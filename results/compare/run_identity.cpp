@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/compare/run_identity.h"
+#include "results/record/common_facts.h"
 
 #include <algorithm>
 #include <cmath>
@@ -41,7 +42,7 @@ std::string sides_text(const Place& a, const Place& b) {
 
 const std::vector<double>* samples_of(const Record& record) {
   const auto found = std::find_if(record.series.begin(), record.series.end(),
-                                  [](const Series& s) { return s.name == "time_s"; });
+                                  [](const Series& s) { return s.name == facts::kTimeS; });
   if (record.outcome != Outcome::ok || found == record.series.end() ||
       !(record.started_unix_s > 0)) {
     return nullptr;

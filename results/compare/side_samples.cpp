@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "results/compare/case_compare.h"
+#include "results/record/common_facts.h"
 #include "results/record/summary.h"
 
 namespace stepmark {
@@ -15,7 +16,7 @@ namespace {
 
 const Series* time_series(const Record& record) {
   const auto found = std::find_if(record.series.begin(), record.series.end(),
-                                  [](const Series& s) { return s.name == "time_s"; });
+                                  [](const Series& s) { return s.name == facts::kTimeS; });
   return found == record.series.end() ? nullptr : &*found;
 }
 
@@ -109,7 +110,7 @@ double side_median(const SideCase& side) {
   }
   for (const auto* record : side.records) {
     if (record->is_summary_only()) {
-      medians.push_back(record->summary("time_s")->median);
+      medians.push_back(record->summary(facts::kTimeS)->median);
     }
   }
   return medians.empty() ? std::numeric_limits<double>::quiet_NaN() : median(medians);

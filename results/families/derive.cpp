@@ -5,35 +5,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <iterator>
 #include <stdexcept>
 #include <vector>
 
 #include "core/number_text.h"
+#include "results/families/family.h"
 #include "results/families/figures.h"
+#include "results/record/common_facts.h"
 #include "results/record/summary.h"
 
 namespace stepmark {
 namespace {
 
-struct Family {
-  std::string_view name;
-  void (*derive)(Record&, const Summary&);
-};
-constexpr std::array<Family, 5> kFamilies{{{"collective", derive_collective},
-                                           {"kernel", derive_kernel},
-                                           {"step", derive_step},
-                                           {"groups", derive_groups},
-                                           {"overlap", derive_overlap}}};
-
-// Any family: a sample's share of the energy of the whole window. Of a collective, one call's.
-void derive_energy(Record& record) {
-  const auto joules = positive(record, "joules_per_sample");
+// Any family: a sample's share of the energy of the whole window; where a sample is of several
+// calls, one call's.
+void derive_energy(const Family& family, Record& record) {
+  const auto joules = positive(record, facts::kJoulesPerSample);
   if (!joules) return;
-  const double calls =
-      record.family == "collective" ? positive(record, "calls_per_sample").value_or(1.0) : 1.0;
+  const double calls = family.calls_per_sample.empty()
+                           ? 1.0
+                           : positive(record, family.calls_per_sample).value_or(1.0);
   add(record, figure("energy", "J", *joules / calls, "of all devices, per sample; waiting included",
                      false));
 }
@@ -59,6 +52,14 @@ std::vector<Summary> imported_summaries(const Record& record) {
   return out;
 }
 
+std::string known_families() {
+  std::string out;
+  for (const Family& family : families()) {
+    out += fmt::format("{}{}", out.empty() ? "" : " | ", family.name);
+  }
+  return out;
+}
+
 // Throws for what gives no figure at all; derive_guarded makes a remark of it.
 void derive_metrics(Record& record) {
   std::vector<Summary> told = imported_summaries(record);
@@ -69,21 +70,20 @@ void derive_metrics(Record& record) {
     if (!is_told) record.summaries.push_back(summarize(series));
   }
   std::move(told.begin(), told.end(), std::back_inserter(record.summaries));
-  const Summary* time = usable_summary(record, "time_s");
-  if (time == nullptr) throw std::runtime_error("no samples in series 'time_s'");
+  const Summary* time = usable_summary(record, facts::kTimeS);
+  if (time == nullptr) throw std::runtime_error(no_samples(facts::kTimeS));
   if (!std::isfinite(time->median) || time->median <= 0) {
     throw std::runtime_error(
         fmt::format("a median time of {} s is not a measurement", number_text("{}", time->median)));
   }
-  for (const Family& family : kFamilies) {
-    if (family.name != record.family) continue;
-    family.derive(record, Summary(*time));
-    derive_energy(record);
-    if (!record.perf_valid) withhold_performance(record);
-    return;
+  const Family* family = find_family(record.family);
+  if (family == nullptr) {
+    throw std::runtime_error(
+        fmt::format("family '{}', expected {}", record.family, known_families()));
   }
-  throw std::runtime_error(fmt::format(
-      "family '{}', expected collective | kernel | groups | overlap | step", record.family));
+  family->derive(record, Summary(*time));
+  derive_energy(*family, record);
+  if (!record.perf_valid) withhold_performance(record);
 }
 
 }  // namespace

@@ -126,6 +126,32 @@ void add_bus_bandwidth(Record& record, std::string name, std::string_view op,
   }
 }
 
+Fact product(Fact bytes, const Fact& calls) {
+  if (!bytes.value || !calls.value) return bytes.value ? calls : bytes;
+  bytes.value = *bytes.value * *calls.value;
+  return bytes;
+}
+
+Metric slowdown(std::string name, const Summary& alone, const Summary& together) {
+  return {.name = std::move(name),
+          .unit = "1",
+          .value = if_finite(together.median / alone.median),
+          .lower = if_finite(together.lower / alone.upper),
+          .upper = if_finite(together.upper / alone.lower),
+          .higher_is_better = false};
+}
+
+std::string no_samples(const std::string& series) {
+  return fmt::format("no samples in series '{}'", series);
+}
+
+std::string first_missing(const Record& record, const std::vector<std::string>& series) {
+  for (const std::string& name : series) {
+    if (usable_summary(record, name) == nullptr) return name;
+  }
+  return {};
+}
+
 void drop_remarks(Record& record) {
   std::erase_if(record.labels, [](const std::string& label) {
     return label.find(kBroken) != std::string::npos || label.starts_with(kNoFigures) ||

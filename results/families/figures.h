@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "results/record/record.h"
 
@@ -58,11 +59,13 @@ void drop_remarks(Record& record);
 // then has no metrics, and the reason as a remark.
 void derive_guarded(Record& record, const std::function<void(Record&)>& figures);
 
-// Families, each from the summary of its time.
-void derive_collective(Record& record, const Summary& time);
-void derive_kernel(Record& record, const Summary& time);
-void derive_step(Record& record, const Summary& time);
-void derive_groups(Record& record, const Summary& time);
-void derive_overlap(Record& record, const Summary& time);
+// Of `calls` calls of `bytes` each.
+[[nodiscard]] Fact product(Fact bytes, const Fact& calls);
+// together / alone.
+[[nodiscard]] Metric slowdown(std::string name, const Summary& alone, const Summary& together);
+// The first of these series that has no samples; empty where all have.
+[[nodiscard]] std::string first_missing(const Record& record,
+                                        const std::vector<std::string>& series);
+[[nodiscard]] std::string no_samples(const std::string& series);
 
 }  // namespace stepmark

@@ -1,41 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Metrics of the families `collective` and `kernel`: one thing, timed by itself.
+// Family `kernel`: rates of one op by itself, and how near it comes to what the device can.
+#include "results/families/kernel.h"
+
 #include <algorithm>
 
 #include "core/units.h"
+#include "results/families/family.h"
 #include "results/families/figures.h"
+#include "results/record/common_facts.h"
 
 namespace stepmark {
 namespace {
 
-constexpr double kMicro = 1e-6;
-
-}  // namespace
-
-void derive_collective(Record& record, const Summary& time) {
-  const Fact size = fact(record, "size_bytes");
-  add_rate(record, "algbw", "GB/s", size, 1 / kGB, time, "moves no data");
-  add_bus_bandwidth(record, "busbw", "collective", "ranks", size, time);
-  add(record, duration("latency", "us", kMicro, time));
-  // Where a sample is a single call it is isolated itself.
-  if (const Summary* isolated = usable_summary(record, "isolated_s")) {
-    add(record, duration("isolated", "us", kMicro, Summary(*isolated)));
-  } else if (record.number("calls_per_sample") == 1.0) {
-    add(record, duration("isolated", "us", kMicro, time));
-  }
-  if (const auto first_s = positive(record, "first_call_s")) {
-    add(record, figure("first_call", "us", *first_s / kMicro,
-                       "once: connections are set up; checked data", false));
-  }
-}
+namespace names = facts::kernel;
 
 void derive_kernel(Record& record, const Summary& time) {
-  const Fact flops = fact(record, "flops");
-  const Fact bytes = fact(record, "bytes");
+  const Fact flops = fact(record, names::kFlops);
+  const Fact bytes = fact(record, names::kBytes);
   add_rate(record, "gflops", "GFLOP/s", flops, 1e-9, time, "no arithmetic");
   add_rate(record, "gbps", "GB/s", bytes, 1 / kGB, time, "moves no data");
-  const auto peak_gflops = positive(record, "peak_gflops");
-  const auto copy_gbps = positive(record, "copy_gbps");
+  const auto peak_gflops = positive(record, names::kPeakGflops);
+  const auto copy_gbps = positive(record, names::kCopyGbps);
   if (!peak_gflops && !copy_gbps) {
     add(record, not_available("roofline", "1", "neither GEMM peak nor copy bandwidth is known"));
     return;
@@ -56,6 +41,59 @@ void derive_kernel(Record& record, const Summary& time) {
     }
   }
   add(record, std::move(roofline));
+}
+
+Table table() {
+  return {.heading = "Kernels",
+          .columns = {{"kernel", {{From::name}}, true},
+                      {"time", {{From::median}}},
+                      {"±95 %", {{From::interval}}},
+                      {"floor", {{From::metric, "floor", Show::seconds}}},
+                      {"GFLOP/s", {{From::metric, "gflops"}}},
+                      {"GB/s", {{From::metric, "gbps"}}},
+                      {"roofline", {{From::metric, "roofline", Show::share}}},
+                      {"check", {{From::checks}}, true},
+                      {"note", {{From::remarks}}, true}}};
+}
+
+Section section() {
+  return {
+      .place = 4,
+      .id = "kernels",
+      .heading = "Kernels against their roofline",
+      .hint =
+          "Share of the time that the machine's own GEMM peak and copy bandwidth allow for "
+          "the kernel's arithmetic and bytes, both measured in the same run. 100 % is the "
+          "roofline; data that stays in cache can exceed the memory roof.",
+      .bars = {{.metric = "roofline",
+                .line = {"{} of its roofline ({}), {}, {} GFLOP/s, {} GB/s",
+                         {{From::metric, "roofline", Show::share},
+                          {From::note, "roofline"},
+                          {From::median},
+                          {From::metric, "gflops"},
+                          {From::metric, "gbps"}}},
+                .unknown = "No roofline: neither GEMM peak nor copy bandwidth of the machine was "
+                           "measured. Times are in the tables below."}},
+      .figures = {{"case", {{From::name}}, true},
+                  {"median", {{From::median}}},
+                  {"±95 %", {{From::interval}}},
+                  {"p99", {{From::p99}}},
+                  {"GFLOP/s", {{From::metric, "gflops"}}},
+                  {"GB/s", {{From::metric, "gbps"}}},
+                  {"roofline", {{From::metric, "roofline", Show::share}}},
+                  {"samples (effective)", {{From::samples}}},
+                  {"checks", {{From::checks}}}}};
+}
+
+}  // namespace
+
+Family family_kernel() {
+  return {.name = names::kFamily,
+          .derive = derive_kernel,
+          .same_numbers = {facts::kRanks, names::kFlops, names::kBytes},
+          .same_texts = {facts::kDtype, names::kOp, names::kShape, facts::kMode},
+          .table = table(),
+          .section = section()};
 }
 
 }  // namespace stepmark

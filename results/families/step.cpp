@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Metrics of the family `step`. Model FLOPs are counted twice: as PaLM does, every query against
-// every key, and with attention counted causally, where a query sees half of them. The first is
-// what is published; at long sequences it counts work that no causal kernel does, so that its
-// utilisation can exceed 1 although nothing is wrong.
+// Family `step`: rates and utilisation of a whole training step. Model FLOPs are counted twice: as
+// PaLM does, every query against every key, and with attention counted causally, where a query sees
+// half of them. The first is what is published; at long sequences it counts work that no causal
+// kernel does, so that its utilisation can exceed 1 although nothing is wrong.
+#include "results/families/step.h"
+
 #include <fmt/format.h>
 
 #include "core/metrics.h"
+#include "results/families/family.h"
 #include "results/families/figures.h"
+#include "results/record/common_facts.h"
 
 namespace stepmark {
 namespace {
+
+namespace names = facts::step;
 
 constexpr double kTera = 1e12;
 
@@ -19,19 +25,19 @@ struct Count {
   const char* utilization;
   const char* rate;  // nullptr: none
 };
-constexpr Count kModel{"model_flops_per_step", "mfu", "tflops_per_gpu"};
-constexpr Count kCausal{"model_flops_causal_per_step", "mfu_causal", "tflops_per_gpu_causal"};
-constexpr Count kHardware{"hardware_flops_per_step", "hfu", nullptr};
+constexpr Count kModel{names::kModelFlops, "mfu", "tflops_per_gpu"};
+constexpr Count kCausal{names::kModelFlopsCausal, "mfu_causal", "tflops_per_gpu_causal"};
+constexpr Count kHardware{names::kHardwareFlops, "hfu", nullptr};
 
 // NaN where something is unknown.
 double utilization_of(const Record& record, const Count& count, double gpus, double seconds) {
   return flops_utilization(positive(record, count.flops).value_or(0), seconds,
-                           positive(record, "peak_flops_per_s").value_or(0) * gpus);
+                           positive(record, names::kPeakFlopsPerS).value_or(0) * gpus);
 }
 
 std::string over_one(const Record& record, const Count& count, double value, double gpus,
                      double seconds) {
-  const std::string source = record.text("peak_source");
+  const std::string source = record.text(names::kPeakSource);
   std::string why = fmt::format("over 1 ({:.3f}): {} or the FLOP count is wrong", value,
                                 source.empty() || source.starts_with("cluster ")
                                     ? "the cluster file's peak"
@@ -43,14 +49,14 @@ std::string over_one(const Record& record, const Count& count, double value, dou
 }
 
 std::string unknown_peak(const Record& record) {
-  const std::string why = record.text("peak_unknown");
+  const std::string why = record.text(names::kPeakUnknown);
   return "dense peak of the device is unknown" + (why.empty() ? why : ": " + why);
 }
 
 // Whose peak, at which power and clock it is specified, and at which the time was taken; nothing
 // where the record does not say whose.
 std::string peak_note(const Record& record, double peak) {
-  const std::string source = record.text("peak_source");
+  const std::string source = record.text(names::kPeakSource);
   if (source.empty()) return {};
   std::string note = fmt::format("of {:g} TFLOP/s ({})", peak / kTera, source);
   const auto append = [&](const char* words, const char* name, const char* unit) {
@@ -58,16 +64,16 @@ std::string peak_note(const Record& record, double peak) {
       note += fmt::format("{} {:g} {}", words, *value, unit);
     }
   };
-  append(", specified at", "peak_specified_power_w", "W");
-  append(", SM clock", "peak_specified_sm_clock_mhz", "MHz");
-  append("; taken at a power cap of", "gpu_power_limit_w", "W");
-  append(", SM clock", "gpu_sm_clock_mhz", "MHz");
+  append(", specified at", names::kPeakPowerW, "W");
+  append(", SM clock", names::kPeakSmClockMhz, "MHz");
+  append("; taken at a power cap of", facts::kPowerLimitW, "W");
+  append(", SM clock", facts::kSmClockMhz, "MHz");
   return note;
 }
 
 void add_utilization(Record& record, const Count& count, double gpus, const Summary& time) {
   const auto flops = positive(record, count.flops);
-  const auto peak = positive(record, "peak_flops_per_s");
+  const auto peak = positive(record, names::kPeakFlopsPerS);
   if (!flops || !peak) {
     add(record,
         not_available(count.utilization, "1",
@@ -93,7 +99,7 @@ void add_flops_rate(Record& record, const Count& count, double gpus, const Summa
 
 // Figures per GPU: none of them without a number of GPUs.
 void add_per_gpu(Record& record, const Fact& tokens, const Summary& time) {
-  const Fact gpus = fact(record, "gpus");
+  const Fact gpus = fact(record, names::kGpus);
   if (!gpus.value || *gpus.value <= 0) {
     const std::string why = gpus.value ? "number 'gpus' is 0" : gpus.why;
     add_broken(record, "tokens_per_s_per_gpu", "tokens/s", why);
@@ -108,15 +114,13 @@ void add_per_gpu(Record& record, const Fact& tokens, const Summary& time) {
     add_utilization(record, *count, *gpus.value, time);
 }
 
-}  // namespace
-
 void derive_step(Record& record, const Summary& time) {
-  const Fact tokens = fact(record, "tokens_per_step");
+  const Fact tokens = fact(record, names::kTokensPerStep);
   add(record, duration("step_time", "s", 1.0, time));
   add_rate(record, "tokens_per_s", "tokens/s", tokens, 1, time, "no tokens");
   add_per_gpu(record, tokens, time);
-  if (record.number("gap_s")) {
-    const Fact gap = fact(record, "gap_s");
+  if (record.number(names::kGapS)) {
+    const Fact gap = fact(record, names::kGapS);
     if (!gap.value) {
       add_broken(record, "gap", "1", gap.why);
     } else {
@@ -124,10 +128,75 @@ void derive_step(Record& record, const Summary& time) {
                          "share of the step in which no stream of a rank was at work", false));
     }
   }
-  if (const auto joules = positive(record, "joules_per_sample"); joules && tokens.value) {
+  if (const auto joules = positive(record, facts::kJoulesPerSample); joules && tokens.value) {
     add(record, figure("tokens_per_joule", "tokens/J", *tokens.value / *joules,
                        "of the devices, waiting between steps included", true));
   }
+}
+
+Table table() {
+  return {.heading = "Steps",
+          .columns = {{"step", {{From::name}}, true},
+                      {"time", {{From::median}}},
+                      {"±95 %", {{From::interval}}},
+                      {"tokens/s", {{From::metric, "tokens_per_s"}}},
+                      {"per GPU", {{From::metric, "tokens_per_s_per_gpu"}}},
+                      {"TFLOP/s/GPU", {{From::metric, "tflops_per_gpu"}}},
+                      {"MFU", {{From::metric, "mfu", Show::share}}},
+                      {"causal", {{From::metric, "mfu_causal", Show::share}}},
+                      {"HFU", {{From::metric, "hfu", Show::share}}},
+                      {"check", {{From::checks}}, true}},
+          .lines = {{"products by {}, attention by {}",
+                     {{From::text, names::kProductEngine}, {From::text, names::kAttentionEngine}}},
+                    {"no stream at work in {} of the step", {{From::metric, "gap", Show::share}}},
+                    {"MFU N/A: {}", {{From::missing, "mfu"}}}},
+          .footnote = "MFU counts attention in full (PaLM), causal the half that is computed."};
+}
+
+Section section() {
+  return {.place = 1,
+          .id = "steps",
+          .heading = "Training steps",
+          .hint =
+              "Time of one whole step: median of the steady state with the half-width of its 95 % "
+              "interval; a sample is the maximum over ranks. MFU counts forward and backward "
+              "without recomputation, attention of every token with the whole sequence; “causal” "
+              "counts only the half of it that a causal model computes. HFU counts the work "
+              "really done. N/A where the dense peak is unknown, or where the figure would "
+              "exceed 100 %.",
+          .columns = {{"step", {{From::name}}, true},
+                      {"time", {{From::median}}},
+                      {"±95 %", {{From::interval}}},
+                      {"tokens/s", {{From::metric, "tokens_per_s"}}},
+                      {"tokens/s/GPU", {{From::metric, "tokens_per_s_per_gpu"}}},
+                      {"TFLOP/s/GPU", {{From::metric, "tflops_per_gpu"}}},
+                      {"TFLOP/s/GPU causal", {{From::metric, "tflops_per_gpu_causal"}}},
+                      {"MFU", {{From::metric, "mfu", Show::share}}},
+                      {"MFU causal", {{From::metric, "mfu_causal", Show::share}}},
+                      {"HFU", {{From::metric, "hfu", Show::share}}},
+                      {"checks", {{From::checks}}}},
+          .split_heading = "Where the time of a step goes (slowest rank)",
+          .figures = {{"case", {{From::name}}, true},
+                      {"median", {{From::median}}},
+                      {"±95 %", {{From::interval}}},
+                      {"p99", {{From::p99}}},
+                      {"tokens/s", {{From::metric, "tokens_per_s"}}},
+                      {"MFU", {{From::metric, "mfu", Show::share}}},
+                      {"MFU causal", {{From::metric, "mfu_causal", Show::share}}},
+                      {"samples (effective)", {{From::samples}}},
+                      {"checks", {{From::checks}}}}};
+}
+
+}  // namespace
+
+Family family_step() {
+  return {.name = names::kFamily,
+          .derive = derive_step,
+          .same_numbers = {facts::kRanks, names::kTokensPerStep, names::kGpus, names::kModelFlops,
+                           names::kHardwareFlops},
+          .same_texts = {names::kWorkload, names::kPlan},
+          .table = table(),
+          .section = section()};
 }
 
 }  // namespace stepmark

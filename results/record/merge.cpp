@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "core/stats.h"
+#include "results/record/common_facts.h"
 #include "results/record/merge_facts.h"
 
 namespace stepmark {
@@ -135,7 +136,7 @@ void merge_metric(const Repetitions& repetitions, const Metric& first, Record& i
 }
 
 double median_time(const Record& record) {
-  const Summary* time = record.summary("time_s");
+  const Summary* time = record.summary(facts::kTimeS);
   return time == nullptr ? kNaN : time->median;
 }
 

@@ -10,14 +10,16 @@
 #include <string_view>
 
 #include "core/stats.h"
+#include "results/record/common_facts.h"
 
 namespace stepmark {
 
 namespace {
 
 // Totals of a sampling window.
-constexpr std::array<std::string_view, 5> kSums = {"energy_j", "telemetry_s", "telemetry_samples",
-                                                   "gpu_ecc_corrected", "gpu_ecc_uncorrected"};
+constexpr std::array<std::string_view, 5> kSums = {facts::kEnergyJ, facts::kTelemetryS,
+                                                   facts::kTelemetrySamples, facts::kEccCorrected,
+                                                   facts::kEccUncorrected};
 
 double merged_number(std::string_view name, const std::vector<double>& values) {
   if (std::equal(values.begin() + 1, values.end(), values.begin())) return values.front();

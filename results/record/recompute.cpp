@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "results/record/common_facts.h"
+
 namespace stepmark {
 
 namespace {
@@ -48,7 +50,7 @@ Recomputed recompute(Record& record, const Derive& derive) {
   if (record.outcome != Outcome::ok || !derive) {
     return Recomputed::agrees;
   }
-  if (!record.has_samples("time_s") && !record.is_summary_only()) {
+  if (!record.has_samples(facts::kTimeS) && !record.is_summary_only()) {
     return record.summaries.empty() && record.metrics.empty() ? Recomputed::agrees
                                                               : Recomputed::impossible;
   }

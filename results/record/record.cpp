@@ -5,6 +5,8 @@
 #include <array>
 #include <cmath>
 
+#include "results/record/common_facts.h"
+
 namespace stepmark {
 
 namespace {
@@ -14,7 +16,7 @@ constexpr std::array<std::string_view, 4> kOutcomes = {"ok", "skipped", "failed"
 }  // namespace
 
 std::string not_performance(const Record& record) {
-  const std::string topology = record.text("topology");
+  const std::string topology = record.text(facts::kTopology);
   return topology.empty() ? "not performance" : "not performance: " + topology;
 }
 
@@ -56,8 +58,8 @@ bool Record::has_samples(std::string_view series_name) const {
 }
 
 bool Record::is_summary_only() const {
-  const Summary* time = summary("time_s");
-  return provenance == Provenance::imported && !has_samples("time_s") && time != nullptr &&
+  const Summary* time = summary(facts::kTimeS);
+  return provenance == Provenance::imported && !has_samples(facts::kTimeS) && time != nullptr &&
          std::isfinite(time->median);
 }
 

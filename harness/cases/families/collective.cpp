@@ -4,6 +4,8 @@
 // millisecond, so that what a sample shows is the collective and not the skew with which ranks
 // leave the barrier; a sample is the time of one call. Beside it, as figures of their own: single
 // calls, each after a barrier ("isolated"), and the very first call, which sets up connections.
+#include "harness/cases/families/collective.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,9 +16,14 @@
 #include <thread>
 
 #include "collectives/sweep.h"
+#include "core/error.h"
 #include "harness/cases/common.h"
 #include "harness/cases/concurrent.h"
+#include "harness/cases/entry_yaml.h"
+#include "harness/cases/family.h"
 #include "harness/cases/traffic.h"
+#include "results/families/collective.h"
+#include "results/record/common_facts.h"
 
 namespace stepmark {
 namespace {
@@ -85,7 +92,7 @@ class CollectiveCase final : public Case {
 
   [[nodiscard]] const std::string& id() const override { return id_; }
   [[nodiscard]] std::string definition() const override { return definition_; }
-  [[nodiscard]] std::string_view family() const override { return "collective"; }
+  [[nodiscard]] std::string_view family() const override { return facts::collective::kFamily; }
 
   [[nodiscard]] Record run(CaseContext& context) override {
     OneComm comms(kAxis, context.world);
@@ -96,12 +103,13 @@ class CollectiveCase final : public Case {
     describe(record, context, traffic);
     double first_s = 0;
     if (!verify_fresh(record, context, once, "before timing", &first_s)) return record;
-    record.numbers.emplace_back("first_call_s", max_over_ranks(context.control, first_s));
+    record.numbers.emplace_back(facts::collective::kFirstCallS,
+                                max_over_ranks(context.control, first_s));
     add_choice(record, context, traffic);
 
     const int calls =
         context.options.verify_only ? 1 : calls_per_sample(context, comms, traffic, once);
-    record.numbers.emplace_back("calls_per_sample", calls);
+    record.numbers.emplace_back(facts::collective::kCallsPerSample, calls);
     if (calls == 1) {
       sample_into(record, context, [&] { return once.seconds_per_call(); });
       check_timed(record, context, once, once);
@@ -113,7 +121,7 @@ class CollectiveCase final : public Case {
     context.rule = share_of(rule, 1.0 - kIsolatedShare);
     sample_into(record, context, [&] { return many.seconds_per_call(); });
     context.rule = rule;
-    sample_series(record, context, "isolated_s", share_of(rule, kIsolatedShare),
+    sample_series(record, context, facts::collective::kIsolatedS, share_of(rule, kIsolatedShare),
                   [&] { return once.seconds_per_call(); });
     check_timed(record, context, many, once);
     return record;
@@ -122,24 +130,27 @@ class CollectiveCase final : public Case {
  private:
   void describe(Record& record, const CaseContext& context, const Traffic& traffic) const {
     const CollectiveSetup& setup = sweep_.setup;
-    record.texts.emplace_back("collective", std::string(name_of(sweep_.collective->kind)));
-    record.texts.emplace_back("dtype", std::string(name_of(setup.dtype)));
+    record.texts.emplace_back(facts::collective::kCollective,
+                              std::string(name_of(sweep_.collective->kind)));
+    record.texts.emplace_back(facts::kDtype, std::string(name_of(setup.dtype)));
     if (sweep_.collective->reduces) {
-      record.texts.emplace_back("op", std::string(name_of(setup.op)));
+      record.texts.emplace_back(facts::collective::kOp, std::string(name_of(setup.op)));
     }
-    record.texts.emplace_back("placement", setup.in_place ? "in-place" : "out-of-place");
-    record.texts.emplace_back("mode", "back-to-back");
-    record.texts.emplace_back("library", std::string(context.world.backend()));
+    record.texts.emplace_back(facts::collective::kPlacement,
+                              setup.in_place ? facts::collective::kInPlace : "out-of-place");
+    record.texts.emplace_back(facts::kMode, "back-to-back");
+    record.texts.emplace_back(facts::kLibrary, std::string(context.world.backend()));
     add_comm_facts(record, context.world.facts());
-    record.numbers.emplace_back("size_bytes", static_cast<double>(traffic.sizes.size_bytes));
-    record.numbers.emplace_back("ranks", context.world.size());
+    record.numbers.emplace_back(facts::collective::kSizeBytes,
+                                static_cast<double>(traffic.sizes.size_bytes));
+    record.numbers.emplace_back(facts::kRanks, context.world.size());
   }
 
   // Rank 0 writes the record, and is the rank that NCCL's log is complete on.
   static void add_choice(Record& record, const CaseContext& context, const Traffic& traffic) {
     const CommFacts chosen = context.world.choice(traffic.shape.verb, traffic.sizes.size_bytes);
     for (const auto& [name, value] : chosen) record.texts.emplace_back(name, value);
-    if (chosen.empty()) record.texts.emplace_back("algorithm", "not reported by the library");
+    if (chosen.empty()) record.texts.emplace_back(facts::kAlgorithm, "not reported by the library");
   }
 
   // How many make up a sample, from what the slowest rank takes for one of a few; the same on every
@@ -212,26 +223,65 @@ class CollectiveCase final : public Case {
   std::string id_, definition_;  // with the size as asked for, and in whole elements
 };
 
+// Sizes as a list, or from min to max by a factor or a step.
+std::vector<std::int64_t> read_sizes(YamlMap& map) {
+  constexpr std::array<std::string_view, 4> kRange{"min", "max", "factor", "step"};
+  if (map.has("sizes")) {
+    for (const std::string_view key : kRange) {
+      if (map.has(key)) map.fail(key, fmt::format("give either sizes or {}", key));
+    }
+    auto sizes = converted<std::int64_t>(map, "sizes", parse_positive_bytes);
+    if (sizes.empty()) map.fail("sizes", "name at least one size");
+    return sizes;
+  }
+  const std::int64_t min = value_at(map, "min", "4KiB", parse_positive_bytes);
+  const std::int64_t max = value_at(map, "max", "16MiB", parse_positive_bytes);
+  if (max < min) map.fail(map.has("max") ? "max" : "min", "max must not be below min");
+  if (map.has("factor") && map.has("step")) map.fail("step", "give either factor or step");
+  try {
+    if (map.has("step")) {
+      return sizes_by_step(min, max, value_at(map, "step", "", parse_positive_bytes));
+    }
+    return sizes_by_factor(min, max, map.optional_double("factor", 2.0));
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const Error& error) {
+    map.fail(map.has("step") ? "step" : "factor", error.message());
+  }
+}
+
 }  // namespace
 
-void add_collective_cases(const CollectiveEntry& entry, int world_size, Expansion& expansion) {
-  const SweepSpec spec{.kinds = entry.kinds,
-                       .sizes = entry.sizes,
-                       .dtypes = entry.dtypes,
-                       .ops = entry.ops,
-                       .out_of_place = entry.out_of_place,
-                       .in_place = entry.in_place};
-  Sweep sweep = sweep_cases(spec, world_size);
-  for (SweepCase& one : sweep.cases) {
-    auto made = std::make_unique<CollectiveCase>(std::move(one), world_size);
-    if (world_size == 1) {  // a copy is not a collective
+void CollectiveEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
+  Sweep made_of = sweep_cases(sweep, world.size);
+  for (SweepCase& one : made_of.cases) {
+    auto made = std::make_unique<CollectiveCase>(std::move(one), world.size);
+    if (world.size == 1) {  // a copy is not a collective
       expansion.cases.push_back(
-          make_skipped_case(made->id(), "collective", "needs at least 2 ranks"));
+          make_skipped_case(made->id(), facts::collective::kFamily, "needs at least 2 ranks"));
     } else {
       expansion.cases.push_back(std::move(made));
     }
   }
-  for (std::string& remark : sweep.remarks) expansion.remarks.push_back(std::move(remark));
+  for (std::string& remark : made_of.remarks) expansion.remarks.push_back(std::move(remark));
+}
+
+SuiteEntry read_collective_entry(YamlMap& map) {
+  static constexpr std::array<std::string_view, 3> kPlacements{"in-place", "out-of-place", "both"};
+  SweepSpec sweep;
+  sweep.kinds = converted<CollectiveKind>(map, "collectives", collective_from);
+  if (sweep.kinds.empty()) map.fail("collectives", "name at least one collective");
+  sweep.dtypes = read_dtypes(map);
+  sweep.ops = converted<ReduceOp>(map, "ops", reduce_op_from);
+  if (sweep.ops.empty()) sweep.ops.push_back(ReduceOp::sum);
+  sweep.sizes = read_sizes(map);
+  const std::string placement = map.optional_choice("placement", "both", kPlacements);
+  sweep.in_place = placement != "out-of-place";
+  sweep.out_of_place = placement != "in-place";
+  require_few(map, "collectives",
+              {sweep.kinds.size(), sweep.dtypes.size(), sweep.ops.size(), sweep.sizes.size(),
+               sweep.in_place && sweep.out_of_place ? 2U : 1U});
+  return CollectiveEntry{.sweep = std::move(sweep)};
 }
 
 }  // namespace stepmark

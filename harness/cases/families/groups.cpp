@@ -3,6 +3,8 @@
 // collective and size, as in a real step; beside it every axis alone, with the same calls. Each
 // axis has a stream and calls back to back for about the same time, so that they meet throughout.
 // Times are those between the events around an axis' calls.
+#include "harness/cases/families/groups.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -14,7 +16,12 @@
 #include "core/units.h"
 #include "harness/cases/common.h"
 #include "harness/cases/concurrent.h"
+#include "harness/cases/entry_yaml.h"
+#include "harness/cases/family.h"
 #include "harness/program/step.h"
+#include "harness/spec/forms.h"
+#include "results/families/groups.h"
+#include "results/record/common_facts.h"
 
 namespace stepmark {
 namespace {
@@ -53,7 +60,7 @@ class GroupsCase final : public Case {
   }
 
   [[nodiscard]] const std::string& id() const override { return id_; }
-  [[nodiscard]] std::string_view family() const override { return "groups"; }
+  [[nodiscard]] std::string_view family() const override { return facts::groups::kFamily; }
   [[nodiscard]] double weight() const override { return 3.0; }
   [[nodiscard]] std::string definition() const override {
     return fmt::format("{}/calls{}", id_, entry_.calls);
@@ -90,14 +97,14 @@ class GroupsCase final : public Case {
       const std::string name = entry_.traffic[axis].axis;
       Prepared alone = prepare(context, *comms, {axis}, calls);
       alone.fill_all();
-      sample_series(record, context, name + "_alone_s",
+      sample_series(record, context, name + facts::groups::kAloneSOf,
                     share_of(rule, (1.0 - kTogetherShare) / static_cast<double>(every.size())),
                     [&] {
                       alone.runnable->run_traced();
                       return extent_s(alone.runnable->program(), alone.runnable->timeline());
                     });
-      record.numbers.emplace_back(name + "_calls", static_cast<double>(calls[axis]));
-      record.numbers.emplace_back(name + "_size_bytes",
+      record.numbers.emplace_back(name + facts::groups::kCallsOf, static_cast<double>(calls[axis]));
+      record.numbers.emplace_back(name + facts::groups::kSizeBytesOf,
                                   static_cast<double>(alone.traffic[0].sizes.size_bytes));
       if (!check(record, context, alone, "alone after timing", /*fresh=*/false)) return record;
     }
@@ -189,7 +196,8 @@ class GroupsCase final : public Case {
       return extent_s(program, timeline);
     });
     for (const AxisTraffic& axis : entry_.traffic) {
-      add_side_series(record, context, axis.axis + "_together_s", by_axis[axis.axis], calls);
+      add_side_series(record, context, axis.axis + facts::groups::kTogetherSOf, by_axis[axis.axis],
+                      calls);
     }
   }
 
@@ -215,15 +223,15 @@ class GroupsCase final : public Case {
     std::vector<std::string> axes;
     for (const AxisTraffic& axis : entry_.traffic) {
       axes.push_back(axis.axis);
-      record.texts.emplace_back(axis.axis + "_op", std::string(name_of(axis.kind)));
-      record.numbers.emplace_back(axis.axis + "_ranks", mesh_.degree(axis.axis));
+      record.texts.emplace_back(axis.axis + facts::groups::kOpOf, std::string(name_of(axis.kind)));
+      record.numbers.emplace_back(axis.axis + facts::groups::kRanksOf, mesh_.degree(axis.axis));
     }
-    record.texts.emplace_back("title", fmt::format("{} {}", degrees_, name_of(entry_.dtype)));
-    record.texts.emplace_back("axes", fmt::format("{}", fmt::join(axes, ",")));
-    record.texts.emplace_back("dtype", std::string(name_of(entry_.dtype)));
-    record.texts.emplace_back("mode", "back-to-back");
-    record.texts.emplace_back("library", std::string(context.world.backend()));
-    record.numbers.emplace_back("ranks", context.control.size());
+    record.texts.emplace_back(facts::kTitle, fmt::format("{} {}", degrees_, name_of(entry_.dtype)));
+    record.texts.emplace_back(facts::groups::kAxes, fmt::format("{}", fmt::join(axes, ",")));
+    record.texts.emplace_back(facts::kDtype, std::string(name_of(entry_.dtype)));
+    record.texts.emplace_back(facts::kMode, "back-to-back");
+    record.texts.emplace_back(facts::kLibrary, std::string(context.world.backend()));
+    record.numbers.emplace_back(facts::kRanks, context.control.size());
     if (axes.size() < 2) {
       record.labels.emplace_back("one axis only: nothing else is at work beside it");
     }
@@ -237,20 +245,19 @@ class GroupsCase final : public Case {
 
 }  // namespace
 
-void add_groups_case(const GroupsEntry& entry, int world_size, Expansion& expansion) {
-  const std::string skipped_id =
-      fmt::format("groups/{}/{}", entry.plans.front(), traffic_name(entry));
+void GroupsEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
+  const std::string skipped_id = fmt::format("groups/{}/{}", plans.front(), traffic_name(*this));
   const auto skip = [&](const std::string& reason) {
-    expansion.cases.push_back(make_skipped_case(skipped_id, "groups", reason));
+    expansion.cases.push_back(make_skipped_case(skipped_id, facts::groups::kFamily, reason));
   };
-  if (world_size == 1) return skip("needs at least 2 ranks");
+  if (world.size == 1) return skip("needs at least 2 ranks");
   std::string reasons;
-  for (const std::string& text : entry.plans) {
-    const Plan plan = filled(parse_plan(text), world_size);
+  for (const std::string& text : plans) {
+    const Plan plan = filled(parse_plan(text), world.size);
     std::string reason;
-    if (plan.ranks() != world_size) {
+    if (plan.ranks() != world.size) {
       reason = fmt::format("needs {} ranks", plan.ranks());
-    } else if (auto one = std::make_unique<GroupsCase>(entry, plan); one->empty()) {
+    } else if (auto one = std::make_unique<GroupsCase>(*this, plan); one->empty()) {
       reason = "no axis with traffic has more than one rank";
     } else if (const AxisTraffic* axis = one->without_elements(); axis != nullptr) {
       expansion.remarks.push_back(fmt::format("{}: no element in {} of {}: dropped", one->id(),
@@ -263,6 +270,27 @@ void add_groups_case(const GroupsEntry& entry, int world_size, Expansion& expans
     reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", text, reason);
   }
   skip("no plan of the suite fits: " + reasons);
+}
+
+SuiteEntry read_groups_entry(YamlMap& map) {
+  GroupsEntry entry;
+  entry.plans = read_plans(map);
+  if (entry.plans.empty()) map.fail("plan", "name at least one plan, as in [\"dp=2,tp=2\"]");
+  YamlMap traffic = map.required_map("traffic");
+  for (const MeshAxis& axis : step_mesh(filled({}, 1)).axes()) {
+    std::optional<YamlMap> one = traffic.optional_map(axis.name);
+    if (!one) continue;
+    entry.traffic.push_back({.axis = axis.name,
+                             .kind = collective_from(one->required_choice("op", kProgramVerbs)),
+                             .bytes = value_at(*one, "bytes", "", parse_positive_bytes)});
+    one->finish();
+  }
+  refuse_forms_not_built(traffic);
+  traffic.finish();
+  if (entry.traffic.empty()) map.fail("traffic", "name what at least one axis does (tp, dp)");
+  entry.dtype = read_dtype(map);
+  entry.calls = map.optional_int("calls", entry.calls, {.min = 1, .max = 1000});
+  return entry;
 }
 
 }  // namespace stepmark

@@ -3,7 +3,10 @@
 // they take about the same time; what is timed lies between the events around each side's ops. On
 // one rank `occupy`, a kernel that holds as many blocks as a collective would and does nothing,
 // takes the collective's place: what it costs the product is the price of the room alone.
+#include "harness/cases/families/overlap.h"
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,9 +14,13 @@
 #include "core/error.h"
 #include "core/units.h"
 #include "harness/cases/common.h"
+#include "harness/cases/entry_yaml.h"
+#include "harness/cases/family.h"
 #include "harness/cases/kernel_check.h"
 #include "harness/cases/overlap_programs.h"
 #include "kernels/ops/gemm.h"
+#include "results/families/overlap.h"
+#include "results/record/common_facts.h"
 
 namespace stepmark {
 namespace {
@@ -51,7 +58,7 @@ class OverlapCase final : public Case {
 
   [[nodiscard]] const std::string& id() const override { return id_; }
   [[nodiscard]] std::string definition() const override { return definition_; }
-  [[nodiscard]] std::string_view family() const override { return "overlap"; }
+  [[nodiscard]] std::string_view family() const override { return facts::overlap::kFamily; }
   [[nodiscard]] double weight() const override { return 2.0; }
 
   [[nodiscard]] Record run(CaseContext& context) override {
@@ -66,10 +73,11 @@ class OverlapCase final : public Case {
     if (!check_against_reference(record, context, OpId::gemm, spec_.gemm.dtype)) return record;
 
     const OverlapWork work = equal_work(context, comms);
-    record.numbers.emplace_back("gemm_calls", static_cast<double>(work.gemms));
-    record.numbers.emplace_back("comm_calls", static_cast<double>(work.comms));
+    record.numbers.emplace_back(facts::overlap::kGemmCalls, static_cast<double>(work.gemms));
+    record.numbers.emplace_back(facts::overlap::kCommCalls, static_cast<double>(work.comms));
     if (!spec_.kind) {
-      record.numbers.emplace_back("occupy_s", static_cast<double>(work.occupy_ns) * 1e-9);
+      record.numbers.emplace_back(facts::overlap::kOccupyS,
+                                  static_cast<double>(work.occupy_ns) * 1e-9);
     }
 
     const StopRule rule = context.rule;
@@ -77,7 +85,7 @@ class OverlapCase final : public Case {
     {
       OverlapRun compute(context.executor, comms, spec_, {.gemms = work.gemms}, world(context),
                          context.seed);
-      sample_alone(record, context, compute, "compute_alone_s", rule);
+      sample_alone(record, context, compute, facts::overlap::kComputeAloneS, rule);
       product = compute.product();
     }
     {
@@ -87,7 +95,7 @@ class OverlapCase final : public Case {
       if (!check_comm(record, context, comm_run, "alone before timing", /*fresh=*/true)) {
         return record;
       }
-      sample_alone(record, context, comm_run, "comm_alone_s", rule);
+      sample_alone(record, context, comm_run, facts::overlap::kCommAloneS, rule);
     }
     OverlapRun both(context.executor, comms, spec_, work, world(context), context.seed);
     if (!check_comm(record, context, both, "together before timing", /*fresh=*/true)) return record;
@@ -187,8 +195,8 @@ class OverlapCase final : public Case {
       comm.push_back(extent_s(program, timeline, spec_.comm_stream()));
       return extent_s(program, timeline);
     });
-    add_side_series(record, context, "compute_together_s", compute, calls);
-    add_side_series(record, context, "comm_together_s", comm, calls);
+    add_side_series(record, context, facts::overlap::kComputeTogetherS, compute, calls);
+    add_side_series(record, context, facts::overlap::kCommTogetherS, comm, calls);
   }
 
   // fresh: on poisoned buffers after one run; else what the timed runs left.
@@ -209,27 +217,28 @@ class OverlapCase final : public Case {
   }
 
   void describe(Record& record, const CaseContext& context) const {
-    record.texts.emplace_back("title", title());
-    record.texts.emplace_back("gemm", to_text(spec_.gemm));
+    record.texts.emplace_back(facts::kTitle, title());
+    record.texts.emplace_back(facts::overlap::kGemm, to_text(spec_.gemm));
     const auto gemm = unpack<GemmShape>(spec_.gemm);
     record.texts.emplace_back(
         "product", fmt::format("{} {}x{}x{}", name_of(spec_.gemm.dtype), gemm.m, gemm.n, gemm.k));
-    record.texts.emplace_back("dtype", std::string(name_of(spec_.gemm.dtype)));
-    record.texts.emplace_back("priority", priority());
-    record.texts.emplace_back("library", std::string(context.world.backend()));
-    record.numbers.emplace_back("ranks", context.control.size());
-    record.numbers.emplace_back("flops", flops_of(spec_.gemm));
+    record.texts.emplace_back(facts::kDtype, std::string(name_of(spec_.gemm.dtype)));
+    record.texts.emplace_back(facts::overlap::kPriority, priority());
+    record.texts.emplace_back(facts::kLibrary, std::string(context.world.backend()));
+    record.numbers.emplace_back(facts::kRanks, context.control.size());
+    record.numbers.emplace_back(facts::overlap::kFlops, flops_of(spec_.gemm));
     if (!spec_.kind) {
-      record.texts.emplace_back("beside", "occupy");
-      record.numbers.emplace_back("occupy_ctas", static_cast<double>(spec_.ctas));
+      record.texts.emplace_back(facts::overlap::kBeside, "occupy");
+      record.numbers.emplace_back(facts::overlap::kOccupyCtas, static_cast<double>(spec_.ctas));
       return;
     }
-    record.texts.emplace_back("beside", std::string(name_of(*spec_.kind)));
-    record.texts.emplace_back("collective", std::string(name_of(*spec_.kind)));
-    record.numbers.emplace_back("max_ctas_requested", static_cast<double>(spec_.ctas));
+    record.texts.emplace_back(facts::overlap::kBeside, std::string(name_of(*spec_.kind)));
+    record.texts.emplace_back(facts::overlap::kCollective, std::string(name_of(*spec_.kind)));
+    record.numbers.emplace_back(facts::overlap::kMaxCtasRequested, static_cast<double>(spec_.ctas));
     const Traffic traffic =
         make_traffic(world(context), *spec_.kind, spec_.gemm.dtype, spec_.bytes, context.seed);
-    record.numbers.emplace_back("size_bytes", static_cast<double>(traffic.sizes.size_bytes));
+    record.numbers.emplace_back(facts::overlap::kSizeBytes,
+                                static_cast<double>(traffic.sizes.size_bytes));
   }
 
   OverlapSpec spec_;
@@ -238,36 +247,35 @@ class OverlapCase final : public Case {
 
 }  // namespace
 
-void add_overlap_cases(const OverlapEntry& entry, int world_size, Expansion& expansion) {
+void OverlapEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
   std::vector<OverlapSpec> specs;
-  const OverlapSpec base{
-      .gemm = pack(GemmShape{.m = entry.m, .n = entry.n, .k = entry.k}, entry.dtype), .kind = {}};
+  const OverlapSpec base{.gemm = pack(GemmShape{.m = m, .n = n, .k = k}, dtype), .kind = {}};
   const auto each_priority = [&](OverlapSpec spec) {
-    for (const std::string& priority : entry.priorities) {
+    for (const std::string& priority : priorities) {
       spec.high_priority = priority == "high";
       specs.push_back(spec);
     }
   };
-  if (world_size == 1) {
-    for (const std::int64_t ctas : entry.occupy_ctas) {
+  if (world.size == 1) {
+    for (const std::int64_t ctas : occupy_ctas) {
       OverlapSpec spec = base;
       spec.ctas = ctas;
       each_priority(spec);
     }
   } else {
-    for (const CollectiveKind kind : entry.kinds) {
-      for (const std::int64_t bytes : entry.bytes) {
-        const CollectiveSetup setup{.size_bytes = bytes, .dtype = entry.dtype};
-        if (collective(kind).sizes(setup, world_size).verb_count == 0) {
+    for (const CollectiveKind kind : kinds) {
+      for (const std::int64_t size : bytes) {
+        const CollectiveSetup setup{.size_bytes = size, .dtype = dtype};
+        if (collective(kind).sizes(setup, world.size).verb_count == 0) {
           expansion.remarks.push_back(fmt::format("overlap with {} {}: no element in {}: dropped",
-                                                  name_of(kind), name_of(entry.dtype),
-                                                  exact_bytes(bytes)));
+                                                  name_of(kind), name_of(dtype),
+                                                  exact_bytes(size)));
           continue;
         }
-        for (const std::int64_t ctas : entry.max_ctas) {
+        for (const std::int64_t ctas : max_ctas) {
           OverlapSpec spec = base;
           spec.kind = kind;
-          spec.bytes = bytes;
+          spec.bytes = size;
           spec.ctas = ctas;
           each_priority(spec);
         }
@@ -275,8 +283,46 @@ void add_overlap_cases(const OverlapEntry& entry, int world_size, Expansion& exp
     }
   }
   for (const OverlapSpec& spec : specs) {
-    expansion.cases.push_back(std::make_unique<OverlapCase>(spec, world_size));
+    expansion.cases.push_back(std::make_unique<OverlapCase>(spec, world.size));
   }
+}
+
+SuiteEntry read_overlap_entry(YamlMap& map) {
+  static constexpr std::array<std::string_view, 2> kPriorities{"normal", "high"};
+  OverlapEntry entry;
+  YamlMap gemm = map.required_map("gemm");
+  for (const auto& [key, dim] :
+       {std::pair{"m", &entry.m}, std::pair{"n", &entry.n}, std::pair{"k", &entry.k}}) {
+    *dim = gemm.required_int(key, {.min = 1, .max = 1 << 20});
+  }
+  gemm.finish();
+  entry.dtype = read_dtype(map);
+  entry.kinds = converted<CollectiveKind>(map, "collectives", [&](const std::string& text) {
+    const CollectiveKind kind = collective_from(text);
+    STEPMARK_REQUIRE(
+        std::find(kProgramVerbs.begin(), kProgramVerbs.end(), text) != kProgramVerbs.end(),
+        "'{}' cannot stand beside a product; expected {}", text, fmt::join(kProgramVerbs, ", "));
+    return kind;
+  });
+  if (entry.kinds.empty()) map.fail("collectives", "name at least one collective");
+  entry.bytes = converted<std::int64_t>(map, "bytes", parse_positive_bytes);
+  if (entry.bytes.empty()) map.fail("bytes", "name at least one size");
+  entry.max_ctas = map.optional_ints("max_ctas", {.min = 0, .max = 1024});
+  if (entry.max_ctas.empty()) entry.max_ctas = {0};
+  entry.occupy_ctas = map.optional_ints("occupy_ctas", {.min = 1, .max = 1024});
+  if (entry.occupy_ctas.empty()) entry.occupy_ctas = {16};
+  for (const std::string& text : map.optional_strings("priority")) {
+    if (std::find(kPriorities.begin(), kPriorities.end(), text) == kPriorities.end()) {
+      map.fail("priority", fmt::format("'{}': expected normal or high", text));
+    }
+    entry.priorities.push_back(text);
+  }
+  if (entry.priorities.empty()) entry.priorities = {"normal"};
+  require_few(
+      map, "collectives",
+      {entry.kinds.size(), entry.bytes.size(), entry.max_ctas.size(), entry.priorities.size()});
+  require_few(map, "occupy_ctas", {entry.occupy_ctas.size(), entry.priorities.size()});
+  return entry;
 }
 
 }  // namespace stepmark

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Family `step`: a whole training step of a workload under a plan, with real numerics and the real
 // dependency graph.
+#include "harness/cases/families/step.h"
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +18,8 @@
 #include "core/units.h"
 #include "harness/cases/common.h"
 #include "harness/cases/engine_record.h"
+#include "harness/cases/entry_yaml.h"
+#include "harness/cases/family.h"
 #include "harness/cases/optimizer_choice.h"
 #include "harness/cases/peak_record.h"
 #include "harness/cases/step_check.h"
@@ -22,6 +27,9 @@
 #include "harness/program/timeline/split.h"
 #include "harness/program/timeline/trace.h"
 #include "harness/program/validate_step.h"
+#include "harness/spec/file_reference.h"
+#include "results/families/step.h"
+#include "results/record/common_facts.h"
 #include "results/record/json_text.h"
 
 namespace stepmark {
@@ -44,7 +52,7 @@ class StepCase final : public Case {
   [[nodiscard]] std::string definition() const override {
     return fmt::format("step/{}/{}", workload_, to_text(plan_));
   }
-  [[nodiscard]] std::string_view family() const override { return "step"; }
+  [[nodiscard]] std::string_view family() const override { return facts::step::kFamily; }
   [[nodiscard]] double weight() const override { return 10.0; }
 
   [[nodiscard]] Record run(CaseContext& context) override {
@@ -119,27 +127,27 @@ class StepCase final : public Case {
 
   void describe(Record& record, const CaseContext& context, const StepFacts& facts) const {
     const int ranks = context.control.size();
-    record.texts.emplace_back("title", id_.substr(id_.find('/') + 1));
-    record.texts.emplace_back("workload", workload_);
-    record.texts.emplace_back("plan", to_text(plan_));
-    record.texts.emplace_back("precision", std::string(name_of(plan_.precision)));
+    record.texts.emplace_back(facts::kTitle, id_.substr(id_.find('/') + 1));
+    record.texts.emplace_back(facts::step::kWorkload, workload_);
+    record.texts.emplace_back(facts::step::kPlan, to_text(plan_));
+    record.texts.emplace_back(facts::step::kPrecision, std::string(name_of(plan_.precision)));
     const auto add = [&](const char* name, double value) {
       record.numbers.emplace_back(name, value);
     };
-    add("ranks", ranks);
-    add("gpus", ranks);
-    add("tokens_per_step", facts.tokens);
-    add("model_flops_per_step", facts.model_flops);
-    add("model_flops_causal_per_step", facts.causal_model_flops);
-    add("parameters", facts.parameters);
-    add("memory_bytes_per_rank", static_cast<double>(facts.peak_bytes));
+    add(facts::kRanks, ranks);
+    add(facts::step::kGpus, ranks);
+    add(facts::step::kTokensPerStep, facts.tokens);
+    add(facts::step::kModelFlops, facts.model_flops);
+    add(facts::step::kModelFlopsCausal, facts.causal_model_flops);
+    add(facts::step::kParameters, facts.parameters);
+    add(facts::step::kMemoryBytesPerRank, static_cast<double>(facts.peak_bytes));
     add_peak_reference(record, context.reference, plan_.precision);
     if (context.peaks.gemm_of(plan_.precision) > 0) {
-      add("achievable_flops_per_s", context.peaks.gemm_of(plan_.precision));
+      add(facts::step::kAchievableFlopsPerS, context.peaks.gemm_of(plan_.precision));
     }
     add_comm_facts(record, context.world.facts());
     for (const auto& [axis, traffic] : facts.traffic) {
-      add(("bus_bytes_" + axis).c_str(), traffic.bus_bytes);
+      add((facts::step::kBusBytesPrefix + axis).c_str(), traffic.bus_bytes);
     }
     if (plan_.layers > 0) {
       record.labels.push_back(fmt::format("slice: {} of {} layers", plan_.layers, whole_layers_));
@@ -149,16 +157,16 @@ class StepCase final : public Case {
   // The step is counted by the model's own FLOPs and parameters; what padding adds is named beside.
   static void describe(Record& record, const CaseContext& context, const Padding& padding) {
     const double ranks = context.control.size();
-    record.numbers.emplace_back("hardware_flops_per_step", padding.model_kernel_flops * ranks);
+    record.numbers.emplace_back(facts::step::kHardwareFlops, padding.model_kernel_flops * ranks);
     if (!padding.unaligned.empty()) {
       record.labels.push_back("misaligned rows in products: " + to_text(padding.unaligned));
     }
     if (padding.dims.empty()) return;
-    record.texts.emplace_back("padding", to_text(padding.dims));
-    record.numbers.emplace_back("padding_flops_per_step", padding.flops * ranks);
-    record.numbers.emplace_back("padding_bytes_per_rank",
+    record.texts.emplace_back(facts::step::kPadding, to_text(padding.dims));
+    record.numbers.emplace_back(facts::step::kPaddingFlops, padding.flops * ranks);
+    record.numbers.emplace_back(facts::step::kPaddingBytesPerRank,
                                 static_cast<double>(padding.memory_bytes));
-    record.numbers.emplace_back("padding_parameters_per_rank",
+    record.numbers.emplace_back(facts::step::kPaddingParametersPerRank,
                                 static_cast<double>(padding.parameters));
   }
 
@@ -199,9 +207,9 @@ class StepCase final : public Case {
             fmt::format("{}, ln(vocab) = {:.5f}", number_text("{:.5f}", state.loss()), chance))) {
       return false;
     }
-    record.numbers.emplace_back("first_loss", state.loss());
+    record.numbers.emplace_back(facts::step::kFirstLoss, state.loss());
     if (plan_.computes_norm()) {
-      record.numbers.emplace_back("gradient_norm", state.gradient_norm());
+      record.numbers.emplace_back(facts::step::kGradientNorm, state.gradient_norm());
     }
     if (context.control.size() == 1) return true;
     const StepAgreement agreement = compare_with_one_rank(context, model_, plan_, state, allocated);
@@ -227,8 +235,8 @@ class StepCase final : public Case {
       const double slowest = max_over_ranks(context.control, median(seconds));
       if (slowest >= 0) record.numbers.emplace_back(name, slowest);
     };
-    add("executor_overhead_s", host_s);
-    add("empty_graph_s", graph_s);
+    add(facts::step::kExecutorOverheadS, host_s);
+    add(facts::step::kEmptyGraphS, graph_s);
   }
 
   // Of the sample whose time is nearest to the median. Where samples have no spans, because taking
@@ -265,7 +273,7 @@ class StepCase final : public Case {
     const double own_s = traced ? step_s : static_cast<double>(timeline.step_ns) * 1e-9;
     const double gap_s =
         max_over_ranks(context.control, std::max(0.0, own_s - busy_seconds(timeline)));
-    record.numbers.emplace_back("gap_s", gap_s);
+    record.numbers.emplace_back(facts::step::kGapS, gap_s);
   }
 
   void add_timeline(Record& record, CaseContext& context, const Program& program,
@@ -321,7 +329,7 @@ class StepCase final : public Case {
       }
       if (rank.contains("trace")) traces.push_back(rank["trace"]);
     }
-    record.numbers.emplace_back("optimizer_overlapped_s", optimizer_overlapped_s);
+    record.numbers.emplace_back(facts::step::kOptimizerOverlappedS, optimizer_overlapped_s);
     if (traces.empty()) return;
     std::string name = id_;
     std::replace(name.begin(), name.end(), '/', '_');
@@ -341,10 +349,55 @@ class StepCase final : public Case {
   std::string id_;
 };
 
+const Workload& find_workload(const std::vector<Workload>& workloads, const std::string& name) {
+  std::vector<std::string> names;
+  for (const Workload& workload : workloads) {
+    if (workload.name == name) return workload;
+    names.push_back(workload.name);
+  }
+  const std::string nearest = nearest_name(name, names);
+  throw Error(ExitCode::kUsage,
+              fmt::format("unknown workload '{}'; {}", name,
+                          nearest.empty() ? fmt::format("known: {}", fmt::join(names, " "))
+                                          : fmt::format("did you mean '{}'?", nearest)));
+}
+
+std::unique_ptr<Case> first_that_fits(const StepEntry& entry, const SuiteWorld& world) {
+  const Workload& workload = find_workload(world.workloads, entry.workload);
+  std::string reasons;
+  for (const std::string& text : entry.plans) {
+    const Plan plan = parse_plan(text, workload.plan);
+    try {
+      return std::make_unique<StepCase>(workload, resolve(plan, workload.model, world.size));
+    } catch (const Error& error) {
+      if (entry.plans.size() == 1) throw;
+      reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", text, error.message());
+    }
+  }
+  return make_skipped_case(fmt::format("step/{}/{}", workload.name, entry.plans.front()),
+                           facts::step::kFamily, "no plan of the suite fits: " + reasons);
+}
+
 }  // namespace
 
 std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan) {
   return std::make_unique<StepCase>(workload, plan);
+}
+
+void StepEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
+  placed(place, [&] { expansion.cases.push_back(first_that_fits(*this, world)); });
+}
+
+SuiteEntry read_step_entry(YamlMap& map) {
+  StepEntry entry;
+  entry.workload = map.required_string("workload");
+  entry.place = map.place("workload");
+  if (names_a_file(entry.workload)) {
+    entry.workload = relative_to_file(entry.place.file, entry.workload);
+  }
+  entry.plans = read_plans(map);
+  if (entry.plans.empty()) entry.plans.emplace_back();
+  return entry;
 }
 
 }  // namespace stepmark

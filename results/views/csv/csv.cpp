@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RFC 4180: CRLF line ends, quotes around fields that need them, quotes doubled.
 #include "results/views/csv/csv.h"
+#include "results/record/common_facts.h"
 
 #include <fmt/format.h>
 
@@ -72,7 +73,7 @@ std::string record_row(const std::string& run_id, const Record& record, const Me
   for (const auto& label : record.labels) {
     labels += fmt::format("{}{}", labels.empty() ? "" : ";", label);
   }
-  const auto* time = record.summary("time_s");
+  const auto* time = record.summary(facts::kTimeS);
   Row row;
   row << run_id << record.case_id << record.family << name_of(record.provenance)
       << name_of(record.outcome) << record.reason << (record.perf_valid ? "true" : "false")

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "results/record/common_facts.h"
 #include "results/record/journal_lines.h"
 #include "results/record/json_reader.h"
 
@@ -15,7 +16,7 @@ void add_repetitions(const Run& run, const Record& record, nlohmann::json& json)
   json["spread"] = number_or_null(record.spread);
   auto& list = json["repetitions"] = nlohmann::json::array();
   for (const Record* part : parts) {
-    const Summary* time = part->summary("time_s");
+    const Summary* time = part->summary(facts::kTimeS);
     const auto figure = [&](double Summary::*member) {
       return time == nullptr ? nlohmann::json(nullptr) : number_or_null(time->*member);
     };

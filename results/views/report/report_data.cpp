@@ -11,6 +11,7 @@
 #include "results/record/journal_lines.h"
 #include "results/record/json_text.h"
 #include "results/views/json/run_json.h"
+#include "results/views/report/families_json.h"
 
 namespace stepmark {
 
@@ -129,7 +130,8 @@ nlohmann::json report_data(std::span<const Run> runs) {
   for (std::size_t i = 0; i < runs.size(); ++i) {
     out.push_back(run_data(runs[i], labels[i]));
   }
-  return {{"schema_version", kSchemaVersion}, {"runs", std::move(out)}};
+  return {
+      {"schema_version", kSchemaVersion}, {"families", families_json()}, {"runs", std::move(out)}};
 }
 
 }  // namespace stepmark

@@ -9,8 +9,9 @@
 
 namespace stepmark {
 
-// {"runs": [{label, header, facts, hardware, counts, provenances, records, missing, warnings,
-// ended, exit_code}]}: records in their journal form, samples and timelines included.
+// {"families": what families_json() says, "runs": [{label, header, facts, hardware, counts,
+// provenances, records, missing, warnings, ended, exit_code}]}: records in their journal form,
+// samples and timelines included.
 [[nodiscard]] nlohmann::json report_data(std::span<const Run> runs);
 
 }  // namespace stepmark

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "results/record/common_facts.h"
 #include "results/views/table/text_table.h"
 
 namespace stepmark {
@@ -21,12 +22,12 @@ Records measured(const Run& run, std::string_view family) {
 }
 
 const Summary& time_of(const Record& record) {
-  static const Summary kNone{.series = "time_s",
+  static const Summary kNone{.series = facts::kTimeS,
                              .median = std::numeric_limits<double>::quiet_NaN(),
                              .lower = std::numeric_limits<double>::quiet_NaN(),
                              .upper = std::numeric_limits<double>::quiet_NaN(),
                              .p99 = std::numeric_limits<double>::quiet_NaN()};
-  const auto* found = record.summary("time_s");
+  const auto* found = record.summary(facts::kTimeS);
   return found == nullptr ? kNone : *found;
 }
 

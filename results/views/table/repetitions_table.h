@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the repetitions of a run say of each other. Internal to results/table.
+// What the repetitions of a run say of each other. Internal to results/views/table.
 #pragma once
 
 #include <string>

@@ -1,185 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "results/views/table/run_table.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
 
-#include "core/number_text.h"
-#include "core/units.h"
-#include "results/record/journal.h"
-#include "results/views/table/concurrent_table.h"
-#include "results/views/table/format.h"
+#include "results/views/table/device_table.h"
+#include "results/views/table/family_table.h"
 #include "results/views/table/remarks.h"
 #include "results/views/table/repetitions_table.h"
-#include "results/views/table/run_table.h"
 #include "results/views/table/text_table.h"
 
 namespace stepmark {
 
 namespace {
-
-// Time of a single call after a barrier.
-std::string isolated_time(const Record& record) {
-  const Metric* metric = record.metric("isolated");
-  return metric != nullptr && metric->value ? format_time(*metric->value * 1e-6) : kNotAvailable;
-}
-
-// Unknown counts as none: sizes are sorted by.
-double size_of(const Record& record) {
-  const double size = record.number("size_bytes").value_or(0);
-  return std::isfinite(size) ? size : 0;
-}
-
-std::string collective_block_name(const Record& record) {
-  const auto placement = record.text("placement");
-  const auto op = record.text("op");
-  return fmt::format("{} {}{}{}{} on {} ranks", record.text("collective"), record.text("dtype"),
-                     op.empty() ? "" : " " + op, placement.empty() ? "" : ", ", placement,
-                     number_text("{}", record.number("ranks").value_or(0)));
-}
-
-std::string collectives(const Run& run) {
-  std::vector<std::string> order;
-  std::map<std::string, Records> blocks;
-  for (const auto* record : measured(run, "collective")) {
-    const auto name = collective_block_name(*record);
-    if (blocks[name].empty()) {
-      order.push_back(name);
-    }
-    blocks[name].push_back(record);
-  }
-  std::string out;
-  for (const auto& name : order) {
-    Remarks remarks(common_labels(run));
-    TextTable table({{"size"},
-                     {"time"},
-                     {"±95 %"},
-                     {"p99"},
-                     {"algbw GB/s"},
-                     {"busbw GB/s"},
-                     {"isolated"},
-                     {"samples"},
-                     {"check", Align::left},
-                     {"note", Align::left}});
-    auto& block = blocks[name];
-    std::stable_sort(block.begin(), block.end(),
-                     [](const Record* a, const Record* b) { return size_of(*a) < size_of(*b); });
-    for (const auto* record : block) {
-      const auto& time = time_of(*record);
-      table.add({format_bytes(size_of(*record)), format_time(time.median), format_half_width(time),
-                 format_time(time.p99), format_metric(*record, "algbw"),
-                 format_metric(*record, "busbw"), isolated_time(*record),
-                 format_samples(*record, time), format_checks(*record), remarks.marks(*record)});
-    }
-    out += fmt::format("{}\n{}{}\n", fit(name, kTableWidth), table.text(), remarks.legend());
-  }
-  return out;
-}
-
-// What the peaks measured in the same run allow.
-std::string floor_time(const Record& record) {
-  const Metric* metric = record.metric("floor");
-  return metric != nullptr && metric->value ? format_time(*metric->value) : kNotAvailable;
-}
-
-std::string kernels(const Run& run) {
-  Remarks remarks(common_labels(run));
-  TextTable table({{"kernel", Align::left},
-                   {"time"},
-                   {"±95 %"},
-                   {"floor"},
-                   {"GFLOP/s"},
-                   {"GB/s"},
-                   {"roofline"},
-                   {"check", Align::left},
-                   {"note", Align::left}});
-  for (const auto* record : measured(run, "kernel")) {
-    const auto& time = time_of(*record);
-    const auto* roofline = record->metric("roofline");
-    const auto title = record->text("title");
-    table.add({title.empty() ? record->case_id : title, format_time(time.median),
-               format_half_width(time), floor_time(*record), format_metric(*record, "gflops"),
-               format_metric(*record, "gbps"),
-               format_percent(roofline == nullptr ? std::nullopt : roofline->value),
-               format_checks(*record), remarks.marks(*record)});
-  }
-  return table.empty() ? std::string{}
-                       : fmt::format("Kernels\n{}{}\n", table.text(), remarks.legend());
-}
-
-std::string step_split(const Record& record) {
-  double whole = 0;
-  for (const auto& part : record.split) {
-    whole += part.seconds;
-  }
-  std::string out;
-  for (const auto& part : record.split) {
-    out +=
-        fmt::format("{}{} {} ({})", out.empty() ? "" : " | ", part.name, format_time(part.seconds),
-                    format_percent(whole > 0 ? std::optional(part.seconds / whole) : std::nullopt));
-  }
-  return out;
-}
-
-std::string steps(const Run& run) {
-  TextTable table({{"step", Align::left},
-                   {"time"},
-                   {"±95 %"},
-                   {"tokens/s"},
-                   {"per GPU"},
-                   {"TFLOP/s/GPU"},
-                   {"MFU"},
-                   {"causal"},
-                   {"HFU"},
-                   {"check", Align::left}});
-  const Remarks remarks(common_labels(run));
-  std::string below;
-  for (const auto* record : measured(run, "step")) {
-    const auto& time = time_of(*record);
-    const auto* mfu = record->metric("mfu");
-    const auto share = [&](std::string_view name) {
-      const auto* metric = record->metric(name);
-      return format_percent(metric == nullptr ? std::nullopt : metric->value);
-    };
-    const auto title = record->text("title");
-    const auto name = title.empty() ? record->case_id : title;
-    table.add({name, format_time(time.median), format_half_width(time),
-               format_metric(*record, "tokens_per_s"),
-               format_metric(*record, "tokens_per_s_per_gpu"),
-               format_metric(*record, "tflops_per_gpu"), share("mfu"), share("mfu_causal"),
-               share("hfu"), format_checks(*record)});
-    if (!record->split.empty()) {
-      below += wrapped(fmt::format("  {}: {}", name, step_split(*record)), 4);
-    }
-    if (const auto product = record->text("product_engine"); !product.empty()) {
-      below += wrapped(fmt::format("  {}: products by {}, attention by {}", name, product,
-                                   record->text("attention_engine")),
-                       4);
-    }
-    if (const auto* gap = record->metric("gap"); gap != nullptr && gap->value) {
-      below += wrapped(fmt::format("  {}: no stream at work in {} of the step", name,
-                                   format_percent(gap->value)),
-                       4);
-    }
-    const std::vector<std::string> remarked = remarks.texts(*record);
-    const auto is_remarked = [&](const std::string& why) {
-      return std::any_of(remarked.begin(), remarked.end(),
-                         [&](const std::string& text) { return text.ends_with(why); });
-    };
-    if (mfu != nullptr && !mfu->value && !is_remarked(mfu->note)) {
-      below += wrapped(fmt::format("  {}: MFU N/A: {}", name, mfu->note), 4);
-    }
-    for (const auto& text : remarked) {
-      below += wrapped(fmt::format("  {}: {}", name, text), 4);
-    }
-  }
-  if (table.empty()) return {};
-  return fmt::format(
-      "Steps\n{}{}  MFU counts attention in full (PaLM), causal the half that is computed.\n\n",
-      table.text(), below);
-}
 
 std::string failed_checks(const Run& run) {
   std::string out;
@@ -277,8 +112,9 @@ std::string closing(const Run& run) {
 }  // namespace
 
 std::string run_table(const Run& run) {
-  return damage(run) + collectives(run) + groups_table(run) + overlap_table(run) + kernels(run) +
-         steps(run) + device_table(run) + repetitions_table(run) + failed_checks(run) +
+  std::string tables;
+  for (const Family& family : families()) tables += family_table(run, family);
+  return damage(run) + tables + device_table(run) + repetitions_table(run) + failed_checks(run) +
          without_result(run) + closing(run);
 }
 

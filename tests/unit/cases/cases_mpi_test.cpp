@@ -6,6 +6,9 @@
 #include "case_fixture.h"
 #include "collectives/mpi/mpi_runtime.h"
 #include "harness/cases/common.h"
+#include "harness/cases/families/collective.h"
+#include "harness/cases/families/groups.h"
+#include "harness/cases/families/overlap.h"
 #include "wrapped_comm.h"
 
 namespace stepmark {
@@ -25,9 +28,9 @@ struct CasesMpiTest : testing::Test {
   test::WrappedComm world{nullptr, *mpi, behaviour};
   CaseContext context = bench.context(*control, world);
   template <class Entry>
-  std::unique_ptr<Case> only_case(void (*add)(const Entry&, int, Expansion&), const Entry& entry) {
+  std::unique_ptr<Case> only_case(const Entry& entry) {
     Expansion expansion;
-    add(entry, control->size(), expansion);
+    entry.expand({.size = control->size(), .workloads = {}}, expansion);
     EXPECT_EQ(expansion.cases.size(), 1U);
     return std::move(expansion.cases.front());
   }
@@ -48,7 +51,7 @@ TEST_F(CasesMpiTest, GroupsAtTheSameTimeAndAlone) {
        {std::pair{CollectiveKind::all_reduce, CollectiveKind::reduce_scatter},
         {CollectiveKind::all_gather, CollectiveKind::broadcast},
         {CollectiveKind::all_to_all, CollectiveKind::send_recv}}) {
-    const auto one = only_case(add_groups_case, groups_entry(tp, dp));
+    const auto one = only_case(groups_entry(tp, dp));
     const Record record = completed(one->run(context), *one);
     ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
     EXPECT_EQ(record.text("axes"), both_axes() ? "tp,dp" : "tp");
@@ -68,8 +71,7 @@ TEST_F(CasesMpiTest, GroupsAtTheSameTimeAndAlone) {
 // A group whose data is spoiled is found and named; the other axis of the plan is of another op.
 TEST_F(CasesMpiTest, SpoiledGroupIsNamed) {
   behaviour->spoil_groups_of = 2;
-  const auto one = only_case(add_groups_case,
-                             groups_entry(CollectiveKind::all_gather, CollectiveKind::all_reduce));
+  const auto one = only_case(groups_entry(CollectiveKind::all_gather, CollectiveKind::all_reduce));
   const Record record = one->run(context);
   if (both_axes()) {
     EXPECT_EQ(record.outcome, Outcome::failed);
@@ -93,7 +95,7 @@ OverlapEntry overlap_entry() {
 }
 
 TEST_F(CasesMpiTest, OverlapOfACollective) {
-  const auto one = only_case(add_overlap_cases, overlap_entry());
+  const auto one = only_case(overlap_entry());
   const Record record = completed(one->run(context), *one);
   ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
   EXPECT_TRUE(record.metric("overlap_efficiency")->value);
@@ -105,17 +107,11 @@ TEST_F(CasesMpiTest, OverlapOfACollective) {
   EXPECT_THAT(spoiled.reason, HasSubstr("every element exact alone before timing"));
 }
 
-CollectiveEntry collective_entry(CollectiveKind kind) {
-  return {.kinds = {kind},
-          .dtypes = {DType::f32},
-          .ops = {ReduceOp::sum},
-          .sizes = {64},
-          .in_place = false};
-}
+CollectiveEntry collective_entry(CollectiveKind kind) { return {{.kinds = {kind}, .sizes = {64}}}; }
 
 TEST_F(CasesMpiTest, CollectivesHaveIsolatedAndFirstCalls) {
   behaviour->facts = {{"topology", "single-gpu-timesliced"}, {"algorithm", "ring"}};
-  const auto one = only_case(add_collective_cases, collective_entry(CollectiveKind::all_reduce));
+  const auto one = only_case(collective_entry(CollectiveKind::all_reduce));
   Record record = one->run(context);
   ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
   EXPECT_FALSE(record.perf_valid);
@@ -129,7 +125,7 @@ TEST_F(CasesMpiTest, CollectivesHaveIsolatedAndFirstCalls) {
 }
 
 TEST_F(CasesMpiTest, BarrierHoldsEverybodyBackOrFails) {
-  const auto one = only_case(add_collective_cases, collective_entry(CollectiveKind::barrier));
+  const auto one = only_case(collective_entry(CollectiveKind::barrier));
   const Record good = one->run(context);
   ASSERT_EQ(good.outcome, Outcome::ok) << good.reason;
   EXPECT_EQ(good.checks.front().name, "nobody leaves before everybody came before timing");
@@ -154,7 +150,7 @@ TEST_F(CasesMpiTest, TelemetryIsOfAllRanks) {
   test::FixedTelemetry telemetry(
       test::watts(fmt::format("GPU-{}", rank), 400 + rank, 10.0 * (rank + 1)));
   context.telemetry = &telemetry;
-  const auto one = only_case(add_overlap_cases, overlap_entry());
+  const auto one = only_case(overlap_entry());
   const Record all = one->run(context);
   if (root()) {
     EXPECT_EQ(all.number("gpu_power_w"), 400.0 + last);

@@ -9,6 +9,9 @@
 
 #include "case_fixture.h"
 #include "harness/cases/common.h"
+#include "harness/cases/families/kernel.h"
+#include "harness/cases/families/overlap.h"
+#include "harness/cases/families/step.h"
 #include "harness/cases/kernel_check.h"
 #include "harness/cases/overlap_programs.h"
 #include "kernels/ops/gemm.h"
@@ -113,7 +116,7 @@ OverlapEntry overlap_entry() {
 
 std::vector<std::unique_ptr<Case>> overlap_cases(int world_size) {
   Expansion expansion;
-  add_overlap_cases(overlap_entry(), world_size, expansion);
+  overlap_entry().expand({.size = world_size, .workloads = {}}, expansion);
   return std::move(expansion.cases);
 }
 

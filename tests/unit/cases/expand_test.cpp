@@ -5,7 +5,12 @@
 #include <set>
 
 #include "core/error.h"
-#include "harness/cases/case.h"
+#include "harness/cases/expand.h"
+#include "harness/cases/families/collective.h"
+#include "harness/cases/families/groups.h"
+#include "harness/cases/families/kernel.h"
+#include "harness/cases/families/overlap.h"
+#include "harness/cases/families/step.h"
 
 namespace stepmark {
 namespace {
@@ -76,12 +81,9 @@ TEST(ExpandTest, UnknownWorkloadNamesTheNearest) {
 }
 
 TEST(ExpandTest, CollectivesNeedAWorld) {
-  const CollectiveEntry entry{.kinds = {CollectiveKind::all_reduce, CollectiveKind::all_gather},
-                              .dtypes = {DType::f32},
-                              .ops = {ReduceOp::sum},
-                              .sizes = {1024, 2048, 4096},
-                              .in_place = true,
-                              .out_of_place = true};
+  const CollectiveEntry entry{{.kinds = {CollectiveKind::all_reduce, CollectiveKind::all_gather},
+                               .sizes = {1024, 2048, 4096},
+                               .in_place = true}};
   const auto many = expand(suite_of(entry), 2, {}).cases;
   const auto alone = expand(suite_of(entry), 1, {}).cases;
   EXPECT_EQ(many.size(), alone.size());
@@ -140,11 +142,8 @@ TEST(ExpandTest, WhatIsExpandedCanBeRun) {
 }
 
 TEST(ExpandTest, SizesWithoutAnElementAreDroppedInEveryFamily) {
-  const CollectiveEntry sweep{.kinds = {CollectiveKind::all_reduce, CollectiveKind::all_gather},
-                              .dtypes = {DType::f32},
-                              .ops = {ReduceOp::sum},
-                              .sizes = {1, 8},
-                              .in_place = false};
+  const CollectiveEntry sweep{
+      {.kinds = {CollectiveKind::all_reduce, CollectiveKind::all_gather}, .sizes = {1, 8}}};
   const Expansion collectives = expand(suite_of(sweep), 4, {});
   ASSERT_EQ(collectives.cases.size(), 1U);
   EXPECT_EQ(collectives.cases[0]->id(), "collective/all_reduce/fp32/sum/8B/out-of-place/world4");
@@ -183,13 +182,9 @@ TEST(ExpandTest, FallbacksThatMeetAreOneCase) {
 }
 
 TEST(ExpandTest, SizesOfSeveralEntriesThatRoundAlikeAreOneCase) {
-  CollectiveEntry entry{.kinds = {CollectiveKind::all_reduce},
-                        .dtypes = {DType::f32},
-                        .ops = {ReduceOp::sum},
-                        .sizes = {8},
-                        .in_place = false};
+  CollectiveEntry entry{{.kinds = {CollectiveKind::all_reduce}, .sizes = {8}}};
   Suite suite = suite_of(entry);
-  entry.sizes = {9};
+  entry.sweep.sizes = {9};
   suite.entries.emplace_back(entry);
   const Expansion expansion = expand(suite, 2, {});
   ASSERT_EQ(expansion.cases.size(), 1U);

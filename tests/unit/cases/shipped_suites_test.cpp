@@ -9,7 +9,8 @@
 #include <set>
 
 #include "core/error.h"
-#include "harness/cases/case.h"
+#include "harness/cases/expand.h"
+#include "harness/cases/families/step.h"
 #include "harness/program/step.h"
 #include "harness/program/validate.h"
 
@@ -76,7 +77,7 @@ TEST(ShippedSuites, HaveALegalPlanForEveryStepInEveryWorld) {
   const std::vector<Workload> workloads = shipped_workloads();
   for (const fs::path& file : yaml_files("suites")) {
     for (const SuiteEntry& one : read_suite(file).entries) {
-      const auto* entry = std::get_if<StepEntry>(&one);
+      const auto* entry = one.as<StepEntry>();
       if (entry == nullptr) continue;
       const auto workload =
           std::find_if(workloads.begin(), workloads.end(),

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "case_fixture.h"
+#include "harness/cases/families/step.h"
 
 namespace stepmark {
 namespace {

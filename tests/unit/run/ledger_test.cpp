@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/run/ledger.h"
-#include "results/families/read_journal.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "results/families/read_journal.h"
 #include "tests/unit/core/temp_folder.h"
 
 namespace stepmark {

@@ -146,6 +146,19 @@ class CheckLayers(unittest.TestCase):
             self.accepts("results/views/table/a.cpp", line + "\n")
         self.accepts("results/compare/a.cpp", 'fmt::format("{}: check failed: {}", side, name);  // not 1.0 %\n')
 
+    def test_families_are_known_to_their_files_alone(self):
+        for path, line in [
+            ("results/views/table/a.cpp", 'if (record.family == "step") {'),
+            ("results/compare/a.cpp", 'const bool one = "kernel" == record.family;'),
+            ("harness/cli/a.cpp", 'return one->family() != "groups";'),
+            ("results/views/report/web/a.js", 'if (record.family === "step") draw();'),
+        ]:
+            self.rejects(path, f"{SPDX}{line}\n", "no switch over families here")
+        self.accepts("results/families/step.cpp", 'return record.family == "step";\n')
+        self.accepts("results/compare/a.cpp", "return a.family != b.family;\n")
+        self.rejects("harness/cases/families/a.cpp", SPDX + 'record.numbers.emplace_back("flops", 1);\n', "a fact has its name from")
+        self.accepts("harness/cases/families/a.cpp", "record.numbers.emplace_back(facts::kernel::kFlops, 1);\n")
+
     def test_relative_include(self):
         self.rejects("core/a.cpp", f'{SPDX}#include "a.h"\n', "not a path from the root")
 

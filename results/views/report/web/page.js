@@ -132,57 +132,95 @@
     });
   }
 
-  function steps() {
-    const rows = [];
-    const bars = new Map(); // step -> a bar per run
-    runs.forEach((run, index) => {
-      for (const record of ok(run, "step")) {
-        const t = time(record);
-        rows.push([
-          named(record, run, index),
-          ...runCell(run),
-          charts.seconds(t?.median),
-          halfWidth(t),
-          charts.number(value(record, "tokens_per_s")),
-          charts.number(value(record, "tokens_per_s_per_gpu")),
-          charts.number(value(record, "tflops_per_gpu")),
-          charts.number(value(record, "tflops_per_gpu_causal")),
-          utilisation(record, "mfu"),
-          utilisation(record, "mfu_causal"),
-          utilisation(record, "hfu"),
-          checks(record),
-        ]);
-        if (record.split.length) {
-          const step = bars.get(title(record)) ?? bars.set(title(record), []).get(title(record));
-          step.push({
-            name: many ? run.label : "time",
-            parts: Object.fromEntries(record.split.map((part) => [part.name, part.seconds ?? 0])),
-          });
-        }
-      }
-    });
-    if (rows.length === 0) return;
-    const parts = [...new Set([...bars.values()].flat().flatMap((bar) => Object.keys(bar.parts)))];
-    const figures = [...bars].map(([name, step]) => [name, chart("split", 36 + 34 * step.length, () => charts.split(step, parts))]);
-    section(
-      "steps",
-      "Training steps",
-      "Time of one whole step: median of the steady state with the half-width of its 95 % interval; a sample is the maximum over ranks. MFU counts forward and backward without recomputation, attention of every token with the whole sequence; “causal” counts only the half of it that a causal model computes. HFU counts the work really done. N/A where the dense peak is unknown, or where the figure would exceed 100 %.",
-      table([["step", true], ...runColumn, ["time"], ["±95 %"], ["tokens/s"], ["tokens/s/GPU"], ["TFLOP/s/GPU"], ["TFLOP/s/GPU causal"], ["MFU"], ["MFU causal"], ["HFU"], ["checks"]], rows),
-      figures.length ? el("h3", {}, "Where the time of a step goes (slowest rank)") : null,
-      figures.length ? key(parts.map((part, i) => [`var(--part${(i % 8) + 1})`, part])) : null,
-      ...figures.flatMap(([name, figure]) => [el("p", { class: "chart-title" }, name), figure.element]),
-    );
-    figures.forEach(([, figure]) => figure.draw());
+  // The items of a record that have a row each; one row where the family has no such list.
+  const itemsOf = (family, record) => (family.items ? (record.texts[family.items] ?? "").split(",") : [""]);
+  const withItem = (name, item) => name.replace("{}", item);
+
+  const shows = {
+    plain: charts.number,
+    bytes: (v) => (v === null ? "N/A" : charts.bytes(v)),
+    seconds: charts.seconds,
+    microseconds: (v) => charts.seconds(v === null ? null : v * 1e-6),
+    share: charts.percent,
+  };
+
+  // Text of a value as the families' JSON says where it comes from and what it is.
+  function textOf(value, record, item = "") {
+    const name = withItem(value.name, item);
+    const t = time(record);
+    switch (value.from) {
+      case "metric": return shows[value.show](metric(record, name)?.value ?? null);
+      case "number": return shows[value.show](record.numbers[name] ?? null);
+      case "text": return record.texts[name] ?? "";
+      case "note":
+      case "missing": return metric(record, name)?.note ?? "";
+      case "item": return item;
+      case "name": return title(record);
+      case "median": return charts.seconds(t?.median);
+      case "interval": return halfWidth(t);
+      case "p99": return charts.seconds(t?.p99);
+      case "samples": return t ? `${t.count > 0 ? t.count : "N/A"} (${charts.number(t.effective_count)})` : "N/A";
+      default: return "";
+    }
   }
 
-  function utilisation(record, name) {
-    const m = metric(record, name);
-    return m?.value === null || m === undefined ? el("span", { class: "soft", title: m?.note ?? "" }, "N/A") : charts.percent(m.value);
+  // A cell: a text, or a node where there is more to say. Why a metric has no value is its tooltip.
+  function cellOf(column, record, run, index, item) {
+    const [first] = column.values;
+    if (first.from === "name") return named(record, run, index);
+    if (first.from === "checks") return checks(record);
+    const m = first.from === "metric" ? metric(record, withItem(first.name, item)) : null;
+    if (m && m.value === null) return el("span", { class: "soft", title: m.note }, "N/A");
+    return column.values.map((value) => textOf(value, record, item)).join(" ");
+  }
+
+  function lineOf(words, values, record) {
+    let next = 0;
+    return words.replace(/\{\}/g, () => textOf(values[next++], record));
+  }
+
+  // Rows of a family's records in all runs.
+  const rowsOf = (family, columns) =>
+    runs.flatMap((run, index) =>
+      ok(run, family.name).flatMap((record) =>
+        itemsOf(family, record).map((item) => {
+          const [first, ...others] = columns.map((column) => cellOf(column, record, run, index, item));
+          return [first, ...runCell(run), ...others];
+        }),
+      ),
+    );
+
+  function familyTable(family, columns) {
+    const rows = columns.length ? rowsOf(family, columns) : [];
+    const [first, ...others] = columns.map((column) => [column.title, column.is_text]);
+    return rows.length ? table([first, ...runColumn, ...others], rows) : null;
+  }
+
+  // Where the time goes, a stacked bar per run and case.
+  function splitParts(family, drawings) {
+    const bars = new Map(); // case -> a bar per run
+    for (const run of runs) {
+      for (const record of ok(run, family.name).filter((r) => r.split.length)) {
+        const one = bars.get(title(record)) ?? bars.set(title(record), []).get(title(record));
+        one.push({
+          name: many ? run.label : "time",
+          parts: Object.fromEntries(record.split.map((part) => [part.name, part.seconds ?? 0])),
+        });
+      }
+    }
+    if (bars.size === 0) return [];
+    const parts = [...new Set([...bars.values()].flat().flatMap((bar) => Object.keys(bar.parts)))];
+    const figures = [...bars].map(([name, one]) => [name, chart("split", 36 + 34 * one.length, () => charts.split(one, parts))]);
+    drawings.push(...figures.map(([, figure]) => figure));
+    return [
+      el("h3", {}, family.section.split_heading || "Where the time goes"),
+      key(parts.map((part, i) => [`var(--part${(i % 8) + 1})`, part])),
+      ...figures.flatMap(([name, figure]) => [el("p", { class: "chart-title" }, name), figure.element]),
+    ];
   }
 
   function timeline() {
-    const choices = runs.flatMap((run) => ok(run, "step").filter((r) => r.timeline.length).map((record) => ({ run, record })));
+    const choices = runs.flatMap((run) => run.records.filter((r) => r.outcome === "ok" && r.timeline.length).map((record) => ({ run, record })));
     if (choices.length === 0) return;
     const kMostRows = 64;
     const prepared = choices.map(({ run, record }) => {
@@ -222,21 +260,22 @@
     });
   }
 
-  function collectives() {
+  // Metrics against a number: a pair of drawings for each combination of texts.
+  function curves(family, spec, drawings) {
     const groups = new Map();
     runs.forEach((run, index) => {
-      for (const record of ok(run, "collective")) {
-        if (!(record.numbers.size_bytes > 0)) continue;
-        const group = [record.texts.collective, record.texts.dtype, record.texts.op].filter(Boolean).join(" ");
-        const placement = record.texts.placement || "";
-        const name = [many ? run.label : "", placement].filter(Boolean).join(" · ") || "time";
+      for (const record of ok(run, family.name)) {
+        if (!(record.numbers[spec.against] > 0)) continue;
+        const group = spec.apart.map((text) => record.texts[text]).filter(Boolean).join(" ");
+        const line = record.texts[spec.line] || "";
+        const dashed = line === spec.dashed;
+        const name = [many ? run.label : "", line].filter(Boolean).join(" · ") || "time";
         const lines = groups.get(group) ?? groups.set(group, new Map()).get(group);
-        const line = lines.get(name) ?? lines.set(name, { name, run: many ? index : placement === "in-place" ? 1 : 0, dash: placement === "in-place" ? "dashed" : "solid", records: [] }).get(name);
-        line.records.push(record);
+        const own = lines.get(name) ?? lines.set(name, { name, run: many ? index : dashed ? 1 : 0, dash: dashed ? "dashed" : "solid", records: [] }).get(name);
+        own.records.push(record);
       }
     });
-    if (groups.size === 0) return;
-    const drawings = [];
+    if (groups.size === 0) return [];
     const known = new Map();
     for (const lines of groups.values()) {
       for (const line of lines.values()) known.set(line.name, [`var(--run${(line.run % 4) + 1})`, line.name, line.dash === "dashed"]);
@@ -248,13 +287,13 @@
           .map((line) => ({
             ...line,
             points: line.records
-              .map((record) => ({ x: record.numbers.size_bytes, ...metric(record, name) }))
+              .map((record) => ({ x: record.numbers[spec.against], ...metric(record, name) }))
               .filter((point) => point.value > 0)
               .sort((a, b) => a.x - b.x),
           }))
           .filter((line) => line.points.length > 0);
       const pair = el("div", { class: "pair" });
-      for (const [name, label, unit] of [["busbw", "bus bandwidth, GB/s (higher is better)", "GB/s"], ["latency", "time per operation, µs (lower is better)", "µs"]]) {
+      for (const { metric: name, title: label, unit } of spec.figures) {
         const drawn = of(name);
         if (drawn.length === 0) continue;
         const figure = chart(name, 0, () => charts.curves(drawn, unit));
@@ -268,84 +307,59 @@
       }
       children.push(el("h3", {}, heading), pair);
     }
-    section("collectives", "Collectives", "Against message size, both axes logarithmic; bands are 95 % intervals of the median. Sizes and bus bandwidth as nccl-tests defines them; values are per direction.", ...children);
-    drawings.forEach((figure) => figure.draw());
+    return children;
   }
 
-  function kernels() {
-    const names = [...new Set(runs.flatMap((run) => ok(run, "kernel").map(title)))];
-    if (names.length === 0) return;
-    const bars = runs.map((run, index) => {
-      const byName = new Map(ok(run, "kernel").map((record) => [title(record), record]));
+  // A metric of every case as bars; nothing where no case has it.
+  function bars(family, spec, drawings) {
+    const names = [...new Set(runs.flatMap((run) => ok(run, family.name).map(title)))];
+    const all = runs.map((run, index) => {
+      const byName = new Map(ok(run, family.name).map((record) => [title(record), record]));
       return {
         name: run.label,
         run: index,
         values: names.map((name) => {
           const record = byName.get(name);
-          const m = record && metric(record, "roofline");
+          const m = record && metric(record, spec.metric);
           if (!m || m.value === null) return null;
-          return { value: m.value, text: `${charts.percent(m.value)} of its roofline (${m.note}), ${charts.seconds(time(record)?.median)}, ${charts.number(value(record, "gflops"))} GFLOP/s, ${charts.number(value(record, "gbps"))} GB/s` };
+          return { value: m.value, text: lineOf(spec.words, spec.values, record) };
         }),
       };
     });
-    const known = bars.some((run) => run.values.some(Boolean));
-    const figure = known ? chart("roofline", 80 + names.length * (12 + 14 * runs.length), () => charts.fractions({ names, runs: bars })) : null;
-    section(
-      "kernels",
-      "Kernels against their roofline",
-      known
-        ? "Share of the time that the machine's own GEMM peak and copy bandwidth allow for the kernel's arithmetic and bytes, both measured in the same run. 100 % is the roofline; data that stays in cache can exceed the memory roof."
-        : "No roofline: neither GEMM peak nor copy bandwidth of the machine was measured. Times are in the tables below.",
-      figure?.element ?? null,
-    );
-    figure?.draw();
+    if (!all.some((run) => run.values.some(Boolean))) return null;
+    const figure = chart(spec.metric, 80 + names.length * (12 + 14 * runs.length), () => charts.fractions({ names, runs: all }));
+    drawings.push(figure);
+    return figure.element;
   }
 
-  // Work at the same time: what each side costs the other.
-  function concurrent() {
-    const seconds = (record, name) => (value(record, name) === null ? "N/A" : charts.seconds(value(record, name)));
-    const groups = runs.flatMap((run, index) =>
-      ok(run, "groups").flatMap((record) =>
-        (record.texts.axes ?? "").split(",").map((axis) => [
-          named(record, run, index),
-          ...runCell(run),
-          `${axis} ${record.texts[`${axis}_op`]} ${charts.bytes(record.numbers[`${axis}_size_bytes`] ?? 0)}`,
-          seconds(record, `${axis}_alone`),
-          seconds(record, `${axis}_together`),
-          charts.number(value(record, `${axis}_slowdown`)),
-          charts.number(value(record, `${axis}_busbw_alone`)),
-          charts.number(value(record, `${axis}_busbw_together`)),
-          checks(record),
-        ]),
-      ),
-    );
-    const overlaps = runs.flatMap((run, index) =>
-      ok(run, "overlap").map((record) => [
-        named(record, run, index),
-        ...runCell(run),
-        record.texts.product ?? "",
-        seconds(record, "compute_alone"),
-        seconds(record, "comm_alone"),
-        seconds(record, "together"),
-        charts.percent(value(record, "overlap_efficiency")),
-        charts.number(value(record, "compute_slowdown")),
-        charts.number(value(record, "comm_slowdown")),
-        seconds(record, "exposed_comm"),
-        checks(record),
-      ]),
-    );
-    if (groups.length === 0 && overlaps.length === 0) return;
-    section(
-      "concurrent",
-      "At the same time",
-      "Groups: collectives of all axes of a plan together, against each alone. Overlap: products beside a collective; efficiency is the share of the shorter side that was hidden, exposed is the time together less the product's alone.",
-      groups.length
-        ? table([["groups", true], ...runColumn, ["axis", true], ["alone"], ["together"], ["slowdown"], ["busbw GB/s"], ["busbw together"], ["checks"]], groups)
-        : null,
-      overlaps.length
-        ? table([["overlap", true], ...runColumn, ["product", true], ["alone"], ["other"], ["together"], ["efficiency"], ["product slowdown"], ["other slowdown"], ["exposed"], ["checks"]], overlaps)
-        : null,
-    );
+  // The sections that families name, in their order; families of one section share it.
+  function familySections() {
+    const sections = new Map();
+    for (const family of data.families.filter((f) => runs.some((run) => ok(run, f.name).length))) {
+      const spec = family.section;
+      const own = sections.get(spec.id) ?? sections.set(spec.id, { heading: spec.heading, hints: [], children: [], drawings: [] }).get(spec.id);
+      const drawn = spec.bars.map((one) => bars(family, one, own.drawings));
+      const children = [
+        familyTable(family, spec.columns),
+        ...splitParts(family, own.drawings),
+        ...spec.curves.flatMap((one) => curves(family, one, own.drawings)),
+        ...drawn,
+      ].filter(Boolean);
+      const nothing = spec.bars.find((one, i) => !drawn[i]);
+      if (children.length === 0 && !nothing) continue;
+      own.hints.push(nothing ? nothing.unknown : spec.hint);
+      own.children.push(...children);
+    }
+    let timelineShown = false;
+    for (const [id, own] of sections) {
+      if (own.hints.length === 0) continue;
+      section(id, own.heading, own.hints.join(" "), ...own.children);
+      own.drawings.forEach((figure) => figure.draw());
+      // Below what it is a part of.
+      if (!timelineShown) timeline();
+      timelineShown = true;
+    }
+    if (!timelineShown) timeline();
   }
 
   // What the devices said of themselves while cases were sampled.
@@ -417,31 +431,10 @@
   }
 
   function tables() {
-    const families = [
-      ["collective", [["algbw GB/s", "algbw"], ["busbw GB/s", "busbw"]], (r) => charts.bytes(r.numbers.size_bytes ?? 0), "size"],
-      ["kernel", [["GFLOP/s", "gflops"], ["GB/s", "gbps"], ["roofline", "roofline"]], null, ""],
-      ["step", [["tokens/s", "tokens_per_s"], ["MFU", "mfu"], ["MFU causal", "mfu_causal"]], null, ""],
-    ];
-    const children = families.flatMap(([family, metrics, extra, extraTitle]) => {
-      const rows = runs.flatMap((run, index) =>
-        ok(run, family).map((record) => {
-          const t = time(record);
-          return [
-            named(record, run, index),
-            ...runCell(run),
-            ...(extra ? [extra(record)] : []),
-            charts.seconds(t?.median),
-            halfWidth(t),
-            charts.seconds(t?.p99),
-            ...metrics.map(([, name]) => (name === "roofline" || name.startsWith("mfu") ? charts.percent(value(record, name)) : charts.number(value(record, name)))),
-            t ? `${t.count > 0 ? t.count : "N/A"} (${charts.number(t.effective_count)})` : "N/A",
-            checks(record),
-          ];
-        }),
-      );
-      if (rows.length === 0) return [];
-      const columns = [["case", true], ...runColumn, ...(extra ? [[extraTitle]] : []), ["median"], ["±95 %"], ["p99"], ...metrics.map(([text]) => [text]), ["samples (effective)"], ["checks"]];
-      return [el("details", {}, el("summary", {}, `${family}: ${rows.length} cases`), table(columns, rows))];
+    const children = data.families.flatMap((family) => {
+      const figures = familyTable(family, family.section.figures);
+      const count = runs.reduce((sum, run) => sum + ok(run, family.name).length, 0);
+      return figures ? [el("details", {}, el("summary", {}, `${family.name}: ${count} cases`), figures)] : [];
     });
     const save = el("button", { class: "button", type: "button" }, "Save all figures and samples as JSON");
     save.addEventListener("click", () => {
@@ -454,11 +447,7 @@
 
   header();
   failures();
-  steps();
-  timeline();
-  collectives();
-  concurrent();
-  kernels();
+  familySections();
   devices();
   environment();
   missing();

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/spec/suite.h"
+#include "harness/cases/suite.h"
 #include "harness/spec/workload.h"
 
 namespace stepmark {
@@ -16,9 +16,10 @@ struct WorkloadFiles {
   std::map<std::string, std::string> paths;  // of those that the suite names, by name
 };
 
-// Reads what the step entries name; an entry that named a file names the workload in it afterwards.
-// A file takes the place of the shipped workload of its name. ConfigError for what cannot be read
-// (with the place that named it) and for one name from two files: results go by name.
+// Reads the workloads that entries name; an entry that named a file names the workload in it
+// afterwards. A file takes the place of the shipped workload of its name. ConfigError for what
+// cannot be read (with the place that named it) and for one name from two files: results go by
+// name.
 [[nodiscard]] WorkloadFiles read_workload_files(Suite& suite);
 
 }  // namespace stepmark

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/spec/workload_files.h"
+#include "harness/cases/workload_files.h"
 
 #include <fmt/format.h>
 
@@ -34,12 +34,12 @@ Workload read_named(const std::string& path, const YamlPlace& place) {
 }
 
 // Where the workload that an entry names stands.
-std::string path_of(const StepEntry& entry) {
+std::string path_of(const NamedWorkload& named) {
   try {
-    return find_file("workloads", entry.workload);
+    return find_file("workloads", named.name);
   } catch (const Error& error) {
     if (error.code() != ExitCode::kUsage) throw;
-    fail_at(entry.place, error.message());
+    fail_at(named.place, error.message());
   }
 }
 
@@ -55,23 +55,22 @@ WorkloadFiles read_workload_files(Suite& suite) {
   files.workloads = shipped_workloads();
   std::map<std::string, YamlPlace> named;
   for (SuiteEntry& one : suite.entries) {
-    auto* entry = std::get_if<StepEntry>(&one);
-    if (entry == nullptr) continue;
+    const std::optional<NamedWorkload> entry = one.named_workload();
+    if (!entry) continue;
     const std::string path = path_of(*entry);
     std::optional<Workload> own;
-    if (names_a_file(entry->workload)) {
+    if (names_a_file(entry->name)) {
       own = read_named(path, entry->place);
-      entry->workload = own->name;
+      entry->name = own->name;
     }
-    const auto [known, is_new] = files.paths.try_emplace(entry->workload, path);
+    const auto [known, is_new] = files.paths.try_emplace(entry->name, path);
     if (!is_new && !same_file(known->second, path)) {
-      fail_at(
-          entry->place,
-          fmt::format("workload '{}' of '{}' has the name of that of '{}', which {} names: "
-                      "rename one, results go by name",
-                      entry->workload, path, known->second, text_of(named.at(entry->workload))));
+      fail_at(entry->place,
+              fmt::format("workload '{}' of '{}' has the name of that of '{}', which {} names: "
+                          "rename one, results go by name",
+                          entry->name, path, known->second, text_of(named.at(entry->name))));
     }
-    named.try_emplace(entry->workload, entry->place);
+    named.try_emplace(entry->name, entry->place);
     if (!own || !is_new) continue;
     std::erase_if(files.workloads, [&](const Workload& w) { return w.name == own->name; });
     files.workloads.push_back(std::move(*own));

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cases/entry_yaml.h"
+
+#include <fmt/format.h>
+
+#include "collectives/sweep.h"
+#include "core/units.h"
+#include "harness/spec/plan.h"
+
+namespace stepmark {
+
+std::int64_t parse_positive_bytes(const std::string& text) {
+  const std::int64_t bytes = parse_bytes(text);
+  STEPMARK_REQUIRE(bytes > 0, "'{}': a size must be positive", text);
+  return bytes;
+}
+
+std::vector<std::string> read_plans(YamlMap& map) {
+  std::vector<std::string> plans = map.optional_strings("plan");
+  for (const std::string& plan : plans) {
+    try {
+      (void)parse_plan(plan, {}, fmt::format("plan '{}'", plan));
+    } catch (const Error& error) {
+      map.fail("plan", error.message());
+    }
+  }
+  return plans;
+}
+
+std::vector<DType> read_dtypes(YamlMap& map) {
+  auto dtypes = converted<DType>(map, "dtypes", dtype_from);
+  if (dtypes.empty()) dtypes.push_back(DType::f32);
+  return dtypes;
+}
+
+DType read_dtype(YamlMap& map) {
+  return value_at(map, "dtype", "fp32", [&](const std::string& text) {
+    const DType dtype = dtype_from(text);
+    STEPMARK_REQUIRE(dtype == DType::f32 || dtype == DType::bf16,
+                     "dtype '{}': expected fp32 or bf16", text);
+    return dtype;
+  });
+}
+
+void require_few(YamlMap& map, std::string_view key, std::initializer_list<std::size_t> lengths) {
+  double cases = 1;
+  for (const std::size_t length : lengths) cases *= static_cast<double>(length);
+  if (cases <= static_cast<double>(kMaxSweepCases)) return;
+  map.fail(key, fmt::format("this entry asks for {:.0f} cases; at most {}: take larger steps or "
+                            "shorter lists",
+                            cases, kMaxSweepCases));
+}
+
+}  // namespace stepmark

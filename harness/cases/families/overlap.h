@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a suite may ask of family `overlap`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/dtype.h"
+#include "core/metrics.h"
+#include "harness/cases/entry.h"
+
+namespace stepmark {
+
+// A product beside a collective, or on one rank beside what takes a collective's room on the
+// device: every combination of the lists.
+struct OverlapEntry {
+  std::int64_t m = 0, n = 0, k = 0;
+  DType dtype = DType::f32;
+  std::vector<CollectiveKind> kinds;
+  std::vector<std::int64_t> bytes;
+  std::vector<std::int64_t> max_ctas;     // 0: the library's choice
+  std::vector<std::int64_t> occupy_ctas;  // of the stand-in
+  std::vector<std::string> priorities;    // "normal", "high"
+  void expand(const SuiteWorld& world, Expansion& expansion) const;
+};
+
+}  // namespace stepmark

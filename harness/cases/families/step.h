@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a suite, or a command line, may ask of family `step`.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/cases/entry.h"
+#include "harness/spec/plan.h"
+
+namespace stepmark {
+
+struct StepEntry {
+  std::string workload;  // a name, or the path of a file (names_a_file)
+  // The first that is legal for the world is run, so that one suite serves several rank counts.
+  std::vector<std::string> plans;
+  YamlPlace place = {};  // of `workload`; no file: from the command line
+  [[nodiscard]] NamedWorkload named_workload() { return {workload, place}; }
+  void expand(const SuiteWorld& world, Expansion& expansion) const;
+};
+
+// `plan` must be resolved for the world.
+[[nodiscard]] std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan);
+
+}  // namespace stepmark

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of the facts of family `overlap`: products beside a collective. Depends on nothing.
+#pragma once
+
+namespace stepmark::facts::overlap {
+
+inline constexpr const char* kFamily = "overlap";
+inline constexpr const char* kBeside = "beside";  // a collective, or the stand-in
+inline constexpr const char* kCollective = "collective";
+inline constexpr const char* kSizeBytes = "size_bytes";
+inline constexpr const char* kMaxCtasRequested = "max_ctas_requested";
+inline constexpr const char* kOccupyCtas = "occupy_ctas";  // of the stand-in
+inline constexpr const char* kOccupyS = "occupy_s";
+inline constexpr const char* kPriority = "priority";
+inline constexpr const char* kProduct = "product";
+inline constexpr const char* kGemm = "gemm";
+inline constexpr const char* kFlops = "flops";  // of one product
+inline constexpr const char* kGemmCalls = "gemm_calls";
+inline constexpr const char* kCommCalls = "comm_calls";
+// Series.
+inline constexpr const char* kComputeAloneS = "compute_alone_s";
+inline constexpr const char* kCommAloneS = "comm_alone_s";
+inline constexpr const char* kComputeTogetherS = "compute_together_s";
+inline constexpr const char* kCommTogetherS = "comm_together_s";
+
+}  // namespace stepmark::facts::overlap
