@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "core/units.h"
-#include "kernels/cuda/cudnn_faults.h"
+#include "kernels/cuda/attention/cudnn_faults.h"
 
 namespace stepmark {
 namespace {
@@ -154,7 +154,7 @@ Finding nccl_versions(Finding finding, const GpuLibrary& nccl) {
   return finding;
 }
 
-// What is known to be wrong is not used (kernels/cuda/cudnn_attention).
+// What is known to be wrong is not used (kernels/cuda/attention/cudnn_attention).
 Finding cudnn_faults(Finding finding, const GpuLibrary& cudnn) {
   if (cudnn.version == 0 || !cuda::cudnn_backward_is_faulty(cudnn.version, 1)) return finding;
   finding.health = Health::warning;

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/column_sums.cuh"
-#include "kernels/cuda/gemm_epilogue.h"
+#include "kernels/cuda/gemm/gemm_epilogue.h"
 #include "kernels/cuda/vector.cuh"
 
 namespace stepmark::cuda {

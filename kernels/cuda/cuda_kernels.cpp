@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "kernels/cuda/cublaslt.h"
+#include "kernels/cuda/gemm/cublaslt.h"
 
 namespace stepmark::cuda {
 

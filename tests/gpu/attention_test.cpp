@@ -9,8 +9,8 @@
 
 #include <cstdlib>
 
-#include "kernels/cuda/cudnn_attention.h"
-#include "kernels/cuda/cudnn_faults.h"
+#include "kernels/cuda/attention/cudnn_attention.h"
+#include "kernels/cuda/attention/cudnn_faults.h"
 #include "kernels/cuda/engine_note.h"
 #include "kernels/ops/attention.h"
 #include "tests/gpu/device_run.h"

@@ -11,8 +11,8 @@
 
 #include "core/cuda/check.h"
 #include "core/error.h"
-#include "kernels/cuda/cublaslt_matmul.h"
 #include "kernels/cuda/cuda_kernels.h"
+#include "kernels/cuda/gemm/cublaslt_matmul.h"
 #include "kernels/ops/fp8.h"
 #include "kernels/ops/gemm.h"
 #include "tests/equivalence_kernels/op_fixture.h"

@@ -106,7 +106,7 @@ class CheckLayers(unittest.TestCase):
             ("harness/run/a.cpp", "harness/exec/cuda/cuda_device.h"),
             ("harness/run/a.cpp", "collectives/mpi/mpi_runtime.h"),
             ("harness/cases/a.cpp", "kernels/host/sets.h"),
-            ("harness/cli/a.cpp", "kernels/cuda/cudnn_faults.h"),
+            ("harness/cli/a.cpp", "kernels/cuda/attention/cudnn_faults.h"),
             ("harness/cli/a.cpp", "harness/exec/cuda/cuda_probe.h"),
             ("harness/doctor/a.cpp", "collectives/nccl/nccl_world.h"),
             ("harness/exec/a.cpp", "harness/exec/cuda/cuda_stream.h"),

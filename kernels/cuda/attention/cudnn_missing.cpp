@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // In place of cudnn_attention.cpp where cuDNN's headers were missing when this was built.
-#include "kernels/cuda/cudnn_attention.h"
+#include "kernels/cuda/attention/cudnn_attention.h"
 
 namespace stepmark::cuda {
 

@@ -11,8 +11,8 @@
 #include <string>
 
 #include "core/dtype.h"
-#include "kernels/cuda/cublaslt.h"
 #include "kernels/cuda/cuda_kernels.h"
+#include "kernels/cuda/gemm/cublaslt.h"
 
 namespace stepmark::cuda {
 

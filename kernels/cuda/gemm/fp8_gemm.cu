@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of fp8 operands: cuBLASLt where it has kernels for them, else our plain kernel.
-#include "kernels/cuda/cublaslt_matmul.h"
 #include "kernels/cuda/engine_note.h"
-#include "kernels/cuda/gemm_plain.h"
+#include "kernels/cuda/gemm/cublaslt_matmul.h"
+#include "kernels/cuda/gemm/gemm_plain.h"
 #include "kernels/cuda/vector.cuh"
 #include "kernels/ops/fp8.h"
 

@@ -3,7 +3,7 @@
 // the term that the softmax's derivative subtracts (Dao, arXiv 2307.08691, algorithm 2, line 4).
 #pragma once
 
-#include "kernels/cuda/attention_layout.cuh"
+#include "kernels/cuda/attention/attention_layout.cuh"
 #include "kernels/cuda/vector.cuh"
 
 namespace stepmark::cuda {

@@ -2,9 +2,9 @@
 // Attention without tensor cores, backward. Two kernels of one form: blocks that own queries walk
 // over keys and make dQ; blocks that own keys walk over the queries of their group's heads and make
 // dK and dV. Every sum has one owner and a fixed order. The scores are computed twice for that.
-#include "kernels/cuda/attention_delta.cuh"
-#include "kernels/cuda/attention_own.h"
-#include "kernels/cuda/attention_plain.cuh"
+#include "kernels/cuda/attention/attention_delta.cuh"
+#include "kernels/cuda/attention/attention_own.h"
+#include "kernels/cuda/attention/attention_plain.cuh"
 
 namespace stepmark::cuda {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/cuda/cublaslt_matmul.h"
+#include "kernels/cuda/gemm/cublaslt_matmul.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include <tuple>
 #include <vector>
 
-#include "kernels/cuda/cublaslt_search.h"
+#include "kernels/cuda/gemm/cublaslt_search.h"
 
 namespace stepmark::cuda {
 

@@ -4,9 +4,9 @@
 // dQ. Blocks that own keys walk over the queries behind them, of all heads of the group, and make
 // dK and dV, with scores transposed. So every sum stays in the registers of one warp, in a fixed
 // order and without atomics, at the price of computing scores and dP twice.
-#include "kernels/cuda/attention_delta.cuh"
-#include "kernels/cuda/attention_own.h"
-#include "kernels/cuda/attention_tile.cuh"
+#include "kernels/cuda/attention/attention_delta.cuh"
+#include "kernels/cuda/attention/attention_own.h"
+#include "kernels/cuda/attention/attention_tile.cuh"
 
 namespace stepmark::cuda {
 namespace {

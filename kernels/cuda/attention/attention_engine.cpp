@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/cuda/attention_engine.h"
+#include "kernels/cuda/attention/attention_engine.h"
 
 #include <cstdlib>
 #include <mutex>
@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "kernels/cuda/cudnn_attention.h"
+#include "kernels/cuda/attention/cudnn_attention.h"
 #include "kernels/cuda/engine_note.h"
 
 namespace stepmark::cuda {

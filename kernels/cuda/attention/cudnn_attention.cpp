@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/cuda/cudnn_attention.h"
+#include "kernels/cuda/attention/cudnn_attention.h"
 
 #include <fmt/format.h>
 
@@ -11,8 +11,8 @@
 #include <mutex>
 #include <variant>
 
-#include "kernels/cuda/cudnn_faults.h"
-#include "kernels/cuda/cudnn_plan.h"
+#include "kernels/cuda/attention/cudnn_faults.h"
+#include "kernels/cuda/attention/cudnn_plan.h"
 #include "kernels/ops/attention.h"
 
 namespace stepmark::cuda {

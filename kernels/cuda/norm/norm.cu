@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/cuda_kernels.h"
-#include "kernels/cuda/norm_row.cuh"
+#include "kernels/cuda/norm/norm_row.cuh"
 #include "kernels/cuda/vector.cuh"
 
 namespace stepmark::cuda {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Blocks of 64x64 results: the operands' tiles, 16 deep, go through shared memory as fp32, every
 // thread sums 4x4 results in fp32 registers.
-#include "kernels/cuda/gemm_plain.h"
+#include "kernels/cuda/gemm/gemm_plain.h"
 
 #include "kernels/cuda/fp8_number.cuh"
 #include "kernels/cuda/vector.cuh"

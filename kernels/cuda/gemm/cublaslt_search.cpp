@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/cuda/cublaslt_search.h"
+#include "kernels/cuda/gemm/cublaslt_search.h"
 
 #include <algorithm>
 #include <limits>

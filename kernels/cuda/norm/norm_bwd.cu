@@ -7,7 +7,7 @@
 
 #include "kernels/cuda/column_sums.cuh"
 #include "kernels/cuda/cuda_kernels.h"
-#include "kernels/cuda/norm_row.cuh"
+#include "kernels/cuda/norm/norm_row.cuh"
 #include "kernels/cuda/vector.cuh"
 #include "kernels/ops/norm.h"
 

@@ -6,7 +6,7 @@
 #include <functional>
 #include <span>
 
-#include "kernels/cuda/cublaslt_matmul.h"
+#include "kernels/cuda/gemm/cublaslt_matmul.h"
 
 namespace stepmark::cuda {
 

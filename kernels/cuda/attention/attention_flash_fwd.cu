@@ -3,9 +3,9 @@
 // of queries and walks over the tiles of keys and values up to the diagonal, with the next tile on
 // its way while one is worked on. A warp owns whole rows of scores, so the softmax needs no
 // exchange between warps, and the weights go from registers into the second product.
-#include "kernels/cuda/attention_layout.cuh"
-#include "kernels/cuda/attention_own.h"
-#include "kernels/cuda/attention_tile.cuh"
+#include "kernels/cuda/attention/attention_layout.cuh"
+#include "kernels/cuda/attention/attention_own.h"
+#include "kernels/cuda/attention/attention_tile.cuh"
 
 namespace stepmark::cuda {
 namespace {

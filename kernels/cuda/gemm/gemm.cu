@@ -3,11 +3,11 @@
 // a product and a pass of ours, and where it cannot even multiply, our plain kernel.
 #include "kernels/ops/gemm.h"
 
-#include "kernels/cuda/cublaslt_matmul.h"
 #include "kernels/cuda/engine_note.h"
-#include "kernels/cuda/gemm_epilogue.h"
-#include "kernels/cuda/gemm_form.h"
-#include "kernels/cuda/gemm_plain.h"
+#include "kernels/cuda/gemm/cublaslt_matmul.h"
+#include "kernels/cuda/gemm/gemm_epilogue.h"
+#include "kernels/cuda/gemm/gemm_form.h"
+#include "kernels/cuda/gemm/gemm_plain.h"
 
 namespace stepmark::cuda {
 namespace {

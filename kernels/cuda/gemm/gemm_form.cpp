@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/cuda/gemm_form.h"
+#include "kernels/cuda/gemm/gemm_form.h"
 
 #include <cstdlib>
 #include <map>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/cuda/check.h"
-#include "kernels/cuda/cublaslt_search.h"
+#include "kernels/cuda/gemm/cublaslt_search.h"
 
 namespace stepmark::cuda {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/cuda/gemm_epilogue.h"
+#include "kernels/cuda/gemm/gemm_epilogue.h"
 
 #include "kernels/cuda/gelu.cuh"
 #include "kernels/cuda/vector.cuh"

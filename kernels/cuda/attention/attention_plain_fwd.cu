@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention without tensor cores, forward: a block per tile of queries, softmax carried along as
 // keys go by (Milakov & Gimelshein, arXiv 1805.02867).
-#include "kernels/cuda/attention_own.h"
-#include "kernels/cuda/attention_plain.cuh"
+#include "kernels/cuda/attention/attention_own.h"
+#include "kernels/cuda/attention/attention_plain.cuh"
 #include "kernels/cuda/reduce.cuh"
 
 namespace stepmark::cuda {

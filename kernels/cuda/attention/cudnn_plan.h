@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/cuda/cudnn_api.h"
+#include "kernels/cuda/attention/cudnn_api.h"
 
 namespace stepmark::cuda {
 

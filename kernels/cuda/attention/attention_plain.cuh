@@ -3,7 +3,7 @@
 // kOwnRows rows, kRowsPerWarp per warp, and walks over tiles of kStreamRows rows, one per lane.
 #pragma once
 
-#include "kernels/cuda/attention_layout.cuh"
+#include "kernels/cuda/attention/attention_layout.cuh"
 #include "kernels/cuda/vector.cuh"
 
 namespace stepmark::cuda::plain {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/cuda/cudnn_plan.h"
+#include "kernels/cuda/attention/cudnn_plan.h"
 
 #include <utility>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention: which engine computes a shape.
-#include "kernels/cuda/attention_engine.h"
-#include "kernels/cuda/attention_own.h"
+#include "kernels/cuda/attention/attention_engine.h"
+#include "kernels/cuda/attention/attention_own.h"
 #include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/vector.cuh"
 #include "kernels/ops/attention.h"
