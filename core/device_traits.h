@@ -11,10 +11,10 @@
 namespace stepmark {
 
 struct DeviceTraits {
-  // Leading dims of matrices are padded to a multiple of so many elements where a product meets
-  // them and nothing but the product needs to know (harness/program/padding.h). 1: never.
+  // Leading dims of matrices are padded to a multiple of so many elements where a GEMM meets
+  // them and nothing but the GEMM needs to know (harness/program/padding.h). 1: never.
   std::int64_t dimension_multiple = 1;
-  // Rows of a product's operands that do not begin at a multiple of so many bytes cost time.
+  // Rows of a GEMM's operands that do not begin at a multiple of so many bytes cost time.
   std::int64_t row_bytes = 1;
 
   bool operator==(const DeviceTraits&) const = default;
@@ -24,7 +24,7 @@ struct DeviceTraits {
 inline constexpr DeviceTraits kHostTraits{};
 // Tensor cores are most efficient where dims are multiples of 16 bytes, since the A100 of 128
 // bytes, 64 elements of bf16 (NVIDIA, Matrix Multiplication Background User's Guide, section on
-// Tensor Core requirements). The three products over GPT-2's odd vocabulary took 16 of a step's 31
+// Tensor Core requirements). The three GEMMs over GPT-2's odd vocabulary took 16 of a step's 31
 // ms on an H100.
 inline constexpr DeviceTraits kGpuTraits{.dimension_multiple = 64, .row_bytes = 16};
 

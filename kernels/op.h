@@ -52,7 +52,7 @@ enum class DTypeRule : std::uint8_t {
   fp8_a,         // the same by dim "a_e5m2"
   fp8_b          // the same by dim "b_e5m2"
 };
-// What does the op's arithmetic: the fp32 units, or, on devices that have them, units for products
+// What does the op's arithmetic: the fp32 units, or, on devices that have them, units for GEMMs
 // of matrices. Which peak bounds it.
 enum class MathUnit : std::uint8_t { vector, matrix };
 
@@ -103,7 +103,7 @@ struct OpInfo {
 [[nodiscard]] DType dtype_of(const OpShape& shape, std::size_t operand);
 [[nodiscard]] std::int64_t elements_of(const OpShape& shape, std::size_t operand);
 [[nodiscard]] double flops_of(const OpShape& shape);
-// Type of the numbers multiplied, to look up a peak: the first operand's for products of matrices,
+// Type of the numbers multiplied, to look up a peak: the first operand's for GEMMs,
 // fp32 for everything else.
 [[nodiscard]] DType math_dtype_of(const OpShape& shape);
 // Bytes the op must move at least: each operand once per read and once per write.

@@ -26,11 +26,11 @@ namespace stepmark {
 // What the device reaches in this run, all ranks at work: the floors of the roofline.
 // Per rank; 0: unknown.
 struct DevicePeaks {
-  double gemm_flops_per_s = 0;       // large fp32 product
+  double gemm_flops_per_s = 0;       // large fp32 GEMM
   double gemm_bf16_flops_per_s = 0;  // the same of bf16, summed in fp32
   double copy_bytes_per_s = 0;       // read plus write
   double cache_bytes = 0;            // the device's largest cache; probe_peaks cannot tell
-  // Of products of this type.
+  // Of GEMMs of this type.
   [[nodiscard]] double gemm_of(DType dtype) const {
     return dtype == DType::f32    ? gemm_flops_per_s
            : dtype == DType::bf16 ? gemm_bf16_flops_per_s

@@ -17,7 +17,7 @@
 namespace stepmark {
 namespace {
 
-enum class Kind { none, attention, product };
+enum class Kind { none, attention, gemm };
 
 Kind kind_of(OpId id) {
   switch (id) {
@@ -29,7 +29,7 @@ Kind kind_of(OpId id) {
     case OpId::gemm_dgelu:
     case OpId::gemm_bias_grad:
     case OpId::fp8_gemm:
-      return Kind::product;
+      return Kind::gemm;
     default:
       return Kind::none;
   }
@@ -83,7 +83,7 @@ Texts texts_of(const Program& program, const std::function<OpEngine(std::int32_t
   }
   Texts texts;
   for (const auto& [kind, name] :
-       {std::pair{Kind::attention, "attention"}, {Kind::product, "product"}}) {
+       {std::pair{Kind::attention, "attention"}, {Kind::gemm, "gemm"}}) {
     if (libraries[kind].empty()) continue;
     texts[std::string(name) + facts::step::kEngineOf] = shares(libraries[kind]);
     texts[std::string(name) + facts::step::kAlgorithmsOf] = details(algorithms[kind]);
@@ -106,7 +106,7 @@ void add_engines(Record& record, Control& control, const Program& program,
       const auto found = rank.find(name);
       return found != rank.end() ? found->second : std::string();
     };
-    libraries.insert(of(facts::step::kAttentionEngine) + " " + of(facts::step::kProductEngine));
+    libraries.insert(of(facts::step::kAttentionEngine) + " " + of(facts::step::kGemmEngine));
   }
   for (const auto& [name, words] : values) {
     record.texts.emplace_back(name, fmt::format("{}", fmt::join(words, " | ")));

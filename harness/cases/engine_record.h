@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What computed a step's attention and products, as facts of its record. Internal to harness/cases.
+// What computed a step's attention and GEMMs, as facts of its record. Internal to harness/cases.
 // Names and meanings: docs/file-formats.md.
 #pragma once
 

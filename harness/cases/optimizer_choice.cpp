@@ -121,7 +121,7 @@ PreparedStep prepare_step(Record& record, CaseContext& context, const Model& mod
   }
   options.buffers_of = step.runnable.get();
   other.runnable = context.executor.prepare(other.program, comms, options);
-  // How long a product takes on a GPU depends on its numbers: they are those of a training step.
+  // How long a GEMM takes on a GPU depends on its numbers: they are those of a training step.
   StepState(*step.runnable, context.executor.device(), model, plan, context.seed)
       .initialise_fresh();
   step.fresh = other.fresh = false;

@@ -103,7 +103,7 @@ bool OverlapRun::all_done() {
   return std::all_of(done.begin(), done.end(), [](float value) { return value == 1.0F; });
 }
 
-std::vector<std::byte> OverlapRun::product() {
+std::vector<std::byte> OverlapRun::gemm_result() {
   const std::size_t last = kGemmBuffers.size() - 1;
   std::vector<std::byte> bytes(static_cast<std::size_t>(elements_of(spec_.gemm, last)) *
                                size_of(dtype_of(spec_.gemm, last)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The programs of family `overlap`: products on one stream, and on another a collective or what
+// The programs of family `overlap`: GEMMs on one stream, and on another a collective or what
 // stands in for one. Internal to harness/cases.
 #pragma once
 
@@ -39,7 +39,7 @@ class OverlapRun {
   [[nodiscard]] std::optional<Verification> verify_comm();
   // Whether every block of the stand-in came to its end; true where there is none.
   [[nodiscard]] bool all_done();
-  [[nodiscard]] std::vector<std::byte> product();
+  [[nodiscard]] std::vector<std::byte> gemm_result();
 
  private:
   [[nodiscard]] void* buffer(const char* name);

@@ -9,7 +9,7 @@
 
 namespace stepmark {
 
-// The peak of products of `dtype`, whose it is and what it stands for; or why there is none.
+// The peak of GEMMs of `dtype`, whose it is and what it stands for; or why there is none.
 void add_peak_reference(Record& record, const PeakReference& reference, DType dtype);
 
 // A remark where the devices' power was limited below what their peak is specified at. Once the

@@ -115,7 +115,7 @@ std::string padding_text(const Facts& facts) {
   std::string text;
   if (!padding.dims.empty()) {
     text += fmt::format(
-        "padding for aligned products: {} per rank; {} parameters, {} per rank, {:.2f} % of the "
+        "padding for aligned GEMMs: {} per rank; {} parameters, {} per rank, {:.2f} % of the "
         "kernels' FLOPs\n",
         to_text(padding.dims), padding.parameters,
         format_bytes(static_cast<double>(padding.memory_bytes)), 100 * padding.flops_share());
@@ -124,7 +124,7 @@ std::string padding_text(const Facts& facts) {
   }
   if (!padding.unaligned.empty()) {
     text += fmt::format(
-        "MISALIGNED: rows of {} per rank are no multiple of {} bytes; their products are slow\n",
+        "MISALIGNED: rows of {} per rank are no multiple of {} bytes; their GEMMs are slow\n",
         to_text(padding.unaligned), facts.traits.row_bytes);
   }
   return text;

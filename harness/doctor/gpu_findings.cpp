@@ -122,7 +122,7 @@ Use use_of(const std::string& library, int ranks) {
             ranks > 1 ? Health::broken : Health::warning};
   }
   if (library == "cuBLASLt") {
-    return {"matrix products on GPUs do not run",
+    return {"GEMMs on GPUs do not run",
             "install the CUDA toolkit's libcublas, or the package nvidia-cublas beside PyTorch",
             Health::broken};
   }

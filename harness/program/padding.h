@@ -2,11 +2,11 @@
 // Which dims of a step a device has padded, what that costs, and which rows are misaligned all the
 // same.
 //
-// Padded, per rank: the vocabulary where a product meets it (logits, and the table of the head:
+// Padded, per rank: the vocabulary where a GEMM meets it (logits, and the table of the head:
 // tied or its own) and the MLP width (up, gate and down). Both end inside the step: logits in the
-// loss, which knows their padding, the MLP's activations in a product whose weights are zero there.
+// loss, which knows their padding, the MLP's activations in a GEMM whose weights are zero there.
 // All other rows have the length of the residual stream or of the heads; other kernels than
-// products give these a meaning (a norm's mean, a head's scores), so they stay what the model says.
+// GEMMs give these a meaning (a norm's mean, a head's scores), so they stay what the model says.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ namespace stepmark {
 struct PaddedDim {
   std::string name;         // "vocabulary"
   std::int64_t width = 0;   // of the model
-  std::int64_t stored = 0;  // what products compute
+  std::int64_t stored = 0;  // what GEMMs compute
   bool operator==(const PaddedDim&) const = default;
 };
 

@@ -24,7 +24,7 @@ class Search {
     return std::nullopt;
   }
 
-  // The fewest pieces that fit, of pieces that a product does not find small.
+  // The fewest pieces that fit, of pieces that a GEMM does not find small.
   [[nodiscard]] std::optional<MemoryLever> loss_chunks() const {
     constexpr std::int64_t kLeastTokens = 512;
     Plan plan = plan_;

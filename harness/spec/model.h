@@ -34,13 +34,13 @@ struct Model {
   [[nodiscard]] bool has_bias() const { return family == ModelFamily::gpt2; }
   [[nodiscard]] std::int64_t q_width() const { return heads * head_dim; }
   [[nodiscard]] std::int64_t qkv_width() const { return (heads + 2 * kv_heads) * head_dim; }
-  // Width of the first MLP product: gate and up together for llama.
+  // Width of the first MLP GEMM: gate and up together for llama.
   [[nodiscard]] std::int64_t mlp_in_width() const {
     return family == ModelFamily::llama ? 2 * ffn : ffn;
   }
   [[nodiscard]] std::int64_t layer_parameters() const;
   [[nodiscard]] std::int64_t parameters() const;  // all trained numbers, tied tables once
-  // Parameters that take part in a matrix product: token and position look-ups excluded, the output
+  // Parameters that take part in a GEMM: token and position look-ups excluded, the output
   // head included. This is N of `model_flops_per_token`.
   [[nodiscard]] std::int64_t matmul_parameters() const;
   // 6 N + 12 L H Q T (PaLM, arXiv 2204.02311 appendix B), forward and backward, attention without

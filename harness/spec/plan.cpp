@@ -124,7 +124,7 @@ std::string why_no_key(std::string_view key, const std::vector<std::string>& giv
 }  // namespace
 
 std::int64_t Plan::loss_tokens() const {
-  // Rows of a piece begin where operands of products may begin.
+  // Rows of a piece begin where operands of GEMMs may begin.
   constexpr std::int64_t kMultiple = 64;
   const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   const std::int64_t tokens = micro_batch * seq;

@@ -12,7 +12,7 @@
 
 namespace stepmark {
 
-// A piece of logits by default: its weight gradient's product takes several times as long as
+// A piece of logits by default: its weight gradient's GEMM takes several times as long as
 // reading and writing the gradient, on the GPUs of cluster-configs/gpus.
 inline constexpr std::int64_t kLossTokens = 8192;
 

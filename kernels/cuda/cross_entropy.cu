@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kThreads)
                      for (int j = 0; j < kWidth; ++j) store(out.v[j], d[j]);
                      store_pack<kWidth>(row + first, out);
                    });
-  // Products sum over whole rows.
+  // GEMMs sum over whole rows.
   for (std::int64_t c = cols + threadIdx.x; c < width; c += blockDim.x) store(row[c], 0.0F);
 }
 

@@ -13,7 +13,7 @@ namespace stepmark::cuda {
 struct EngineNote {
   // "cudnn 9.19.0 engine=5", "flash", "plain" (attention); "cublaslt algorithm=...", "own kernel",
   // with " epilogue=..." when the neighbouring pass is folded in and " + <pass>" when it is a
-  // kernel of its own (products).
+  // kernel of its own (GEMMs).
   std::string engine;
   // Why the library that should have computed it did not; empty when it did, or when nobody
   // expects it to.

@@ -143,7 +143,7 @@ __global__ void __launch_bounds__(kBlock, kWideThreads / kBlock)
   };
   row.each_pack(held, row.packs, write);
   for (std::int64_t p = threadIdx.x; p < held; p += blockDim.x) write(p, shared[p]);
-  // Products sum over whole rows.
+  // GEMMs sum over whole rows.
   for (std::int64_t c = rows.cols + threadIdx.x; c < rows.width; c += blockDim.x) {
     store(row.row[c], 0.0F);
   }

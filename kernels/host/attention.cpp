@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention as small matrix products (OpenBLAS, one thread each) over blocks of kBlock queries;
+// Attention as small GEMMs (OpenBLAS, one thread each) over blocks of kBlock queries;
 // keys beyond a block's last query are skipped, so about half of the score matrix is never made.
 // Tasks, run side by side: (batch, head, block) forward; (batch, key/value head) backward, where
 // the query heads and blocks that add to one dK and dV are taken in a fixed order. When there are
-// fewer tasks than threads, the products use the threads instead. bf16 is widened to fp32 scratch
+// fewer tasks than threads, the GEMMs use the threads instead. bf16 is widened to fp32 scratch
 // first.
 #include "kernels/ops/attention.h"
 

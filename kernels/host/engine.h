@@ -8,9 +8,9 @@
 
 namespace stepmark {
 
-// "openblas 0.3.21 Haswell" (version and the kernels chosen for this CPU) for products, "own
+// "openblas 0.3.21 Haswell" (version and the kernels chosen for this CPU) for GEMMs, "own
 // x86-64-v3" (the instruction set chosen) for other kernels, and "own x86-64-v3 with openblas ..."
-// for attention, whose products are OpenBLAS's.
+// for attention, whose GEMMs are OpenBLAS's.
 [[nodiscard]] std::string host_engine_of(const OpShape& shape);
 
 }  // namespace stepmark

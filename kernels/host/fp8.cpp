@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CPUs have no 8-bit floating point: casts go through core's conversions, and a product widens both
+// CPUs have no 8-bit floating point: casts go through core's conversions, and a GEMM widens both
 // operands, scales applied, and is one SGEMM. Right, not fast.
 #include "kernels/ops/fp8.h"
 

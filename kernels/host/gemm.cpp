@@ -114,8 +114,8 @@ void host_gemm_gelu(const OpShape& shape, void* const* operands) {
 void host_gemm_dgelu(const OpShape& shape, void* const* operands) {
   const auto s = unpack<GemmDgeluShape>(shape);
   const GemmShape g{.m = s.m, .n = s.n, .k = s.k, .trans_a = s.trans_a, .trans_b = s.trans_b};
-  void* const product[] = {operands[0], operands[1], nullptr, operands[3]};
-  host_gemm(pack(g, shape.dtype), product);
+  void* const gemm_operands[] = {operands[0], operands[1], nullptr, operands[3]};
+  host_gemm(pack(g, shape.dtype), gemm_operands);
   void* const slope[] = {operands[3], operands[2], operands[3]};
   host_gelu_bwd(pack(GeluBwdShape{.elements = s.m * s.n}, shape.dtype), slope);
 }
@@ -124,8 +124,8 @@ void host_gemm_bias_grad(const OpShape& shape, void* const* operands) {
   const auto s = unpack<GemmBiasGradShape>(shape);
   const GemmShape g{
       .m = s.m, .n = s.n, .k = s.k, .trans_a = 1, .accumulate = s.accumulate, .out_f32 = 1};
-  void* const product[] = {operands[0], operands[1], nullptr, operands[2]};
-  host_gemm(pack(g, shape.dtype), product);
+  void* const gemm_operands[] = {operands[0], operands[1], nullptr, operands[2]};
+  host_gemm(pack(g, shape.dtype), gemm_operands);
   void* const sums[] = {operands[0], operands[3]};
   host_bias_grad(pack(BiasGradShape{.m = s.k, .n = s.m, .accumulate = s.accumulate}, shape.dtype),
                  sums);

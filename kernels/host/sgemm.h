@@ -2,7 +2,7 @@
 // The only door to OpenBLAS.
 //
 // OpenBLAS computes on one thread; tiles of the result are shared among threads here. Its own
-// threads share packed blocks and wait for each other several times per product, spinning: on two
+// threads share packed blocks and wait for each other several times per GEMM, spinning: on two
 // cores of an idle machine that costs a few percent at the sizes of a training step, and a third
 // of the rate where anything else wants a core. Tiles meet once, at the end.
 #pragma once
@@ -69,9 +69,9 @@ inline void sgemm(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, M
                   float beta, float* c, std::int64_t c_stride) {
   if (m == 0 || n == 0) return;
   // Below this many multiply-adds waking other threads costs more than it saves.
-  constexpr std::int64_t kSerialProduct = 1 << 19;
+  constexpr std::int64_t kSerialGemm = 1 << 19;
   const std::int64_t threads =
-      omp_in_parallel() != 0 || m * n * k < kSerialProduct ? 1 : omp_get_max_threads();
+      omp_in_parallel() != 0 || m * n * k < kSerialGemm ? 1 : omp_get_max_threads();
   const Tiles tiles = tiles_for(m, n, threads);
   const std::int64_t across = (n + tiles.cols - 1) / tiles.cols;
   const std::int64_t count = (m + tiles.rows - 1) / tiles.rows * across;

@@ -3,7 +3,7 @@
 //
 // Rules for all of them: operands as OpInfo says, aligned to their element size, not overlapping
 // unless the shape's header allows it. Work is shared by OpenMP with the calling thread's
-// omp_get_max_threads(); partial sums are cut by size and not by thread, so only matrix products
+// omp_get_max_threads(); partial sums are cut by size and not by thread, so only GEMMs
 // (GEMM, attention) may round differently with another number of threads, and no result depends on
 // timing. Arithmetic is in fp32, also for bf16 operands. NaN in gives NaN out.
 //

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// 8-bit floating point: casts with scales, and the matrix product of scaled operands. An fp8
+// 8-bit floating point: casts with scales, and the GEMM of scaled operands. An fp8
 // operand is e4m3 (largest 448), or e5m2 (largest 57344) when its dim says 1; conversion as in
 // core/dtype.h (OCP, to nearest even, saturating, NaN stays). The shape's dtype is that of the wide
-// operands. A scale multiplies on the way to fp8; its inverse is stored for the product.
+// operands. A scale multiplies on the way to fp8; its inverse is stored for the GEMM.
 #pragma once
 
 #include "kernels/op.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GELU in its tanh form and its derivative, in double: what gelu_fwd, gelu_bwd and the matrix
-// products that fold them in are compared with. Hendrycks & Gimpel, arXiv 1606.08415, section 2.
+// GEMMs that fold them in are compared with. Hendrycks & Gimpel, arXiv 1606.08415, section 2.
 #pragma once
 
 #include <cmath>

@@ -53,7 +53,7 @@ std::vector<OpShape> gemm_test_shapes(DType dtype) {
   return shapes;
 }
 
-// Forward product and both gradients of a linear layer.
+// Forward GEMM and both gradients of a linear layer.
 void add_linear(std::vector<OpShape>& shapes, DType dtype, std::int64_t tokens,
                 const bench::Linear& layer) {
   const auto& [in, out] = layer;

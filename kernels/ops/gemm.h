@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense matrix products, and those with the neighbouring pass over c or dy folded in. GEMM's
+// Dense GEMMs, and those with the neighbouring pass over c or dy folded in. GEMM's
 // operands: a, b, bias, c.
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products with a neighbouring elementwise pass or column sum folded in.
+// GEMMs with a neighbouring elementwise pass or column sum folded in.
 #include "kernels/ops/bench_sizes.h"
 #include "kernels/ops/gelu_reference.h"
 #include "kernels/ops/gemm.h"
@@ -10,7 +10,7 @@ namespace {
 
 // (op(a) op(b))[i, j]
 template <class S>
-double product(const S& g, std::span<const double> a, std::span<const double> b, std::int64_t i,
+double gemm_element(const S& g, std::span<const double> a, std::span<const double> b, std::int64_t i,
                std::int64_t j) {
   double sum = 0;
   for (std::int64_t l = 0; l < g.k; ++l) {
@@ -23,7 +23,7 @@ double product(const S& g, std::span<const double> a, std::span<const double> b,
 void gemm_gelu_reference(const GemmGeluShape& g, Operands x) {
   for (std::int64_t i = 0; i < g.m; ++i) {
     for (std::int64_t j = 0; j < g.n; ++j) {
-      const double pre = product(g, x[0], x[1], i, j) + (g.bias != 0 ? x[2][j] : 0.0);
+      const double pre = gemm_element(g, x[0], x[1], i, j) + (g.bias != 0 ? x[2][j] : 0.0);
       x[3][i * g.n + j] = pre;
       x[4][i * g.n + j] = gelu_reference(pre);
     }
@@ -34,7 +34,7 @@ void gemm_dgelu_reference(const GemmDgeluShape& g, Operands x) {
   for (std::int64_t i = 0; i < g.m; ++i) {
     for (std::int64_t j = 0; j < g.n; ++j) {
       const std::int64_t at = i * g.n + j;
-      x[3][at] = product(g, x[0], x[1], i, j) * gelu_slope_reference(x[2][at]);
+      x[3][at] = gemm_element(g, x[0], x[1], i, j) * gelu_slope_reference(x[2][at]);
     }
   }
 }
@@ -54,7 +54,7 @@ void gemm_bias_grad_reference(const GemmBiasGradShape& g, Operands x) {
 }
 
 template <class S>
-double product_flops(const S& g) {
+double gemm_flops(const S& g) {
   return 2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
 }
 template <class S>
@@ -62,7 +62,7 @@ std::int64_t result(const OpShape& shape) {
   const auto g = unpack<S>(shape);
   return g.m * g.n;
 }
-// Twice: the product is rounded, and once more after the pass that follows it.
+// Twice: the GEMM is rounded, and once more after the pass that follows it.
 template <class S>
 double tolerance(const OpShape& shape) {
   return 2.0 * sum_tolerance(shape.dtype, unpack<S>(shape).k);
@@ -105,7 +105,7 @@ const OpInfo& op_info_gemm_gelu() {
                    {"pre", Access::out, DTypeRule::op, result<S>},
                    {"c", Access::out, DTypeRule::op, result<S>}},
       .flops = on<S>([](const S& s) {
-        return product_flops(s) + 9.0 * static_cast<double>(s.m) * static_cast<double>(s.n);
+        return gemm_flops(s) + 9.0 * static_cast<double>(s.m) * static_cast<double>(s.n);
       }),
       .tolerance = tolerance<S>,
       .reference = on_operands<S>([](const S& s, Operands x) { gemm_gelu_reference(s, x); }),
@@ -151,7 +151,7 @@ const OpInfo& op_info_gemm_dgelu() {
                    {"pre", Access::in, DTypeRule::op, result<S>},
                    {"c", Access::out, DTypeRule::op, result<S>}},
       .flops = on<S>([](const S& s) {
-        return product_flops(s) + 17.0 * static_cast<double>(s.m) * static_cast<double>(s.n);
+        return gemm_flops(s) + 17.0 * static_cast<double>(s.m) * static_cast<double>(s.n);
       }),
       .tolerance = tolerance<S>,
       .reference = on_operands<S>([](const S& s, Operands x) { gemm_dgelu_reference(s, x); }),
@@ -182,7 +182,7 @@ const OpInfo& op_info_gemm_bias_grad() {
                    {"dbias", Access::accumulate, DTypeRule::f32,
                     on<S>([](const S& s) { return s.m; })}},
       .flops = on<S>([](const S& s) {
-        return product_flops(s) + static_cast<double>(s.k) * static_cast<double>(s.m);
+        return gemm_flops(s) + static_cast<double>(s.k) * static_cast<double>(s.m);
       }),
       .tolerance =
           [](const OpShape& s) { return sum_tolerance(s.dtype, unpack<GemmBiasGradShape>(s).k); },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Family `overlap`: what products and a collective beside them cost each other. Figures of several
+// Family `overlap`: what GEMMs and a collective beside them cost each other. Figures of several
 // series are computed from their medians; their intervals take the worst ends of every series'
 // interval, which is wider than 95 %.
 #include "results/families/overlap.h"
@@ -93,24 +93,24 @@ void derive_overlap(Record& record, const Summary& time) {
 }
 
 std::string heading_of(const Record& record) {
-  return "Overlap with products " + record.text(names::kProduct);
+  return "Overlap with GEMMs " + record.text(names::kGemm);
 }
 
 Table table() {
-  return {.heading = "Overlap with products",
+  return {.heading = "Overlap with GEMMs",
           .heading_of = heading_of,
           .columns = {{"beside it", {{From::name}}, true},
-                      {"product", {{From::metric, "compute_alone", Show::seconds}}},
+                      {"GEMM", {{From::metric, "compute_alone", Show::seconds}}},
                       {"other", {{From::metric, "comm_alone", Show::seconds}}},
                       {"overlap", {{From::metric, "overlap_efficiency", Show::share}}},
-                      {"product x", {{From::metric, "compute_slowdown"}}},
+                      {"GEMM x", {{From::metric, "compute_slowdown"}}},
                       {"other x", {{From::metric, "comm_slowdown"}}},
                       {"exposed", {{From::metric, "exposed_comm", Show::seconds}}},
                       {"check", {{From::checks}}, true},
                       {"note", {{From::remarks}}, true}},
           .footnote =
               "overlap: share of the shorter side that was hidden; x: slowdown of a side; "
-              "exposed: time of both together less the product's alone"};
+              "exposed: time of both together less the GEMM's alone"};
 }
 
 Section section() {
@@ -118,15 +118,15 @@ Section section() {
           .id = "concurrent",
           .heading = "At the same time",
           .hint =
-              "Overlap: products beside a collective; efficiency is the share of the shorter side "
-              "that was hidden, exposed is the time together less the product's alone.",
+              "Overlap: GEMMs beside a collective; efficiency is the share of the shorter side "
+              "that was hidden, exposed is the time together less the GEMM's alone.",
           .columns = {{"overlap", {{From::name}}, true},
-                      {"product", {{From::text, names::kProduct}}, true},
+                      {"GEMM", {{From::text, names::kGemm}}, true},
                       {"alone", {{From::metric, "compute_alone", Show::seconds}}},
                       {"other", {{From::metric, "comm_alone", Show::seconds}}},
                       {"together", {{From::metric, "together", Show::seconds}}},
                       {"efficiency", {{From::metric, "overlap_efficiency", Show::share}}},
-                      {"product slowdown", {{From::metric, "compute_slowdown"}}},
+                      {"GEMM slowdown", {{From::metric, "compute_slowdown"}}},
                       {"other slowdown", {{From::metric, "comm_slowdown"}}},
                       {"exposed", {{From::metric, "exposed_comm", Show::seconds}}},
                       {"checks", {{From::checks}}}}};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of the facts of family `overlap`: products beside a collective. Depends on nothing.
+// Names of the facts of family `overlap`: GEMMs beside a collective. Depends on nothing.
 #pragma once
 
 namespace stepmark::facts::overlap {
@@ -12,9 +12,9 @@ inline constexpr const char* kMaxCtasRequested = "max_ctas_requested";
 inline constexpr const char* kOccupyCtas = "occupy_ctas";  // of the stand-in
 inline constexpr const char* kOccupyS = "occupy_s";
 inline constexpr const char* kPriority = "priority";
-inline constexpr const char* kProduct = "product";
 inline constexpr const char* kGemm = "gemm";
-inline constexpr const char* kFlops = "flops";  // of one product
+inline constexpr const char* kGemm = "gemm";
+inline constexpr const char* kFlops = "flops";  // of one GEMM
 inline constexpr const char* kGemmCalls = "gemm_calls";
 inline constexpr const char* kCommCalls = "comm_calls";
 // Series.

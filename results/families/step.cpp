@@ -146,8 +146,8 @@ Table table() {
                       {"causal", {{From::metric, "mfu_causal", Show::share}}},
                       {"HFU", {{From::metric, "hfu", Show::share}}},
                       {"check", {{From::checks}}, true}},
-          .lines = {{"products by {}, attention by {}",
-                     {{From::text, names::kProductEngine}, {From::text, names::kAttentionEngine}}},
+          .lines = {{"GEMMs by {}, attention by {}",
+                     {{From::text, names::kGemmEngine}, {From::text, names::kAttentionEngine}}},
                     {"no stream at work in {} of the step", {{From::metric, "gap", Show::share}}},
                     {"MFU N/A: {}", {{From::missing, "mfu"}}}},
           .footnote = "MFU counts attention in full (PaLM), causal the half that is computed."};

@@ -33,8 +33,8 @@ inline constexpr const char* kPaddingBytesPerRank = "padding_bytes_per_rank";
 inline constexpr const char* kPaddingParametersPerRank = "padding_parameters_per_rank";
 // What computed it.
 inline constexpr const char* kAttentionEngine = "attention_engine";
-inline constexpr const char* kProductEngine = "product_engine";
-inline constexpr const char* kEngineOf = "_engine";  // after "attention" or "product"
+inline constexpr const char* kGemmEngine = "gemm_engine";
+inline constexpr const char* kEngineOf = "_engine";  // after "attention" or "gemm"
 inline constexpr const char* kAlgorithmsOf = "_algorithms";
 // What the step came to.
 inline constexpr const char* kFirstLoss = "first_loss";

@@ -66,6 +66,6 @@ def dims_of(case_id):
     return dims
 
 
-# Of products and attention; a longer name before one that it begins with.
+# Of GEMMs and attention; a longer name before one that it begins with.
 DIMS = ("trans_a", "trans_b", "accumulate", "out_f32", "batch", "seq", "heads", "kv_heads", "head_dim", "bias",
         "m", "n", "k")

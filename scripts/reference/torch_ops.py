@@ -58,10 +58,10 @@ def gemm_gelu(x, p):
 
 
 def gemm_dgelu(x, p):
-    # Autograd of gelu, with the product as the gradient that arrives.
-    product = gemm(x, {**p, "bias": 0, "accumulate": 0})["c"]
-    pre = leaf(x["pre"].view_as(product))
-    return {"c": gradients(F.gelu(pre, approximate="tanh"), pre, product)[0]}
+    # Autograd of gelu, with its output as the gradient that arrives.
+    gemm_out = gemm(x, {**p, "bias": 0, "accumulate": 0})["c"]
+    pre = leaf(x["pre"].view_as(gemm_out))
+    return {"c": gradients(F.gelu(pre, approximate="tanh"), pre, gemm_out)[0]}
 
 
 def gemm_bias_grad(x, p):

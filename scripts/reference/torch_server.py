@@ -5,7 +5,7 @@
 usage: torch_server.py [--device cuda|cpu]
 
 It stays up between commands, so that the two sides can take turns (A B A B ...) while PyTorch is
-imported and compiled once. Times are CUDA events (on the CPU, the clock), in seconds; products and
+imported and compiled once. Times are CUDA events (on the CPU, the clock), in seconds; GEMMs and
 attention are timed with a cold L2 cache, emptied by reading, so that nothing is written back meanwhile.
 Steps are timed back to back: so many between two events. `forms` says what is compiled (all that this
 PyTorch has when it is empty), `clip` is the largest norm of the gradient (0: no clipping).

@@ -42,7 +42,7 @@ class Figures(tool.ToolTest):
             self.assertIn(f"{name} is N/A: {metrics[name]['note']}", record["labels"])
         self.assertGreater(metrics["step_time"]["value"], 0)
         texts = dict(record["texts"])
-        self.assertRegex(texts["product_engine"], r"^openblas [0-9.]+ \S+$")
+        self.assertRegex(texts["gemm_engine"], r"^openblas [0-9.]+ \S+$")
         self.assertRegex(texts["attention_engine"], r"^own \S+ with openblas ")
         self.assertGreater(metrics["tflops_per_gpu"]["value"],
                            metrics["tflops_per_gpu_causal"]["value"])

@@ -341,7 +341,7 @@ class Together(tool.ToolTest):
         self.assertEqual(limited["outcome"], "skipped")
         self.assertIn("CTA limit 4 requested, not applied", limited["reason"])
         self.assertIn("tp all_red", result.out)
-        self.assertIn("Overlap with products fp32 64x64x64", result.out)
+        self.assertIn("Overlap with GEMMs fp32 64x64x64", result.out)
         self.expect(stepmark("report", journal, "--html", self.path("r.html")), tool.OK)
 
     def test_one_voice(self):

@@ -59,7 +59,7 @@ plan:
   seq: 16
 """
 
-# Collectives at the same time, and products beside one.
+# Collectives at the same time, and GEMMs beside one.
 CONCURRENT_SUITE = """\
 suite: concurrent
 description: work at the same time

@@ -269,7 +269,7 @@ class Plans(tool.ToolTest):
         host = stepmark(*plan, "--backend", "host")
         self.assertNotIn("padding", host.out)
         gpu = stepmark(*plan, "--backend", "cuda")
-        self.assertRegex(gpu.out, r"padding for aligned products: vocabulary 50257 -> 50304 per rank; "
+        self.assertRegex(gpu.out, r"padding for aligned GEMMs: vocabulary 50257 -> 50304 per rank; "
                          r"36096 parameters, [0-9.]+ MiB per rank, 0\.0[0-9] % of the kernels' FLOPs")
         # A cluster's accelerators are GPUs, wherever this runs.
         self.assertIn("50257 -> 50304", stepmark(*plan, "--cluster", "aws-p5").out)

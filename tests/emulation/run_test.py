@@ -99,7 +99,7 @@ class RunOnEmulatedGpu(tool.ToolTest):
             numbers = dict(self.measured(result, 1)[0]["numbers"])
             losses.append((numbers["first_loss"], numbers["gradient_norm"]))
             os.remove(self.journal)
-        # Each run tries anew which form of a product is the fastest, and forms round differently: bits
+        # Each run tries anew which form of a GEMM is the fastest, and forms round differently: bits
         # are emulated_executor's to compare, where nothing is chosen.
         for captured, launched in zip(*losses):
             self.assertAlmostEqual(captured, launched, delta=2e-4 * launched)
@@ -162,8 +162,8 @@ class RunOnEmulatedGpu(tool.ToolTest):
     def test_engines_are_facts(self):
         record, = self.measured(self.run_step("tp=1"), 1)
         texts = dict(record["texts"])
-        self.assertRegex(texts["product_engine"], r"^cublaslt [0-9.]+$")
-        self.assertRegex(texts["product_algorithms"], r"[0-9] x gemm dtype=bf16 .*: cublaslt [0-9.]+ algorithm=")
+        self.assertRegex(texts["gemm_engine"], r"^cublaslt [0-9.]+$")
+        self.assertRegex(texts["gemm_algorithms"], r"[0-9] x gemm dtype=bf16 .*: cublaslt [0-9.]+ algorithm=")
         self.assertEqual(texts["attention_engine"], "plain")  # as was asked for
         self.assertNotIn("engines_refused", texts)
         os.remove(self.journal)

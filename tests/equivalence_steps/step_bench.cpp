@@ -7,7 +7,7 @@
 // One JSON line per command: "facts" (threads, parameters, FLOPs of a step), "step" (seconds,
 // loss), "step serial" and "step overlapped" (the same in that form of the optimizer, on the same
 // buffers), "profile" (seconds of the last step by kind of op), "gemm N" (FLOP/s of an N^3 fp32
-// product through the project's kernel and through cblas_sgemm, the best of three each).
+// GEMM through the project's kernel and through cblas_sgemm, the best of three each).
 #include <cblas.h>
 #include <omp.h>
 

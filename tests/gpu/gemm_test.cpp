@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products on the GPU: who computes them, that what is folded in gives the same, and what
+// GEMMs on the GPU: who computes them, that what is folded in gives the same, and what
 // the search for the fastest algorithm leaves alone.
 #include <cuda_runtime_api.h>
 #include <gmock/gmock.h>
@@ -174,7 +174,7 @@ TEST(Gemm, PassesFollowWhereTheLibraryCannotFoldThemIn) {
 TEST(Gemm, OwnKernelMultipliesWhereTheLibraryCannot) {
   const OpShape nothing = pack(GemmShape{.m = kM, .n = kN, .k = 0, .bias = 1}, DType::bf16);
   EXPECT_EQ(engine_of(nothing), "own kernel");
-  EXPECT_EQ(cuda::engine_of(nothing).refused, "") << "a sum over nothing is no product";
+  EXPECT_EQ(cuda::engine_of(nothing).refused, "") << "a sum over nothing is no GEMM";
   EXPECT_EQ(engine_of(pack(GemmShape{.m = kM, .n = kN, .k = 0, .accumulate = 1}, DType::f32)),
             "own kernel");
   const Fp8GemmShape fp8{.m = 16, .n = 32, .k = 64};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Family `overlap`: products beside a collective, against each alone. Both sides are repeated until
+// Family `overlap`: GEMMs beside a collective, against each alone. Both sides are repeated until
 // they take about the same time; what is timed lies between the events around each side's ops. On
 // one rank `occupy`, a kernel that holds as many blocks as a collective would and does nothing,
-// takes the collective's place: what it costs the product is the price of the room alone.
+// takes the collective's place: what it costs the GEMM is the price of the room alone.
 #include "harness/cases/families/overlap.h"
 
 #include <fmt/format.h>
@@ -81,12 +81,12 @@ class OverlapCase final : public Case {
     }
 
     const StopRule rule = context.rule;
-    std::vector<std::byte> product;
+    std::vector<std::byte> alone;
     {
       OverlapRun compute(context.executor, comms, spec_, {.gemms = work.gemms}, world(context),
                          context.seed);
       sample_alone(record, context, compute, facts::overlap::kComputeAloneS, rule);
-      product = compute.product();
+      alone = compute.gemm_result();
     }
     {
       OverlapWork only = work;
@@ -103,9 +103,9 @@ class OverlapCase final : public Case {
     sample_together(record, context, both);
     context.rule = rule;
     if (!check_comm(record, context, both, "together after timing", /*fresh=*/false)) return record;
-    add_check(record, "product together as alone, bit for bit",
-              all_ranks(context.control, both.product() == product),
-              fmt::format("{} bytes", product.size()));
+    add_check(record, "GEMM together as alone, bit for bit",
+              all_ranks(context.control, both.gemm_result() == alone),
+              fmt::format("{} bytes", alone.size()));
     return record;
   }
 
@@ -221,7 +221,7 @@ class OverlapCase final : public Case {
     record.texts.emplace_back(facts::overlap::kGemm, to_text(spec_.gemm));
     const auto gemm = unpack<GemmShape>(spec_.gemm);
     record.texts.emplace_back(
-        "product", fmt::format("{} {}x{}x{}", name_of(spec_.gemm.dtype), gemm.m, gemm.n, gemm.k));
+        "gemm", fmt::format("{} {}x{}x{}", name_of(spec_.gemm.dtype), gemm.m, gemm.n, gemm.k));
     record.texts.emplace_back(facts::kDtype, std::string(name_of(spec_.gemm.dtype)));
     record.texts.emplace_back(facts::overlap::kPriority, priority());
     record.texts.emplace_back(facts::kLibrary, std::string(context.world.backend()));
@@ -301,7 +301,7 @@ SuiteEntry read_overlap_entry(YamlMap& map) {
     const CollectiveKind kind = collective_from(text);
     STEPMARK_REQUIRE(
         std::find(kProgramVerbs.begin(), kProgramVerbs.end(), text) != kProgramVerbs.end(),
-        "'{}' cannot stand beside a product; expected {}", text, fmt::join(kProgramVerbs, ", "));
+        "'{}' cannot stand beside a GEMM; expected {}", text, fmt::join(kProgramVerbs, ", "));
     return kind;
   });
   if (entry.kinds.empty()) map.fail("collectives", "name at least one collective");

@@ -12,7 +12,7 @@
 
 namespace stepmark {
 
-// A product beside a collective, or on one rank beside what takes a collective's room on the
+// A GEMM beside a collective, or on one rank beside what takes a collective's room on the
 // device: every combination of the lists.
 struct OverlapEntry {
   std::int64_t m = 0, n = 0, k = 0;

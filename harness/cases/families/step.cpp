@@ -159,7 +159,7 @@ class StepCase final : public Case {
     const double ranks = context.control.size();
     record.numbers.emplace_back(facts::step::kHardwareFlops, padding.model_kernel_flops * ranks);
     if (!padding.unaligned.empty()) {
-      record.labels.push_back("misaligned rows in products: " + to_text(padding.unaligned));
+      record.labels.push_back("misaligned rows in GEMMs: " + to_text(padding.unaligned));
     }
     if (padding.dims.empty()) return;
     record.texts.emplace_back(facts::step::kPadding, to_text(padding.dims));

@@ -41,7 +41,7 @@ void Lowering::embedding_backward() {
         {dx, ProgramBuilder::part(grad("position.weight"), 0, plan_.seq * model_.hidden)});
   }
   const BufferSlice dy = gather_tokens("embedding.bwd", dx, "gathered_dy");
-  // With tied tables the head's product has written this gradient already.
+  // With tied tables the head's GEMM has written this gradient already.
   const bool accumulate = accumulate_ || model_.tied_embeddings;
   compute("embedding.bwd",
           EmbeddingBwdShape{.rows = tokens_,

@@ -3,8 +3,8 @@
 // backward down to the residual stream. Head and loss go through the tokens piece by piece: the
 // logits of a piece become their gradient in place and are used up before the next piece's are
 // computed, so that only one piece is ever in memory (as in Hsu et al., "Liger Kernel", arXiv
-// 2410.10989, section 3.2). The products run over whole padded rows; the loss looks at vocabulary
-// columns only and leaves a gradient of 0 in the padding, so that neither the other products nor
+// 2410.10989, section 3.2). The GEMMs run over whole padded rows; the loss looks at vocabulary
+// columns only and leaves a gradient of 0 in the padding, so that neither the other GEMMs nor
 // the padding rows of the table get anything from it.
 #include "harness/program/lowering/lowering.h"
 

@@ -173,7 +173,7 @@ class Lowering {
   // With padding: its weights are zero, so are its activations and their gradients, hence its
   // weights' gradients, and AdamW leaves a zero with a gradient of zero where it is.
   std::int64_t ffn_, mlp_in_;
-  std::int64_t logits_width_;  // shards_.vocab with its padding: what products compute
+  std::int64_t logits_width_;  // shards_.vocab with its padding: what GEMMs compute
   BufferSlice params_, grads_, master_, tokens_in_, targets_in_;
   BufferSlice moment1_, moment2_, step_count_, square_sum_, norm_and_scale_;
 };

@@ -35,7 +35,7 @@ CublasLt open_cublaslt() {
   const std::vector<std::string> names = file_names();
   const SharedLibrary library = SharedLibrary::open({.variable = kVariable, .names = names});
   STEPMARK_CHECK(library,
-                 "cuBLASLt was not found ({}). Matrix products on a GPU need it. Looked for {} in "
+                 "cuBLASLt was not found ({}). GEMMs on a GPU need it. Looked for {} in "
                  "STEPMARK_LIBRARY_PATH, where the loader looks (LD_LIBRARY_PATH, its cache), in "
                  "$CUDA_HOME/lib64 and in /usr/local/cuda/lib64, or for the one file that {} "
                  "names. Install CUDA {}'s cuBLAS, or set one of these variables",

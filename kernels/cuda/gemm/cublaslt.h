@@ -80,7 +80,7 @@ using MatmulPreference =
 // Column-major, packed: the leading dimension is `rows`.
 [[nodiscard]] MatrixLayout make_layout(cudaDataType_t type, std::int64_t rows,
                                        std::int64_t columns);
-// Products and sums in true fp32, or of narrower numbers into fp32; alpha and beta fp32 on the
+// GEMMs and sums in true fp32, or of narrower numbers into fp32; alpha and beta fp32 on the
 // host.
 [[nodiscard]] MatmulDesc make_matmul_desc();
 [[nodiscard]] MatmulPreference make_preference();

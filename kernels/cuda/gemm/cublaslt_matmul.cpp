@@ -56,7 +56,7 @@ bool variable_is(const char* name, std::string_view value) {
 
 // Whether parts of a sum that is cut along k may be added up in d's type, bf16. As PyTorch decides
 // by default: torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction is true, and
-// products of bf16 into bf16 heed it. A rival held to more bits than the other is no rival; fp8 and
+// GEMMs of bf16 into bf16 heed it. A rival held to more bits than the other is no rival; fp8 and
 // results in fp32 are added up in fp32 on both sides.
 bool may_reduce_in_bf16(const Matmul& m) {
   return m.a == DType::bf16 && m.d == DType::bf16 &&

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One matrix product by cuBLASLt, in its terms: column-major. A row-major matrix (r, c) is the
+// One GEMM by cuBLASLt, in its terms: column-major. A row-major matrix (r, c) is the
 // column-major one (c, r), so c = op(a) op(b) of row-major operands is asked for as D = op(B)
 // op(A).
 #pragma once
@@ -41,7 +41,7 @@ struct MatmulOperands {
   const float* b_scale = nullptr;
 };
 
-// A product that is ready to be enqueued.
+// A GEMM that is ready to be enqueued.
 class MatmulPlan {
  public:
   struct State;
@@ -49,7 +49,7 @@ class MatmulPlan {
   void enqueue(cudaStream_t stream) const;
   // With scales whose address was not known while planning.
   void enqueue(cudaStream_t stream, const float* a_scale, const float* b_scale) const;
-  // Of the context's scratch, from its start, which the product uses.
+  // Of the context's scratch, from its start, which the GEMM uses.
   [[nodiscard]] std::size_t workspace_bytes() const;
   [[nodiscard]] const std::string& engine() const;  // the algorithm, for records
 

@@ -10,7 +10,7 @@
 
 namespace stepmark::cuda {
 
-// Descriptors of one product: all that a call needs but for addresses.
+// Descriptors of one GEMM: all that a call needs but for addresses.
 struct MatmulCall {
   Matmul matmul;
   MatmulDesc desc;

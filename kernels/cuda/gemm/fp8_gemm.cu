@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of fp8 operands: cuBLASLt where it has kernels for them, else our plain kernel.
+// GEMMs of fp8 operands: cuBLASLt where it has kernels for them, else our plain kernel.
 #include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/gemm/cublaslt_matmul.h"
 #include "kernels/cuda/gemm/gemm_plain.h"
@@ -122,7 +122,7 @@ Enqueue prepare_fp8_gemm(const OpShape& shape, void* const* operands, KernelCont
                       .refused = !refused ? ""
                                  : fits   ? "cuBLASLt has no algorithm for such operands"
                                           : "cuBLASLt wants other addresses or numbers of rows"});
-  const Fp8Product product{.m = s.m,
+  const Fp8Gemm gemm{.m = s.m,
                            .n = s.n,
                            .k = s.k,
                            .a_e5m2 = s.a_e5m2 != 0,
@@ -130,7 +130,7 @@ Enqueue prepare_fp8_gemm(const OpShape& shape, void* const* operands, KernelCont
                            .accumulate = s.accumulate != 0,
                            .blockwise = blockwise,
                            .out = out};
-  return plain_fp8_gemm(product, a, b, a_scale, b_scale, c);
+  return plain_fp8_gemm(gemm, a, b, a_scale, b_scale, c);
 }
 
 }  // namespace stepmark::cuda

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products go to cuBLASLt, with the pass that follows folded in where it can; else they are
-// a product and a pass of ours, and where it cannot even multiply, our plain kernel.
+// GEMMs go to cuBLASLt, with the pass that follows folded in where it can; else they are
+// a GEMM and a pass of ours, and where it cannot even multiply, our plain kernel.
 #include "kernels/ops/gemm.h"
 
 #include "kernels/cuda/engine_note.h"
@@ -12,8 +12,8 @@
 namespace stepmark::cuda {
 namespace {
 
-// Takes the row-major product as the library's D = op(B) op(A): D (n, m) is c (m, n).
-Matmul swapped(const Product& p, cublasLtEpilogue_t epilogue) {
+// Takes the row-major GEMM as the library's D = op(B) op(A): D (n, m) is c (m, n).
+Matmul swapped(const Gemm& p, cublasLtEpilogue_t epilogue) {
   return {.m = p.n,
           .n = p.m,
           .k = p.k,
@@ -26,8 +26,8 @@ Matmul swapped(const Product& p, cublasLtEpilogue_t epilogue) {
           .epilogue = epilogue};
 }
 
-// The product as one call of the library, or nothing.
-std::optional<Planned> by_library(const Product& p, const void* a, const void* b, void* c,
+// The GEMM as one call of the library, or nothing.
+std::optional<Planned> by_library(const Gemm& p, const void* a, const void* b, void* c,
                                   cublasLtEpilogue_t epilogue, const void* bias, void* aux,
                                   KernelContext& context) {
   static_cast<void>(cublaslt());  // missing is an error, also where it would not be used
@@ -51,22 +51,22 @@ Planned then(Planned first, Enqueue second, const char* name) {
           first.engine + " + " + name, first.refused};
 }
 
-// A sum over nothing is no product.
-std::string refusal_of(const Product& p) {
+// A sum over nothing is no GEMM.
+std::string refusal_of(const Gemm& p) {
   return p.k == 0 ? "" : "cuBLASLt " + cublaslt().version + " has no algorithm for such operands";
 }
 
 // c = op(a) op(b) + bias [+ c]; bias, of the operands' type, may be null.
-Planned plan_product(const Product& p, const void* a, const void* b, const void* bias, void* c,
+Planned plan_gemm(const Gemm& p, const void* a, const void* b, const void* bias, void* c,
                      KernelContext& context) {
   if (bias != nullptr && p.in == p.out) {
     auto fused = by_library(p, a, b, c, CUBLASLT_EPILOGUE_BIAS, bias, nullptr, context);
     if (fused) return {std::move(fused->enqueue), fused->engine + " epilogue=bias"};
   }
-  auto product = by_library(p, a, b, c, CUBLASLT_EPILOGUE_DEFAULT, nullptr, nullptr, context);
-  if (!product) return {plain_gemm(p, a, b, bias, c), "own kernel", refusal_of(p)};
-  if (bias == nullptr) return *std::move(product);
-  return then(*std::move(product), add_bias(p.in, p.out, p.m, p.n, bias, c, context), "bias");
+  auto gemm = by_library(p, a, b, c, CUBLASLT_EPILOGUE_DEFAULT, nullptr, nullptr, context);
+  if (!gemm) return {plain_gemm(p, a, b, bias, c), "own kernel", refusal_of(p)};
+  if (bias == nullptr) return *std::move(gemm);
+  return then(*std::move(gemm), add_bias(p.in, p.out, p.m, p.n, bias, c, context), "bias");
 }
 
 Enqueue noted(const OpShape& shape, Planned planned) {
@@ -83,7 +83,7 @@ Enqueue nothing() {
 Enqueue prepare_gemm(const OpShape& shape, void* const* operands, KernelContext& context) {
   const auto g = unpack<GemmShape>(shape);
   if (g.m == 0 || g.n == 0) return nothing();
-  const Product p{.m = g.m,
+  const Gemm p{.m = g.m,
                   .n = g.n,
                   .k = g.k,
                   .trans_a = g.trans_a != 0,
@@ -92,13 +92,13 @@ Enqueue prepare_gemm(const OpShape& shape, void* const* operands, KernelContext&
                   .in = shape.dtype,
                   .out = g.out_f32 != 0 ? DType::f32 : shape.dtype};
   const void* bias = g.bias != 0 ? operands[2] : nullptr;
-  return noted(shape, plan_product(p, operands[0], operands[1], bias, operands[3], context));
+  return noted(shape, plan_gemm(p, operands[0], operands[1], bias, operands[3], context));
 }
 
 Enqueue prepare_gemm_gelu(const OpShape& shape, void* const* operands, KernelContext& context) {
   const auto g = unpack<GemmGeluShape>(shape);
   if (g.m == 0 || g.n == 0) return nothing();
-  const Product p{.m = g.m,
+  const Gemm p{.m = g.m,
                   .n = g.n,
                   .k = g.k,
                   .trans_a = g.trans_a != 0,
@@ -115,7 +115,7 @@ Enqueue prepare_gemm_gelu(const OpShape& shape, void* const* operands, KernelCon
   };
   const auto apart = [&](void* const* x) -> std::optional<Planned> {
     const void* bias = g.bias != 0 ? x[2] : nullptr;
-    return then(plan_product(p, x[0], x[1], bias, x[3], context),
+    return then(plan_gemm(p, x[0], x[1], bias, x[3], context),
                 apply_gelu(shape.dtype, g.m * g.n, x[3], x[4], context), "gelu");
   };
   return noted(shape, faster_form(shape, operands, context, joined, apart));
@@ -124,7 +124,7 @@ Enqueue prepare_gemm_gelu(const OpShape& shape, void* const* operands, KernelCon
 Enqueue prepare_gemm_dgelu(const OpShape& shape, void* const* operands, KernelContext& context) {
   const auto g = unpack<GemmDgeluShape>(shape);
   if (g.m == 0 || g.n == 0) return nothing();
-  const Product p{.m = g.m,
+  const Gemm p{.m = g.m,
                   .n = g.n,
                   .k = g.k,
                   .trans_a = g.trans_a != 0,
@@ -137,7 +137,7 @@ Enqueue prepare_gemm_dgelu(const OpShape& shape, void* const* operands, KernelCo
     return fused;
   };
   const auto apart = [&](void* const* x) -> std::optional<Planned> {
-    return then(plan_product(p, x[0], x[1], nullptr, x[3], context),
+    return then(plan_gemm(p, x[0], x[1], nullptr, x[3], context),
                 apply_gelu_slope(shape.dtype, g.m * g.n, x[2], x[3], context), "dgelu");
   };
   return noted(shape, faster_form(shape, operands, context, joined, apart));
@@ -152,7 +152,7 @@ Enqueue prepare_gemm_bias_grad(const OpShape& shape, void* const* operands,
                        context);
   };
   if (g.n == 0) return column_sums(operands);
-  const Product p{.m = g.m,
+  const Gemm p{.m = g.m,
                   .n = g.n,
                   .k = g.k,
                   .trans_a = true,
@@ -167,7 +167,7 @@ Enqueue prepare_gemm_bias_grad(const OpShape& shape, void* const* operands,
     return fused;
   };
   const auto apart = [&](void* const* x) -> std::optional<Planned> {
-    return then(plan_product(p, x[0], x[1], nullptr, x[2], context), column_sums(x), "bias_grad");
+    return then(plan_gemm(p, x[0], x[1], nullptr, x[2], context), column_sums(x), "bias_grad");
   };
   return noted(shape, faster_form(shape, operands, context, joined, apart));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What follows a product, as passes of their own: for where no kernel of cuBLASLt does it along.
+// What follows a GEMM, as passes of their own: for where no kernel of cuBLASLt does it along.
 #pragma once
 
 #include "core/dtype.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A product with a neighbouring pass in one call of the library, or as two kernels: whichever is
+// A GEMM with a neighbouring pass in one call of the library, or as two kernels: whichever is
 // faster here.
 #pragma once
 

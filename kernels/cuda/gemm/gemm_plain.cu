@@ -91,7 +91,7 @@ Enqueue plain(const Sizes& s, const A& a, const B& b, const Bias* bias, C* c) {
 }
 
 template <class In, class Out>
-Enqueue plain_of(const Product& p, const void* a, const void* b, const void* bias, void* c) {
+Enqueue plain_of(const Gemm& p, const void* a, const void* b, const void* bias, void* c) {
   const Matrix<In> left{static_cast<const In*>(a), p.trans_a ? 1 : p.k, p.trans_a ? p.m : 1};
   const Matrix<In> right{static_cast<const In*>(b), p.trans_b ? p.k : 1, p.trans_b ? 1 : p.n};
   return plain(Sizes{p.m, p.n, p.k, p.accumulate}, left, right, static_cast<const In*>(bias),
@@ -100,13 +100,13 @@ Enqueue plain_of(const Product& p, const void* a, const void* b, const void* bia
 
 }  // namespace
 
-Enqueue plain_gemm(const Product& p, const void* a, const void* b, const void* bias, void* c) {
+Enqueue plain_gemm(const Gemm& p, const void* a, const void* b, const void* bias, void* c) {
   if (p.in == DType::f32) return plain_of<float, float>(p, a, b, bias, c);
   if (p.out == DType::f32) return plain_of<bfloat, float>(p, a, b, bias, c);
   return plain_of<bfloat, bfloat>(p, a, b, bias, c);
 }
 
-Enqueue plain_fp8_gemm(const Fp8Product& p, const void* a, const void* b, const float* a_scale_inv,
+Enqueue plain_fp8_gemm(const Fp8Gemm& p, const void* a, const void* b, const float* a_scale_inv,
                        const float* b_scale_inv, void* c) {
   const Fp8Matrix left{static_cast<const Fp8*>(a), a_scale_inv, p.k, 1, p.a_e5m2, p.blockwise};
   const Fp8Matrix right{

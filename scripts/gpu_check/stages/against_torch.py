@@ -9,7 +9,7 @@ from gpu_check.stage import Outcome
 
 GEMM_WANTED, ATTENTION_WANTED = 0.98, 0.95
 ROUNDS = 3
-# Products under this many FLOPs measure launches.
+# GEMMs under this many FLOPs measure launches.
 LEAST_FLOPS = 5e10
 # Attention as in the 8B model.
 ATTENTION = {"heads": 32, "kv_heads": 8, "head_dim": 128}

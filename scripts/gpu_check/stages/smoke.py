@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One step and one product: what does not get through this needs no figures."""
+"""One step and one GEMM: what does not get through this needs no figures."""
 from gpu_check import records as rec, rehearsal
 from gpu_check.stage import Outcome
 
@@ -17,4 +17,4 @@ def run(context):
                    {"engines": engines, "wrong": wrong})
 
 
-ENGINES = ("engine", "attention_engine", "product_engine")
+ENGINES = ("engine", "attention_engine", "gemm_engine")

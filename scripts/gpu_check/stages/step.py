@@ -40,7 +40,7 @@ def compare(context, workload, plan, wanted):
     figures = {"workload": workload, "plan": record["texts"]["plan"],
                "parameters": record["numbers"]["parameters"],
                "tokens_per_step": record["numbers"]["tokens_per_step"],
-               "engines": {kind: record["texts"].get(f"{kind}_engine") for kind in ("attention", "product")},
+               "engines": {kind: record["texts"].get(f"{kind}_engine") for kind in ("attention", "gemm")},
                "engines_refused": rec.refused([record]), "stepmark_run_s": rec.median_s(record),
                "split": {part["name"]: part["seconds"] for part in record["split"]},
                "empty_graph_s": record["numbers"].get("empty_graph_s")}

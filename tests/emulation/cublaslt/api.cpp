@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of cuBLASLt that the product uses. From the environment:
+// The functions of cuBLASLt that the project uses. From the environment:
 //   STEPMARK_EMULATED_CUBLASLT_VERSION  what cublasLtGetVersion answers (the header's)
-//   STEPMARK_EMULATED_CUBLASLT_SLOW_EPILOGUES=1  products with an epilogue take longer than without
+//   STEPMARK_EMULATED_CUBLASLT_SLOW_EPILOGUES=1  GEMMs with an epilogue take longer than without
 //   STEPMARK_EMULATED_CUBLASLT_FASTEST  number of the algorithm that all others take longer than
 #include <cuda_runtime_api.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The product itself, element by element, in double.
+// The GEMM itself, element by element, in double.
 #include <bit>
 #include <cmath>
 #include <limits>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of cuDNN's graph interface that the product uses. Descriptors keep what is set;
+// The functions of cuDNN's graph interface that the project uses. Descriptors keep what is set;
 // using one before it is final, or setting one afterwards, is refused as cuDNN does. The heuristics
 // propose two engines, the first of which never compiles.
 #include <cudnn_graph.h>

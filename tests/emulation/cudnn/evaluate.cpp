@@ -98,7 +98,7 @@ class Evaluation {
     const Tensor &a = o.inputs[0], &b = o.inputs[1];
     require(a.sizes[3] == b.sizes[2] && a.sizes[2] == o.output.sizes[2] &&
                 b.sizes[3] == o.output.sizes[3],
-            "sizes of a product");
+            "sizes of a GEMM");
     const Values &va = read(a), &vb = read(b);
     for_each(o.output, [&](const Index& i) {
       const std::int64_t ha = i[1] * a.sizes[1] / o.output.sizes[1];

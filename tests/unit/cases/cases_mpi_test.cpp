@@ -100,7 +100,7 @@ TEST_F(CasesMpiTest, OverlapOfACollective) {
   ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
   EXPECT_TRUE(record.metric("overlap_efficiency")->value);
   EXPECT_TRUE(record.metric("busbw_together")->value);
-  EXPECT_EQ(record.checks.back().name, "product together as alone, bit for bit");
+  EXPECT_EQ(record.checks.back().name, "GEMM together as alone, bit for bit");
   behaviour->spoil_groups_of = control->size();
   const Record spoiled = one->run(context);
   EXPECT_EQ(spoiled.outcome, Outcome::failed);

@@ -20,16 +20,16 @@ using ::testing::HasSubstr;
 
 Op op_of(const OpShape& shape) { return {.label = "op", .kernel = shape}; }
 
-// Two attentions, three products, and a copy, which nobody asks about.
+// Two attentions, three GEMMs, and a copy, which nobody asks about.
 Program step() {
-  const OpShape product = pack(GemmShape{.m = 4, .n = 8, .k = 16}, DType::bf16);
+  const OpShape gemm = pack(GemmShape{.m = 4, .n = 8, .k = 16}, DType::bf16);
   Program program;
   program.ops = {
-      op_of(product),
+      op_of(gemm),
       op_of(pack(AttentionFwdShape{.batch = 1, .seq = 2, .heads = 1, .kv_heads = 1, .head_dim = 64},
                  DType::bf16)),
       op_of(pack(CopyShape{.elements = 4}, DType::f32)),
-      op_of(product),
+      op_of(gemm),
       op_of(pack(AttentionBwdShape{.batch = 1, .seq = 2, .heads = 1, .kv_heads = 1, .head_dim = 64},
                  DType::bf16)),
       op_of(pack(GemmShape{.m = 5, .n = 7, .k = 3}, DType::bf16))};
@@ -51,10 +51,10 @@ const OpEngine kBackward{.name = "cudnn 9.19.0 engine=9", .refused = {}};
 TEST(EngineRecord, NamesLibraryVersionAndAlgorithms) {
   const Record record = record_of({kLt, kForward, {}, kLt, kBackward, kLt});
   EXPECT_EQ(record.text("attention_engine"), "cudnn 9.19.0");
-  EXPECT_EQ(record.text("product_engine"), "cublaslt 13.1.0");
+  EXPECT_EQ(record.text("gemm_engine"), "cublaslt 13.1.0");
   EXPECT_THAT(record.text("attention_algorithms"),
               AllOf(HasSubstr("1 x attention_fwd"), HasSubstr("engine=8"), HasSubstr("engine=9")));
-  EXPECT_THAT(record.text("product_algorithms"),
+  EXPECT_THAT(record.text("gemm_algorithms"),
               AllOf(HasSubstr("2 x gemm"), HasSubstr("m=4"), HasSubstr("algorithm=66")));
   EXPECT_EQ(record.text("engines_refused"), "");
   EXPECT_TRUE(record.labels.empty());
@@ -65,7 +65,7 @@ TEST(EngineRecord, RefusedEnginesAreRemarked) {
   const OpEngine flash{.name = "flash", .refused = "cuDNN 9.15.0 is wrong here"};
   const Record record = record_of({kLt, kForward, {}, kLt, flash, own});
   EXPECT_EQ(record.text("attention_engine"), "cudnn 9.19.0 (1 of 2), flash (1 of 2)");
-  EXPECT_EQ(record.text("product_engine"), "cublaslt 13.1.0 (2 of 3), own kernel (1 of 3)");
+  EXPECT_EQ(record.text("gemm_engine"), "cublaslt 13.1.0 (2 of 3), own kernel (1 of 3)");
   EXPECT_THAT(record.text("engines_refused"),
               AllOf(HasSubstr("1 x attention_bwd: cuDNN 9.15.0 is wrong here"),
                     HasSubstr("1 x gemm: cuBLASLt has no algorithm")));
@@ -81,8 +81,8 @@ TEST(EngineRecord, OwnKernelsThatWereAskedForAreNoRemark) {
 
 TEST(EngineRecord, TheHostNamesItsLibrary) {
   const test::CaseBench bench;
-  const OpEngine product = bench.executor->engine_of(*step().ops[0].kernel);
-  EXPECT_THAT(product.name, ::testing::MatchesRegex("openblas [0-9.]+ .+"));
+  const OpEngine gemm = bench.executor->engine_of(*step().ops[0].kernel);
+  EXPECT_THAT(gemm.name, ::testing::MatchesRegex("openblas [0-9.]+ .+"));
   EXPECT_THAT(bench.executor->engine_of(*step().ops[1].kernel).name,
               ::testing::StartsWith("own " + std::string(host_set().name) + " with openblas "));
   EXPECT_EQ(bench.executor->engine_of(*step().ops[2].kernel).name,

@@ -66,7 +66,7 @@ TEST(StepPadding, IsNamedBesideTheModelsOwnFigures) {
 
 TEST(StepPadding, RowsThatStayMisalignedAreALabel) {
   EXPECT_TRUE(test::has_label(step_on({.dimension_multiple = 8, .row_bytes = 32}),
-                              "misaligned rows in products: hidden 20, query width 20"));
+                              "misaligned rows in GEMMs: hidden 20, query width 20"));
   EXPECT_FALSE(test::has_label(step_on(kHostTraits), "misaligned"));
 }
 

@@ -37,7 +37,7 @@ class HostExecutorTest : public ::testing::Test {
 TEST_F(HostExecutorTest, RunsKernelsOnTheirOperands) {
   Program p = test::program_of({"compute"}, {test::buffer("a", 6), test::buffer("b", 6),
                                              test::buffer("c", 8), test::buffer("d", 4)});
-  p.ops.push_back({.label = "product",
+  p.ops.push_back({.label = "gemm",
                    .kernel = pack(GemmShape{.m = 2, .n = 2, .k = 3}, DType::f32),
                    .operands = {test::whole(p, 0), test::whole(p, 1), {}, {2, 4, 4}}});
   p.ops.push_back({.label = "copy",

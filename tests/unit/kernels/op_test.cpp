@@ -136,13 +136,13 @@ TEST(OpCosts, BucketsLeaveTheGapsOut) {
 TEST(OpCosts, Fp8OperandsAreOneByte) {
   const OpShape cast = pack(Fp8CastShape{.rows = 3, .cols = 5, .transpose = 1}, DType::bf16);
   EXPECT_EQ(bytes_of(cast), 3 * 5 * (2 + 1 + 1) + 4 + 2 * 4);
-  const OpShape product =
+  const OpShape gemm =
       pack(Fp8GemmShape{.m = 3, .n = 16, .k = 144, .b_e5m2 = 1, .blockwise = 1}, DType::bf16);
-  EXPECT_EQ(dtype_of(product, 0), DType::f8e4m3);
-  EXPECT_EQ(dtype_of(product, 1), DType::f8e5m2);
-  EXPECT_EQ(elements_of(product, 2), 3 * 2);
-  EXPECT_EQ(elements_of(product, 3), 1 * 2);
-  EXPECT_EQ(bytes_of(product), 19 * 144 + 4 * (6 + 2) + 2 * 3 * 16);
+  EXPECT_EQ(dtype_of(gemm, 0), DType::f8e4m3);
+  EXPECT_EQ(dtype_of(gemm, 1), DType::f8e5m2);
+  EXPECT_EQ(elements_of(gemm, 2), 3 * 2);
+  EXPECT_EQ(elements_of(gemm, 3), 1 * 2);
+  EXPECT_EQ(bytes_of(gemm), 19 * 144 + 4 * (6 + 2) + 2 * 3 * 16);
 }
 
 TEST(OpMath, IsWhatThePeakIsLookedUpFor) {
@@ -151,9 +151,9 @@ TEST(OpMath, IsWhatThePeakIsLookedUpFor) {
   EXPECT_EQ(math_dtype_of(pack(AttentionBwdShape{}, DType::bf16)), DType::bf16);
   EXPECT_EQ(math_dtype_of(pack(GeluFwdShape{}, DType::bf16)), DType::f32);
   for (const OpInfo* info : all_ops()) {
-    const bool product = info->name.find("gemm") != std::string_view::npos ||
+    const bool gemm = info->name.find("gemm") != std::string_view::npos ||
                          info->name.find("attention") != std::string_view::npos;
-    EXPECT_EQ(info->unit == MathUnit::matrix, product) << info->name;
+    EXPECT_EQ(info->unit == MathUnit::matrix, gemm) << info->name;
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products in tiles, large enough for several threads, against naive sums in double.
+// GEMMs in tiles, large enough for several threads, against naive sums in double.
 #include "kernels/host/sgemm.h"
 
 #include <gtest/gtest.h>

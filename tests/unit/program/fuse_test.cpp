@@ -89,9 +89,9 @@ TEST(Fuse, GemmAndGeluBackwardWhenNothingElseReadsTheProduct) {
   EXPECT_THAT(fused(pair),
               ElementsAre("op 0 compute backward l0.down.dgrad+gelu.bwd {gemm_dgelu dtype=fp32 "
                           "m=2 n=4 k=3 trans_a=0 trans_b=0} (dy w pre dpre)"));
-  EXPECT_EQ(fuse(parsed(pair)).buffer_index("d"), -1) << "workspace of the product";
+  EXPECT_EQ(fuse(parsed(pair)).buffer_index("d"), -1) << "workspace of the GEMM";
   EXPECT_NE(fuse(parsed(pair)).buffer_index("gw"), -1) << "never used, and not workspace of it";
-  // Written again before it is read: still nothing reads this product.
+  // Written again before it is read: still nothing reads this GEMM.
   EXPECT_EQ(fused(pair + "op 2 compute backward z {zero dtype=fp32 elements=8} (d)\n"
                          "op 3 compute backward c {copy dtype=fp32 elements=8} (d active)\n")
                 .size(),

@@ -19,7 +19,7 @@ Program valid() {
   Program p = test::program_of({"compute", "dp"},
                                {test::buffer("a", 6), test::buffer("b", 6), test::buffer("c", 4),
                                 test::buffer("h", 4, DType::bf16)});
-  p.ops.push_back({.label = "product",
+  p.ops.push_back({.label = "gemm",
                    .kernel = pack(GemmShape{.m = 2, .n = 2, .k = 3}, DType::f32),
                    .operands = {test::whole(p, 0), test::whole(p, 1), {}, test::whole(p, 2)}});
   test::add_comm(p, "sync", 1, 2, 2, {0});
@@ -46,7 +46,7 @@ TEST(Legality, NamesTheOpAndWhatIsWrong) {
     EXPECT_THAT(error_after(change), HasSubstr(text));
   };
   expect([](Program& p) { p.ops[0].operands[0].elements = 5; },
-         "op 0 \"product\": operand 'a' has");
+         "op 0 \"gemm\": operand 'a' has");
   expect([](Program& p) { p.ops[0].operands[0].elements = 5; }, "has 5 elements of a; 6 needed");
   expect([](Program& p) { p.ops[0].operands[1].offset = 1; },
          "lies outside its buffer b: [1+6] of 6 elements");
@@ -55,7 +55,7 @@ TEST(Legality, NamesTheOpAndWhatIsWrong) {
   expect([](Program& p) { p.ops[0].operands[3].buffer = 3; }, "is bf16 (h); fp32 needed");
   expect([](Program& p) { p.ops[0].operands[3].buffer = 9; }, "names buffer 9 of 4");
   expect([](Program& p) { p.ops[0].operands.pop_back(); }, "3 operands; gemm takes 4");
-  expect([](Program& p) { p.ops[0].kernel->dims[0] = -2; }, "op 0 \"product\"");
+  expect([](Program& p) { p.ops[0].kernel->dims[0] = -2; }, "op 0 \"gemm\"");
   expect([](Program& p) { p.ops[0].kernel.reset(); }, "either a kernel or a communication");
   expect([](Program& p) { p.ops[0].comm = p.ops[1].comm; }, "either a kernel or a communication");
   expect([](Program& p) { p.ops[1].stream = 2; }, "stream 2 of 2 streams");

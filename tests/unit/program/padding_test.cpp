@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Padded programs have no misaligned product, cost what is said of them, and are the model's own
+// Padded programs have no misaligned GEMM, cost what is said of them, and are the model's own
 // but for that.
 #include "harness/program/padding.h"
 
@@ -36,7 +36,7 @@ Model even_model(ModelFamily family, std::int64_t vocab, std::int64_t ffn) {
           .tied_embeddings = !llama};
 }
 
-// Row lengths of all matrices that a product reads or writes, as stored.
+// Row lengths of all matrices that a GEMM reads or writes, as stored.
 std::vector<std::int64_t> row_lengths(const OpShape& shape) {
   const auto dim = [&](const char* name) { return dim_of(shape, name); };
   if (info_of(shape.id).unit != MathUnit::matrix) return {};
@@ -132,10 +132,10 @@ TEST(Padding, CostsWhatItAddsToProductsAndBuffers) {
   // buffers ends at a multiple of the alignment.
   EXPECT_NEAR(static_cast<double>(padding.memory_bytes), 47 * (4 * 4 * 256 + 4 * 2 * 16),
               5 * kBufferAlignmentBytes);
-  // Three products of 2 x 47 x 256 per token; the optimizer's part is the rest.
-  const double products = 3.0 * 2 * 47 * 256 * (3 * 2 * 16);
-  EXPECT_GE(padding.flops, products);
-  EXPECT_LT(padding.flops, 1.05 * products);
+  // Three GEMMs of 2 x 47 x 256 per token; the optimizer's part is the rest.
+  const double gemm_flops = 3.0 * 2 * 47 * 256 * (3 * 2 * 16);
+  EXPECT_GE(padding.flops, gemm_flops);
+  EXPECT_LT(padding.flops, 1.05 * gemm_flops);
   EXPECT_EQ(padding.model_kernel_flops, kernel_flops(step_program(model, plan, 0)));
   EXPECT_NEAR(padding.flops_share(), padding.flops / kernel_flops(program), 1e-12);
 }

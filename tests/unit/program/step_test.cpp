@@ -154,7 +154,7 @@ TEST(Plan, PiecesOfLogitsAreFewAndCoverAllTokens) {
   EXPECT_EQ(tokens("micro_batch=3,seq=8192"), 8192);
   EXPECT_EQ(tokens("micro_batch=9,seq=1024"), 4608) << "two alike";
   EXPECT_EQ(tokens("micro_batch=3,seq=8192,loss_chunks=1"), 24576);
-  EXPECT_EQ(tokens("micro_batch=1,seq=100,loss_chunks=3"), 64) << "whole rows of products";
+  EXPECT_EQ(tokens("micro_batch=1,seq=100,loss_chunks=3"), 64) << "whole rows of GEMMs";
   EXPECT_EQ(tokens("micro_batch=1,seq=16"), 16);
 }
 
@@ -273,7 +273,7 @@ TEST(StepProgram, FlopsFollowTheModel) {
     const Plan plan = resolve(parse_plan("micro_batch=2,accumulation=2"), model, 1);
     double gemm_flops = 0;
     for (const Op& op : step_program(model, plan, 0).ops) {
-      // Alone or with a neighbour: the product's own FLOPs.
+      // Alone or with a neighbour: the GEMM's own FLOPs.
       if (!info_of(op.kernel->id).name.starts_with("gemm")) continue;
       gemm_flops += 2.0 * static_cast<double>(dim_of(*op.kernel, "m") * dim_of(*op.kernel, "n") *
                                               dim_of(*op.kernel, "k"));

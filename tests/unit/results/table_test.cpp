@@ -118,11 +118,11 @@ std::string unwrapped(const std::string& text) {
 TEST(RunTable, NamesWhatComputedAStep) {
   auto run = synthetic::run({.seed = 1, .collectives = false, .kernels = false, .steps = false});
   Record step = synthetic::step("tiny", std::vector<double>(8, 0.25), true);
-  step.texts.emplace_back("product_engine", "cublaslt 13.1.0");
+  step.texts.emplace_back("gemm_engine", "cublaslt 13.1.0");
   step.texts.emplace_back("attention_engine", "cudnn 9.19.0");
   run.records = {step};
   const std::string words = unwrapped(run_table(run));
-  EXPECT_THAT(words, HasSubstr("products by cublaslt 13.1.0, attention by cudnn 9.19.0"));
+  EXPECT_THAT(words, HasSubstr("GEMMs by cublaslt 13.1.0, attention by cudnn 9.19.0"));
 }
 
 TEST(RunTable, SaysWhatWasNotMeasured) {

@@ -72,7 +72,7 @@ TEST(KnownGpus, EveryFileIsPlausibleAndNamesAreOfOneGpu) {
     EXPECT_GT(gpu.peaks.bf16.value_or(0), 100);
     EXPECT_LT(gpu.peaks.bf16.value_or(0), 3000);
     EXPECT_FALSE(gpu.source.empty());
-    // fp8 products are as fast or twice as fast: a sparse figure would stand out.
+    // fp8 GEMMs are as fast or twice as fast: a sparse figure would stand out.
     EXPECT_NEAR(gpu.peaks.fp8.value_or(2 * *gpu.peaks.bf16) / *gpu.peaks.bf16, 2, 0.05);
     for (const std::string& name : gpu.driver_names) {
       const auto mib = *gpu.memory.bytes() >> 20;
