@@ -107,20 +107,20 @@ class CudaMachine final : public Machine {
 
   [[nodiscard]] std::vector<EnvironmentFact> facts() const override {
     std::vector<EnvironmentFact> facts{
-        {.group = "hardware", .name = "GPU", .value = facts_.name},
-        {.group = "hardware",
+        {.section = "hardware", .name = "GPU", .value = facts_.name},
+        {.section = "hardware",
          .name = "GPU compute capability",
          .value =
              fmt::format("{}.{}", facts_.compute_capability / 10, facts_.compute_capability % 10)},
-        {.group = "software",
+        {.section = "software",
          .name = "CUDA runtime",
          .value = cuda_version_text(facts_.runtime_version)},
-        {.group = "software",
+        {.section = "software",
          .name = "CUDA of the driver",
          .value = cuda_version_text(facts_.driver_version)}};
     for (const auto& [name, value] : world_->facts()) {
       if (name != "version" && name != "library") continue;
-      facts.push_back({.group = "software",
+      facts.push_back({.section = "software",
                        .name = "NCCL " + name,
                        .value = value,
                        .fingerprint = name == "version"});
@@ -138,7 +138,7 @@ class CudaMachine final : public Machine {
   // What NCCL says of the ways between all ranks together: no rank knows them all.
   void observe_transport(Control& control, bool log_is_ours) {
     if (!log_is_ours) {
-      transport_.push_back({.group = "nccl",
+      transport_.push_back({.section = "nccl",
                             .name = "transport",
                             .value = "not known: its log is in use (NCCL_DEBUG is set)"});
       return;
@@ -154,7 +154,7 @@ class CudaMachine final : public Machine {
     add_lines(all, control.broadcast(lines));
     for (const auto& [name, values] : all) {
       transport_.push_back(
-          {.group = "nccl", .name = name, .value = fmt::format("{}", fmt::join(values, ", "))});
+          {.section = "nccl", .name = name, .value = fmt::format("{}", fmt::join(values, ", "))});
     }
   }
 

@@ -21,7 +21,7 @@ class HostMachine final : public Machine {
   [[nodiscard]] std::int64_t memory_bytes() const override { return resources_.memory_bytes; }
   [[nodiscard]] bool exclusive() const override { return !resources_.oversubscribed; }
   [[nodiscard]] std::vector<EnvironmentFact> facts() const override {
-    return {{.group = "software", .name = "host kernels", .value = std::string(set_.name)}};
+    return {{.section = "software", .name = "host kernels", .value = std::string(set_.name)}};
   }
   [[nodiscard]] FoundAccelerator found() const override { return {.name = "CPU", .is_gpu = false}; }
   // CPUs that do nothing are performance left out, where CPUs do the work.

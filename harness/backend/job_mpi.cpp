@@ -30,7 +30,7 @@ class MpiJob final : public Job {
 std::unique_ptr<Job> make_job() { return std::make_unique<MpiJob>(); }
 
 std::vector<EnvironmentFact> job_facts() {
-  return {{.group = "software", .name = "mpi", .value = mpi_library_version()}};
+  return {{.section = "software", .name = "mpi", .value = mpi_library_version()}};
 }
 
 // A PMIx server removes a process from its shared-memory store ("ds21", "ds12") when the process

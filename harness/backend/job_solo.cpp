@@ -23,7 +23,7 @@ class SoloJob final : public Job {
 std::unique_ptr<Job> make_job() { return std::make_unique<SoloJob>(); }
 
 std::vector<EnvironmentFact> job_facts() {
-  return {{.group = "software", .name = "mpi", .value = "none"}};
+  return {{.section = "software", .name = "mpi", .value = "none"}};
 }
 
 std::vector<std::pair<std::string, std::string>> restart_variables() { return {}; }

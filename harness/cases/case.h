@@ -23,7 +23,7 @@
 
 namespace stepmark {
 
-// What the device reaches in this run, all ranks at work: the floors of the roofline.
+// What the device reaches in this run, all ranks at work: the bounds of the roofline.
 // Per rank; 0: unknown.
 struct DevicePeaks {
   double gemm_flops_per_s = 0;       // large fp32 GEMM

@@ -17,26 +17,25 @@
 namespace stepmark {
 
 ExitCode compare_command(const CompareOptionsCli& options) {
-  std::vector<RunGroup> groups;
+  std::vector<RunSide> sides;
   for (const std::string& file : options.files) {
-    groups.push_back(read_run_group(file, {.accept_damaged = options.accept_damaged}));
+    sides.push_back(read_side(file, {.accept_damaged = options.accept_damaged}));
   }
   CompareOptions how;
   how.margin = parse_fraction(options.margin);
   if (!options.run_spread.empty()) how.run_spread = parse_fraction(options.run_spread);
   if (!options.spread_from.empty()) {
-    how.history =
-        read_run_group(options.spread_from, {.accept_damaged = options.accept_damaged}).runs;
+    how.history = read_side(options.spread_from, {.accept_damaged = options.accept_damaged}).runs;
   }
   how.allow_missing = options.allow_missing;
-  const Comparison comparison = compare(groups, how);
+  const Comparison comparison = compare(sides, how);
   const std::string text = options.json ? json_text(to_json(comparison), {.indent = 2}) + "\n"
                                         : comparison_table(comparison);
   write_stdout(text);
   if (!options.html.empty()) {
     std::vector<Run> runs;
-    for (const RunGroup& group : groups) {
-      runs.insert(runs.end(), group.runs.begin(), group.runs.end());
+    for (const RunSide& side : sides) {
+      runs.insert(runs.end(), side.runs.begin(), side.runs.end());
     }
     write_report(runs, options.html);
     log_info("report: {}", options.html);

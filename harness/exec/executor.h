@@ -15,11 +15,11 @@
 
 namespace stepmark {
 
-// One walk over a program whose ops are nothing.
-struct EmptyWalk {
+// One step of a program whose ops are nothing.
+struct EmptyStep {
   double host_s = 0;  // until the host is done with it
-  // Of a GPU that walks one graph in which every op is a memset of one byte: the time between the
-  // events around it. Negative: there is no such graph.
+  // Of a GPU that launches one graph in which every op is a memset of one byte: the time between
+  // the events around it. Negative: there is no such graph.
   double graph_s = -1;
 };
 
@@ -74,9 +74,9 @@ class Runnable {
   [[nodiscard]] virtual Timeline timeline() const = 0;
   // Whether PrepareOptions::cold was heeded.
   [[nodiscard]] virtual bool cold() const { return false; }
-  // Same walk, same streams and events, with every kernel and comm verb replaced by nothing: the
-  // executor's own cost.
-  virtual EmptyWalk run_empty() = 0;
+  // Same launches, same streams and events, with every kernel and comm verb replaced by nothing:
+  // the executor's own cost.
+  virtual EmptyStep run_empty() = 0;
   // What holds all its buffers; for PrepareOptions::buffers_of.
   [[nodiscard]] virtual std::shared_ptr<const Memory> arena() const = 0;
   // Memory of a buffer, to fill inputs and read results (use Device::copy_*).

@@ -20,7 +20,7 @@ std::vector<EnvironmentFact> build_facts() {
   const BuildInfo& build = build_info();
   const auto fact = [](const char* name, std::string_view value, bool fingerprint) {
     return EnvironmentFact{
-        .group = "build", .name = name, .value = std::string(value), .fingerprint = fingerprint};
+        .section = "build", .name = name, .value = std::string(value), .fingerprint = fingerprint};
   };
   return {fact("version", build.version, false),
           fact("git revision", build.git_revision, false),

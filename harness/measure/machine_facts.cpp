@@ -25,9 +25,9 @@ namespace {
 // Collects facts; empty values are left out.
 class Facts {
  public:
-  void add(std::string group, std::string name, std::string value, bool fingerprint = true) {
+  void add(std::string section, std::string name, std::string value, bool fingerprint = true) {
     if (value.empty()) return;
-    facts_.push_back({.group = std::move(group),
+    facts_.push_back({.section = std::move(section),
                       .name = std::move(name),
                       .value = std::move(value),
                       .fingerprint = fingerprint});

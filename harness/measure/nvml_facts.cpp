@@ -14,10 +14,11 @@ class Facts {
  public:
   Facts(const nvml::Library& library, nvml::Device device) : nvml_(library), device_(device) {}
 
-  void text(const char* group, const char* name, const std::string& value,
+  void text(const char* section, const char* name, const std::string& value,
             bool fingerprint = true) {
     if (value.empty()) return;
-    facts_.push_back({.group = group, .name = name, .value = value, .fingerprint = fingerprint});
+    facts_.push_back(
+        {.section = section, .name = name, .value = value, .fingerprint = fingerprint});
   }
   // `format` has one place for the value divided by `scale`.
   template <class Function, class... Arguments>

@@ -120,7 +120,7 @@ std::vector<EnvironmentFact> recorded_variables() {
     const std::string_view text(*entry);
     const std::string_view name = text.substr(0, text.find('='));
     if (name.size() == text.size() || !variable_is_recorded(name)) continue;
-    facts.push_back({.group = "variables",
+    facts.push_back({.section = "variables",
                      .name = std::string(name),
                      .value = std::string(text.substr(name.size() + 1))});
   }

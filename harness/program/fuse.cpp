@@ -74,7 +74,7 @@ bool order_allows(const Program& program, std::int32_t first, std::int32_t secon
 
 // "layer0.mlp.up", "layer0.gelu" -> "layer0.mlp.up+gelu": what the labels share, in whole
 // components, is said once.
-std::string joined_label(const std::string& first, const std::string& second) {
+std::string fused_label(const std::string& first, const std::string& second) {
   std::size_t shared = 0;
   for (std::size_t i = 0; i < std::min(first.size(), second.size()); ++i) {
     if (first[i] != second[i]) break;
@@ -83,7 +83,7 @@ std::string joined_label(const std::string& first, const std::string& second) {
   return fmt::format("{}+{}", first, std::string_view(second).substr(shared));
 }
 
-std::optional<Op> joined(const Program& program, std::int32_t first, std::int32_t second) {
+std::optional<Op> fused(const Program& program, std::int32_t first, std::int32_t second) {
   if (second < 0) return std::nullopt;
   const Op &a = at(program, first), &b = at(program, second);
   const auto fusion = fusion_of(a, b);
@@ -93,7 +93,7 @@ std::optional<Op> joined(const Program& program, std::int32_t first, std::int32_
     if (kind != BufferKind::workspace) return std::nullopt;  // whoever runs it may read it
     if (read_elsewhere(program, fusion->dropped, first, second)) return std::nullopt;
   }
-  Op op{.label = joined_label(a.label, b.label), .phase = a.phase, .stream = a.stream};
+  Op op{.label = fused_label(a.label, b.label), .phase = a.phase, .stream = a.stream};
   op.kernel = fusion->shape;
   op.operands = fusion->operands;
   op.deps = a.deps;
@@ -153,7 +153,7 @@ Program fuse(Program program) {
     if (new_index >= 0) continue;  // the second of a pair
     new_index = static_cast<std::int32_t>(ops.size());
     const std::int32_t second = next[static_cast<std::size_t>(i)];
-    if (std::optional<Op> pair = joined(program, i, second)) {
+    if (std::optional<Op> pair = fused(program, i, second)) {
       place[static_cast<std::size_t>(second)] = new_index;
       ops.push_back(std::move(*pair));
     } else {

@@ -86,13 +86,13 @@ std::optional<Fusion> by_pattern(const Op& first, const Op& second) {
   return std::nullopt;
 }
 
-// A residual sum may be written over its first operand, joined or not.
+// A residual sum may be written over its first operand, fused or not.
 bool may_share(OpId id, std::string_view written, std::string_view other) {
   const bool residual = id == OpId::residual_rmsnorm_fwd || id == OpId::residual_layernorm_fwd;
   return residual && written == "out" && other == "a";
 }
 
-// One after the other, two ops may use memory again that the joined op needs twice at a time.
+// One after the other, two ops may use memory again that the fused op needs twice at a time.
 bool operands_apart(const Fusion& fusion) {
   const OpInfo& info = info_of(fusion.shape.id);
   for (std::size_t i = 0; i < info.operands.size(); ++i) {

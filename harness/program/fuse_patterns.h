@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which two ops have a joined form, by their shapes and operands alone. Internal to
+// Which two ops have a fused form, by their shapes and operands alone. Internal to
 // harness/program.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace stepmark {
 struct Fusion {
   OpShape shape;
   std::vector<BufferSlice> operands;
-  // What the first op writes and the joined op does not; absent when it writes all.
+  // What the first op writes and the fused op does not; absent when it writes all.
   BufferSlice dropped;
 };
 

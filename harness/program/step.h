@@ -15,7 +15,7 @@
 
 namespace stepmark {
 
-// The program of `rank`, neighbouring kernels joined (fuse.h). `plan` must be resolved; `model` is
+// The program of `rank`, neighbouring kernels fused (fuse.h). `plan` must be resolved; `model` is
 // the one that runs (a slice already cut); `traits` are those of the device that is to run it:
 // which dims are padded (padding.h). optimizer_overlap on: AdamW beside the backward pass; else
 // after it. Both forms have the same buffers in the same order.

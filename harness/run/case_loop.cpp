@@ -29,8 +29,9 @@ bool failed_check(const Record& record) {
 
 }  // namespace
 
-CaseLoop::CaseLoop(const CaseSettings& settings, Repeat& repeat, RunGuard& guard, Ledger* ledger)
-    : settings_(settings), repeat_(repeat), guard_(guard), ledger_(ledger) {}
+CaseLoop::CaseLoop(const CaseSettings& settings, Repeat& repeat, RunGuard& guard,
+                   RunJournal* run_journal)
+    : settings_(settings), repeat_(repeat), guard_(guard), run_journal_(run_journal) {}
 
 ExitCode CaseLoop::run(std::span<Case* const> todo) {
   ProgressLine progress(is_root(), todo.size(), repeat_.name());
@@ -62,7 +63,7 @@ ExitCode CaseLoop::run(std::span<Case* const> todo) {
 void CaseLoop::measure(Case& one, double budget_s, const std::string& next,
                        ProgressLine& progress) {
   progress.begin(one.id());
-  if (ledger_ != nullptr) ledger_->begin(one.id());
+  if (run_journal_ != nullptr) run_journal_->begin(one.id());
   const double deadline_s = settings_.options.case_deadline_s > 0
                                 ? settings_.options.case_deadline_s
                                 : kDeadlineBase + kDeadlineFactor * budget_s;
@@ -74,8 +75,8 @@ void CaseLoop::measure(Case& one, double budget_s, const std::string& next,
   together(control(), [&] {
     if (!is_root()) return;
     if (record.outcome == Outcome::ok) derive(record);
-    ledger_->finish(record);
-    guard_.keep(ledger_);
+    run_journal_->finish(record);
+    guard_.keep(run_journal_);
   });
   guard_.passed(one.id(), next);
   progress.end(record);
@@ -115,10 +116,10 @@ void CaseLoop::stop_early(const CaseStart& start, std::span<Case* const> todo, s
   const std::string next = done < todo.size() ? fmt::format("before case '{}'", todo[done]->id())
                                               : "before the next repetition";
   const std::string place = last + (last.empty() ? "" : ", ") + next;
-  if (ledger_ == nullptr) return;
+  if (run_journal_ == nullptr) return;
   const std::string reason = fmt::format("rank {} received {}; stopped {}", start.asked_by,
                                          signal_name(start.signal), place);
-  log_error("{}; {}", reason, ledger_->give_up(reason, code()));
+  log_error("{}; {}", reason, run_journal_->give_up(reason, code()));
 }
 
 }  // namespace stepmark

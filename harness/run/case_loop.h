@@ -10,17 +10,17 @@
 #include "core/control.h"
 #include "core/error.h"
 #include "harness/run/guard.h"
-#include "harness/run/ledger.h"
 #include "harness/run/one_case.h"
 #include "harness/run/progress.h"
 #include "harness/run/repeat.h"
+#include "harness/run/run_journal.h"
 
 namespace stepmark {
 
 class CaseLoop {
  public:
-  // `ledger`: on rank 0; null elsewhere. What it refers to outlives it.
-  CaseLoop(const CaseSettings& settings, Repeat& repeat, RunGuard& guard, Ledger* ledger);
+  // `run_journal`: on rank 0; null elsewhere. What it refers to outlives it.
+  CaseLoop(const CaseSettings& settings, Repeat& repeat, RunGuard& guard, RunJournal* run_journal);
 
   // Collective. kCheckFailed over kNotMeasured over kOk; rank 0's on every rank.
   [[nodiscard]] ExitCode run(std::span<Case* const> todo);
@@ -51,7 +51,7 @@ class CaseLoop {
   CaseSettings settings_;
   Repeat& repeat_;
   RunGuard& guard_;
-  Ledger* ledger_;
+  RunJournal* run_journal_;
   OpChecks op_checks_;
   double begin_s_ = 0;
   double budget_s_ = 0;  // of this repetition

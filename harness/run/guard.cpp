@@ -133,11 +133,11 @@ void RunGuard::watch(const Peers* peers) {
       std::make_unique<ProcessWatch>(peers->others(), [this](long pid) { on_death(pid); });
 }
 
-void RunGuard::keep(Ledger* ledger) {
+void RunGuard::keep(RunJournal* run_journal) {
   const std::lock_guard lock(mutex_);
-  ledger_ = ledger;
+  run_journal_ = run_journal;
   earlier_journal_.clear();
-  witness_.keeps(std::filesystem::absolute(ledger->path()).string(), ledger->kept());
+  witness_.keeps(std::filesystem::absolute(run_journal->path()).string(), run_journal->kept());
 }
 
 void RunGuard::keep(const std::string& journal) {
@@ -149,7 +149,7 @@ void RunGuard::keep(const std::string& journal) {
 
 std::string RunGuard::end_journal(const std::string& reason, ExitCode code) {
   const std::lock_guard lock(mutex_);
-  if (ledger_ != nullptr) return ledger_->give_up(reason, code);
+  if (run_journal_ != nullptr) return run_journal_->give_up(reason, code);
   if (earlier_journal_.empty()) return {};
   try {
     return end_abandoned_journal(std::exchange(earlier_journal_, {}), reason, code);
@@ -161,7 +161,7 @@ std::string RunGuard::end_journal(const std::string& reason, ExitCode code) {
 void RunGuard::release() {
   const std::lock_guard lock(mutex_);
   peers_ = nullptr;
-  ledger_ = nullptr;
+  run_journal_ = nullptr;
   earlier_journal_.clear();
 }
 

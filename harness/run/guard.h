@@ -17,9 +17,9 @@
 
 #include "harness/measure/watchdog.h"
 #include "harness/run/crash_note.h"
-#include "harness/run/ledger.h"
 #include "harness/run/peers.h"
 #include "harness/run/process_watch.h"
+#include "harness/run/run_journal.h"
 #include "harness/run/signals.h"
 #include "harness/run/witness.h"
 
@@ -36,11 +36,11 @@ class RunGuard {
   // Between two cases; `next` is empty behind the last.
   void passed(const std::string& id, const std::string& next);
   void disarm() { watchdog_->disarm(); }
-  // Once the job has started and its ranks know each other. `peers` and later `ledger` (on rank 0)
-  // must outlive the guard or be taken back with release().
+  // Once the job has started and its ranks know each other. `peers` and later `run_journal` (on
+  // rank 0) must outlive the guard or be taken back with release().
   void watch(const Peers* peers);
-  void keep(Ledger* ledger);  // and after each of its records
-  // Until there is a ledger: what earlier repetitions have written.
+  void keep(RunJournal* run_journal);  // and after each of its records
+  // Until there is a run journal: what earlier repetitions have written.
   void keep(const std::string& journal);
   void release();
   // From now on the process ends in order, with this code and without another word.
@@ -53,8 +53,8 @@ class RunGuard {
   // run and what is known of other ranks; when another thread or rank is about to say it, does not
   // return.
   [[nodiscard]] std::string last_words(const std::string& reason);
-  // Gives the ledger up, or ends the journal of earlier repetitions. Returns what was kept; empty:
-  // there is nothing to end, or it has been ended.
+  // Gives the run journal up, or ends the journal of earlier repetitions. Returns what was kept;
+  // empty: there is nothing to end, or it has been ended.
   [[nodiscard]] std::string end_journal(const std::string& reason, ExitCode code);
 
  private:
@@ -87,7 +87,7 @@ class RunGuard {
 
   std::mutex mutex_;
   const Peers* peers_ = nullptr;
-  Ledger* ledger_ = nullptr;
+  RunJournal* run_journal_ = nullptr;
   std::string earlier_journal_;
   std::map<int, std::string> notes_;  // of other ranks
   std::optional<Ending> asked_;

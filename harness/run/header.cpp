@@ -36,13 +36,13 @@ std::vector<EnvironmentFact> differences_between_ranks(Control& control, const E
   std::map<std::pair<std::string, std::string>, std::set<std::string>> values;
   for (const std::string& text : all) {
     for (const EnvironmentFact& fact : environment_from_json(nlohmann::json::parse(text)).facts) {
-      if (fact.fingerprint) values[{fact.group, fact.name}].insert(fact.value);
+      if (fact.fingerprint) values[{fact.section, fact.name}].insert(fact.value);
     }
   }
   std::vector<EnvironmentFact> facts;
   for (const auto& [key, set] : values) {
     if (set.size() < 2) continue;
-    facts.push_back({.group = "placement",
+    facts.push_back({.section = "placement",
                      .name = "ranks differ in " + key.second,
                      .value = fmt::format("{}", fmt::join(set, " | "))});
   }
@@ -66,7 +66,7 @@ RunHeader make_run_header(const RunOptions& options, const RunConfig& config, Jo
   Environment environment = capture_environment(job_facts());
   auto& facts = environment.facts;
   for (EnvironmentFact& fact : machine.facts()) facts.push_back(std::move(fact));
-  facts.push_back({.group = "placement",
+  facts.push_back({.section = "placement",
                    .name = "compute threads per rank",
                    .value = std::to_string(resources.compute_threads)});
   Transport transport = observe_transport(job, peers);
@@ -81,7 +81,7 @@ RunHeader make_run_header(const RunOptions& options, const RunConfig& config, Jo
   for (EnvironmentFact& fact : differences_between_ranks(job.control(), environment)) {
     facts.push_back(std::move(fact));
   }
-  facts.push_back({.group = "placement",
+  facts.push_back({.section = "placement",
                    .name = "ranks by host",
                    .value = host_list(peers.hosts()),
                    .fingerprint = false});

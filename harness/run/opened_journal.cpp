@@ -22,15 +22,16 @@
 namespace stepmark {
 namespace {
 
-Ledger::Item item(const Case& one, int repetition) {
+RunJournal::Item item(const Case& one, int repetition) {
   return {.id = one.id(), .family = std::string(one.family()), .repetition = repetition};
 }
 
 // Without what has a line already: being interrupted again and again adds none.
-std::vector<Ledger::Item> items_of_later_repetitions(const RunConfig& config, const Repeat& repeat,
-                                                     const std::optional<Run>& before) {
+std::vector<RunJournal::Item> items_of_later_repetitions(const RunConfig& config,
+                                                         const Repeat& repeat,
+                                                         const std::optional<Run>& before) {
   const auto known = before ? before->by_repetition() : Run::ByRepetition{};
-  std::vector<Ledger::Item> items;
+  std::vector<RunJournal::Item> items;
   for (const int repetition : repeat.planned().subspan(1)) {
     for (const auto& one : config.cases) {
       if (!known.contains({one->id(), repetition})) items.push_back(item(*one, repetition));
@@ -51,16 +52,16 @@ class Opening {
     header_.repetitions = repeat_.asked();
     require_room();
     if (repeat_.continued()) header_.repetition = repeat_.current();
-    std::vector<Ledger::Item> items;
+    std::vector<RunJournal::Item> items;
     for (const auto& one : config_.cases) {
       if (!done_.contains(one->id())) items.push_back(item(*one, repeat_.current()));
     }
-    for (const Ledger::Item& one : items) todo_ += one.id + "\n";
-    std::vector<Ledger::Item> later = items_of_later_repetitions(config_, repeat_, before_);
+    for (const RunJournal::Item& one : items) todo_ += one.id + "\n";
+    std::vector<RunJournal::Item> later = items_of_later_repetitions(config_, repeat_, before_);
     JournalWriter journal = before_ ? JournalWriter::append(opened.path, header_)
                                     : JournalWriter::create(opened.path, header_);
-    opened.ledger =
-        std::make_unique<Ledger>(std::move(journal), std::move(items), std::move(later));
+    opened.run_journal =
+        std::make_unique<RunJournal>(std::move(journal), std::move(items), std::move(later));
     if (!options_.cases.trace_dir.empty()) {
       std::filesystem::create_directories(repeat_.trace_dir(options_.cases.trace_dir));
     }

@@ -10,17 +10,17 @@
 #include "core/control.h"
 #include "harness/cases/case.h"
 #include "harness/run/config.h"
-#include "harness/run/ledger.h"
 #include "harness/run/options.h"
 #include "harness/run/repeat.h"
+#include "harness/run/run_journal.h"
 #include "results/record/journal.h"
 
 namespace stepmark {
 
 struct OpenedJournal {
-  std::string path;                // on rank 0
-  std::unique_ptr<Ledger> ledger;  // on rank 0
-  std::vector<Case*> todo;         // of this repetition, in the order of the suite
+  std::string path;                         // on rank 0
+  std::unique_ptr<RunJournal> run_journal;  // on rank 0
+  std::vector<Case*> todo;                  // of this repetition, in the order of the suite
 };
 
 // Collective. Rank 0 creates or continues the journal and tells the others what is to be measured,

@@ -18,7 +18,7 @@
 #include "core/together.h"
 #include "harness/backend/job.h"
 #include "harness/measure/sampler.h"
-#include "harness/run/ledger.h"
+#include "harness/run/run_journal.h"
 
 namespace stepmark {
 namespace {

@@ -97,7 +97,7 @@ ExitCode RunSession::measure() {
   journal_ = open_journal(control(), options_, config_,
                           make_run_header(options_, config_, *job_, *machine_, *peers_, resources_),
                           repeat_);
-  if (journal_.ledger) guard_.keep(journal_.ledger.get());
+  if (journal_.run_journal) guard_.keep(journal_.run_journal.get());
   if (is_root()) announce();
   find_peaks();
   CaseLoop loop({.control = control(),
@@ -107,7 +107,7 @@ ExitCode RunSession::measure() {
                  .oversubscribed = resources_.oversubscribed,
                  .reference = reference_,
                  .peaks = peaks_},
-                repeat_, guard_, journal_.ledger.get());
+                repeat_, guard_, journal_.run_journal.get());
   const ExitCode code = repeat_.worst(loop.run(journal_.todo));
   guard_.expect("end of the run", kDeadlineBase);
   if (!repeat_.is_last() && !loop.stopped_early()) {
@@ -117,7 +117,7 @@ ExitCode RunSession::measure() {
   bool shown = true;
   together(control(), [&] {
     if (!is_root()) return;
-    journal_.ledger->close(code);
+    journal_.run_journal->close(code);
     shown = show_results(journal_, options_, repeat_.asked() == 1, code);
   });
   guard_.disarm();

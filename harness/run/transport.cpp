@@ -30,8 +30,8 @@ bool mentions(const std::string& text, std::string_view word) {
 Transport judge_transport(const LibraryTransport& library, const std::string& attach,
                           const std::string& shm_size, bool several_on_a_host, bool several_hosts) {
   Transport out;
-  const auto add = [&](const char* group, const char* name, const std::string& value) {
-    if (!value.empty()) out.facts.push_back({.group = group, .name = name, .value = value});
+  const auto add = [&](const char* section, const char* name, const std::string& value) {
+    if (!value.empty()) out.facts.push_back({.section = section, .name = name, .value = value});
   };
   add("placement", "/dev/shm size", shm_size);
   if (!several_on_a_host && !several_hosts) return out;

@@ -22,8 +22,8 @@
 #include "core/log.h"
 #include "core/log_descriptor.h"
 #include "harness/run/helper_name.h"
-#include "harness/run/ledger.h"
 #include "harness/run/process_watch.h"
+#include "harness/run/run_journal.h"
 #include "harness/run/signals.h"
 
 namespace stepmark {

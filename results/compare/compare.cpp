@@ -49,17 +49,17 @@ std::vector<Difference> differences(const Run& a, const Run& b) {
   std::vector<Difference> out;
   std::map<std::pair<std::string, std::string>, EnvironmentFact> others;
   for (auto& fact : all_facts(b)) {
-    others.emplace(std::pair(fact.group, fact.name), fact);
+    others.emplace(std::pair(fact.section, fact.name), fact);
   }
   for (const auto& fact : all_facts(a)) {
-    auto other = others.extract({fact.group, fact.name});
+    auto other = others.extract({fact.section, fact.name});
     const auto value = other.empty() ? std::string{} : other.mapped().value;
     if (value != fact.value) {
-      out.push_back({fact.group, fact.name, fact.value, value, fact.fingerprint});
+      out.push_back({fact.section, fact.name, fact.value, value, fact.fingerprint});
     }
   }
   for (const auto& [key, fact] : others) {
-    out.push_back({fact.group, fact.name, "", fact.value, fact.fingerprint});
+    out.push_back({fact.section, fact.name, "", fact.value, fact.fingerprint});
   }
   std::stable_sort(out.begin(), out.end(), [](const Difference& x, const Difference& y) {
     return x.fingerprint > y.fingerprint;
@@ -87,7 +87,7 @@ struct Judged {
   bool tested = false;
 };
 
-Judged judge(const RunGroup& baseline, const RunGroup& candidate, const std::string& id,
+Judged judge(const RunSide& baseline, const RunSide& candidate, const std::string& id,
              const CompareOptions& options) {
   auto a = side_case(baseline, id, "baseline");
   auto b = side_case(candidate, id, "candidate");
@@ -174,7 +174,7 @@ void decide(std::vector<Judged>& cases, const CompareOptions& options) {
 }
 
 // Ids of both sides, the baseline's order first.
-std::vector<std::string> case_ids(const RunGroup& baseline, const RunGroup& candidate) {
+std::vector<std::string> case_ids(const RunSide& baseline, const RunSide& candidate) {
   std::vector<std::string> out;
   std::set<std::string> seen;
   const auto add = [&](const std::string& id) {
@@ -182,8 +182,8 @@ std::vector<std::string> case_ids(const RunGroup& baseline, const RunGroup& cand
       out.push_back(id);
     }
   };
-  for (const auto* group : {&baseline, &candidate}) {
-    for (const auto& run : group->runs) {
+  for (const auto* side : {&baseline, &candidate}) {
+    for (const auto& run : side->runs) {
       for (const auto& id : run.header.cases) {
         add(id);
       }
@@ -195,7 +195,7 @@ std::vector<std::string> case_ids(const RunGroup& baseline, const RunGroup& cand
   return out;
 }
 
-SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate,
+SideComparison compare_sides(const RunSide& baseline, const RunSide& candidate,
                              const CompareOptions& options) {
   SideComparison out{.baseline = baseline.label,
                      .candidate = candidate.label,
@@ -211,8 +211,8 @@ SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate
     refine(c.verdict, baseline, candidate);
     out.cases.push_back(std::move(c.verdict));
   }
-  for (const auto* group : {&baseline, &candidate}) {
-    for (const auto& run : group->runs) {
+  for (const auto* side : {&baseline, &candidate}) {
+    for (const auto& run : side->runs) {
       for (const auto& warning : run.warnings) {
         out.notes.push_back(fmt::format("{}: {}", run.path, warning));
       }
@@ -221,11 +221,11 @@ SideComparison compare_sides(const RunGroup& baseline, const RunGroup& candidate
   return out;
 }
 
-void check_group(const RunGroup& group) {
-  STEPMARK_REQUIRE(!group.runs.empty(), "side '{}' has no runs", group.label);
-  const auto& first = group.runs.front();
+void check_side(const RunSide& side) {
+  STEPMARK_REQUIRE(!side.runs.empty(), "side '{}' has no runs", side.label);
+  const auto& first = side.runs.front();
   const auto identity = config_identity(first.header.config);
-  for (const auto& run : group.runs) {
+  for (const auto& run : side.runs) {
     const auto differs = first_difference(identity, config_identity(run.header.config));
     STEPMARK_REQUIRE(run.header.ranks == first.header.ranks &&
                          run.header.backend == first.header.backend && !differs,
@@ -238,13 +238,13 @@ void check_group(const RunGroup& group) {
 
 // The runs must be of one thing, and none of them on trial: a difference between the sides would
 // otherwise count as spread.
-void check_history(const std::vector<Run>& history, std::span<const RunGroup> groups) {
+void check_history(const std::vector<Run>& history, std::span<const RunSide> sides) {
   if (history.empty()) {
     return;
   }
-  const RunGroup group{.label = "of the spread", .runs = history};
-  check_group(group);
-  STEPMARK_REQUIRE(runs_of(group) >= 2,
+  const RunSide side{.label = "of the spread", .runs = history};
+  check_side(side);
+  STEPMARK_REQUIRE(runs_of(side) >= 2,
                    "a spread needs at least two runs of one thing, got {} alone: give more as "
                    "A1.smk,A2.smk,...",
                    history.front().path);
@@ -253,7 +253,7 @@ void check_history(const std::vector<Run>& history, std::span<const RunGroup> gr
     STEPMARK_REQUIRE(known.insert(run.header.run_id).second,
                      "{} is a run that the spread has already: give distinct runs", run.path);
   }
-  for (const auto& side : groups) {
+  for (const auto& side : sides) {
     for (const auto& run : side.runs) {
       STEPMARK_REQUIRE(!known.contains(run.header.run_id),
                        "{} is compared and among the spread's runs: give other runs there",
@@ -298,8 +298,8 @@ Verdict Comparison::worst() const {
   return out;
 }
 
-RunGroup read_run_group(const std::string& argument, const ReadOptions& options) {
-  RunGroup out{.label = argument};
+RunSide read_side(const std::string& argument, const ReadOptions& options) {
+  RunSide out{.label = argument};
   std::string_view rest = argument;
   while (true) {
     const auto comma = rest.find(',');
@@ -314,22 +314,22 @@ RunGroup read_run_group(const std::string& argument, const ReadOptions& options)
   }
 }
 
-Comparison compare(std::span<const RunGroup> groups, const CompareOptions& options) {
-  STEPMARK_REQUIRE(groups.size() >= 2, "comparing needs at least two runs, got {}", groups.size());
+Comparison compare(std::span<const RunSide> sides, const CompareOptions& options) {
+  STEPMARK_REQUIRE(sides.size() >= 2, "comparing needs at least two runs, got {}", sides.size());
   STEPMARK_REQUIRE(options.margin >= 0 && options.margin < 1, "margin {} is not within [0, 1)",
                    options.margin);
   STEPMARK_REQUIRE(!options.run_spread || (*options.run_spread >= 0 && *options.run_spread < 1),
                    "spread between runs {} is not within [0, 1)", options.run_spread.value_or(0));
   STEPMARK_REQUIRE(options.confidence > 0.5 && options.confidence < 1,
                    "confidence {} is not within (0.5, 1)", options.confidence);
-  for (const auto& group : groups) {
-    check_group(group);
+  for (const auto& side : sides) {
+    check_side(side);
   }
-  require_distinct_runs(groups);
-  check_history(options.history, groups);
+  require_distinct_runs(sides);
+  check_history(options.history, sides);
   Comparison out{.options = options};
-  for (const auto& candidate : groups.subspan(1)) {
-    out.sides.push_back(compare_sides(groups.front(), candidate, options));
+  for (const auto& candidate : sides.subspan(1)) {
+    out.sides.push_back(compare_sides(sides.front(), candidate, options));
   }
   return out;
 }

@@ -14,15 +14,15 @@
 namespace stepmark {
 
 // One side of a comparison: one run, or several repetitions of the same configuration, whose
-// differences tell how much runs differ by themselves. Grouping is always explicit: on the command
-// line each argument is a side, files joined by commas are its repetitions. Nothing is grouped
-// because it looks alike.
-struct RunGroup {
+// differences tell how much runs differ by themselves. Which runs make a side is always explicit:
+// on the command line each argument is a side, files joined by commas are its repetitions. Nothing
+// becomes a repetition because it looks alike.
+struct RunSide {
   std::string label;
   std::vector<Run> runs;
 };
 // "A.smk" or "A.smk,A2.smk,..."; the label is the argument.
-[[nodiscard]] RunGroup read_run_group(const std::string& argument, const ReadOptions& options = {});
+[[nodiscard]] RunSide read_side(const std::string& argument, const ReadOptions& options = {});
 
 struct CompareOptions {
   double margin = 0.02;      // differences up to this are "same"; relative
@@ -81,7 +81,7 @@ struct CaseVerdict {
 };
 
 struct Difference {
-  std::string group, name, baseline, candidate;
+  std::string section, name, baseline, candidate;
   bool fingerprint = true;
 };
 
@@ -105,7 +105,7 @@ struct Comparison {
 
 // Error(kUsage) for fewer than two sides, a side without runs, a side whose repetitions are of
 // different configurations, and the same run given twice.
-[[nodiscard]] Comparison compare(std::span<const RunGroup> groups,
+[[nodiscard]] Comparison compare(std::span<const RunSide> sides,
                                  const CompareOptions& options = {});
 
 }  // namespace stepmark

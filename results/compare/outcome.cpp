@@ -38,14 +38,14 @@ bool skipped(const Record* record) {
 }
 
 template <class Condition>
-bool any_run(const RunGroup& group, const std::string& case_id, Condition condition) {
-  return std::any_of(group.runs.begin(), group.runs.end(),
+bool any_run(const RunSide& side, const std::string& case_id, Condition condition) {
+  return std::any_of(side.runs.begin(), side.runs.end(),
                      [&](const Run& run) { return condition(run.find(case_id)); });
 }
 
 template <class Condition>
-bool all_runs(const RunGroup& group, const std::string& case_id, Condition condition) {
-  return std::all_of(group.runs.begin(), group.runs.end(),
+bool all_runs(const RunSide& side, const std::string& case_id, Condition condition) {
+  return std::all_of(side.runs.begin(), side.runs.end(),
                      [&](const Run& run) { return condition(run.find(case_id)); });
 }
 
@@ -55,7 +55,7 @@ bool is_compared(Verdict verdict) {
   return std::find(kCompared.begin(), kCompared.end(), verdict) != kCompared.end();
 }
 
-void refine(CaseVerdict& verdict, const RunGroup& baseline, const RunGroup& candidate) {
+void refine(CaseVerdict& verdict, const RunSide& baseline, const RunSide& candidate) {
   const auto& id = verdict.case_id;
   for (const auto& run : candidate.runs) {
     if (const auto* record = run.find(id); failed(record)) {

@@ -15,7 +15,7 @@ namespace stepmark {
 // any run of the candidate failed its case or a check of it (whatever the baseline says), `skipped`
 // when every run of both sides skipped it, `missing` when a run of the candidate has no result,
 // else as it was.
-void refine(CaseVerdict& verdict, const RunGroup& baseline, const RunGroup& candidate);
+void refine(CaseVerdict& verdict, const RunSide& baseline, const RunSide& candidate);
 
 // kCheckFailed with a slower or failed case, else kNotMeasured with a missing or incomparable one
 // (unless options.allow_missing) or when nothing at all was compared, else kOk.

@@ -77,11 +77,11 @@ void compare_records(const Place& place, Samples& seen) {
 
 }  // namespace
 
-void require_distinct_runs(std::span<const RunGroup> groups) {
+void require_distinct_runs(std::span<const RunSide> sides) {
   std::map<std::string, Place> ids;
   Samples samples;
-  for (std::size_t side = 0; side < groups.size(); ++side) {
-    for (const auto& run : groups[side].runs) {
+  for (std::size_t side = 0; side < sides.size(); ++side) {
+    for (const auto& run : sides[side].runs) {
       const Place place{.side = side, .run = &run};
       const auto [known, added] = ids.emplace(run.header.run_id, place);
       if (!added && !run.header.run_id.empty()) {

@@ -13,6 +13,6 @@ namespace stepmark {
 // Error(kUsage) naming both files when two runs are one (the same run_id, copies and resumed copies
 // included) or share records (a case that began at the same time with the same samples), on the
 // same side or on two.
-void require_distinct_runs(std::span<const RunGroup> groups);
+void require_distinct_runs(std::span<const RunSide> sides);
 
 }  // namespace stepmark

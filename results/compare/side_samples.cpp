@@ -57,9 +57,9 @@ void append(Groups& to, Groups from) {
 
 }  // namespace
 
-SideCase side_case(const RunGroup& group, const std::string& id, const std::string& side) {
+SideCase side_case(const RunSide& runs, const std::string& id, const std::string& side) {
   SideCase out;
-  for (const auto& run : group.runs) {
+  for (const auto& run : runs.runs) {
     const auto* record = run.find(id);
     if (record == nullptr) {
       out.problem = fmt::format("{}: no such case in {}", side, run.path);
@@ -93,9 +93,9 @@ Groups samples_of(std::span<const Run> runs, const Record& like) {
   return out;
 }
 
-int runs_of(const RunGroup& group) {
+int runs_of(const RunSide& side) {
   std::size_t out = 0;
-  for (const auto& run : group.runs) {
+  for (const auto& run : side.runs) {
     out += repetitions_of(run);
   }
   return static_cast<int>(out);

@@ -25,7 +25,7 @@ struct SideCase {
   Groups samples;
   std::string problem;  // why it cannot be used; empty when it can
 };
-[[nodiscard]] SideCase side_case(const RunGroup& group, const std::string& id,
+[[nodiscard]] SideCase side_case(const RunSide& runs, const std::string& id,
                                  const std::string& side);
 
 // Of runs that only tell the spread: samples per run and repetition, none where it is no
@@ -33,7 +33,7 @@ struct SideCase {
 [[nodiscard]] Groups samples_of(std::span<const Run> runs, const Record& like);
 
 // Runs of the side: repetitions within journals counted.
-[[nodiscard]] int runs_of(const RunGroup& group);
+[[nodiscard]] int runs_of(const RunSide& side);
 // Median of the runs' medians, imported ones included.
 [[nodiscard]] double side_median(const SideCase& side);
 // Whether a run of the side tells its time without the samples behind it.

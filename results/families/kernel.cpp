@@ -31,9 +31,9 @@ void derive_kernel(Record& record, const Summary& time) {
   }
   const double compute_s = peak_gflops ? *flops.value / (*peak_gflops * 1e9) : 0.0;
   const double memory_s = copy_gbps ? *bytes.value / (*copy_gbps * kGB) : 0.0;
-  const double floor_s = std::max(compute_s, memory_s);
-  add(record, figure("floor", "s", floor_s, "what the measured peaks allow", false));
-  Metric roofline = rate("roofline", "1", floor_s, time);
+  const double bound_s = std::max(compute_s, memory_s);
+  add(record, figure("bound", "s", bound_s, "what the measured peaks allow", false));
+  Metric roofline = rate("roofline", "1", bound_s, time);
   if (roofline.value) {
     roofline.note = compute_s >= memory_s ? "compute bound" : "memory bound";
     if (!peak_gflops || !copy_gbps) {
@@ -48,7 +48,7 @@ Table table() {
           .columns = {{"kernel", {{From::name}}, true},
                       {"time", {{From::median}}},
                       {"±95 %", {{From::interval}}},
-                      {"floor", {{From::metric, "floor", Show::seconds}}},
+                      {"bound", {{From::metric, "bound", Show::seconds}}},
                       {"GFLOP/s", {{From::metric, "gflops"}}},
                       {"GB/s", {{From::metric, "gbps"}}},
                       {"roofline", {{From::metric, "roofline", Show::share}}},

@@ -9,9 +9,9 @@
 
 namespace stepmark {
 
-std::string Environment::get(std::string_view group, std::string_view name) const {
+std::string Environment::get(std::string_view section, std::string_view name) const {
   const auto found = std::find_if(facts.begin(), facts.end(), [&](const EnvironmentFact& fact) {
-    return fact.group == group && fact.name == name;
+    return fact.section == section && fact.name == name;
   });
   return found == facts.end() ? std::string{} : found->value;
 }
@@ -20,7 +20,7 @@ std::vector<std::string> make_valid(Environment& environment) {
   std::vector<std::string> changed_names;
   for (EnvironmentFact& fact : environment.facts) {
     bool changed = false;
-    fact.group = valid_utf8(fact.group, &changed);
+    fact.section = valid_utf8(fact.section, &changed);
     fact.name = valid_utf8(fact.name, &changed);
     fact.value = valid_utf8(fact.value, &changed);
     if (!changed) continue;
@@ -33,7 +33,7 @@ std::vector<std::string> make_valid(Environment& environment) {
 nlohmann::json to_json(const Environment& environment) {
   auto out = nlohmann::json::array();
   for (const auto& fact : environment.facts) {
-    out.push_back({{"group", fact.group},
+    out.push_back({{"section", fact.section},
                    {"name", fact.name},
                    {"value", fact.value},
                    {"fingerprint", fact.fingerprint}});
@@ -47,7 +47,7 @@ Environment environment_from_json(const nlohmann::json& json) {
   Environment out;
   for (const auto& item : json) {
     JsonReader in(item, fmt::format("environment[{}]", out.facts.size()));
-    out.facts.push_back({.group = in.text("group"),
+    out.facts.push_back({.section = in.text(in.has("section") ? "section" : "group"),
                          .name = in.text("name"),
                          .value = in.text("value"),
                          .fingerprint = in.boolean("fingerprint")});

@@ -10,18 +10,18 @@
 
 namespace stepmark {
 
-// One fact: group ("hardware", "software", "build", "placement", "variables"), name, value.
+// One fact: section ("hardware", "software", "build", "placement", "variables"), name, value.
 // `fingerprint`: part of the identity that two runs must share to be like for like; others (host
 // names, free memory, load) are shown but do not make runs incomparable.
 struct EnvironmentFact {
-  std::string group, name, value;
+  std::string section, name, value;
   bool fingerprint = true;
   bool operator==(const EnvironmentFact&) const = default;
 };
 
 struct Environment {
   std::vector<EnvironmentFact> facts;
-  [[nodiscard]] std::string get(std::string_view group, std::string_view name) const;
+  [[nodiscard]] std::string get(std::string_view section, std::string_view name) const;
 };
 
 // Texts of facts come from outside (variables, host names, the kernel's files, libraries): bytes

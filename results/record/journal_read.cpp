@@ -27,13 +27,13 @@ namespace {
 // A later invocation may run elsewhere: what it says about the world must not vanish.
 void note_changes(const RunHeader& first, const RunHeader& later, int line, Run& run) {
   for (const auto& fact : later.environment.facts) {
-    const auto before = first.environment.get(fact.group, fact.name);
+    const auto before = first.environment.get(fact.section, fact.name);
     if (fact.fingerprint && before != fact.value) {
       const auto what = later.repetition == 0 ? std::string("resumed")
                                               : fmt::format("repetition {}", later.repetition);
       run.warnings.push_back(
           fmt::format("line {}: {} in another environment: {} {} was '{}', is '{}'", line, what,
-                      fact.group, fact.name, before, fact.value));
+                      fact.section, fact.name, before, fact.value));
     }
   }
   if (first.config == later.config) {

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "results/record/former_names.h"
 #include "results/record/json_reader.h"
 #include "results/record/record.h"
 
@@ -83,7 +84,7 @@ json metric_json(const Metric& m) {
 
 Metric metric_from(const json& j, const std::string& where) {
   JsonReader in(j, where);
-  Metric out{.name = in.text("name"),
+  Metric out{.name = std::string(name_today(in.text("name"))),
              .unit = in.text("unit"),
              .value = to_optional(in.number("value")),
              .lower = to_optional(in.number("lower")),
@@ -228,7 +229,7 @@ Record record_from_json(const json& j) {
   const auto& texts = in.object("texts");
   JsonReader text_reader(texts, in.place("texts"));
   for (const auto& [name, value] : texts.items()) {
-    r.texts.emplace_back(name, text_reader.text(name));
+    r.texts.emplace_back(name_today(name), text_reader.text(name));
   }
   r.series = list_from<Series>(in, "series", series_from);
   r.summaries = list_from<Summary>(in, "summaries", summary_from);

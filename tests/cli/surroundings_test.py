@@ -46,7 +46,7 @@ def without_threads():
 class Facts(tool.ToolTest):
     def facts(self, journal):
         header = tool.read_lines(journal)[0]
-        return {(f["group"], f["name"]): f["value"] for f in header["environment"]}
+        return {(f["section"], f["name"]): f["value"] for f in header["environment"]}
 
     def labels(self, journal):
         return {label for record in tool.records(journal) for label in record["labels"]}

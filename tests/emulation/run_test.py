@@ -157,7 +157,7 @@ class RunOnEmulatedGpu(tool.ToolTest):
 
     def facts(self):
         header = tool.read_lines(self.journal)[0]
-        return {(f["group"], f["name"]): f["value"] for f in header["environment"]}
+        return {(f["section"], f["name"]): f["value"] for f in header["environment"]}
 
     def test_engines_are_facts(self):
         record, = self.measured(self.run_step("tp=1"), 1)

@@ -94,8 +94,8 @@ void compare_with_itself(const Run& run) {
     record.started_unix_s += 1;
   }
   try {
-    const auto comparison = compare(std::vector{RunGroup{.label = "a", .runs = {run}},
-                                                RunGroup{.label = "b", .runs = {other}}});
+    const auto comparison = compare(
+        std::vector{RunSide{.label = "a", .runs = {run}}, RunSide{.label = "b", .runs = {other}}});
     static_cast<void>(comparison_table(comparison));
     static_cast<void>(to_json(comparison).dump());
   } catch (const Error&) {  // samples that say the runs are one

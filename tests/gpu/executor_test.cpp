@@ -191,7 +191,7 @@ TEST_F(CudaExecutorTest, ColdStepsSaySoAndComputeTheSame) {
   }
 }
 
-TEST_F(CudaExecutorTest, TheEmptyWalkCallsNoBodies) {
+TEST_F(CudaExecutorTest, TheEmptyStepCallsNoBodies) {
   Program program = program_of({"compute"}, {buffer("a", 1)});
   for (int i = 0; i < 200; ++i) add_comm(program, "op", 0, 0, 0);
   int calls = 0;
@@ -201,7 +201,7 @@ TEST_F(CudaExecutorTest, TheEmptyWalkCallsNoBodies) {
     calls = 0;
     for (int i = 0; i < 3; ++i) EXPECT_GT(runnable->run_empty().host_s, 0);
     EXPECT_EQ(calls, 0);
-    const EmptyWalk empty = runnable->run_empty();
+    const EmptyStep empty = runnable->run_empty();
     EXPECT_EQ(empty.graph_s > 0, options.capture);
     std::cerr << (options.capture ? "captured: " : "op by op: ") << empty.host_s * 1e9 / 200
               << " ns per op on the host, " << empty.graph_s * 1e9 / 200

@@ -127,9 +127,9 @@ TEST(Gemm, LibraryMultipliesInEveryForm) {
       const std::string engine = engine_of(pack(g, dtype));
       EXPECT_THAT(engine, StartsWith("cublaslt algorithm="));
       // A bf16 bias of an fp32 result is what the library does not add along.
-      const bool apart = g.bias != 0 && dtype == DType::bf16 && g.out_f32 != 0;
+      const bool unfused = g.bias != 0 && dtype == DType::bf16 && g.out_f32 != 0;
       if (g.bias != 0) {
-        EXPECT_THAT(engine, EndsWith(apart ? " + bias" : " epilogue=bias"));
+        EXPECT_THAT(engine, EndsWith(unfused ? " + bias" : " epilogue=bias"));
       }
     }
   }
@@ -258,15 +258,15 @@ TEST(Gemm, JoinedAndApartAreTimed) {
                        pack(GemmBiasGradShape{.m = m, .n = 40, .k = 48}, DType::bf16)};
   };
   for (const OpShape& shape : shapes(104)) {
-    EXPECT_THAT(engine_of(shape), testing::AnyOf(EndsWith(" (faster than apart)"),
-                                                 EndsWith(" (faster than joined)")));
+    EXPECT_THAT(engine_of(shape), testing::AnyOf(EndsWith(" (faster than unfused)"),
+                                                 EndsWith(" (faster than fused)")));
   }
   if (!library_is_emulated()) GTEST_SKIP() << "which one is faster is not known";
   const Variable slow("STEPMARK_EMULATED_CUBLASLT_SLOW_EPILOGUES", "1");
   const auto given = shapes(112);
-  EXPECT_THAT(engine_of(given[1]), AllOf(HasSubstr(" + dgelu"), EndsWith("(faster than joined)")));
+  EXPECT_THAT(engine_of(given[1]), AllOf(HasSubstr(" + dgelu"), EndsWith("(faster than fused)")));
   EXPECT_THAT(engine_of(given[2]),
-              AllOf(HasSubstr(" + bias_grad"), EndsWith("(faster than joined)")));
+              AllOf(HasSubstr(" + bias_grad"), EndsWith("(faster than fused)")));
 }
 
 // As PyTorch by default: bf16 into bf16, and nothing else.

@@ -60,7 +60,7 @@ class KernelCase final : public Case {
       record.texts.emplace_back(facts::kEnginesRefused, engine.refused);
       record.labels.push_back("expected engine refused: " + engine.refused);
     }
-    add_floors(record, context.peaks, kernel.cold());
+    add_bounds(record, context.peaks, kernel.cold());
     sample_into(record, context, [&] { return kernel.run(); });
     return record;
   }
@@ -68,7 +68,7 @@ class KernelCase final : public Case {
  private:
   // What the roofline needs, where it means something: the peak of the op's own arithmetic for what
   // computes, the memory's speed only for operands that come from there.
-  void add_floors(Record& record, const DevicePeaks& peaks, bool cold) const {
+  void add_bounds(Record& record, const DevicePeaks& peaks, bool cold) const {
     const double flops_per_s = peaks.gemm_of(math_dtype_of(shape_));
     if (peaks.copy_bytes_per_s <= 0 || (flops_per_s <= 0 && flops_of(shape_) > 0)) return;
     const bool computes = flops_per_s > 0 && flops_of(shape_) / flops_per_s >=

@@ -227,7 +227,7 @@ class StepCase final : public Case {
   static void measure_overhead(Record& record, CaseContext& context, Runnable& runnable) {
     std::vector<double> host_s, graph_s;
     for (int i = 0; i < kOverheadWalks; ++i) {
-      const EmptyWalk empty = runnable.run_empty();
+      const EmptyStep empty = runnable.run_empty();
       host_s.push_back(empty.host_s);
       graph_s.push_back(empty.graph_s);
     }

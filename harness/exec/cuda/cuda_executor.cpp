@@ -12,7 +12,7 @@
 #include "harness/exec/arena.h"
 #include "harness/exec/cuda/cuda_device.h"
 #include "harness/exec/cuda/cuda_graph.h"
-#include "harness/exec/cuda/cuda_walk.h"
+#include "harness/exec/cuda/cuda_stream_launcher.h"
 #include "harness/exec/cuda/nvtx_range.h"
 #include "harness/exec/failure.h"
 #include "harness/program/legality.h"
@@ -33,30 +33,31 @@ class CudaRunnable final : public BoundRunnable {
                const PrepareOptions& options)
       : BoundRunnable(program, device, options),
         device_(device),
-        walk_(device, bound(), comms),
+        launcher_(device, bound(), comms),
         begin_(cuda::make_timing_event()),
         end_(cuda::make_timing_event()) {
     if (options.cold) reserve_cold();
     zero_arena();
     if (options.capture) {
       execute_first();
-      graph_ = capture(CudaWalk::Bodies::ops);
+      graph_ = capture(CudaStreamLauncher::Bodies::ops);
     }
-    device_.wait().for_stream(walk_.origin());
+    device_.wait().for_stream(launcher_.origin());
   }
 
   void run() override {
-    step([this] { graph_ ? launch(graph_) : walk_.enqueue(CudaWalk::Bodies::ops); });
+    step([this] { graph_ ? launch(graph_) : launcher_.enqueue(CudaStreamLauncher::Bodies::ops); });
     timeline_ = {.step_ns = step_ns()};
   }
 
   void run_traced() override {
     if (!trace_) prepare_trace();
     step([this] {
-      traced_graph_ ? launch(traced_graph_) : walk_.enqueue(CudaWalk::Bodies::ops, trace_.get());
+      traced_graph_ ? launch(traced_graph_)
+                    : launcher_.enqueue(CudaStreamLauncher::Bodies::ops, trace_.get());
     });
     timeline_ = {
-        .step_ns = step_ns(), .spans = walk_.spans(*trace_, begin_.get()), .mark_ns = mark_ns_};
+        .step_ns = step_ns(), .spans = launcher_.spans(*trace_, begin_.get()), .mark_ns = mark_ns_};
     for (const Span& span : timeline_.spans) {
       timeline_.step_ns = std::max(timeline_.step_ns, span.end_ns);
     }
@@ -66,20 +67,20 @@ class CudaRunnable final : public BoundRunnable {
     STEPMARK_REQUIRE(steps > 0, "{} steps asked for, at least 1 is needed", steps);
     step([this, steps] {
       for (int i = 0; i < steps; ++i) {
-        graph_ ? launch(graph_) : walk_.enqueue(CudaWalk::Bodies::ops);
+        graph_ ? launch(graph_) : launcher_.enqueue(CudaStreamLauncher::Bodies::ops);
       }
     });
     timeline_ = {};
     return static_cast<double>(step_ns()) * 1e-9;
   }
 
-  EmptyWalk run_empty() override {
+  EmptyStep run_empty() override {
     device_.make_current();
-    if (graph_ && !empty_graph_) empty_graph_ = capture(CudaWalk::Bodies::markers);
-    EmptyWalk empty;
+    if (graph_ && !empty_graph_) empty_graph_ = capture(CudaStreamLauncher::Bodies::markers);
+    EmptyStep empty;
     step([&] {
       const auto begin = std::chrono::steady_clock::now();
-      empty_graph_ ? launch(empty_graph_) : walk_.enqueue(CudaWalk::Bodies::none);
+      empty_graph_ ? launch(empty_graph_) : launcher_.enqueue(CudaStreamLauncher::Bodies::none);
       empty.host_s =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     });
@@ -91,7 +92,7 @@ class CudaRunnable final : public BoundRunnable {
   [[nodiscard]] bool cold() const override { return cold_.bytes() > 0; }
 
   [[nodiscard]] OpEngine engine_of(std::int32_t index) const override {
-    return walk_.engine_of(index);
+    return launcher_.engine_of(index);
   }
 
  private:
@@ -103,25 +104,26 @@ class CudaRunnable final : public BoundRunnable {
       cold_ = {};
       return;
     }
-    STEPMARK_CUDA_CHECK(cudaMemsetAsync(cold_.data(), 0, cold_.bytes(), walk_.origin()));
+    STEPMARK_CUDA_CHECK(cudaMemsetAsync(cold_.data(), 0, cold_.bytes(), launcher_.origin()));
   }
 
   void zero_arena() {
     const Memory& memory = *bound().arena();
     if (memory.bytes() == 0) return;
-    STEPMARK_CUDA_CHECK(cudaMemsetAsync(memory.data(), 0, memory.bytes(), walk_.origin()));
+    STEPMARK_CUDA_CHECK(cudaMemsetAsync(memory.data(), 0, memory.bytes(), launcher_.origin()));
   }
 
   // Kernels are loaded, plans of libraries become ready and communicators connect when they are
   // used first: none of it belongs into a capture, or into a step that is timed. What it computed
   // from zeros is forgotten.
   void execute_first() {
-    step([this] { walk_.enqueue(CudaWalk::Bodies::ops); });
+    step([this] { launcher_.enqueue(CudaStreamLauncher::Bodies::ops); });
     zero_arena();
   }
 
-  cuda::GraphExecOwner capture(CudaWalk::Bodies bodies, const CudaTrace* trace = nullptr) {
-    return capture_graph(walk_.origin(), [&] { walk_.enqueue(bodies, trace); });
+  cuda::GraphExecOwner capture(CudaStreamLauncher::Bodies bodies,
+                               const CudaTrace* trace = nullptr) {
+    return capture_graph(launcher_.origin(), [&] { launcher_.enqueue(bodies, trace); });
   }
 
   // Events in a graph are nodes: a span of nothing has one step from node to node in it, and that
@@ -131,18 +133,18 @@ class CudaRunnable final : public BoundRunnable {
     auto trace = std::make_unique<CudaTrace>(program().ops.size(), captured);
     if (captured && !program().ops.empty()) {
       mark_ns_ = std::llround(2 * nothing_ns(*trace));
-      traced_graph_ = capture(CudaWalk::Bodies::ops, trace.get());
+      traced_graph_ = capture(CudaStreamLauncher::Bodies::ops, trace.get());
     }
     trace_ = std::move(trace);
   }
 
   [[nodiscard]] double nothing_ns(const CudaTrace& trace) {
-    const cuda::GraphExecOwner marks = capture(CudaWalk::Bodies::none, &trace);
+    const cuda::GraphExecOwner marks = capture(CudaStreamLauncher::Bodies::none, &trace);
     std::vector<double> lengths_ns;
     for (int i = 0; i < kMarkRuns; ++i) {
       step([&] { launch(marks); });
       lengths_ns.clear();  // the last run counts: the first is slower
-      for (const Span& span : walk_.spans(trace, begin_.get())) {
+      for (const Span& span : launcher_.spans(trace, begin_.get())) {
         lengths_ns.push_back(static_cast<double>(span.end_ns - span.begin_ns));
       }
     }
@@ -150,7 +152,7 @@ class CudaRunnable final : public BoundRunnable {
   }
 
   void launch(const cuda::GraphExecOwner& graph) const {
-    STEPMARK_CUDA_CHECK(cudaGraphLaunch(graph.get(), walk_.origin()));
+    STEPMARK_CUDA_CHECK(cudaGraphLaunch(graph.get(), launcher_.origin()));
   }
 
   template <class Enqueue>
@@ -159,13 +161,13 @@ class CudaRunnable final : public BoundRunnable {
     device_.make_current();
     try {
       if (cold()) {
-        cuda::sweep_caches(cold_.data(), cold_.bytes(), device_.sm_count(), walk_.origin());
+        cuda::sweep_caches(cold_.data(), cold_.bytes(), device_.sm_count(), launcher_.origin());
       }
-      STEPMARK_CUDA_CHECK(cudaEventRecord(begin_.get(), walk_.origin()));
+      STEPMARK_CUDA_CHECK(cudaEventRecord(begin_.get(), launcher_.origin()));
       enqueue();
-      STEPMARK_CUDA_CHECK(cudaEventRecord(end_.get(), walk_.origin()));
+      STEPMARK_CUDA_CHECK(cudaEventRecord(end_.get(), launcher_.origin()));
     } catch (...) {
-      walk_.settle();
+      launcher_.settle();
       throw;
     }
     try {
@@ -183,7 +185,7 @@ class CudaRunnable final : public BoundRunnable {
   // Members use what is above them: graphs go first, then events, then streams, and memory last.
   CudaDevice& device_;
   Memory cold_;  // empty: steps are not made cold
-  CudaWalk walk_;
+  CudaStreamLauncher launcher_;
   cuda::EventOwner begin_, end_;  // of the step
   std::unique_ptr<CudaTrace> trace_;
   std::int64_t mark_ns_ = 0;

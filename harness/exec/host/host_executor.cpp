@@ -62,7 +62,7 @@ class HostRunnable final : public BoundRunnable {
     if (failure_) rethrow_from(place_of(program(), failed_op_), failure_);
   }
 
-  EmptyWalk run_empty() override {
+  EmptyStep run_empty() override {
     const std::int64_t begin_ns = walk_all(/*bodies=*/false, empty_spans_);
     return {.host_s = static_cast<double>(steady_ns() - begin_ns) * 1e-9};
   }

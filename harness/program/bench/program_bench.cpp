@@ -3,7 +3,7 @@
 // measured. All of it has to be linear in the number of ops: the same large model with 8 to 64
 // micro-steps, a fit to a line through the origin ("BigO", per op) and how far the times are from
 // it ("RMS").
-//   build  model and plan -> program, kernels joined
+//   build  model and plan -> program, kernels fused
 //   text   program -> text
 //   parse  text -> program
 // The counter `ops` is the size of the program.

@@ -58,7 +58,7 @@ std::string refusal_of(const Gemm& p) {
 
 // c = op(a) op(b) + bias [+ c]; bias, of the operands' type, may be null.
 Planned plan_gemm(const Gemm& p, const void* a, const void* b, const void* bias, void* c,
-                     KernelContext& context) {
+                  KernelContext& context) {
   if (bias != nullptr && p.in == p.out) {
     auto fused = by_library(p, a, b, c, CUBLASLT_EPILOGUE_BIAS, bias, nullptr, context);
     if (fused) return {std::move(fused->enqueue), fused->engine + " epilogue=bias"};
@@ -84,13 +84,13 @@ Enqueue prepare_gemm(const OpShape& shape, void* const* operands, KernelContext&
   const auto g = unpack<GemmShape>(shape);
   if (g.m == 0 || g.n == 0) return nothing();
   const Gemm p{.m = g.m,
-                  .n = g.n,
-                  .k = g.k,
-                  .trans_a = g.trans_a != 0,
-                  .trans_b = g.trans_b != 0,
-                  .accumulate = g.accumulate != 0,
-                  .in = shape.dtype,
-                  .out = g.out_f32 != 0 ? DType::f32 : shape.dtype};
+               .n = g.n,
+               .k = g.k,
+               .trans_a = g.trans_a != 0,
+               .trans_b = g.trans_b != 0,
+               .accumulate = g.accumulate != 0,
+               .in = shape.dtype,
+               .out = g.out_f32 != 0 ? DType::f32 : shape.dtype};
   const void* bias = g.bias != 0 ? operands[2] : nullptr;
   return noted(shape, plan_gemm(p, operands[0], operands[1], bias, operands[3], context));
 }
@@ -99,13 +99,13 @@ Enqueue prepare_gemm_gelu(const OpShape& shape, void* const* operands, KernelCon
   const auto g = unpack<GemmGeluShape>(shape);
   if (g.m == 0 || g.n == 0) return nothing();
   const Gemm p{.m = g.m,
-                  .n = g.n,
-                  .k = g.k,
-                  .trans_a = g.trans_a != 0,
-                  .trans_b = g.trans_b != 0,
-                  .in = shape.dtype,
-                  .out = shape.dtype};
-  const auto joined = [&](void* const* x) {
+               .n = g.n,
+               .k = g.k,
+               .trans_a = g.trans_a != 0,
+               .trans_b = g.trans_b != 0,
+               .in = shape.dtype,
+               .out = shape.dtype};
+  const auto fused = [&](void* const* x) {
     const void* bias = g.bias != 0 ? x[2] : nullptr;
     const auto epilogue =
         bias != nullptr ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
@@ -113,34 +113,34 @@ Enqueue prepare_gemm_gelu(const OpShape& shape, void* const* operands, KernelCon
     if (fused) fused->engine += bias != nullptr ? " epilogue=gelu_aux_bias" : " epilogue=gelu_aux";
     return fused;
   };
-  const auto apart = [&](void* const* x) -> std::optional<Planned> {
+  const auto unfused = [&](void* const* x) -> std::optional<Planned> {
     const void* bias = g.bias != 0 ? x[2] : nullptr;
     return then(plan_gemm(p, x[0], x[1], bias, x[3], context),
                 apply_gelu(shape.dtype, g.m * g.n, x[3], x[4], context), "gelu");
   };
-  return noted(shape, faster_form(shape, operands, context, joined, apart));
+  return noted(shape, faster_form(shape, operands, context, fused, unfused));
 }
 
 Enqueue prepare_gemm_dgelu(const OpShape& shape, void* const* operands, KernelContext& context) {
   const auto g = unpack<GemmDgeluShape>(shape);
   if (g.m == 0 || g.n == 0) return nothing();
   const Gemm p{.m = g.m,
-                  .n = g.n,
-                  .k = g.k,
-                  .trans_a = g.trans_a != 0,
-                  .trans_b = g.trans_b != 0,
-                  .in = shape.dtype,
-                  .out = shape.dtype};
-  const auto joined = [&](void* const* x) {
+               .n = g.n,
+               .k = g.k,
+               .trans_a = g.trans_a != 0,
+               .trans_b = g.trans_b != 0,
+               .in = shape.dtype,
+               .out = shape.dtype};
+  const auto fused = [&](void* const* x) {
     auto fused = by_library(p, x[0], x[1], x[3], CUBLASLT_EPILOGUE_DGELU, nullptr, x[2], context);
     if (fused) fused->engine += " epilogue=dgelu";
     return fused;
   };
-  const auto apart = [&](void* const* x) -> std::optional<Planned> {
+  const auto unfused = [&](void* const* x) -> std::optional<Planned> {
     return then(plan_gemm(p, x[0], x[1], nullptr, x[3], context),
                 apply_gelu_slope(shape.dtype, g.m * g.n, x[2], x[3], context), "dgelu");
   };
-  return noted(shape, faster_form(shape, operands, context, joined, apart));
+  return noted(shape, faster_form(shape, operands, context, fused, unfused));
 }
 
 Enqueue prepare_gemm_bias_grad(const OpShape& shape, void* const* operands,
@@ -153,23 +153,23 @@ Enqueue prepare_gemm_bias_grad(const OpShape& shape, void* const* operands,
   };
   if (g.n == 0) return column_sums(operands);
   const Gemm p{.m = g.m,
-                  .n = g.n,
-                  .k = g.k,
-                  .trans_a = true,
-                  .accumulate = g.accumulate != 0,
-                  .in = shape.dtype,
-                  .out = DType::f32};
+               .n = g.n,
+               .k = g.k,
+               .trans_a = true,
+               .accumulate = g.accumulate != 0,
+               .in = shape.dtype,
+               .out = DType::f32};
   // The library's B is dy. It writes the sums over k; it does not add to them.
-  const auto joined = [&](void* const* x) -> std::optional<Planned> {
+  const auto fused = [&](void* const* x) -> std::optional<Planned> {
     if (g.accumulate != 0) return {};
     auto fused = by_library(p, x[0], x[1], x[2], CUBLASLT_EPILOGUE_BGRADB, x[3], nullptr, context);
     if (fused) fused->engine += " epilogue=bgradb";
     return fused;
   };
-  const auto apart = [&](void* const* x) -> std::optional<Planned> {
+  const auto unfused = [&](void* const* x) -> std::optional<Planned> {
     return then(plan_gemm(p, x[0], x[1], nullptr, x[2], context), column_sums(x), "bias_grad");
   };
-  return noted(shape, faster_form(shape, operands, context, joined, apart));
+  return noted(shape, faster_form(shape, operands, context, fused, unfused));
 }
 
 Enqueue prepare_bias_grad(const OpShape& shape, void* const* operands, KernelContext& context) {

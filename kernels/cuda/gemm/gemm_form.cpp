@@ -15,7 +15,7 @@
 namespace stepmark::cuda {
 namespace {
 
-enum class Choice { untimed, joined, apart };
+enum class Choice { untimed, fused, unfused };
 
 bool search_wanted() {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment meanwhile
@@ -47,14 +47,14 @@ class Trial {
   bool complete_ = true;
 };
 
-Choice timed(const OpShape& shape, void* const* operands, const PlanForm& joined,
-             const PlanForm& apart) {
+Choice timed(const OpShape& shape, void* const* operands, const PlanForm& fused,
+             const PlanForm& unfused) {
   const Trial trial(shape, operands);
   if (!trial.complete()) return Choice::untimed;
-  const auto one = joined(trial.operands()), two = apart(trial.operands());
+  const auto one = fused(trial.operands()), two = unfused(trial.operands());
   if (!one || !two) return Choice::untimed;
-  return time_of(two->enqueue) < time_of(one->enqueue) * kClearlyFaster ? Choice::apart
-                                                                        : Choice::joined;
+  return time_of(two->enqueue) < time_of(one->enqueue) * kClearlyFaster ? Choice::unfused
+                                                                        : Choice::fused;
 }
 
 struct Choices {
@@ -67,13 +67,13 @@ Choices& choices() {
 }
 
 Choice choice_of(const OpShape& shape, void* const* operands, const KernelContext& context,
-                 const PlanForm& joined, const PlanForm& apart) {
+                 const PlanForm& fused, const PlanForm& unfused) {
   // Held while timing: two streams that want the same shall not time each other.
   const std::lock_guard lock(choices().mutex);
   const std::pair key(context.device(), to_text(shape));
   const auto found = choices().known.find(key);
   if (found != choices().known.end()) return found->second;
-  const Choice choice = timed(shape, operands, joined, apart);
+  const Choice choice = timed(shape, operands, fused, unfused);
   choices().known.emplace(key, choice);
   return choice;
 }
@@ -81,14 +81,14 @@ Choice choice_of(const OpShape& shape, void* const* operands, const KernelContex
 }  // namespace
 
 Planned faster_form(const OpShape& shape, void* const* operands, const KernelContext& context,
-                    const PlanForm& joined, const PlanForm& apart) {
-  auto one = joined(operands);
-  if (!one) return *apart(operands);
+                    const PlanForm& fused, const PlanForm& unfused) {
+  auto one = fused(operands);
+  if (!one) return *unfused(operands);
   if (!search_wanted()) return *std::move(one);
-  const Choice choice = choice_of(shape, operands, context, joined, apart);
+  const Choice choice = choice_of(shape, operands, context, fused, unfused);
   if (choice == Choice::untimed) return *std::move(one);
-  Planned planned = choice == Choice::joined ? *std::move(one) : *apart(operands);
-  planned.engine += choice == Choice::joined ? " (faster than apart)" : " (faster than joined)";
+  Planned planned = choice == Choice::fused ? *std::move(one) : *unfused(operands);
+  planned.engine += choice == Choice::fused ? " (faster than unfused)" : " (faster than fused)";
   return planned;
 }
 

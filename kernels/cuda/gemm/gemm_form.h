@@ -22,10 +22,10 @@ using PlanForm = std::function<std::optional<Planned>(void* const* operands)>;
 
 // Both ways of computing the op, timed against each other once per shape and device, on memory of
 // their own: the operands are only read. Where there is no such memory, or with
-// STEPMARK_GEMM_SEARCH=0, the joined form is taken if there is one. The engine says
-// " (faster than apart)" or " (faster than joined)" when it was timed.
+// STEPMARK_GEMM_SEARCH=0, the fused form is taken if there is one. The engine says
+// " (faster than unfused)" or " (faster than fused)" when it was timed.
 [[nodiscard]] Planned faster_form(const OpShape& shape, void* const* operands,
-                                  const KernelContext& context, const PlanForm& joined,
-                                  const PlanForm& apart);
+                                  const KernelContext& context, const PlanForm& fused,
+                                  const PlanForm& unfused);
 
 }  // namespace stepmark::cuda

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward normalisation, alone and joined with the residual sum before it. One row per block, or,
+// Forward normalisation, alone and fused with the residual sum before it. One row per block, or,
 // where a warp is enough for a row, one row per warp; the row stays in registers.
 #include "kernels/ops/norm.h"
 

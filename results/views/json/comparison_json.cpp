@@ -42,7 +42,7 @@ nlohmann::json case_json(const CaseVerdict& c) {
 nlohmann::json side_json(const SideComparison& side) {
   auto differences = nlohmann::json::array();
   for (const auto& d : side.differences) {
-    differences.push_back({{"group", d.group},
+    differences.push_back({{"section", d.section},
                            {"name", d.name},
                            {"baseline", d.baseline},
                            {"candidate", d.candidate},

@@ -77,7 +77,7 @@ nlohmann::json run_data(const Run& run, const std::string& label) {
   header.erase("environment");
   header.erase("type");
   const auto add_config = [&](const std::string& name, const nlohmann::json& value) {
-    facts.push_back({{"group", "config"},
+    facts.push_back({{"section", "config"},
                      {"name", name},
                      {"value", value.is_string() ? value.get<std::string>() : json_text(value)},
                      {"fingerprint", true}});
@@ -90,7 +90,7 @@ nlohmann::json run_data(const Run& run, const std::string& label) {
   }
   std::string hardware;
   for (const auto& fact : run.header.environment.facts) {
-    if (fact.group == "hardware") {
+    if (fact.section == "hardware") {
       hardware += fmt::format("{}{} {}", hardware.empty() ? "" : ", ", fact.name, fact.value);
     }
   }

@@ -42,7 +42,7 @@ std::string differences_text(const SideComparison& side) {
   std::size_t others = 0;
   for (const auto& d : side.differences) {
     if (d.fingerprint) {
-      table.add({fmt::format("{} {}", d.group, d.name), d.baseline.empty() ? "-" : d.baseline,
+      table.add({fmt::format("{} {}", d.section, d.name), d.baseline.empty() ? "-" : d.baseline,
                  d.candidate.empty() ? "-" : d.candidate});
     } else {
       ++others;

@@ -71,7 +71,7 @@ std::string closing(const Run& run) {
                     [](const Record& r) { return r.outcome == Outcome::ok; });
   std::string environment;
   for (const auto& fact : header.environment.facts) {
-    if (fact.group == "hardware") {
+    if (fact.section == "hardware") {
       environment += fmt::format("{}{} {}", environment.empty() ? "" : ", ", fact.name, fact.value);
     }
   }

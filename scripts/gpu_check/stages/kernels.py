@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kernel's time against its floor: bytes over the copy bandwidth, or FLOPs over the GEMM
+"""Every kernel's time against its bound: bytes over the copy bandwidth, or FLOPs over the GEMM
 peak, both measured in the same run. Large ones first: they are judged."""
 from gpu_check import records as rec, rehearsal
 from gpu_check.context import StageError
@@ -7,7 +7,7 @@ from gpu_check.stage import Outcome
 
 GOAL, WANTED = "memory-bound", 0.90
 WANTED_WORDS = f"each >= {WANTED:.2f} of copy"
-# Under this floor a kernel's launch and ramp-up are not small beside its work.
+# Under this bound a kernel's launch and ramp-up are not small beside its work.
 SMALL_S = 100e-6
 # Compared with PyTorch in stages of their own, or no kernels of a step.
 ELSEWHERE = ("gemm", "attention", "fp8_gemm", "fma", "occupy")
@@ -44,7 +44,7 @@ def judge(context, records, code):
     if not rows:
         raise StageError(wrong[0] if wrong else "no kernel measured")
     print_table(rows)
-    judged = [row for row in rows if row["bound"] == "memory" and row["floor_s"] >= SMALL_S]
+    judged = [row for row in rows if row["bound_by"] == "memory" and row["bound_s"] >= SMALL_S]
     worst = min(judged, key=lambda row: row["roofline"], default=None)
     slow = [row for row in judged if row["roofline"] < WANTED]
     figures = {"kernels": rows, "failed": wrong, "slower_than_wanted": [row["case"] for row in slow]}
@@ -68,13 +68,13 @@ def row_of(record):
     numbers = record["numbers"]
     return {"case": record["case_id"], "op": record["texts"]["op"], "dtype": record["texts"]["dtype"],
             "mode": record["texts"].get("mode", ""), "seconds": seconds, "roofline": roofline or 0.0,
-            "bound": note.partition(" ")[0], "floor_s": (roofline or 0.0) * seconds,
+            "bound_by": note.partition(" ")[0], "bound_s": (roofline or 0.0) * seconds,
             "gbps": numbers["bytes"] / seconds / 1e9, "gflops": numbers["flops"] / seconds / 1e9,
             "copy_gbps": numbers.get("copy_gbps"), "peak_gflops": numbers.get("peak_gflops")}
 
 
 def print_table(rows):
-    print(f"{'case':70} {'us':>10} {'floor us':>10} {'GB/s':>9} {'GFLOP/s':>10} {'share':>6} bound")
+    print(f"{'case':70} {'us':>10} {'bound us':>10} {'GB/s':>9} {'GFLOP/s':>10} {'share':>6} bound by")
     for row in rows:
-        print(f"{row['case'][:70]:70} {row['seconds'] * 1e6:10.1f} {row['floor_s'] * 1e6:10.1f} "
+        print(f"{row['case'][:70]:70} {row['seconds'] * 1e6:10.1f} {row['bound_s'] * 1e6:10.1f} "
               f"{row['gbps']:9.1f} {row['gflops']:10.1f} {row['roofline']:6.2f} {row['bound']}")

@@ -204,10 +204,10 @@ TEST_F(ConcurrentTest, KernelsSayWhetherCachesWereEmpty) {
   record = completed(kernel->run(cold), *kernel);
   EXPECT_EQ(record.text("mode"), "cold caches");
   EXPECT_TRUE(record.metric("roofline")->value);
-  EXPECT_NEAR(*record.metric("floor")->value, bytes_of(small_gemm()) / 1e9, 1e-12);
+  EXPECT_NEAR(*record.metric("bound")->value, bytes_of(small_gemm()) / 1e9, 1e-12);
 }
 
-TEST_F(ConcurrentTest, FloorIsOfTheOpsOwnArithmetic) {
+TEST_F(ConcurrentTest, BoundIsOfTheOpsOwnArithmetic) {
   const OpShape bf16 = pack(GemmShape{.m = 64, .n = 64, .k = 64}, DType::bf16);
   const auto kernel = make_kernel_case(bf16);
   bench.peaks = {.gemm_flops_per_s = 1e9, .copy_bytes_per_s = 1e30};
@@ -216,7 +216,7 @@ TEST_F(ConcurrentTest, FloorIsOfTheOpsOwnArithmetic) {
   bench.peaks.gemm_bf16_flops_per_s = 2e9;
   CaseContext with = bench.context(*control, world);
   const Record record = completed(kernel->run(with), *kernel);
-  EXPECT_NEAR(*record.metric("floor")->value, flops_of(bf16) / 2e9, 1e-12);
+  EXPECT_NEAR(*record.metric("bound")->value, flops_of(bf16) / 2e9, 1e-12);
 }
 
 TEST_F(ConcurrentTest, TimedDataIsTheCheckedDataRepeated) {

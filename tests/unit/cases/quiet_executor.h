@@ -28,7 +28,7 @@ class QuietRunnable final : public Runnable {
     return timeline;
   }
   [[nodiscard]] bool cold() const override { return cold_; }
-  EmptyWalk run_empty() override { return inner_->run_empty(); }
+  EmptyStep run_empty() override { return inner_->run_empty(); }
   [[nodiscard]] std::shared_ptr<const Memory> arena() const override { return inner_->arena(); }
   [[nodiscard]] void* buffer(std::int32_t index) override { return inner_->buffer(index); }
   [[nodiscard]] const Program& program() const override { return inner_->program(); }

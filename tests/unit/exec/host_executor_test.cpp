@@ -151,7 +151,7 @@ TEST_F(HostExecutorTest, TimelineIsMonotonicAndKeepsDependencies) {
   }
 }
 
-TEST_F(HostExecutorTest, TheEmptyWalkRunsNothingAndHasACost) {
+TEST_F(HostExecutorTest, TheEmptyStepRunsNothingAndHasACost) {
   Program p = test::program_of({"compute"}, {test::buffer("a", 1)});
   for (int i = 0; i < 10000; ++i) test::add_comm(p, "op", 0, 0, 0);
   int ran = 0;
@@ -162,7 +162,7 @@ TEST_F(HostExecutorTest, TheEmptyWalkRunsNothingAndHasACost) {
   EXPECT_EQ(ran, 0);
   EXPECT_LT(runnable->run_empty().graph_s, 0) << "the host has no graphs";
   EXPECT_GT(best_s, 0);
-  RecordProperty("empty_walk_ns_per_op", static_cast<int>(best_s * 1e9 / 10000));
+  RecordProperty("empty_step_ns_per_op", static_cast<int>(best_s * 1e9 / 10000));
   std::cerr << "empty walk: " << best_s * 1e9 / 10000 << " ns per op\n";
 }
 

@@ -81,7 +81,7 @@ TEST(Capture, HoldsAllowedVariablesAndNoSecretValue) {
   }
   // What was set after the start is no fact about the user's environment.
   const Environment environment =
-      capture_environment({{.group = "software", .name = "MPI", .value = "none"}});
+      capture_environment({{.section = "software", .name = "MPI", .value = "none"}});
   EXPECT_EQ(environment.get("variables", "NCCL_ALGO"), "");
   EXPECT_EQ(environment.get("software", "MPI"), "none");
   for (const EnvironmentFact& fact : environment.facts) {

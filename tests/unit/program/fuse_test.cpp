@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each pair that is joined, and everything that must keep a pair apart.
+// Each pair that is fused, and everything that must keep a pair apart.
 #include "harness/program/fuse.h"
 
 #include <fmt/format.h>

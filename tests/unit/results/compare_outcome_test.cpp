@@ -40,7 +40,7 @@ Record& record_of(stepmark::Run& run, const std::string& id) {
 }
 
 Comparison compare_two(const stepmark::Run& a, const stepmark::Run& b, bool allow_missing = false) {
-  return compare(std::vector{RunGroup{.label = "a", .runs = {a}}, {.label = "b", .runs = {b}}},
+  return compare(std::vector{RunSide{.label = "a", .runs = {a}}, {.label = "b", .runs = {b}}},
                  {.run_spread = 0.002, .allow_missing = allow_missing});
 }
 
@@ -146,8 +146,8 @@ TEST(CompareClosing, AFailureInAnyRunOfTheSideCounts) {
   auto failing = complete_run(3);
   record_of(failing, kStep).checks[0].passed = false;
   const auto c = compare(
-      std::vector{RunGroup{.label = "a", .runs = {complete_run(1)}},
-                  RunGroup{.label = "b", .runs = {complete_run(2), failing, complete_run(4)}}});
+      std::vector{RunSide{.label = "a", .runs = {complete_run(1)}},
+                  RunSide{.label = "b", .runs = {complete_run(2), failing, complete_run(4)}}});
   EXPECT_EQ(exit_code(c), ExitCode::kCheckFailed);
   EXPECT_THAT(comparison_table(c), HasSubstr("failed: 3.smk: check failed"));
 }
@@ -157,13 +157,13 @@ TEST(CompareClosing, CountsOfAllSidesTogether) {
   auto c = complete_run(3);
   drop(b);
   drop(c);
-  const auto comparison = compare(std::vector{RunGroup{.label = "a", .runs = {complete_run(1)}},
-                                              RunGroup{.label = "b", .runs = {b}},
-                                              RunGroup{.label = "c", .runs = {c}}});
+  const auto comparison =
+      compare(std::vector{RunSide{.label = "a", .runs = {complete_run(1)}},
+                          RunSide{.label = "b", .runs = {b}}, RunSide{.label = "c", .runs = {c}}});
   EXPECT_THAT(closing_text(comparison), HasSubstr("2 missing"));
 }
 
-std::string refusal(const std::vector<RunGroup>& groups) {
+std::string refusal(const std::vector<RunSide>& groups) {
   try {
     static_cast<void>(compare(groups));
   } catch (const Error& error) {

@@ -31,8 +31,8 @@ Run made(const Scenario& s, std::uint64_t seed, double slowdown) {
 }
 
 SideComparison once(const Scenario& s, std::uint64_t seed, double slowdown) {
-  const std::vector<RunGroup> groups = {{.label = "a", .runs = {made(s, 2 * seed, 1)}},
-                                        {.label = "b", .runs = {made(s, 2 * seed + 1, slowdown)}}};
+  const std::vector<RunSide> sides = {{.label = "a", .runs = {made(s, 2 * seed, 1)}},
+                                      {.label = "b", .runs = {made(s, 2 * seed + 1, slowdown)}}};
   CompareOptions options;
   if (s.stated) options.run_spread = std::max(0.002, s.between_run_sd);
   return compare(groups, options).sides.at(0);
@@ -97,8 +97,8 @@ TEST(OneChangedCase, IsFoundAndTheOthersAreNot) {
       value *= 1.2;
     }
     const auto id = changed.case_id;
-    const std::vector<RunGroup> groups = {{.label = "a", .runs = {made(s, 4000 + seed, 1)}},
-                                          {.label = "b", .runs = {candidate}}};
+    const std::vector<RunSide> sides = {{.label = "a", .runs = {made(s, 4000 + seed, 1)}},
+                                        {.label = "b", .runs = {candidate}}};
     const auto side = compare(groups, {.run_spread = 0.005}).sides.at(0);
     for (const auto& c : side.cases) {
       EXPECT_EQ(c.verdict == Verdict::slower, c.case_id == id) << c.case_id;
@@ -121,8 +121,8 @@ TEST(FivePercentDelay, OfACopyIsFoundInTheStep) {
         }
       }
     }
-    const std::vector<RunGroup> groups = {{.label = "a", .runs = {original}},
-                                          {.label = "b", .runs = {copy}}};
+    const std::vector<RunSide> sides = {{.label = "a", .runs = {original}},
+                                        {.label = "b", .runs = {copy}}};
     EXPECT_TRUE(compare(groups, {.run_spread = 0.005}).has_regression()) << seed;
   }
 }

@@ -20,7 +20,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-RunGroup side(const std::string& label, std::vector<Run> runs) {
+RunSide side(const std::string& label, std::vector<Run> runs) {
   return {.label = label, .runs = std::move(runs)};
 }
 
@@ -265,12 +265,12 @@ TEST(Compare, RefusesWhatIsNoComparison) {
   EXPECT_THROW(
       static_cast<void>(compare(std::vector{side("a", {a}), side("b", {b})}, {.margin = -1})),
       Error);
-  EXPECT_THROW(static_cast<void>(read_run_group("a.smk,,b.smk")), Error);
+  EXPECT_THROW(static_cast<void>(read_side("a.smk,,b.smk")), Error);
 }
 
 TEST(Compare, RepetitionsMayDifferInBudgetAndNotInWhatIsRun) {
-  RunGroup first{.label = "a", .runs = {synthetic::run({.seed = 1}), synthetic::run({.seed = 2})}};
-  const RunGroup other{.label = "b", .runs = {synthetic::run({.seed = 3})}};
+  RunSide first{.label = "a", .runs = {synthetic::run({.seed = 1}), synthetic::run({.seed = 2})}};
+  const RunSide other{.label = "b", .runs = {synthetic::run({.seed = 3})}};
   first.runs[1].header.config["budget_s"] = 17.0;
   EXPECT_NO_THROW(static_cast<void>(compare(std::vector{first, other})));
   first.runs[1].header.config["workload"]["layers"] = 8;

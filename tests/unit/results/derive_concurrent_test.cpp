@@ -120,9 +120,9 @@ TEST(DeriveCollective, IsolatedAndFirstCallsAreFiguresOfTheirOwn) {
   EXPECT_NEAR(*r.metric("latency")->value, 1000, 1e-9);
 }
 
-TEST(DeriveKernel, FloorIsTheTimeThatThePeaksAllow) {
+TEST(DeriveKernel, BoundIsTheTimeThatThePeaksAllow) {
   const auto r = synthetic::kernel("gemm", 2.35e8, 1e6, std::vector<double>(20, 4e-3));
-  EXPECT_NEAR(*r.metric("floor")->value, 1e-3, 1e-12);
+  EXPECT_NEAR(*r.metric("bound")->value, 1e-3, 1e-12);
   EXPECT_NEAR(*r.metric("roofline")->value, 0.25, 1e-12);
 }
 

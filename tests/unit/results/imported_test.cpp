@@ -144,7 +144,7 @@ TEST(Imported, RepetitionsMakeNoInterval) {
   EXPECT_FALSE(both.metric("latency")->lower);
 }
 
-RunGroup side(const std::string& label, stepmark::Run run, double factor = 1) {
+RunSide side(const std::string& label, stepmark::Run run, double factor = 1) {
   run.header.run_id = label;
   run.path = label + ".smk";
   for (Record& record : run.records) {

@@ -206,7 +206,7 @@ TEST(Chain, AcceptedDamageIsReadOnAndLabelledEverywhere) {
     record.started_unix_s += 1;
   }
   const auto comparison = compare(
-      std::vector{RunGroup{.label = "a", .runs = {run}}, {.label = "b", .runs = {candidate}}});
+      std::vector{RunSide{.label = "a", .runs = {run}}, {.label = "b", .runs = {candidate}}});
   EXPECT_THAT(comparison_table(comparison),
               AllOf(HasSubstr("a.smk: line 3: damaged"), HasSubstr("baseline only: damaged")));
 }

@@ -112,8 +112,8 @@ TEST(JournalLimits, AnyMagnitudeIsReadAndShown) {
         for (auto& timed : other.records) {
           timed.started_unix_s += 1;
         }
-        const auto comparison = compare(std::vector{RunGroup{.label = "a", .runs = {back}},
-                                                    RunGroup{.label = "b", .runs = {other}}});
+        const auto comparison = compare(std::vector{RunSide{.label = "a", .runs = {back}},
+                                                    RunSide{.label = "b", .runs = {other}}});
         const auto what = fmt::format("{} number {} = {}", record.family, i, value);
         for (const auto& text :
              {run_table(back), runs_csv(std::span(&back, 1)), run_json(back).dump(),
@@ -153,8 +153,8 @@ TEST(JournalLimits, TimesThatNoClockGivesAreNotCompared) {
     auto other = run;
     other.header.run_id = "other";
     other.records.front().started_unix_s += 1;
-    const auto comparison = compare(std::vector{RunGroup{.label = "a", .runs = {run}},
-                                                RunGroup{.label = "b", .runs = {other}}});
+    const auto comparison = compare(
+        std::vector{RunSide{.label = "a", .runs = {run}}, RunSide{.label = "b", .runs = {other}}});
     const auto& verdict = comparison.sides.at(0).cases.at(0);
     EXPECT_EQ(verdict.verdict, Verdict::undecided);
     EXPECT_THAT(verdict.reason, HasSubstr("outside 1e-12 s to 1000000000 s"));

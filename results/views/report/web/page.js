@@ -393,15 +393,15 @@
     const facts = new Map();
     runs.forEach((run, index) => {
       for (const fact of run.facts) {
-        const key = JSON.stringify([fact.group, fact.name]);
-        const row = facts.get(key) ?? facts.set(key, { group: fact.group, name: fact.name, fingerprint: fact.fingerprint, values: runs.map(() => "") }).get(key);
+        const key = JSON.stringify([fact.section, fact.name]);
+        const row = facts.get(key) ?? facts.set(key, { section: fact.section, name: fact.name, fingerprint: fact.fingerprint, values: runs.map(() => "") }).get(key);
         row.values[index] = fact.value;
       }
     });
     const all = [...facts.values()];
     const differs = (row) => new Set(row.values).size > 1;
     const columns = [["fact", true], ...runs.map((run, i) => [many ? el("span", {}, swatch(i), run.label) : "value", true])];
-    const cells = (row) => [`${row.group} ${row.name}`, ...row.values.map((v) => v || el("span", { class: "soft" }, "–"))];
+    const cells = (row) => [`${row.section} ${row.name}`, ...row.values.map((v) => v || el("span", { class: "soft" }, "–"))];
     const different = all.filter(differs).sort((a, b) => b.fingerprint - a.fingerprint);
     const same = all.filter((row) => !differs(row));
     const children = [];

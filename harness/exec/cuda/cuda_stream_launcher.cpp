@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/exec/cuda/cuda_walk.h"
+#include "harness/exec/cuda/cuda_stream_launcher.h"
 
 #include <algorithm>
 #include <chrono>
@@ -44,7 +44,8 @@ void CudaTrace::record(cudaEvent_t event, cudaStream_t stream) const {
   STEPMARK_CUDA_CHECK(cudaEventRecordWithFlags(event, stream, flags_));
 }
 
-CudaWalk::CudaWalk(CudaDevice& device, const BoundProgram& bound, CommSet& comms)
+CudaStreamLauncher::CudaStreamLauncher(CudaDevice& device, const BoundProgram& bound,
+                                       CommSet& comms)
     : program_(bound.program()), ops_(program_.ops.size()), fork_(cuda::make_order_event()) {
   std::vector<std::string> names = program_.streams;
   if (names.empty()) names.emplace_back("compute");
@@ -89,7 +90,7 @@ CudaWalk::CudaWalk(CudaDevice& device, const BoundProgram& bound, CommSet& comms
   }
 }
 
-Task CudaWalk::body_of(const Op& op, const BoundProgram& bound, CommSet& comms) {
+Task CudaStreamLauncher::body_of(const Op& op, const BoundProgram& bound, CommSet& comms) {
   const std::vector<void*> operands = bound.operands_of(op);
   const auto index = static_cast<std::size_t>(op.stream);
   if (op.kernel) {
@@ -101,12 +102,12 @@ Task CudaWalk::body_of(const Op& op, const BoundProgram& bound, CommSet& comms) 
   return recording.take();
 }
 
-OpEngine CudaWalk::engine_of(std::int32_t op) const {
+OpEngine CudaStreamLauncher::engine_of(std::int32_t op) const {
   const cuda::EngineNote& note = ops_.at(static_cast<std::size_t>(op)).engine;
   return {.name = note.engine, .refused = note.refused};
 }
 
-void CudaWalk::enqueue(Bodies bodies, const CudaTrace* trace) {
+void CudaStreamLauncher::enqueue(Bodies bodies, const CudaTrace* trace) {
   if (!branches_.empty()) record(fork_.get(), origin());
   for (const std::size_t branch : branches_) wait_for(fork_.get(), streams_[branch]);
   for (std::int32_t i = 0; i < std::ssize(ops_); ++i) {
@@ -122,7 +123,7 @@ void CudaWalk::enqueue(Bodies bodies, const CudaTrace* trace) {
   }
 }
 
-void CudaWalk::enqueue_op(std::int32_t index, Bodies bodies, const CudaTrace* trace) {
+void CudaStreamLauncher::enqueue_op(std::int32_t index, Bodies bodies, const CudaTrace* trace) {
   const auto at = static_cast<std::size_t>(index);
   const BoundOp& op = ops_[at];
   cudaStream_t stream = streams_[op.stream];
@@ -139,7 +140,7 @@ void CudaWalk::enqueue_op(std::int32_t index, Bodies bodies, const CudaTrace* tr
   if (op.done) record(op.done.get(), stream);
 }
 
-std::vector<Span> CudaWalk::spans(const CudaTrace& trace, cudaEvent_t step_begin) const {
+std::vector<Span> CudaStreamLauncher::spans(const CudaTrace& trace, cudaEvent_t step_begin) const {
   std::vector<Span> spans;
   std::vector<std::int64_t> free_since_ns(streams_.size(), 0);
   for (std::int32_t i = 0; i < std::ssize(ops_); ++i) {
@@ -158,7 +159,7 @@ std::vector<Span> CudaWalk::spans(const CudaTrace& trace, cudaEvent_t step_begin
   return spans;
 }
 
-void CudaWalk::settle() const noexcept {
+void CudaStreamLauncher::settle() const noexcept {
   const auto begin = std::chrono::steady_clock::now();
   for (cudaStream_t stream : streams_) {
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/run/ledger.h"
+#include "harness/run/run_journal.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,8 +23,8 @@ RunHeader header_of_three() {
   return header;
 }
 
-struct LedgerTest : testing::Test {
-  Ledger ledger() {
+struct RunJournalTest : testing::Test {
+  RunJournal run_journal() {
     return {JournalWriter::create(path, header_of_three()),
             {{.id = "a", .family = "kernel"},
              {.id = "b", .family = "step"},
@@ -40,8 +40,8 @@ struct LedgerTest : testing::Test {
   std::string path = folder.file("run.smk");
 };
 
-TEST_F(LedgerTest, EveryCaseHasALineWhenARunIsGivenUp) {
-  Ledger book = ledger();
+TEST_F(RunJournalTest, EveryCaseHasALineWhenARunIsGivenUp) {
+  RunJournal book = run_journal();
   book.begin("a");
   book.finish(measured("a"));
   book.begin("b");
@@ -61,8 +61,8 @@ TEST_F(LedgerTest, EveryCaseHasALineWhenARunIsGivenUp) {
   EXPECT_EQ(run.exit_code, 3);
 }
 
-TEST_F(LedgerTest, NothingIsWrittenAfterGivingUp) {
-  Ledger book = ledger();
+TEST_F(RunJournalTest, NothingIsWrittenAfterGivingUp) {
+  RunJournal book = run_journal();
   book.begin("a");
   EXPECT_NE(book.give_up("first", ExitCode::kNotMeasured), "");
   const auto size = std::filesystem::file_size(path);
@@ -72,10 +72,10 @@ TEST_F(LedgerTest, NothingIsWrittenAfterGivingUp) {
   EXPECT_EQ(std::filesystem::file_size(path), size);
 }
 
-TEST_F(LedgerTest, AFolderThatDisappearsIsNoticedWithTheNextCaseAndNothingIsLost) {
+TEST_F(RunJournalTest, AFolderThatDisappearsIsNoticedWithTheNextCaseAndNothingIsLost) {
   std::filesystem::create_directory(folder.file("sub"));
   path = folder.file("sub/run.smk");
-  Ledger book = ledger();
+  RunJournal book = run_journal();
   book.begin("a");
   book.finish(measured("a"));
   std::filesystem::remove_all(folder.file("sub"));
@@ -99,15 +99,15 @@ TEST_F(LedgerTest, AFolderThatDisappearsIsNoticedWithTheNextCaseAndNothingIsLost
   std::filesystem::remove(copy);
 }
 
-TEST_F(LedgerTest, AMovedJournalGoesOnWhereItIs) {
-  Ledger book = ledger();
+TEST_F(RunJournalTest, AMovedJournalGoesOnWhereItIs) {
+  RunJournal book = run_journal();
   std::filesystem::rename(path, folder.file("other.smk"));
   EXPECT_THROW(book.finish(measured("a")), Error);
   EXPECT_EQ(book.path(), folder.file("other.smk"));
 }
 
-TEST_F(LedgerTest, AReplacedJournalIsSavedBesideIt) {
-  Ledger book = ledger();
+TEST_F(RunJournalTest, AReplacedJournalIsSavedBesideIt) {
+  RunJournal book = run_journal();
   std::filesystem::remove(path);
   std::ofstream(path) << "of someone else";
   EXPECT_THROW(book.finish(measured("a")), Error);
@@ -115,9 +115,9 @@ TEST_F(LedgerTest, AReplacedJournalIsSavedBesideIt) {
   EXPECT_NE(read_journal(book.path()).find("a"), nullptr);
 }
 
-TEST_F(LedgerTest, AnotherProcessCanEndAnAbandonedJournal) {
+TEST_F(RunJournalTest, AnotherProcessCanEndAnAbandonedJournal) {
   {
-    Ledger book = ledger();
+    RunJournal book = run_journal();
     book.begin("a");
     book.finish(measured("a"));
   }
@@ -147,17 +147,17 @@ std::vector<std::string> lines_of(const std::string& path) {
   return out;
 }
 
-TEST_F(LedgerTest, LaterRepetitionsHaveLinesToo) {
+TEST_F(RunJournalTest, LaterRepetitionsHaveLinesToo) {
   RunHeader header = header_of_three();
   header.cases = {"a", "b"};
   header.repetitions = 3;
   const auto items = [](int repetition) {
-    return std::vector<Ledger::Item>{{.id = "a", .family = "kernel", .repetition = repetition},
-                                     {.id = "b", .family = "step", .repetition = repetition}};
+    return std::vector<RunJournal::Item>{{.id = "a", .family = "kernel", .repetition = repetition},
+                                         {.id = "b", .family = "step", .repetition = repetition}};
   };
   auto later = items(2);
   for (auto& one : items(3)) later.push_back(one);
-  Ledger book(JournalWriter::create(path, header), items(1), later);
+  RunJournal book(JournalWriter::create(path, header), items(1), later);
   book.begin("a");
   book.finish(measured("a"));
   book.begin("b");
@@ -171,7 +171,7 @@ TEST_F(LedgerTest, LaterRepetitionsHaveLinesToo) {
 }
 
 // Repetitions of two cases, as `run --repeat 3` writes them; the last is not ended.
-struct AbandonedTest : LedgerTest {
+struct AbandonedTest : RunJournalTest {
   void SetUp() override {
     header.cases = {"a", "b"};
     header.repetitions = 3;
@@ -241,8 +241,8 @@ TEST_F(AbandonedTest, InTheLastRepetitionNothingElseIsListed) {
   EXPECT_THAT(kept, HasSubstr("2 of 2 cases of repetition 3 are kept"));
 }
 
-TEST_F(LedgerTest, NothingIsWrittenAfterTheEnd) {
-  Ledger book = ledger();
+TEST_F(RunJournalTest, NothingIsWrittenAfterTheEnd) {
+  RunJournal book = run_journal();
   for (const char* id : {"a", "b", "c"}) {
     book.begin(id);
     book.finish(measured(id));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program bound to the streams of a GPU: enqueues one step, in the program's order, with an event
-// wherever an op waits for another stream's.
+// Launches a program on the streams of a GPU: enqueues one step, in the program's order, with an
+// event wherever an op waits for another stream's.
 #pragma once
 
 #include <cstdint>
@@ -34,14 +34,14 @@ class CudaTrace {
   std::vector<cuda::EventOwner> begins_, ends_;
 };
 
-class CudaWalk {
+class CudaStreamLauncher {
  public:
   // `bound` and `comms` must outlive this object.
-  CudaWalk(CudaDevice& device, const BoundProgram& bound, CommSet& comms);
+  CudaStreamLauncher(CudaDevice& device, const BoundProgram& bound, CommSet& comms);
   // Only a failure leaves work in flight.
-  ~CudaWalk() { settle(); }
-  CudaWalk(const CudaWalk&) = delete;
-  CudaWalk& operator=(const CudaWalk&) = delete;
+  ~CudaStreamLauncher() { settle(); }
+  CudaStreamLauncher(const CudaStreamLauncher&) = delete;
+  CudaStreamLauncher& operator=(const CudaStreamLauncher&) = delete;
 
   // What stands for an op.
   enum class Bodies : std::uint8_t {

@@ -15,7 +15,7 @@
 
 namespace stepmark {
 
-class Ledger {
+class RunJournal {
  public:
   // `todo`: ids and families of the cases to measure, in order. `later`: those of the repetitions
   // after this one, which get a line when the run is given up.
@@ -23,7 +23,7 @@ class Ledger {
     std::string id, family;
     int repetition = 1;  // the same of all to do
   };
-  Ledger(JournalWriter journal, std::vector<Item> todo, std::vector<Item> later = {});
+  RunJournal(JournalWriter journal, std::vector<Item> todo, std::vector<Item> later = {});
 
   void begin(const std::string& case_id);
   // Durable when it returns; throws what the journal throws. Error(kEnvironment) too when the

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/run/ledger.h"
+#include "harness/run/run_journal.h"
 
 #include <fmt/format.h>
 
@@ -27,7 +27,7 @@ std::string kept_sentence(std::size_t done, std::size_t all, int repetition,
       done, all, repetition > 0 ? fmt::format(" of repetition {}", repetition) : "", path, path);
 }
 
-Record not_measured(const Ledger::Item& item, const std::string& reason) {
+Record not_measured(const RunJournal::Item& item, const std::string& reason) {
   Record record;
   record.case_id = item.id;
   record.family = item.family;
@@ -73,8 +73,8 @@ class Gaps {
   }
 
   // In the order in which they would have been measured.
-  [[nodiscard]] std::vector<Ledger::Item> items() const {
-    std::vector<Ledger::Item> items;
+  [[nodiscard]] std::vector<RunJournal::Item> items() const {
+    std::vector<RunJournal::Item> items;
     for (int k = current_; k <= run_.header.repetitions; ++k) {
       for (const std::string& id : run_.header.cases) {
         if (k == current_ ? !rest(id, k) : outcome(id, k).has_value()) continue;
@@ -115,7 +115,7 @@ std::string end_abandoned_journal(const std::string& path, const std::string& re
   const Gaps gaps(run);
   if (!run.ended) {
     std::vector<Record> lines;
-    for (const Ledger::Item& item : gaps.items()) {
+    for (const RunJournal::Item& item : gaps.items()) {
       const bool under_way =
           item.repetition == gaps.current() &&
           reason.find(fmt::format("during case '{}'", item.id)) != std::string::npos;
@@ -129,15 +129,15 @@ std::string end_abandoned_journal(const std::string& path, const std::string& re
                        run.header.repetitions > 1 ? gaps.current() : 0, path);
 }
 
-Ledger::Ledger(JournalWriter journal, std::vector<Item> todo, std::vector<Item> later)
+RunJournal::RunJournal(JournalWriter journal, std::vector<Item> todo, std::vector<Item> later)
     : journal_(std::move(journal)), todo_(std::move(todo)), later_(std::move(later)) {}
 
-void Ledger::begin(const std::string& case_id) {
+void RunJournal::begin(const std::string& case_id) {
   const std::lock_guard lock(mutex_);
   current_ = case_id;
 }
 
-void Ledger::finish(const Record& record) {
+void RunJournal::finish(const Record& record) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
   journal_.write(record);
@@ -147,7 +147,7 @@ void Ledger::finish(const Record& record) {
 }
 
 // Noticed with every case: what is written into a file without a name is lost with the process.
-void Ledger::rescue() {
+void RunJournal::rescue() {
   const std::string what = journal_.displaced();
   if (what.empty()) return;
   std::error_code ignored;
@@ -158,14 +158,14 @@ void Ledger::rescue() {
               fmt::format("{}; everything measured is in '{}'", what, journal_.path()));
 }
 
-void Ledger::close(ExitCode code) {
+void RunJournal::close(ExitCode code) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
   closed_ = true;
   journal_.write_end(static_cast<int>(code), "");
 }
 
-std::string Ledger::give_up(const std::string& reason, ExitCode code) noexcept {
+std::string RunJournal::give_up(const std::string& reason, ExitCode code) noexcept {
   try {
     const std::lock_guard lock(mutex_);
     if (closed_) return {};
@@ -195,18 +195,18 @@ std::string Ledger::give_up(const std::string& reason, ExitCode code) noexcept {
   }
 }
 
-std::string Ledger::kept() const {
+std::string RunJournal::kept() const {
   const std::lock_guard lock(mutex_);
   return kept_so_far();
 }
 
-std::string Ledger::kept_so_far() const {
+std::string RunJournal::kept_so_far() const {
   const int repetition = todo_.empty() ? 1 : todo_.front().repetition;
   return kept_sentence(done_, todo_.size(), later_.empty() && repetition == 1 ? 0 : repetition,
                        journal_.path());
 }
 
-std::string Ledger::current() const {
+std::string RunJournal::current() const {
   const std::lock_guard lock(mutex_);
   return current_;
 }
