@@ -93,7 +93,7 @@ void derive_overlap(Record& record, const Summary& time) {
 }
 
 std::string heading_of(const Record& record) {
-  return "Overlap with GEMMs " + record.text(names::kGemm);
+  return "Overlap with GEMMs " + record.text(names::kGemmTitle);
 }
 
 Table table() {
@@ -121,7 +121,7 @@ Section section() {
               "Overlap: GEMMs beside a collective; efficiency is the share of the shorter side "
               "that was hidden, exposed is the time together less the GEMM's alone.",
           .columns = {{"overlap", {{From::name}}, true},
-                      {"GEMM", {{From::text, names::kGemm}}, true},
+                      {"GEMM", {{From::text, names::kGemmTitle}}, true},
                       {"alone", {{From::metric, "compute_alone", Show::seconds}}},
                       {"other", {{From::metric, "comm_alone", Show::seconds}}},
                       {"together", {{From::metric, "together", Show::seconds}}},

@@ -12,9 +12,9 @@ inline constexpr const char* kMaxCtasRequested = "max_ctas_requested";
 inline constexpr const char* kOccupyCtas = "occupy_ctas";  // of the stand-in
 inline constexpr const char* kOccupyS = "occupy_s";
 inline constexpr const char* kPriority = "priority";
-inline constexpr const char* kGemm = "gemm";
-inline constexpr const char* kGemm = "gemm";
-inline constexpr const char* kFlops = "flops";  // of one GEMM
+inline constexpr const char* kGemm = "gemm";             // op and shape, as programs have them
+inline constexpr const char* kGemmTitle = "gemm_title";  // dtype and dims, to be read
+inline constexpr const char* kFlops = "flops";           // of one GEMM
 inline constexpr const char* kGemmCalls = "gemm_calls";
 inline constexpr const char* kCommCalls = "comm_calls";
 // Series.

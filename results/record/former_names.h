@@ -12,7 +12,7 @@ namespace stepmark {
 [[nodiscard]] constexpr std::string_view name_today(std::string_view name) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kFormer = {
       {{"floor", "bound"},
-       {"product", "gemm"},
+       {"product", "gemm_title"},
        {"product_engine", "gemm_engine"},
        {"product_algorithms", "gemm_algorithms"}}};
   for (const auto& [former, today] : kFormer) {

@@ -221,7 +221,8 @@ class OverlapCase final : public Case {
     record.texts.emplace_back(facts::overlap::kGemm, to_text(spec_.gemm));
     const auto gemm = unpack<GemmShape>(spec_.gemm);
     record.texts.emplace_back(
-        "gemm", fmt::format("{} {}x{}x{}", name_of(spec_.gemm.dtype), gemm.m, gemm.n, gemm.k));
+        facts::overlap::kGemmTitle,
+        fmt::format("{} {}x{}x{}", name_of(spec_.gemm.dtype), gemm.m, gemm.n, gemm.k));
     record.texts.emplace_back(facts::kDtype, std::string(name_of(spec_.gemm.dtype)));
     record.texts.emplace_back(facts::overlap::kPriority, priority());
     record.texts.emplace_back(facts::kLibrary, std::string(context.world.backend()));

@@ -38,7 +38,7 @@ TEST(FormerNames, AnOldJournalReadsAsANewOne) {
   const Run run = synthetic::run({.seed = 3});
   auto lines = synthetic::lines_of(run);
   for (const auto& [former, today] :
-       {std::pair{"group", "section"}, {"floor", "bound"}, {"product", "gemm"}}) {
+       {std::pair{"group", "section"}, {"floor", "bound"}, {"product", "gemm_title"}}) {
     int count = 0;
     for (json& line : lines) count += replace(line, today, former);
     EXPECT_GT(count, 0) << today;

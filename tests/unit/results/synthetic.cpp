@@ -153,7 +153,7 @@ Record overlap(std::size_t count) {
   out.numbers = {
       {"ranks", 4}, {"flops", 1e9}, {"gemm_calls", 5}, {"comm_calls", 1}, {"size_bytes", 10e6}};
   out.texts = {{"collective", "all_reduce"},
-               {"gemm", "bf16 512x512x512"},
+               {"gemm_title", "bf16 512x512x512"},
                {"title", "all_reduce 10 MB 4 CTAs high"}};
   out.series = {constant("time_s", count, 4e-3), constant("compute_alone_s", count, 3e-3),
                 constant("comm_alone_s", count, 2e-3),
