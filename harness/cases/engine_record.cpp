@@ -82,8 +82,7 @@ Texts texts_of(const Program& program, const std::function<OpEngine(std::int32_t
     }
   }
   Texts texts;
-  for (const auto& [kind, name] :
-       {std::pair{Kind::attention, "attention"}, {Kind::gemm, "gemm"}}) {
+  for (const auto& [kind, name] : {std::pair{Kind::attention, "attention"}, {Kind::gemm, "gemm"}}) {
     if (libraries[kind].empty()) continue;
     texts[std::string(name) + facts::step::kEngineOf] = shares(libraries[kind]);
     texts[std::string(name) + facts::step::kAlgorithmsOf] = details(algorithms[kind]);

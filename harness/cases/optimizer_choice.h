@@ -9,6 +9,8 @@
 
 #include "harness/cases/case.h"
 #include "harness/exec/executor.h"
+#include "harness/spec/model.h"
+#include "harness/spec/plan.h"
 
 namespace stepmark {
 

@@ -10,8 +10,8 @@ namespace {
 
 // (op(a) op(b))[i, j]
 template <class S>
-double gemm_element(const S& g, std::span<const double> a, std::span<const double> b, std::int64_t i,
-               std::int64_t j) {
+double gemm_element(const S& g, std::span<const double> a, std::span<const double> b,
+                    std::int64_t i, std::int64_t j) {
   double sum = 0;
   for (std::int64_t l = 0; l < g.k; ++l) {
     sum += a[g.trans_a != 0 ? l * g.m + i : i * g.k + l] *

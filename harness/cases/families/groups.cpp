@@ -277,7 +277,8 @@ SuiteEntry read_groups_entry(YamlMap& map) {
   entry.plans = read_plans(map);
   if (entry.plans.empty()) map.fail("plan", "name at least one plan, as in [\"dp=2,tp=2\"]");
   YamlMap traffic = map.required_map("traffic");
-  for (const MeshAxis& axis : step_mesh(filled({}, 1)).axes()) {
+  const Mesh mesh = step_mesh(filled({}, 1));
+  for (const MeshAxis& axis : mesh.axes()) {
     std::optional<YamlMap> one = traffic.optional_map(axis.name);
     if (!one) continue;
     entry.traffic.push_back({.axis = axis.name,

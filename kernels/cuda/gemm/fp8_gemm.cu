@@ -123,13 +123,13 @@ Enqueue prepare_fp8_gemm(const OpShape& shape, void* const* operands, KernelCont
                                  : fits   ? "cuBLASLt has no algorithm for such operands"
                                           : "cuBLASLt wants other addresses or numbers of rows"});
   const Fp8Gemm gemm{.m = s.m,
-                           .n = s.n,
-                           .k = s.k,
-                           .a_e5m2 = s.a_e5m2 != 0,
-                           .b_e5m2 = s.b_e5m2 != 0,
-                           .accumulate = s.accumulate != 0,
-                           .blockwise = blockwise,
-                           .out = out};
+                     .n = s.n,
+                     .k = s.k,
+                     .a_e5m2 = s.a_e5m2 != 0,
+                     .b_e5m2 = s.b_e5m2 != 0,
+                     .accumulate = s.accumulate != 0,
+                     .blockwise = blockwise,
+                     .out = out};
   return plain_fp8_gemm(gemm, a, b, a_scale, b_scale, c);
 }
 

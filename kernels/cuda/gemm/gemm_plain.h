@@ -18,8 +18,8 @@ struct Gemm {
   DType in = DType::f32, out = DType::f32;
 };
 
-[[nodiscard]] Enqueue plain_gemm(const Gemm& gemm, const void* a, const void* b,
-                                 const void* bias, void* c);
+[[nodiscard]] Enqueue plain_gemm(const Gemm& gemm, const void* a, const void* b, const void* bias,
+                                 void* c);
 
 // c (m, n) [+]= a (m, k) b (n, k)^T with scales, as in Fp8GemmShape.
 struct Fp8Gemm {

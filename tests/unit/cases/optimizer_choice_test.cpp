@@ -10,6 +10,7 @@
 #include <string>
 
 #include "case_fixture.h"
+#include "harness/cases/families/step.h"
 
 namespace stepmark {
 namespace {

@@ -45,8 +45,7 @@ TEST(Legality, NamesTheOpAndWhatIsWrong) {
   const auto expect = [](const std::function<void(Program&)>& change, const std::string& text) {
     EXPECT_THAT(error_after(change), HasSubstr(text));
   };
-  expect([](Program& p) { p.ops[0].operands[0].elements = 5; },
-         "op 0 \"gemm\": operand 'a' has");
+  expect([](Program& p) { p.ops[0].operands[0].elements = 5; }, "op 0 \"gemm\": operand 'a' has");
   expect([](Program& p) { p.ops[0].operands[0].elements = 5; }, "has 5 elements of a; 6 needed");
   expect([](Program& p) { p.ops[0].operands[1].offset = 1; },
          "lies outside its buffer b: [1+6] of 6 elements");

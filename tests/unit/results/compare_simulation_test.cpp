@@ -35,7 +35,7 @@ SideComparison once(const Scenario& s, std::uint64_t seed, double slowdown) {
                                       {.label = "b", .runs = {made(s, 2 * seed + 1, slowdown)}}};
   CompareOptions options;
   if (s.stated) options.run_spread = std::max(0.002, s.between_run_sd);
-  return compare(groups, options).sides.at(0);
+  return compare(sides, options).sides.at(0);
 }
 
 class SameThingTwice : public ::testing::TestWithParam<Scenario> {};
@@ -99,7 +99,7 @@ TEST(OneChangedCase, IsFoundAndTheOthersAreNot) {
     const auto id = changed.case_id;
     const std::vector<RunSide> sides = {{.label = "a", .runs = {made(s, 4000 + seed, 1)}},
                                         {.label = "b", .runs = {candidate}}};
-    const auto side = compare(groups, {.run_spread = 0.005}).sides.at(0);
+    const auto side = compare(sides, {.run_spread = 0.005}).sides.at(0);
     for (const auto& c : side.cases) {
       EXPECT_EQ(c.verdict == Verdict::slower, c.case_id == id) << c.case_id;
     }
@@ -123,7 +123,7 @@ TEST(FivePercentDelay, OfACopyIsFoundInTheStep) {
     }
     const std::vector<RunSide> sides = {{.label = "a", .runs = {original}},
                                         {.label = "b", .runs = {copy}}};
-    EXPECT_TRUE(compare(groups, {.run_spread = 0.005}).has_regression()) << seed;
+    EXPECT_TRUE(compare(sides, {.run_spread = 0.005}).has_regression()) << seed;
   }
 }
 

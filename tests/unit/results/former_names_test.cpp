@@ -35,7 +35,7 @@ int replace(json& value, const std::string& today, const std::string& former) {
 }
 
 TEST(FormerNames, AnOldJournalReadsAsANewOne) {
-  const Run run = synthetic::run({.seed = 3});
+  const stepmark::Run run = synthetic::run({.seed = 3});
   auto lines = synthetic::lines_of(run);
   for (const auto& [former, today] :
        {std::pair{"group", "section"}, {"floor", "bound"}, {"product", "gemm_title"}}) {
@@ -43,7 +43,7 @@ TEST(FormerNames, AnOldJournalReadsAsANewOne) {
     for (json& line : lines) count += replace(line, today, former);
     EXPECT_GT(count, 0) << today;
   }
-  const Run back = parse_journal(synthetic::chained(lines), "old.smk");
+  const stepmark::Run back = parse_journal(synthetic::chained(lines), "old.smk");
   EXPECT_TRUE(back.warnings.empty()) << back.warnings.front();
   EXPECT_EQ(header_json(back.header, "run"), header_json(run.header, "run"));
   ASSERT_EQ(back.records.size(), run.records.size());
