@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The helpers over ranks that every caller needs, in terms of Control alone, and the control plane
+// of a single process, for which there is nobody to ask.
 #include "core/control.h"
 
 #include <fmt/format.h>

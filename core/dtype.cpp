@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Conversions in software, by tables for fp8. Doubles are narrowed through round-to-odd floats, so
+// that rounding twice gives what rounding once would (Boldo & Melquiond 2008).
 #include "core/dtype.h"
 
 #include <array>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Who this process is (rank, host) and how an Error reads: usage errors say only what the user did,
+// all others add expression, rank, host and place in the source.
 #include "core/error.h"
 
 #include <unistd.h>

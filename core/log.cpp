@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One write() per line, since stdio of several ranks on one terminal would mix. Ranks above 0 show
+// warnings only, unless a level was chosen.
 #include "core/log.h"
 
 #include <unistd.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Names and bus-factor classes of collectives, generated from the list of
+// collectives/CMakeLists.txt, and the arithmetic that runner and reader share. What is undefined is
+// NaN, never 0.
 #include "core/metrics.h"
 
 #include <array>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// A regular file is replaced whole: temporary beside it, fsync, rename. Pipes, terminals and the
+// process's own stdout are written in place, as replacing would part them from who reads; a closed
+// pipe becomes EPIPE and never a signal.
 #include "core/output.h"
 
 #include <fcntl.h>

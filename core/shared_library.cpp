@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// dlopen over a list of folders, the user's first, then the loader's own search, then CUDA's usual
+// places. Never closed: such libraries leave threads and exit handlers behind.
 #include "core/shared_library.h"
 
 #include <dlfcn.h>

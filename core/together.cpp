@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Two maxima over ranks: who of those that failed speaks (the lowest), and with which exit code the
+// others stop. No message crosses ranks.
 #include "core/together.h"
 
 #include <array>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Suffix tables for reading, three significant digits for printing. "1GB" and "0.5" for a fraction
+// are refused with both readings, because each would be silently wrong for half of all users.
 #include "core/units.h"
 
 #include <fmt/format.h>

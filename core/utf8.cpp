@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Well-formed sequences as in table 3-7 of the Unicode Standard; every other byte, and control
+// characters where they would reach a terminal, becomes \xNN.
 #include "core/utf8.h"
 
 #include <fmt/format.h>

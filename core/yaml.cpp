@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// On yaml-cpp, whose nodes keep their place in the file. One walk over the tree at the start checks
+// keys, duplicates and bounds (depth, values with aliases expanded), since a small file can
+// describe an endless tree; keys that are read are remembered, and the rest is an error.
 #include "core/yaml.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Leaves by path ("plan.tp", "cases[2].dtypes[0]"). What cannot be read is one leaf, the whole
+// text: two such texts still differ or not.
 #include "core/yaml_leaves.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Text of a CUDA error. Destructors log instead of throwing, and are silent while the runtime
+// unloads, when every call fails.
 #include "core/cuda/check.h"
 
 #include "core/error.h"
