@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Answers about shapes from the registry of OpInfo. Access and types of operands may depend on
+// flags of the shape (accumulate, out_f32); bounds on dims keep products of two of them within 64
+// bits.
 #include "kernels/op.h"
 
 #include <algorithm>

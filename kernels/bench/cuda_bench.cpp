@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Without a GPU a program says so and ends with 77, which test drivers count as skipped. Operands
+// repeat a pattern that is copied on the device, and caches are swept before each sample, as in
+// cold steps.
 #include "kernels/bench/cuda_bench.h"
 
 #include <benchmark/benchmark.h>

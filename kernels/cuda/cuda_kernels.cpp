@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The table is indexed by OpId: an op without its prepare function does not link. The library's
+// version is put into the engine's name here, once, and not by each kernel.
 #include "kernels/cuda/cuda_kernels.h"
 
 #include <string_view>

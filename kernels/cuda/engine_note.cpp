@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A process-wide map by the text of a shape, under a lock, since streams are prepared by different
+// threads.
 #include "kernels/cuda/engine_note.h"
 
 #include <map>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Scratch only grows while ops are prepared and is read through the pointer when they run, so that
+// growing it does not invalidate what was bound before.
 #include "kernels/cuda/kernel_context.h"
 
 #include "core/cuda/check.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Reads zeros several times the size of L2, with a write that never happens so that the compiler
+// keeps the reads. Reading leaves no dirty lines, whose write-back would fall into the measurement.
 #include "kernels/cuda/sweep.h"
 
 #include "kernels/cuda/vector.cuh"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// GELU (tanh form), SwiGLU and the residual sum: one pass over memory per op, `omp simd` inside a
+// static split over threads. Compiled once per instruction set.
 #include "kernels/ops/activation.h"
 
 #include "kernels/host/gelu.h"

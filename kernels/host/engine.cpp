@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// OpenBLAS names its own core type, which is chosen while running and need not be the instruction
+// set of our kernels; both are in the name.
 #include "kernels/host/engine.h"
 
 #include <sstream>

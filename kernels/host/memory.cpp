@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The probes of copy bandwidth and of multiply-adds, casts, and gradient buckets. The FMA probe
+// runs 128 independent chains: enough to hide latency, few enough to stay in registers.
 #include "kernels/ops/memory.h"
 
 #include <algorithm>

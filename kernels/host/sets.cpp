@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Tables of kernels by generated extern "C" names, one per instruction set, which is all that each
+// set's object exports. The last set that CPUID allows is the best.
 #include "kernels/host/sets.h"
 
 #include <fmt/format.h>

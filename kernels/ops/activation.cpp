@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Facts, tolerances and double references of GELU, SwiGLU and the residual sum; sources are with
+// each op.
 #include "kernels/ops/activation.h"
 
 #include "kernels/ops/bench_sizes.h"

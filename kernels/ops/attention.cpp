@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Facts of attention and rotary embedding. FLOPs are those of the causal half, diagonal included;
+// the backward pass has five products, one of them the recomputed scores.
 #include "kernels/ops/attention.h"
 
 #include "kernels/ops/attention_reference.h"

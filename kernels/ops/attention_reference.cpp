@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Loops over all pairs with softmax by the row's maximum, as the formula reads; the backward pass
+// recomputes probabilities from lse (arXiv 2307.08691, algorithm 2, without tiles).
 #include "kernels/ops/attention_reference.h"
 
 #include <algorithm>

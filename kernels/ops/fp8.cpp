@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Facts and double references of fp8 casts and GEMMs. Casts are exact by definition, so their
+// tolerance is 0; the GEMM's allows for the accumulators of tensor cores, derived beside it.
 #include "kernels/ops/fp8.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Facts and a reference in textbook form, maximum and sum apart, against which the one-pass kernels
+// are checked.
 #include "kernels/ops/loss.h"
 
 #include <algorithm>

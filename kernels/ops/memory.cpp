@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Facts and double references of copy, triad, cast, zero and gradient buckets. Sizes for benchmarks
+// lie beyond all caches, since these ops tell a device's bandwidth.
 #include "kernels/ops/memory.h"
 
 #include <algorithm>

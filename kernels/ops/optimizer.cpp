@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Facts and double references of gradient norm, clipping and AdamW; decay times learning rate and
+// the epsilon of clipping are PyTorch's. The second moment is prepared as a square, the step as a
+// count.
 #include "kernels/ops/optimizer.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// What was asked for and could not be done is said once per reason: a message per op would be
+// hundreds. The refusal goes back to the caller too, for the record.
 #include "kernels/cuda/attention/attention_engine.h"
 
 #include <cstdlib>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Bound once per process; failures become CudnnRefusal, on which own kernels take over. Handles are
+// never destroyed, since the driver may be gone first when the process ends.
 #include "kernels/cuda/attention/cudnn_api.h"
 
 #include <fmt/format.h>

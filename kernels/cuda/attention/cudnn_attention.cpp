@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// The graphs of forward and backward pass are spelt as cuDNN's engines expect them, with causal
+// masking by index comparison: other graphs of the same meaning find no engine. One plan per shape
+// and device, shared by all layers; versions known to compute wrongly are refused.
 #include "kernels/cuda/attention/cudnn_attention.h"
 
 #include <fmt/format.h>

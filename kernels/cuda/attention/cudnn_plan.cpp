@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// On cuDNN's backend API, without its C++ frontend. Engines are tried in the order of the
+// heuristics until one compiles. Only tensors that exist in memory get addresses; running binds
+// them anew, so one plan serves many operands.
 #include "kernels/cuda/attention/cudnn_plan.h"
 
 #include <utility>

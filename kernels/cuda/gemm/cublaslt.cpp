@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A library of another major version is found as well, only to say which one is there. Everything
+// that fails says which variable or package would help: without it no GEMM runs on a GPU.
 #include "kernels/cuda/gemm/cublaslt.h"
 
 #include <fmt/ranges.h>

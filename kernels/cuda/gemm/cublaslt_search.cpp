@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// The trial writes into memory of its own, so that operands keep their content, and a later
+// proposal must be clearly faster than the best before: runs should not differ in their algorithm
+// by noise. Without memory for a trial the first proposal stands.
 #include "kernels/cuda/gemm/cublaslt_search.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Grids are sized so that a thread keeps its pack of the bias and walks down rows. 16-byte packs
+// where addresses and widths allow it, single elements elsewhere.
 #include "kernels/cuda/gemm/gemm_epilogue.h"
 
 #include "kernels/cuda/gelu.cuh"
