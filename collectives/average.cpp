@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Division per element type. fp32 and wider divide in their own type; small floats divide in float
+// and round once; 8-bit integers divide in int, since the number of ranks may exceed the type.
 #include "collectives/average.h"
 
 #include <cmath>

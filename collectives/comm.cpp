@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Names of verbs and reductions, with the nearest valid one in the error for a wrong name. A verb's
+// bus factor is that of the collective of its name, which alone has the formula.
 #include "collectives/comm.h"
 
 #include <array>

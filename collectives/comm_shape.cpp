@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The one place where a plain value becomes a call of Comm. A send and a receive go out as one
+// group: two ranks that send to each other one after the other would wait forever.
 #include "collectives/comm_shape.h"
 
 #include <numeric>

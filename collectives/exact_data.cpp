@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each element hashes (seed, index) to a rotation of the ranks, so that a rank plays another role
+// in every element, and draws what the role contributes: few summands on a shared power-of-two
+// grid, factors of 2 and 1/2, one extreme. That keeps every partial result exact.
 #include "collectives/exact_data.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The guard pattern differs from byte to byte, so that a shifted copy of a guard shows too. Damage
+// is reported nearest to the buffer first, where an overrun begins.
 #include "collectives/guarded_memory.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Sizes are rounded to whole elements first, so that sizes that come to the same call are measured
+// once and sizes without an element are dropped, each with a remark. Caps are checked while the
+// list grows, not after it has filled the memory.
 #include "collectives/sweep.h"
 
 #include <fmt/ranges.h>

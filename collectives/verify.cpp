@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A verification in words: how many elements are wrong, where the first is, what was expected, and
+// damage around the buffers. That nothing was checked is a failure, not a pass.
 #include "collectives/verify.h"
 
 #include <fmt/format.h>

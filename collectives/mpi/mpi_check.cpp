@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The text of an error is MPI's own for the code, and MPI is asked only between MPI_Init and
+// MPI_Finalize: any other call of it would end the process.
 #include "collectives/mpi/mpi_check.h"
 
 #include <array>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One row of user-defined operators per small float format, created once: MPI_Op_create in a timed
+// loop would be measured. Declared commutative, so that MPI keeps its fast algorithms.
 #include "collectives/mpi/mpi_reduce_ops.h"
 
 #include <algorithm>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Start-up proves what the rest rests on: threads at MPI_THREAD_MULTIPLE, and errors that come back
+// as codes, tried with a send to a rank that does not exist. After an exception there is no
+// MPI_Finalize, which would wait for ranks that may never come.
 #include "collectives/mpi/mpi_runtime.h"
 
 #include <array>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Evidence comes from /proc/self/maps (components kept loaded, segments mapped), open files of
+// /proc/self/fd, sysfs, and MPI_T for the copy mechanism of vader. Settings of components that were
+// unloaded must not be read, so each is asked only while its component is there.
 #include "collectives/mpi/mpi_transport.h"
 
 #include <fmt/format.h>

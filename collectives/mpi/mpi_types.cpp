@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// bf16, fp16 and fp8 travel as unsigned integers of their width: MPI only moves them, our operators
+// reduce them. A run beyond int counts is one derived type, whole pieces and a tail.
 #include "collectives/mpi/mpi_types.h"
 
 #include <array>

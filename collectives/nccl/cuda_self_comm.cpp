@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A device-to-device copy handed to the general group of one, the same on any backend.
 #include "collectives/nccl/cuda_self_comm.h"
 
 #include "core/cuda/check.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The work runs in a detached thread with all it needs by value: at the limit it is left behind,
+// since no CUDA or NCCL call can be cancelled.
 #include "collectives/nccl/deadline.h"
 
 #include <chrono>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// From a Stream to the cudaStream_t that NCCL enqueues on. A recording stream gives the one that it
+// records for, so the handle is read anew at each call of a verb.
 #pragma once
 
 #include <driver_types.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// setenv before NCCL's first call, while the process still has one thread that could read. Ranks
+// that share a GPU pose as hosts of their own, since NCCL refuses two ranks on one device.
 #include "collectives/nccl/nccl_environment.h"
 
 #include <cstdlib>

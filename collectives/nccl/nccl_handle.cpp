@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Creation and destruction run in threads with a deadline, as either waits for other ranks.
+// Communicators stay blocking, as those of training programs are: non-blocking ones launch from a
+// thread of NCCL's, and events recorded behind a launch would mean nothing.
 #include "collectives/nccl/nccl_handle.h"
 
 #include <algorithm>

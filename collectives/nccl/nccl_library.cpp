@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Functions are bound from one list of required and one of optional names. The version is checked
+// before what is missing is named, since it explains best why something is missing.
 #include "collectives/nccl/nccl_library.h"
 
 #include <algorithm>

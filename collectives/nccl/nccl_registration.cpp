@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A symmetric window where library, alignment and memory allow it, else local registration, else
+// none; never a failure. What came of it is told, because it changes the bandwidth measured.
 #include "collectives/nccl/nccl_registration.h"
 
 #include <cstdint>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Numbers only: whether GPU and library can reduce a type is asked by the verbs, at the call.
 #include "collectives/nccl/nccl_types.h"
 
 #include "core/error.h"

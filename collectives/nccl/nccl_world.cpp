@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// The unique id goes over the control plane as hex. Each step of the start-up ends in an agreement
+// with a deadline, so that a rank whose library, GPU or network fails gives all ranks its reason
+// instead of a hang.
 #include "collectives/nccl/nccl_world.h"
 
 #include <unistd.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A parser line by line: each known beginning of a line adds to a set of values by name, everything
+// else is passed over. Sets of several ranks merge, as lines "name TAB value".
 #include "collectives/nccl/transport_log.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Takes words and numbers off the front of a line, and takes a line whole or not at all. Of several
+// choices for one size the last counts, which is that of the latest call.
 #include "collectives/nccl/tuning_log.h"
 
 #include <algorithm>
