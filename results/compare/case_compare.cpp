@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each family names the facts that two records must share; of an unknown family all names count.
+// Two undefined numbers are the same, a missing one and a defined one are not.
 #include "results/compare/case_compare.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Gathers the samples of all cases of a side before any is judged, because verdicts hold for all of
+// them together; the statistics are in case_statistics. Runs that are not of one configuration, or
+// in both the spread and a side, are refused.
 #include "results/compare/compare.h"
 
 #include <algorithm>

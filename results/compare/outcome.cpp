@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// What any run of the candidate failed has failed, whatever others say. Exit codes follow from
+// counts of verdicts, so that the closing line and the code cannot differ.
 #include "results/compare/outcome.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// By run id, and by case, start time and samples, which also finds a copy whose id was edited.
+// Series too short or too coarse to tell anything are passed over.
 #include "results/compare/run_identity.h"
 #include "results/record/common_facts.h"
 

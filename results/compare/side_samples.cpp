@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One group of samples per repetition asked for, empty where it has none, so that groups of
+// different cases of a run stay aligned: the common part of the spread is found across them.
 #include "results/compare/side_samples.h"
 
 #include <fmt/format.h>

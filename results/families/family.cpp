@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The table of families, generated from the list beside it; a family without its function does not
+// link.
 #include "results/families/family.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Intervals turn round where a time becomes a rate. A figure that is not finite is N/A with its
+// reason, and a throwing family loses its metrics, not the record.
 #include "results/families/figures.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The lowest folder that sees records and families both: here parsing gets the function that
+// derives figures.
 #include "results/families/read_journal.h"
 
 #include "results/families/derive.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// BLAKE2b by libsodium. The hash is cut off as text from the end of the line, not parsed as JSON:
+// the bytes that are hashed are those in the file.
 #include "results/record/chain.h"
 
 #include <fmt/format.h>

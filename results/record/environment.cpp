@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Facts as JSON and back. A value that is no UTF-8 is kept escaped and says so; "group" is read as
+// the section's name of older journals.
 #include "results/record/environment.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Files in the echo are taken apart into their YAML leaves, so that a difference is named by its
+// key and not by two files. Identity leaves out what only decides how long is measured.
 #include "results/record/flat_config.h"
 
 #include <fmt/format.h>

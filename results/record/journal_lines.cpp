@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The header as JSON and back, strictly: an unknown key is an error, since a reader that passes
+// over what it does not know would show half of a newer journal.
 #include "results/record/journal_lines.h"
 
 #include "core/error.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Line by line: hash, strict JSON, figures computed again from samples. A cut last line is passed
+// over if its hash does not make it whole; any other damage needs accept_damaged and stays
+// labelled. Then records go into the header's order and repetitions are merged.
 #include <algorithm>
 #include <iterator>
 #include <map>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Append, fsync, and cut back when a write fails, so that the file never ends in half a line; flock
+// keeps a second writer out. Continuing reads the whole file first: what cannot be read is not
+// added to.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>

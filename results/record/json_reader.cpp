@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Depth is counted before parsing, as the parser recurses on the stack. Null numbers are NaN, which
+// JSON cannot write; keys that were not asked for are an error, with the nearest known one.
 #include "results/record/json_reader.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Fast path first: only text that the writer refuses is walked through and made valid.
 #include "results/record/json_text.h"
 
 #include "core/utf8.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Geometric means and Student's intervals over repetitions on the log scale, the variance being at
+// least what the repetitions' own intervals say. The worst outcome names the record; timeline and
+// split are those of the middle repetition.
 #include "results/record/merge.h"
 
 #include <fmt/format.h>

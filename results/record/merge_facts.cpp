@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Equal numbers stay, names ending in _max and _min say how they merge, totals add up, and the rest
+// is a median. Texts that differ are joined, a check that failed once has failed.
 #include "results/record/merge_facts.h"
 
 #include <fmt/format.h>

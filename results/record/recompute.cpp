@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Figures in the file are compared with those that follow from its samples, to within what
+// compilers differ by; which of both is shown is never in question.
 #include "results/record/recompute.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Look-ups by name, linear: a record has a few dozen facts. A record is a summary alone when it was
+// imported without samples but with a median.
 #include "results/record/record.h"
 
 #include <algorithm>

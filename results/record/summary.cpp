@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Samples that are not finite are left out, then the transient (MSER); all figures are of the
+// steady rest. An imported summary keeps what was told and gets no interval, which only samples
+// could give.
 #include "results/record/summary.h"
 
 #include <algorithm>

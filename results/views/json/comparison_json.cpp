@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Keys in one place per object; what is undefined is null. Reasons, notes and the exit code come
+// from the functions that the table uses.
 #include "results/views/json/comparison_json.h"
 
 #include <array>

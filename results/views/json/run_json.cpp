@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The journal's own records without samples and timelines, which are large and in the journal, and
+// per repetition the figures that a chart needs.
 #include "results/views/json/run_json.h"
 
 #include <nlohmann/json.hpp>

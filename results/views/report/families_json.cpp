@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The page draws what this describes and knows no family by name; enumerations become words that
+// its scripts switch on.
 #include "results/views/report/families_json.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A template with marks, embedded scripts, and the data as JSON in a script element, in which "<"
+// is escaped so that no text of a journal can end it.
 #include "results/views/report/report.h"
 
 #include <nlohmann/json.hpp>

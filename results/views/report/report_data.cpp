@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Labels that tell runs apart, counts, facts including the configuration, and all records with
+// their samples. Each sample keeps the repetition it is of.
 #include "results/views/report/report_data.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Cases by family, with what all their ids end in said once. Where the spread between runs is only
+// supposed, the interval shown is the within-run one and says so.
 #include "results/views/table/comparison_table.h"
 
 #include <fmt/format.h>

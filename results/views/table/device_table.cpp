@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rows exist only for records with telemetry: no table at all on a host without a GPU.
 #include "results/views/table/device_table.h"
 
 #include <fmt/format.h>

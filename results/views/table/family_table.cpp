@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Walks the columns and lines that a family describes as data, and decides how each kind of value
+// looks. Remarks have a column of marks with a legend, or lines below where a table has none.
 #include "results/views/table/family_table.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Digits by the size of the value, bounded at both ends: whatever a file says, a cell stays a cell.
 #include "results/views/table/format.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Labels that all records share are said once at the end; the others get letters in the order in
+// which they come.
 #include "results/views/table/remarks.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Medians of the first five repetitions are listed: enough to see an outlier, few enough for a
+// line.
 #include "results/views/table/repetitions_table.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Order of a reader's needs: damage first, then figures, what failed, what is missing, and last
+// under which conditions all of it was measured.
 #include "results/views/table/run_table.h"
 
 #include <fmt/format.h>

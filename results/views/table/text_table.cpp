@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// When a table is too wide, its widest text columns give way, shortened in the middle, where ids
+// differ least; numbers are never cut. Control characters become blanks.
 #include "results/views/table/text_table.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Counts are listed over all verdicts in a fixed order, zeros included, so that a script may look
+// for them. The reason of the exit code is found from the same counts as the code.
 #include "results/views/words/comparison_words.h"
 
 #include <fmt/format.h>
