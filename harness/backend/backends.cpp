@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// GPUs before host: `auto` takes the first that works here. A backend that is built in but cannot
+// run is told with the reason, not left out.
 #include "harness/backend/backends.h"
 
 #include <fmt/format.h>

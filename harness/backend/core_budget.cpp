@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// A rank's share of its mask and of its quota, whichever is less, by who else is in either. Sharing
+// is judged per mask and per control group, so that ranks bound to the same two cores show even on
+// an idle host of 64.
 #include "harness/backend/core_budget.h"
 
 #include <fmt/format.h>

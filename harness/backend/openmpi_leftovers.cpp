@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// A session folder is left over when the process that its name gives is gone and no environment in
+// /proc names it. Its jobs' segments go with it; a failure to tidy up is a debug line, as tidying
+// must not stop a run.
 #include "harness/backend/openmpi_leftovers.h"
 
 #include <fmt/format.h>

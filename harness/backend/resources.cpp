@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Masks, quotas and OMP_NUM_THREADS of all ranks are gathered as lines, and every rank computes the
+// same budget from them. Memory is what the kernel calls available, less a reserve for the system.
 #include "harness/backend/resources.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A bash function whose words are filled in from the parser's own commands and options; zsh runs
+// the same function through its compatibility layer.
 #include "harness/cli/completion.h"
 
 #include <fmt/format.h>

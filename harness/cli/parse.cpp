@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// CLI11 and nothing but CLI11: each subcommand fills an options struct and remembers what to call.
+// Values are checked here with core's parsers, so that a mistake is said before anything starts; on
+// one of several ranks it is told to the others, which may have understood.
 #include "harness/cli/parse.h"
 
 #include <fmt/format.h>

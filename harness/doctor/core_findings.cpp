@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// CPUs against what the launcher could give, a quota against the ranks that shall run, the
+// instruction set against the best one, and host names that Open MPI 4 stumbles over.
 #include "harness/doctor/core_findings.h"
 
 #include <fmt/format.h>

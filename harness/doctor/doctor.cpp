@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The order of the findings is the order in which problems show: build and data, host, MPI, node,
+// GPUs.
 #include "harness/doctor/doctor.h"
 
 #include <iterator>

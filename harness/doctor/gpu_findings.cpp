@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each judgement says what is lost and the command that mends it. Broken is only what makes a run
+// fail or lie; on a machine without GPUs, their missing libraries are a note.
 #include "harness/doctor/gpu_findings.h"
 
 #include <fmt/format.h>

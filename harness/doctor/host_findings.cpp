@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each finding reads its own file of /proc or /sys or asks one function, and says what to type.
+// What a virtual machine hides is a note, not a pass.
 #include "harness/doctor/host_findings.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Facts first (getifaddrs, getrlimit, statvfs, a probe of process_vm_readv), then judged by pure
+// functions, which tests call with facts of other machines. Limits that matter to RDMA alone are
+// judged with GPUs only.
 #include "harness/doctor/node_findings.h"
 
 #include <fmt/format.h>

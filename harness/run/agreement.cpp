@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// A hash in four parts and their negatives: one maximum over ranks tells in one round whether all
+// have the same text. Only where they differ are keys compared, to name the first and who has which
+// value.
 #include "harness/run/agreement.h"
 
 #include <fmt/format.h>

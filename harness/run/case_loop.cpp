@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// The share of a case is its weight's part of the time left, decided on rank 0 together with
+// whether any rank was asked to end. The exit code is the worst of the cases and the same on all
+// ranks.
 #include "harness/run/case_loop.h"
 
 #include <fmt/format.h>

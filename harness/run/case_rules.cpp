@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// --verify-only is one sample without warm-up through the same path as any other. A claim is
+// withheld with the reason as label and, where none is set, as topology, so that no reader can miss
+// it.
 #include "harness/run/case_rules.h"
 
 #include <algorithm>

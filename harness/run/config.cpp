@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Files, then options over them, then the cases of this world. Each file's text goes into the echo,
+// which the journal keeps: a run can be told from another by what its files said then.
 #include "harness/run/config.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A signal handler that touches atomics and sends one note, then puts the former action back and
+// lets the fault happen again: the core dump is that of the fault.
 #include "harness/run/crash_note.h"
 
 #include <signal.h>

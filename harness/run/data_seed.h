@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One number for a whole run and not an option: runs with other data are other work.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Ranks of different devices have no common peak, so there is none unless a cluster file states it.
 #include "harness/run/device_peaks.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Who speaks and who waits, by times that fit into what launchers leave between their signals. All
+// reasons meet in one thread, which waits a moment before it acts: the first sign of a death is
+// often not its cause.
 #include "harness/run/guard.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Facts of build, machine, MPI, transport and libraries in one environment; facts in which ranks
+// differ are facts themselves. The run's id has its time and a random part, so that two runs of one
+// second differ.
 #include "harness/run/header.h"
 
 #include <fmt/chrono.h>

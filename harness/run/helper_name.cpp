@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// prctl for the short name, and zeros over the words and the environment, whose places the kernel
+// tells in /proc/self/stat (fields 48 to 51).
 #include "harness/run/helper_name.h"
 
 #include <sys/prctl.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A table of launchers' variables, the innermost first. Slurm's are read apart: they are set in
+// allocations and batch scripts, too, where nothing was started in parallel.
 #include "harness/run/launch.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A pipe in the place of stderr and a forked helper at its other end, in a session of its own with
+// all signals blocked: it ends when the last writer has closed, and nothing else ends it.
 #include "harness/run/library_stderr.h"
 
 #include <fcntl.h>

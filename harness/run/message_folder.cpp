@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Lines, and blocks between ruled lines as Open MPI prints them, are keyed with host, process and
+// time masked in their prefix. The first of a key is shown at once, the others are counted until
+// the end.
 #include "harness/run/message_folder.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// JSON by lines; any mistake is an answer {"error"} and never the end, because the other program
+// would wait for it. A step that is prepared ran once, with a finite loss.
 #include "harness/run/on_request.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The one place where exceptions of a case end: it becomes a failed record, on all ranks alike. An
+// error on one rank gives the others a short deadline, since they may wait for it inside the case.
 #include "harness/run/one_case.h"
 
 #include <fmt/format.h>

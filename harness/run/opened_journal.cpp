@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rank 0 opens, reads and plans alone, and the others learn the result. What goes on must be the
+// same run: suite, ranks, backend, revision, configuration and cases are compared one by one, and a
+// difference is named.
 #include "harness/run/opened_journal.h"
 
 #include <fmt/chrono.h>

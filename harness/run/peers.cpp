@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Pids and hosts of all ranks by the control plane; the state of a process from /proc/PID/stat, so
+// only ranks of the own host can be looked at.
 #include "harness/run/peers.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// execve of /proc/self/exe with words and environment as the kernel has them. Descriptors that were
+// not open at the start close; ignored signals and the CPU mask go back to what they were.
 #include "harness/run/process_image.h"
 
 #include <fcntl.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// pidfd_open and poll, with an eventfd to end the thread. Where the kernel is older than 5.3 or
+// files have run out, /proc is asked every half second.
 #include "harness/run/process_watch.h"
 
 #include <fcntl.h>

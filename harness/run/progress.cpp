@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Nothing is written in the midst of a case unless stderr is a terminal: log files get one line per
+// case.
 #include "harness/run/progress.h"
 
 #include <fmt/format.h>

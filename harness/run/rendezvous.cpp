@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A star of TCP connections to rank 0, made while MPI still runs, for which a token shared over MPI
+// is the ticket. Where not all can connect, ranks wait a fixed time instead, and the run says so.
 #include "harness/run/rendezvous.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// The state goes to the next image in an environment variable that carries the process id, so that
+// a child which inherits it does not take itself for a repetition. Budgets are shared out with what
+// restarts have cost so far.
 #include "harness/run/repeat.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The order of lifetimes is the point: stderr is folded before any thread starts, MPI has ended
+// before the restart, and a restart never returns.
 #include "harness/run/run.h"
 
 #include "harness/run/library_stderr.h"

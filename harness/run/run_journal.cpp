@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// What has no line yet gets one that says why it was not measured, also in a journal whose writer
+// is dead: that takes over its lock. A file that was replaced or removed while open is saved
+// elsewhere, with the first case that notices.
 #include "harness/run/run_journal.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each phase has its deadline before it begins. Ranks agree on every decision that leads to a
+// collective call; an error of one rank reaches the others as QuietStop or by the guard.
 #include "harness/run/session.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Reads the journal again and shows that: what is printed is what was kept. That the reader of a
+// pipe has left is no failure, that a result could not be written is one.
 #include "harness/run/show_results.h"
 
 #include <algorithm>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Handlers write the signal into a pipe that one thread reads; sigwait alone is not enough, as
+// threads that libraries start have signals unblocked. What the user had set to ignore stays
+// ignored.
 #include "harness/run/signals.h"
 
 #include <fcntl.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Judges what the library was seen to use against what the kernel allows. Two runs whose large
+// messages go other ways are not like for like, hence facts; a slow way is a remark with the
+// remedy.
 #include "harness/run/transport.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// fork before MPI, a pipe whose end closes with the process, and a page of memory that both map.
+// Two copies of each text take turns, so that a process killed while writing leaves the other one
+// whole.
 #include "harness/run/witness.h"
 
 #include <fcntl.h>
