@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Checks, samples and series into records, the same for all families. A check that fails on any
+// rank fails the case on all, with the text of the first such rank.
 #include "harness/cases/common.h"
 
 #include <fmt/format.h>

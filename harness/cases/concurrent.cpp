@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Calls of several lanes are issued in the order of their progress, so that no stream is issued far
+// ahead of another. Counts are powers of two chosen by rank 0: programs must be alike on all ranks.
 #include "harness/cases/concurrent.h"
 
 #include <algorithm>

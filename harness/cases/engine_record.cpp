@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Engines are counted per kind and gathered as JSON. Ranks that differ in libraries are labelled,
+// since the slowest decides the step; algorithms may differ without harm.
 #include "harness/cases/engine_record.h"
 
 #include <fmt/format.h>

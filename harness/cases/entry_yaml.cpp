@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Readers with bounds that several families share. A mistake in a value found by a parser of units
+// or plans is reported at its key in the file.
 #include "harness/cases/entry_yaml.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Cases of one definition that several entries ask for are measured once, with a remark; one id
+// with two definitions is refused, since results go by id. What a plan cannot run here stays in the
+// list as skipped, with its reason.
 #include "harness/cases/expand.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The table of families, generated from the list of results/families/CMakeLists.txt. A family
+// without its reader does not link.
 #include "harness/cases/family.h"
 
 namespace stepmark {

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// A program of one op, prepared like a step's. Noise repeats with a prime period, because GEMMs of
+// constant data run at other clocks than real ones and millions of draws would take longer than the
+// kernel.
 #include "harness/cases/kernel_check.h"
 
 #include <algorithm>

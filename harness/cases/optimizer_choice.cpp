@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Both forms run in turns (A B B A), so that a drift of the machine hits both, in at most a quarter
+// of the budget; the overlapped one must win every round and by a margin. It is chosen on rank 0
+// for all.
 #include "harness/cases/optimizer_choice.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Lanes of GEMMs and of communication, issued interleaved. On one rank a kernel that occupies as
+// many blocks as a collective stands in for it; it sets a flag per block, which is what its check
+// looks at.
 #include "harness/cases/overlap_programs.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The peak goes into the record with its source and the power it is specified at, or the reason why
+// there is none. A GPU that is capped below that power is labelled: its MFU is of another machine.
 #include "harness/cases/peak_record.h"
 #include "results/families/step.h"
 #include "results/record/common_facts.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rank 0 alone holds the whole reference, so its memory is asked for first, and a model that does
+// not fit is said to be unchecked. Gradients are compared by the relative 2-norm per parameter;
+// tolerances are those of sums in another order.
 #include "harness/cases/step_check.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Keys that every suite has; what an entry may say is its family's to read
+// (harness/cases/families).
 #include "harness/cases/suite.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Summaries of all ranks, gathered as JSON, become the facts of the world's worst device. Energy
+// over a window so short that the counter's steps would show is left out, with a label.
 #include "harness/cases/telemetry_record.h"
 #include "results/record/common_facts.h"
 

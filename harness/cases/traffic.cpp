@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Guard zones lie inside the program's own buffers, so that collectives among other ops are
+// verified as strongly as alone; in place, send and receive are parts of one buffer. Filled and
+// checked by CollectiveBuffers.
 #include "harness/cases/traffic.h"
 
 #include <utility>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Results go by the workload's name, so a file whose name is taken by another is refused with both
+// places. Errors stand at the entry that names the file, or are plain usage errors for the command
+// line's.
 #include "harness/cases/workload_files.h"
 
 #include <fmt/format.h>
