@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Buffers apart, or sharing memory by lifetimes. A second program may take over the memory of a
+// first, so that two forms of one step work on the same parameters.
 #include "harness/exec/arena.h"
 
 #include <algorithm>

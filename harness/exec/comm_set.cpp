@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Splits the world once per axis. The smallest member of a group is its colour; every rank takes
+// part in every split, also one that is alone, because a split is collective.
 #include <algorithm>
 #include <utility>
 

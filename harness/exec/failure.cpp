@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The exit code and expression of an Error survive when the place is put in front; other exceptions
+// become Errors.
 #include "harness/exec/failure.h"
 
 #include "core/error.h"

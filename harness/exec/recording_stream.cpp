@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Events cannot be recorded: who prepares a step knows its dependencies already. One submitted task
+// is returned as it is, several as one that runs them.
 #include "harness/exec/recording_stream.h"
 
 #include <utility>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Steps one after the other on the host's clock, which is all that a device without a queue can do;
+// the CUDA runnable enqueues them all first.
 #include <chrono>
 
 #include "core/error.h"

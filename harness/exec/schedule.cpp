@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Per op the waits left over after FewestWaits, and whether anybody waits for it: only such ops
+// signal, and the others cost one call.
 #include "harness/exec/schedule.h"
 
 #include "harness/program/fewest_waits.h"

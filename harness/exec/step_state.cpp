@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Values are made on the host by chunks of rows and copied, padding as zeros; bf16 parameters have
+// an fp32 master copy that gets the same values unrounded. Reading drops the padding again, and a
+// check looks whether it is still 0.
 #include "harness/exec/step_state.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Versions 1 and 2, through /proc/self/mountinfo and /proc/self/cgroup. The least quota on the way
+// from the own group up to the mount counts: the kernel enforces every one of them.
 #include "harness/measure/cgroup_limit.h"
 
 #include <filesystem>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Facts of machine, build, variables and backend in one list. The fingerprint holds what makes two
+// runs another machine or another build type, not the source: builds are what a comparison is often
+// about.
 #include "harness/measure/environment_capture.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// By chunks of 1 MiB, since binaries with CUDA kernels have hundreds of them. A file that ends
+// early is an error and has no hash.
 #include "harness/measure/file_hash.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// hwloc for topology and caches, files of /proc and /sys for the rest. What changes from minute to
+// minute (load, free memory) is recorded and kept out of the fingerprint.
 #include "harness/measure/machine_facts.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Ranks read a mark in the next rank's memory, which proves the permission and not a setting.
+// `doctor`, which has no ranks, forks two siblings: a parent may read its child where ranks may not
+// read each other.
 #include "harness/measure/memory_attach.h"
 
 #include <fmt/format.h>

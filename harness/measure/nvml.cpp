@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// dlopen of the driver's library and its symbols by one list; a missing function stays null and its
+// fact absent. Devices are found by PCI bus id, as NVML and CUDA may count them in different
+// orders.
 #include "harness/measure/nvml.h"
 
 #include <fmt/format.h>

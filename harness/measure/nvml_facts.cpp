@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// What does not change while a GPU is measured: name, limits, highest clocks, ECC, links. Each is
+// asked by itself, and what the library does not tell is left out.
 #include <fmt/format.h>
 
 #include <array>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// A thread reads while a case is sampled. Power that the driver averages over a second is not given
+// for shorter windows, as it would be that of the time before; ECC counts and energy are
+// differences of counters.
 #include "harness/measure/nvml_telemetry.h"
 
 #include <algorithm>

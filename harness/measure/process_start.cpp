@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// The mask is read in .preinit_array, before OpenMP's constructor binds this thread, by system
+// call, since the C library's cpu_set_t ends at 1024 CPUs. The launcher's mask is that of the
+// parent process.
 #include "harness/measure/process_start.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Before each iteration all ranks agree that nobody failed, so that none enters a body that waits
+// for a rank that has left. The decision goes from rank 0 to the others as text.
 #include "harness/measure/sampler.h"
 
 #include <array>

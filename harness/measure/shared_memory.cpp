@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// statvfs of /dev/shm; empty where it is not mounted, which is a finding of `doctor`.
 #include "harness/measure/shared_memory.h"
 
 #include <sys/statvfs.h>

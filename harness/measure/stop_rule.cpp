@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Looks only at the width of the interval, never at the value; batches grow by a quarter so that
+// looking stays cheap. A sample is every so many-th iteration, so that samples are spread over the
+// span (docs/measuring.md).
 #include "harness/measure/stop_rule.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Merging over ranks takes a device once, by its id, and the worst value of each kind; energy only
+// where every device tells it. Names in JSON and fields are one table.
 #include "harness/measure/telemetry.h"
 
 #include <algorithm>

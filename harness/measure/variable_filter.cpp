@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Which environment variables a record may carry: an allow-list of those that change speed.
+// Whatever sounds like a secret is left out first, and so is what launchers set anew for each job.
 #include <algorithm>
 #include <array>
 #include <string>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Two threads that take no signals share one state: the first reports and may hang in it (a full
+// disk, a stopped reader), the second only waits for the hard deadline and calls _exit.
 #include "harness/measure/watchdog.h"
 
 #include <poll.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// When an event lies more than a second behind the reference, a new reference is recorded and the
+// distance added up in double.
 #include "harness/exec/cuda/cuda_clock.h"
 
 #include <cmath>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Errors of start-up name what this process sees and CUDA_VISIBLE_DEVICES. Ranks on one GPU are
+// found by UUID, not by ordinal: containers number their GPUs from 0 each.
 #include "harness/exec/cuda/cuda_device.h"
 
 #include <cstdlib>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// A first run outside any capture loads kernels and lets libraries choose; then the step becomes
+// one graph. Traced and empty steps are graphs of their own, made when asked for, and what an event
+// node itself costs is measured and taken off.
 #include "harness/exec/cuda/cuda_executor.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Plain reads of the runtime, on the current device. Integers of versions are printed as CUDA
+// writes them.
 #include "harness/exec/cuda/cuda_facts.h"
 
 #include <cuda_runtime_api.h>

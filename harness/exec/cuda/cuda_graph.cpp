@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Capture by thread, so that other threads may call CUDA meanwhile; node priorities follow the
+// streams'. The graph is uploaded at once: the first launch shall cost what later ones do. A failed
+// capture must be ended, or the stream stays unusable.
 #include "harness/exec/cuda/cuda_graph.h"
 
 #include "core/cuda/check.h"

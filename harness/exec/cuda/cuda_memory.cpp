@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// cudaMallocFromPoolAsync with a release threshold that keeps everything. On failure the pool is
+// trimmed once, since its free memory may lie in pieces; then the error says what was asked for and
+// what is free.
 #include "harness/exec/cuda/cuda_memory.h"
 
 #include <cstdint>

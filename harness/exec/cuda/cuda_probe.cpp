@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Calls of the CUDA runtime whose failures are findings: nothing throws, what is not told stays
+// empty. Judged by harness/doctor.
 #include "harness/exec/cuda/cuda_probe.h"
 
 #include <cuda_runtime_api.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A task runs on the submitting thread and enqueues; a failure is kept and thrown at synchronize(),
+// as on the host. An event is queried, never waited for, when its time is asked.
 #include "harness/exec/cuda/cuda_stream.h"
 
 #include <utility>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Streams fork from the first one by an event and join it at the end, which is what stream capture
+// wants. Spans come from two events per op; those of one stream are pushed apart where the clock's
+// resolution makes them overlap.
 #include "harness/exec/cuda/cuda_stream_launcher.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Queries with growing pauses: short waits spin, long ones leave the core. Every 10 ms the check of
+// the communicators runs, so that a failed peer ends the wait.
 #include "harness/exec/cuda/cuda_wait.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// An event per buffer says when it is free again. Chunks are large beside the cost of a call, and
+// two of them keep the copy engine busy.
 #include "harness/exec/cuda/staged_copies.h"
 
 #include <algorithm>

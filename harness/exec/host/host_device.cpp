@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Host memory as a device: aligned for vectors, from 4 MiB on aligned to huge pages and advised to
+// use them. More than the machine has is refused, since the kernel would grant it and kill a
+// process later.
 #include <sys/mman.h>
 #include <unistd.h>
 

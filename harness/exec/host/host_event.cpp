@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Records are numbered: a wait is for the number last announced, so that a later record of the same
+// event does not release it early.
 #include "harness/exec/host/host_event.h"
 
 #include <chrono>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// A queue, a mutex and two condition variables. After a failure tasks are passed over, while
+// records and waits still run, so that no other stream hangs; the failure is thrown by
+// synchronize().
 #include "harness/exec/host/host_stream.h"
 
 #include <omp.h>
