@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Conflicts are looked up per buffer, among the uses that no later write has covered, so that
+// building stays linear in ops; FewestWaits keeps of them what order does not imply.
 #include "harness/program/builder.h"
 
 #include <algorithm>

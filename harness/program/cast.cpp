@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Partition refinement: classes of ranks are split by the classes that they meet in their groups
+// until nothing splits any more; groups that then look alike are looked at once.
 #include "harness/program/cast.h"
 
 #include <algorithm>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// One pass over the ops, each with its follower on the stream; a pair becomes one op in the first's
+// place and indices are renumbered on the way. Whether a result is read elsewhere is asked around
+// the end of the program, since a step runs again.
 #include "harness/program/fuse.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// A function per pattern turns two shapes into the fused one and maps the operands. Operands that
+// may share memory one after the other need not be apart, as the fused op has both at a time: such
+// pairs stay unfused.
 #include "harness/program/fuse_patterns.h"
 
 #include "kernels/ops/activation.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Pure: each check returns what is wrong in words, empty for nothing; the caller says of which rank
+// and op. Limits are such that all sums of elements fit 64 bits.
 #include "harness/program/legality.h"
 
 #include <fmt/format.h>

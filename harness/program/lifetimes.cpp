@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Backwards over the ops for what is read later, as sets of intervals; forwards with a vector clock
+// per op for what is before what. Intervals of one buffer that are concurrent become one.
 #include "harness/program/lifetimes.h"
 
 #include <algorithm>

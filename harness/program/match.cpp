@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Matches the k-th call on a group of every class, then plays all classes at once, each stream at
+// its next op, until nobody moves: whoever is left is in a deadlock and is named with its op.
 #include "harness/program/match.h"
 
 #include <fmt/format.h>

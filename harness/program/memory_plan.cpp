@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// What is live at the fullest op is stacked first, which makes that sum the peak to aim for; the
+// rest goes, largest first, into the smallest hole that fits (best fit). Pairs looked at are
+// bounded, since lifetimes of a long program meet quadratically.
 #include "harness/program/memory_plan.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The cost is the difference to the program without padding, built for that: FLOPs and memory are
+// counted by the same functions as everywhere and not by a second formula.
 #include "harness/program/padding.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Elements that a verb sends and receives per rank, and sums over a program: FLOPs, bytes of its
+// buffers, bytes on the bus of a group.
 #include "harness/program/program.h"
 
 #include <algorithm>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Walks the slots of a schedule and lowers each into forward or backward pass, in the set of
+// activations that in_flight() gives it; after the last backward pass of a range of gradients their
+// reduction is issued, beside what is left to compute.
 #include "harness/program/step.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Memory of a step with many micro-steps is that of one with two, plus the tokens of the others, as
+// activations repeat; tests compare it with whole programs.
 #include "harness/program/step_facts.h"
 
 #include <algorithm>

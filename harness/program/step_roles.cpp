@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Ranks are told apart by the rows of their vocabulary shard, the one size in which ranks of a step
+// may differ.
 #include "harness/program/step_roles.h"
 
 #include <map>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Writing and comparing; reading is parse.cpp. A slice that is a whole buffer is its name alone,
+// which keeps lines short enough to compare by eye.
 #include "harness/program/text.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// First each program by itself, then the groups, then what ranks do together: a later check may
+// rely on what an earlier one has found to hold, and problems do not follow from each other.
 #include "harness/program/validate.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Builds one program per role, of at most three micro-steps and as many layers as fit in memory,
+// and hands the cast to validate(). A program that the caller has already is not built again.
 #include "harness/program/validate_step.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Memory is told in GB, GiB or MiB depending on whom one asks, and drivers keep some of it: sizes
+// match within what those habits differ by, which still tells the sizes of one GPU apart.
 #include "harness/spec/accelerator.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Reads one file, strictly. Everything but accelerator and count may be absent, and what is absent
+// makes a metric N/A.
 #include "harness/spec/cluster.h"
 
 #include "harness/spec/limits.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The program's own place decides, read from /proc/self/exe, and no variable or working folder: the
+// data of another version must not be found by chance.
 #include "harness/spec/data_files.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A slash or a YAML ending makes a name a path; a path inside a file is relative to that file.
 #include "harness/spec/file_reference.h"
 
 #include <filesystem>

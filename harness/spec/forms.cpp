@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A table of the names under which Megatron-LM, DeepSpeed, PyTorch and papers know each form, for
+// keys of plans and of models.
 #include "harness/spec/forms.h"
 
 #include <fmt/format.h>

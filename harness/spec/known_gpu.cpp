@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Name and memory together identify a GPU (an A100 of 40 and of 80 GB share a name). A cluster file
+// that contradicts the device found is an error, not a wrong MFU; tolerances are what sources
+// differ by.
 #include "harness/spec/known_gpu.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Tries single changes in the order of what they cost the user, then all together, then more ranks,
+// then a slice of the model. Each candidate must be legal and is asked for its memory by the
+// caller's function.
 #include "harness/spec/memory_lever.h"
 
 #include <fmt/format.h>

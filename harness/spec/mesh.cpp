@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Mixed-radix numbers: a coordinate is a digit. Groups over several axes are built from the slowest
+// inwards, so that their order is that of ranks.
 #include "harness/spec/mesh.h"
 
 #include <limits>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Parameters and FLOPs by formula (6 per parameter and token, attention in full or causally:
+// docs/measuring.md), and a strict reader that refuses dims whose products would not be exact in 64
+// bits.
 #include "harness/spec/model.h"
 
 #include <algorithm>

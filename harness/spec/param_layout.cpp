@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Parameters are declared in the order in which their gradients become final, then sorted by
+// section, so that each section, and each bucket of it, is one range. Values come from a
+// counter-based generator by parameter and index, the same for every layout.
 #include "harness/spec/param_layout.h"
 
 #include <algorithm>

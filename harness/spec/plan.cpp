@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One list of keys and one function that sets them, for texts (dp=2,tp=4) and YAML alike. Legality
+// is checked in the order in which users make mistakes, with the numbers that do not fit.
 #include "harness/spec/plan.h"
 
 #include <fmt/format.h>

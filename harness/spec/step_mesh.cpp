@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each kind of group is a list of axes on one of the two meshes; sizes and names of groups follow
+// from it. The last stage alone has the loss.
 #include "harness/spec/step_mesh.h"
 
 #include <algorithm>

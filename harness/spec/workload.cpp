@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Reads one file, strictly; model and plan have readers of their own.
 #include "harness/spec/workload.h"
 
 #include <fmt/format.h>

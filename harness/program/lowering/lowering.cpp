@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Buffers are declared when they are first asked for, and again by name in later passes; shapes in
+// comments are (tokens, hidden), tokens being those of one micro-step and `share` what a rank has
+// of them under sequence parallelism.
 #include "harness/program/lowering/lowering.h"
 
 #include "core/error.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The list of schedules, generated. Which set of activations a pass uses follows from its slots:
+// the lowest set that is free when its forward pass begins, until its weight gradient is done.
 #include "harness/program/schedule/schedule.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Walks the compute stream's spans. Where it stood still, the op it waited for is followed back
+// over that op's stream, and what that was doing meanwhile gets the time: a collective all of it, a
+// kernel its work, a wait in turn what it waited for.
 #include "harness/program/timeline/split.h"
 
 #include <algorithm>
