@@ -8,7 +8,8 @@ import tempfile
 import unittest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "check-layers"
-SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
+LICENCE = "// SPDX-License-Identifier: Apache-2.0\n"
+SPDX = LICENCE + "// What this file is for.\n"
 
 
 def run(files):
@@ -174,10 +175,28 @@ class CheckLayers(unittest.TestCase):
             self.accepts("tests/unit/cli/a.cpp", line + "\n")
         self.accepts("harness/cli/a.cpp", 'fmt::print(stderr, "a");  // not to stdout\nstd::fflush(stderr);\n')
 
+    def test_sources_open_with_what_they_are_for(self):
+        openings = {
+            "none": "#include <vector>\n",
+            "late": "\n// Too late for a reader.\n#include <vector>\n",
+            "for_a_tool": "// NOLINTBEGIN(a, b, c) of all that follows\n",
+            "brief": "// A source\n",
+            "empty": "",
+        }
+        folders = ["core", "kernels/cuda", "collectives", "harness/run", "results/record"]
+        places = [(folder, ending) for folder in folders for ending in ("cpp", "h", "cu", "cuh")]
+        bad = {f"{f}/{name}.{e}": LICENCE + text for f, e in places for name, text in openings.items()}
+        code, output = run(bad)
+        found = {line.split(":")[0] for line in output.splitlines() if ":2: does not open with what it is for" in line}
+        self.assertEqual((code, found), (1, set(bad)))
+        good = {f"{f}/a.{e}": SPDX + "#include <vector>\n" for f, e in places}
+        good["tests/unit/core/a.cpp"] = LICENCE + "int x;\n"
+        self.assertEqual(run(good), (0, ""))
+
     def test_house_rules(self):
         self.rejects("core/a.cpp", "int x;\n", "no SPDX")
         self.rejects("core/a.cpp", f"{SPDX}#ifdef NDEBUG\n#endif\n", "conditional compilation")
-        self.rejects("core/a.cpp", SPDX + "//\n" * 500, "501 lines")
+        self.rejects("core/a.cpp", SPDX + "//\n" * 499, "501 lines")
         self.rejects("misc/a.cpp", SPDX, "without a place in the layers")
         self.rejects("scripts/x", "#!/bin/sh\n", "no SPDX")
 
