@@ -13,6 +13,7 @@
 #include "core/units.h"
 #include "harness/backend/backends.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/plan_pipeline.h"
 #include "harness/program/step.h"
 #include "harness/program/step_facts.h"
 #include "harness/program/text.h"
@@ -32,10 +33,17 @@ struct Facts {
   DeviceTraits traits;
   Program program;  // of rank 0
   StepFacts step;   // the same
+  PipelineFacts pipeline;
+  Program with_loss;  // of a rank of the last stage
   std::optional<Cluster> cluster;
   StepValidation validation;
   Program overlapped;  // the same in the overlapped form of the optimizer
 };
+
+// Of the rank that needs most.
+std::int64_t most_bytes(const Facts& facts) {
+  return std::max(facts.step.peak_bytes, facts.pipeline.most_bytes());
+}
 
 // The change that makes a plan fit which does not.
 std::optional<MemoryLever> lever_of(const Facts& facts, std::int64_t available) {
@@ -51,7 +59,7 @@ std::string fit_text(const Facts& facts) {
   if (!available) {
     return fmt::format("{} does not say how much memory an accelerator has\n", facts.cluster->name);
   }
-  const std::int64_t needed = facts.step.peak_bytes;
+  const std::int64_t needed = most_bytes(facts);
   const auto [need, have] =
       format_bytes_alike(static_cast<double>(needed), static_cast<double>(*available));
   std::string text =
@@ -82,7 +90,7 @@ nlohmann::json fit_json(const Facts& facts) {
   nlohmann::json fit{{"cluster", facts.cluster->name}, {"available_bytes", nullptr}};
   if (!available) return fit;
   fit["available_bytes"] = *available;
-  fit["fits"] = facts.step.peak_bytes <= *available;
+  fit["fits"] = most_bytes(facts) <= *available;
   if (fit["fits"]) return fit;
   const auto lever = lever_of(facts, *available);
   if (!lever) return fit;
@@ -138,8 +146,8 @@ struct LogitsMemory {
 LogitsMemory logits_memory(const Facts& facts) {
   const std::int64_t all = facts.plan.micro_batch * facts.plan.seq;
   const std::int64_t tokens = facts.plan.loss_tokens();
-  const std::int32_t index = facts.program.buffer_index("logits");
-  const BufferDecl& buffer = facts.program.buffers[static_cast<std::size_t>(index)];
+  const std::int32_t index = facts.with_loss.buffer_index("logits");
+  const BufferDecl& buffer = facts.with_loss.buffers[static_cast<std::size_t>(index)];
   const std::int64_t bytes = buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype));
   return {tokens, (all + tokens - 1) / tokens, bytes, bytes / tokens * all};
 }
@@ -244,6 +252,9 @@ nlohmann::json to_json(const Facts& facts) {
                         {"roles", facts.validation.roles},
                         {"micro_steps", facts.validation.micro_steps},
                         {"layers", facts.validation.layers}}}};
+  if (facts.pipeline.stages.size() > 1) {
+    json["pipeline"] = pipeline_json(facts.plan, facts.pipeline);
+  }
   if (facts.cluster) json["memory"] = fit_json(facts);
   return json;
 }
@@ -272,7 +283,10 @@ std::string to_table(const Facts& facts) {
   for (const MeshAxis& axis : mesh.axes()) text += fmt::format(", {} {}", axis.name, axis.degree);
   text += " (first axis: neighbouring ranks)\n\n";
 
-  TextTable memory({{.title = "memory per rank", .align = Align::left}, {.title = "size"}});
+  TextTable memory(
+      {{.title = facts.pipeline.stages.empty() ? "memory per rank" : "memory of rank 0",
+        .align = Align::left},
+       {.title = "size"}});
   for (const BufferKind kind : kKinds) {
     memory.add({std::string(name_of(kind)),
                 format_bytes(static_cast<double>(memory_bytes(facts.program, kind)))});
@@ -282,6 +296,7 @@ std::string to_table(const Facts& facts) {
   text += memory.text();
   text += padding_text(facts);
   text += logits_text(facts);
+  text += pipeline_text(facts.plan, facts.pipeline);
   if (facts.cluster) text += fit_text(facts);
   const auto traffic = facts.step.traffic;
   if (traffic.empty()) {
@@ -290,7 +305,8 @@ std::string to_table(const Facts& facts) {
     TextTable table({{.title = "axis", .align = Align::left},
                      {.title = "ranks"},
                      {.title = "calls per step", .align = Align::left},
-                     {.title = "sent per rank and step"}});
+                     {.title = facts.pipeline.stages.empty() ? "sent per rank and step"
+                                                             : "sent by rank 0 per step"}});
     for (const auto& [axis, t] : traffic) {
       std::string calls;
       for (const auto& [verb, count] : t.calls) {
@@ -336,6 +352,14 @@ ExitCode plan_command(const PlanOptions& options) {
     return ExitCode::kOk;
   }
   facts.program = step_program(facts.model, facts.plan, 0, facts.traits);
+  const StepMesh mesh(facts.plan);
+  facts.with_loss = mesh.has_loss(0)
+                        ? facts.program
+                        : step_program(facts.model, facts.plan,
+                                       mesh.first_rank_of(mesh.stages() - 1), facts.traits);
+  if (mesh.stages() > 1) {
+    facts.pipeline = pipeline_facts(facts.workload.model, facts.plan, facts.traits);
+  }
   facts.validation = validate_step(facts.model, facts.plan, facts.traits, &facts.program);
   Plan overlapped = facts.plan;
   overlapped.optimizer_overlap = OptimizerOverlap::on;

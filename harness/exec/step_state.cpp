@@ -152,9 +152,14 @@ void StepState::initialise_batch() {
       }
     }
   }
-  const std::size_t bytes = tokens.size() * sizeof(std::int32_t);
-  device_.copy_to_device(runnable_.buffer(index_of(kTokensBuffer)), tokens.data(), bytes);
-  device_.copy_to_device(runnable_.buffer(index_of(kTargetsBuffer)), targets.data(), bytes);
+  const auto fill = [&](const char* buffer, const std::vector<std::int32_t>& values) {
+    const std::int32_t index = runnable_.program().buffer_index(buffer);
+    if (index < 0) return;  // another stage's
+    device_.copy_to_device(runnable_.buffer(index), values.data(),
+                           values.size() * sizeof(std::int32_t));
+  };
+  fill(kTokensBuffer, tokens);
+  fill(kTargetsBuffer, targets);
 }
 
 double StepState::loss() const {

@@ -77,16 +77,10 @@ Cast cast_of(std::span<const Program> programs) {
   return cast;
 }
 
-std::vector<AxisGroups> groups_of(const Mesh& mesh) {
+std::vector<AxisGroups> groups_of(const StepGroups& groups) {
   std::vector<AxisGroups> result;
-  for (const MeshAxis& axis : mesh.axes()) {
-    if (axis.degree == 1) continue;
-    AxisGroups& all = result.emplace_back(AxisGroups{.axis = axis.name, .groups = {}});
-    for (std::int32_t rank = 0; rank < mesh.size(); ++rank) {
-      if (mesh.coordinate(rank, axis.name) == 0) {
-        all.groups.push_back(mesh.group(rank, axis.name));
-      }
-    }
+  for (const std::string& name : groups.names()) {
+    result.push_back({.axis = name, .groups = groups.all(name)});
   }
   return result;
 }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "harness/program/program.h"
-#include "harness/spec/mesh.h"
+#include "harness/spec/step_groups.h"
 
 namespace stepmark {
 
@@ -29,8 +29,8 @@ struct Cast {
 // Every program plays its own role. The programs' groups must agree with each other.
 [[nodiscard]] Cast cast_of(std::span<const Program> programs);
 
-// All groups of two and more ranks of a mesh.
-[[nodiscard]] std::vector<AxisGroups> groups_of(const Mesh& mesh);
+// All groups in which the ranks of a step talk.
+[[nodiscard]] std::vector<AxisGroups> groups_of(const StepGroups& groups);
 
 // Ranks of one class stand in groups of the same classes in the same order, on every axis: they
 // make the same progress. The coarsest classes of that kind within roles.

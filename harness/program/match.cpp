@@ -31,6 +31,20 @@ std::string described(const Classes& classes, OpPlace place) {
   return fmt::format("op {} '{}' {}", place.second, op.label, to_text(*op.comm));
 }
 
+// What a message is by the label of its op ("F3.s1" of "send.F3.s1,recv.B0.s0" as sent): pipelines
+// name both ends alike. Empty: the label does not say.
+std::string_view name_in(std::string_view label, std::string_view verb) {
+  for (std::size_t begin = 0; begin < label.size();) {
+    const std::size_t end = std::min(label.find(',', begin), label.size());
+    const std::string_view part = label.substr(begin, end - begin);
+    if (part.starts_with(verb)) return part.substr(verb.size());
+    begin = end + 1;
+  }
+  return {};
+}
+
+constexpr std::string_view kSend = "send.", kReceive = "recv.";
+
 // What every member does as its k-th call on the group: the grid of an error. Members of one class
 // are told by the first of them.
 std::string grid(const Classes& classes, const Formation& formation, const Calls& calls,
@@ -185,17 +199,15 @@ class Matcher {
           if (k >= list.size()) return fmt::format("has no {} number {}", verb, k);
           return described(classes_, list[k]);
         };
-        const bool fits = k < out.size() && k < in.size() &&
-                          comm_at(classes_, out[k]).count == comm_at(classes_, in[k]).count &&
-                          comm_at(classes_, out[k]).dtype == comm_at(classes_, in[k]).dtype;
-        if (!fits) {
+        if (k >= out.size() || k >= in.size() || !same_message(out[k], in[k])) {
           const std::int32_t from = formation.ranks[static_cast<std::size_t>(pair.first)];
           const std::int32_t to = formation.ranks[static_cast<std::size_t>(pair.second)];
           result_.problems.push_back(
               fmt::format("group '{}': message {} from rank {} to rank {} does not match:\n    "
                           "rank {}: {}\n    rank {}: {}",
                           formation.axis, k, from, to, from, describe(out, "send"), to,
-                          describe(in, "receive")));
+                          describe(in, "receive")) +
+              sequences(out, in, k, from, to));
           return;
         }
         std::vector<OpPlace> meeting{out[k]};
@@ -203,6 +215,37 @@ class Matcher {
         result_.meetings.push_back(std::move(meeting));
       }
     }
+  }
+
+  [[nodiscard]] bool same_message(OpPlace out, OpPlace in) const {
+    const CommShape &sent = comm_at(classes_, out), &received = comm_at(classes_, in);
+    if (sent.count != received.count || sent.dtype != received.dtype) return false;
+    const std::string_view sent_as = name_in(op_at(classes_, out).label, kSend);
+    const std::string_view received_as = name_in(op_at(classes_, in).label, kReceive);
+    return sent_as.empty() || received_as.empty() || sent_as == received_as;
+  }
+
+  // The order of both ends around message k, which is marked; nothing where labels do not name
+  // messages.
+  [[nodiscard]] std::string sequences(const std::vector<OpPlace>& out,
+                                      const std::vector<OpPlace>& in, std::size_t k,
+                                      std::int32_t from, std::int32_t to) const {
+    constexpr std::size_t kAround = 6;
+    const auto line = [&](const std::vector<OpPlace>& list, std::string_view verb) {
+      std::string text;
+      const std::size_t begin = k - std::min(k, kAround);
+      for (std::size_t i = begin; i < std::min(list.size(), k + kAround + 1); ++i) {
+        const std::string_view name = name_in(op_at(classes_, list[i]).label, verb);
+        text += i == k ? fmt::format(" [{}]", name) : fmt::format(" {}", name);
+      }
+      return list.size() <= k ? text + " [nothing]" : text;
+    };
+    const bool named =
+        (!out.empty() && !name_in(op_at(classes_, out.front()).label, kSend).empty()) ||
+        (!in.empty() && !name_in(op_at(classes_, in.front()).label, kReceive).empty());
+    if (!named) return {};
+    return fmt::format("\n    rank {} sends:   {}\n    rank {} receives:{}", from, line(out, kSend),
+                       to, line(in, kReceive));
   }
 
   const Classes& classes_;

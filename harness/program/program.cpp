@@ -23,6 +23,8 @@ const Group& Program::group(std::string_view axis) const {
   throw Error(ExitCode::kUsage, fmt::format("program '{}' has no group '{}'", name, axis));
 }
 
+std::string_view axis_of(std::string_view group) { return group.substr(0, group.find('.')); }
+
 std::string_view name_of(BufferKind kind) {
   switch (kind) {
     case BufferKind::param:
@@ -104,7 +106,8 @@ double bus_bytes(const Program& program, const Group& group) {
   double bytes = 0;
   for (const Op& op : program.ops) {
     if (!op.comm || op.comm->axis != group.axis) continue;
-    const CommAccess access = comm_access(*op.comm, group);
+    CommAccess access = comm_access(*op.comm, group);
+    if (op.comm->verb == Verb::send_recv) access.recv = 0;
     bytes += bus_factor(op.comm->verb, static_cast<int>(group.ranks.size())) *
              static_cast<double>(std::max(access.send, access.recv)) *
              static_cast<double>(size_of(op.comm->dtype));

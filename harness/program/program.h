@@ -57,7 +57,8 @@ struct Op {
   bool operator==(const Op&) const = default;
 };
 
-// A group of this rank: axis name, its members as global ranks, and this rank's index in it.
+// A group of this rank: axis name, its members as global ranks, and this rank's index in it. An
+// axis whose transfers must not wait for each other has several groups, named "AXIS.WHAT".
 struct Group {
   std::string axis;
   std::vector<std::int32_t> ranks;
@@ -79,6 +80,9 @@ struct Program {
   [[nodiscard]] const Group& group(std::string_view axis) const;         // Error when absent
 };
 
+// "pp" of "pp.forward.even", "tp" of "tp".
+[[nodiscard]] std::string_view axis_of(std::string_view group);
+
 [[nodiscard]] std::string_view name_of(BufferKind kind);
 [[nodiscard]] std::string_view name_of(Phase phase);
 
@@ -93,7 +97,7 @@ struct CommAccess {
 [[nodiscard]] CommAccess comm_access(const CommShape& shape, const Group& group);
 
 // Bytes that this rank puts on the links of a group per step: the volume of each op times its bus
-// factor.
+// factor, of messages those that it sends.
 [[nodiscard]] double bus_bytes(const Program& program, const Group& group);
 
 // FLOPs of all kernels, padding of their dims included.

@@ -17,30 +17,73 @@ namespace stepmark {
 
 namespace {
 
-void forward_pass(Lowering& lowering) {
+void forward_pass(Lowering& lowering, const Pass& pass) {
   lowering.builder().set_phase(Phase::forward);
-  lowering.embedding_forward();
-  for (std::int64_t layer = 0; layer < lowering.model().layers; ++layer) {
+  if (pass.stage.first) lowering.embedding_forward();
+  for (std::int64_t layer = pass.stage.begin; layer < pass.stage.end; ++layer) {
     lowering.attention_forward(layer);
     lowering.mlp_forward(layer);
   }
+  lowering.send_result();
 }
 
 // Head and loss belong to it: their activations need not wait for it.
-void backward_pass(Lowering& lowering, bool last) {
-  lowering.builder().set_phase(Phase::forward);
-  lowering.head_forward_backward();
-  if (last) {
+void backward_pass(Lowering& lowering, const Pass& pass) {
+  if (pass.stage.last && pass.inputs) {
+    lowering.builder().set_phase(Phase::forward);
+    lowering.head_forward_backward();
+  }
+  lowering.builder().set_phase(Phase::backward);
+  if (pass.stage.last && pass.last) {
     lowering.gradients_complete("head");
     lowering.gradients_complete("final_norm");
+    if (!pass.stage.first) lowering.gradients_complete("embedding");
   }
-  for (std::int64_t layer = lowering.model().layers; layer-- > 0;) {
+  for (std::int64_t layer = pass.stage.end; layer-- > pass.stage.begin;) {
     lowering.mlp_backward(layer);
     lowering.attention_backward(layer);
-    if (last) lowering.gradients_complete(fmt::format("layer{}", layer));
+    if (pass.last) lowering.gradients_complete(fmt::format("layer{}", layer));
   }
-  lowering.embedding_backward();
-  if (last) lowering.gradients_complete("");
+  if (pass.stage.first && pass.weights) lowering.embedding_backward();
+  lowering.send_result();
+}
+
+// The passes that slots come to: backward slots of one micro-batch next to each other are one.
+std::vector<Pass> passes_of(std::span<const Slot> slots, const std::vector<ModelStage>& stages,
+                            std::int64_t micro_batches) {
+  const InFlight sets = in_flight(slots), entries = in_flight(slots, 1);
+  std::vector<std::int64_t> inputs_done(stages.size(), 0), weights_done(stages.size(), 0);
+  std::vector<Pass> passes;
+  std::int32_t turns = 0;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const Slot& slot = slots[i];
+    STEPMARK_REQUIRE(slot.chunk < std::ssize(stages) && slot.micro < micro_batches,
+                     "micro-batch {} of chunk {} of a step of {} in {} chunks", slot.micro,
+                     slot.chunk, micro_batches, stages.size());
+    const auto chunk = static_cast<std::size_t>(slot.chunk);
+    Pass pass{.stage = stages[chunk],
+              .micro = slot.micro,
+              .set = sets.set_of[i],
+              .entry = entries.set_of[i],
+              .forward = slot.work == Work::forward,
+              .inputs = slot.work == Work::backward_input,
+              .weights = slot.work == Work::backward_weight};
+    const Slot weight{.work = Work::backward_weight, .micro = slot.micro, .chunk = slot.chunk};
+    if (pass.inputs && i + 1 < slots.size() && slots[i + 1] == weight) {
+      pass.weights = true;
+      ++i;
+    }
+    pass.adds_to_norms = inputs_done[chunk] > 0;
+    pass.adds_to_weights = weights_done[chunk] > 0;
+    if (pass.inputs) ++inputs_done[chunk];
+    if (pass.weights) ++weights_done[chunk];
+    pass.last = pass.weights && weights_done[chunk] == micro_batches;
+    if (stages.size() > 1 || !pass.stage.first || !pass.stage.last) {
+      if (pass.inputs && pass.weights) pass.turn = turns++ % 2;
+    }
+    passes.push_back(pass);
+  }
+  return passes;
 }
 
 }  // namespace
@@ -57,34 +100,31 @@ bool optimizer_beside_backward(const Program& program) {
 
 Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank,
                              const DeviceTraits& traits) {
-  const PipelinePlace alone{.micro_batches = static_cast<std::int32_t>(plan.accumulation)};
-  return unfused_step_program(model, plan, rank, traits, slots_of(find_schedule("1f1b"), alone));
+  return unfused_step_program(model, plan, rank, traits,
+                              slots_of(find_schedule(plan.schedule), place_of(plan, rank)));
+}
+
+PipelinePlace place_of(const Plan& plan, std::int32_t rank) {
+  const StepMesh mesh(plan);
+  return {.stage = mesh.stage(rank),
+          .stages = mesh.stages(),
+          .micro_batches = static_cast<std::int32_t>(plan.accumulation),
+          .chunks = static_cast<std::int32_t>(plan.chunks)};
 }
 
 Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank,
                              const DeviceTraits& traits, std::span<const Slot> slots) {
-  const InFlight sets = in_flight(slots);
-  STEPMARK_REQUIRE(std::ssize(slots) == 3 * plan.accumulation, "{} slots for {} micro-batches",
-                   slots.size(), plan.accumulation);
+  STEPMARK_REQUIRE(std::ssize(slots) == 3 * plan.accumulation * plan.chunks,
+                   "{} slots for {} micro-batches", slots.size(), plan.accumulation);
   Lowering lowering(model, plan, rank, traits);
-  std::int64_t backwards = 0;
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    const Slot& slot = slots[i];
-    STEPMARK_REQUIRE(slot.chunk == 0 && slot.micro < plan.accumulation,
-                     "micro-batch {} of chunk {} of a step of {} in one chunk", slot.micro,
-                     slot.chunk, plan.accumulation);
-    lowering.begin_pass(slot.micro, sets.set_of[i], backwards > 0);
-    if (slot.work == Work::forward) {
-      forward_pass(lowering);
-      continue;
-    }
-    const Slot weight{.work = Work::backward_weight, .micro = slot.micro};
-    STEPMARK_REQUIRE(i + 1 < slots.size() && slots[i + 1] == weight,
-                     "the backward pass of micro-batch {} is split, which cannot be lowered",
-                     slot.micro);
-    ++i;
-    backward_pass(lowering, ++backwards == plan.accumulation);
+  const std::vector<Pass> passes = passes_of(slots, lowering.stages(), plan.accumulation);
+  lowering.receive_for(passes.front());
+  for (std::size_t i = 0; i < passes.size(); ++i) {
+    if (i + 1 < passes.size()) lowering.receive_for(passes[i + 1]);
+    lowering.begin_pass(passes[i]);
+    passes[i].forward ? forward_pass(lowering, passes[i]) : backward_pass(lowering, passes[i]);
   }
+  lowering.gradients_complete("");
   lowering.optimizer();
   return std::move(lowering).take();
 }

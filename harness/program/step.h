@@ -27,18 +27,20 @@ namespace stepmark {
 // The same before joining, to compare with.
 [[nodiscard]] Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank,
                                            const DeviceTraits& traits = {});
-// The same with its micro-batches in the order of `slots`, those of a schedule for one stage of one
-// chunk (plain accumulation: 1f1b). As many activations are in memory as are in flight. Error
-// (kUsage) for a backward pass that is split: its weight gradients would need copies of gradients
-// that are overwritten here.
+// The same with its micro-batches in the order of `slots`, which may be of another schedule for the
+// rank's place. As many activations are in memory as are in flight.
 [[nodiscard]] Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t rank,
                                            const DeviceTraits& traits, std::span<const Slot> slots);
+
+// Where in the pipeline of the plan a rank is; without one, the only stage.
+[[nodiscard]] PipelinePlace place_of(const Plan& plan, std::int32_t rank);
 
 // The stream of the overlapped optimizer: what on it is needed by the end of the step only, so
 // devices let all other streams go first ("-low").
 inline constexpr const char* kOptimizerStream = "optimizer-low";
 
-// Names of the buffers that a runner fills and reads.
+// Names of the buffers that a runner fills and reads: tokens on the first stage, targets and loss
+// on the last one.
 inline constexpr const char* kParamBuffer = "params";  // flat, plan's precision
 inline constexpr const char* kMasterBuffer =
     "master";                                        // flat fp32; only when precision is not fp32

@@ -14,14 +14,37 @@ namespace {
 std::map<std::string, StepTraffic> traffic_of(const Program& program) {
   std::map<std::string, StepTraffic> result;
   for (const Group& group : program.groups) {
-    StepTraffic& traffic = result[group.axis];
-    traffic.ranks = static_cast<int>(group.ranks.size());
-    traffic.bus_bytes = bus_bytes(program, group);
+    StepTraffic& traffic = result[std::string(axis_of(group.axis))];
+    traffic.ranks = std::max(traffic.ranks, static_cast<int>(group.ranks.size()));
+    traffic.bus_bytes += bus_bytes(program, group);
   }
   for (const Op& op : program.ops) {
-    if (op.comm) ++result[op.comm->axis].calls[std::string(name_of(op.comm->verb))];
+    if (!op.comm) continue;
+    ++result[std::string(axis_of(op.comm->axis))].calls[std::string(name_of(op.comm->verb))];
   }
   return result;
+}
+
+// Micro-steps x layers of a pipeline's stage that are built whole: what lies where depends on all.
+constexpr std::int64_t kMostPasses = 2048;
+
+// Micro-steps whose programs need the memory of the plan's: two without a pipeline; in a long one
+// as many as it takes to have all sets of activations in use, and further rounds of all stages.
+Plan with_few_micro_steps(const Model& slice, const Plan& plan, std::int32_t rank) {
+  constexpr std::int64_t kFurtherRounds = 2;
+  Plan few = plan;
+  const std::int64_t stages = StepMesh(plan).stages();
+  if (stages == 1) few.accumulation = std::min<std::int64_t>(plan.accumulation, 2);
+  if (stages == 1 || plan.accumulation * slice.layers <= kMostPasses * stages) return few;
+  const std::int32_t sets = sets_in_flight(plan, rank);
+  for (std::int64_t rounds = 1; rounds * stages < plan.accumulation; ++rounds) {
+    few.accumulation = rounds * stages;  // schedules may want a multiple of the stages
+    if (sets_in_flight(few, rank) < sets) continue;
+    few.accumulation = std::min(plan.accumulation, (rounds + kFurtherRounds) * stages);
+    return few;
+  }
+  few.accumulation = plan.accumulation;
+  return few;
 }
 
 }  // namespace
@@ -34,21 +57,39 @@ double causal_model_flops(const Model& model, const Plan& plan) {
   return static_cast<double>(plan.tokens_per_step()) * model.causal_model_flops_per_token(plan.seq);
 }
 
-std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits) {
-  Plan few = plan;
-  few.accumulation = std::min<std::int64_t>(plan.accumulation, 2);
+std::int32_t sets_in_flight(const Plan& plan, std::int32_t rank) {
+  return in_flight(slots_of(find_schedule(plan.schedule), place_of(plan, rank))).sets;
+}
+
+std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits,
+                               std::int32_t rank) {
   const Model slice = sliced(model, plan);
-  std::int64_t bytes = plan_memory(step_program(slice, few, 0, traits)).bytes;
+  const Plan few = with_few_micro_steps(slice, plan, rank);
+  const Program program = step_program(slice, few, rank, traits);
+  std::int64_t bytes = plan_memory(program).bytes;
   if (plan.optimizer_overlap == OptimizerOverlap::automatic) {
-    few.optimizer_overlap = OptimizerOverlap::on;
-    bytes = std::max(bytes, plan_memory(step_program(slice, few, 0, traits)).bytes);
+    Plan overlapped = few;
+    overlapped.optimizer_overlap = OptimizerOverlap::on;
+    bytes = std::max(bytes, plan_memory(step_program(slice, overlapped, rank, traits)).bytes);
   }
   const auto tokens_of = [&](std::int64_t micro_steps) {
     return padded(
         micro_steps * plan.micro_batch * plan.seq * static_cast<std::int64_t>(sizeof(std::int32_t)),
         kBufferAlignmentBytes);
   };
-  return bytes + 2 * (tokens_of(plan.accumulation) - tokens_of(few.accumulation));
+  const std::int64_t inputs = (program.buffer_index(kTokensBuffer) >= 0 ? 1 : 0) +
+                              (program.buffer_index(kTargetsBuffer) >= 0 ? 1 : 0);
+  return bytes + inputs * (tokens_of(plan.accumulation) - tokens_of(few.accumulation));
+}
+
+std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits) {
+  std::int64_t most = 0;
+  // The first shards are the largest: those of a stage's first rank.
+  const StepMesh mesh(plan);
+  for (std::int32_t stage = 0; stage < mesh.stages(); ++stage) {
+    most = std::max(most, step_memory_bytes(model, plan, traits, mesh.first_rank_of(stage)));
+  }
+  return most;
 }
 
 StepFacts facts_of_step(const Model& model, const Plan& plan, const Program& program,

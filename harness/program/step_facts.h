@@ -38,11 +38,17 @@ struct StepFacts {
 [[nodiscard]] StepFacts facts_of_step(const Model& model, const Plan& plan, const Program& program,
                                       const DeviceTraits& traits, const Program* other = nullptr);
 
-// The peak of rank 0's step program, of both forms of the optimizer where a run may try both. Built
-// for two micro-steps, which is quick; further ones use their buffers again and add their tokens
-// and targets.
+// The peak of a step program, of both forms of the optimizer where a run may try both: the largest
+// of any stage, and of one. Built for two micro-steps, which is quick; further ones use their
+// buffers again and add their tokens and targets. Of pipelines all are built, of long ones so many
+// that all sets of activations are in use: further ones find places for what is received within a
+// few messages' size of that.
 [[nodiscard]] std::int64_t step_memory_bytes(const Model& model, const Plan& plan,
                                              const DeviceTraits& traits = {});
+[[nodiscard]] std::int64_t step_memory_bytes(const Model& model, const Plan& plan,
+                                             const DeviceTraits& traits, std::int32_t rank);
+// Of a stage of the pipeline: how many sets of activations are in use at a time.
+[[nodiscard]] std::int32_t sets_in_flight(const Plan& plan, std::int32_t rank);
 
 // Work of the step alone, which takes no program.
 [[nodiscard]] double model_flops(const Model& model, const Plan& plan);

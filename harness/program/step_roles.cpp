@@ -4,20 +4,22 @@
 #include "harness/program/step_roles.h"
 
 #include <map>
+#include <utility>
 
 #include "harness/program/step.h"
 #include "harness/spec/param_layout.h"
+#include "harness/spec/step_mesh.h"
 
 namespace stepmark {
 
 StepRoles step_roles(const Model& model, const Plan& plan) {
-  const Mesh mesh = step_mesh(plan);
+  const StepMesh mesh(plan);
   StepRoles roles;
-  std::map<std::int64_t, std::int32_t> role_of_size;
+  std::map<std::pair<std::int32_t, std::int64_t>, std::int32_t> role_of;  // by stage and rows
   for (std::int32_t rank = 0; rank < mesh.size(); ++rank) {
     const std::int64_t rows = shards_of(model, plan, rank).vocab.count;
     const auto next = static_cast<std::int32_t>(roles.ranks.size());
-    const auto [found, fresh] = role_of_size.try_emplace(rows, next);
+    const auto [found, fresh] = role_of.try_emplace({mesh.stage(rank), rows}, next);
     if (fresh) roles.ranks.push_back(rank);
     roles.role_of.push_back(found->second);
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which ranks of a step play one role (cast.h): those whose shards have the same sizes. Where a
-// shard begins shows in kernels only, and data-parallel ranks differ in their batch alone, so a
-// step has one role per size of vocabulary shard; tests compare the programs of all ranks.
+// Which ranks of a step play one role (cast.h): those of one stage whose shards have the same
+// sizes. Where a shard begins shows in kernels only, and data-parallel ranks differ in their batch
+// alone, so a step has one role per stage and size of vocabulary shard; tests compare the programs
+// of all ranks.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,9 @@
 // Validation of a training step across all of its ranks, however many: one program per role
 // (step_roles.h). What makes a program too long to be kept is left out where it repeats:
 // micro-steps after the first issue the same ops, and so do layers. What two layers do together,
-// three micro-steps (first, middle, last) do, all do; tests compare the programs.
+// three micro-steps (first, middle, last) do, all do; tests compare the programs. In a pipeline it
+// is two layers of each stage and three rounds of as many micro-steps as there are stages: its
+// schedule begins, repeats and ends.
 #pragma once
 
 #include <cstdint>

@@ -14,12 +14,12 @@ namespace {
 struct Form {
   std::string_view name;
   std::string_view what;
+  std::string_view key;  // of a form that there is, under another name
 };
 
-constexpr std::string_view kPipeline = "pipeline parallelism";
-constexpr std::string_view kSchedules =
-    "pipeline schedules (1F1B, GPipe, interleaved, zero-bubble)";
-constexpr std::string_view kInterleaving = "interleaved pipeline stages";
+constexpr std::string_view kPipeline = "stages of a pipeline";
+constexpr std::string_view kSchedules = "orders of a pipeline's micro-batches";
+constexpr std::string_view kInterleaving = "interleaved stages per rank of a pipeline";
 constexpr std::string_view kContext = "context parallelism";
 constexpr std::string_view kExpert = "expert parallelism";
 constexpr std::string_view kExperts = "mixture of experts";
@@ -28,19 +28,16 @@ constexpr std::string_view kRecompute = "recomputation of activations";
 constexpr std::string_view kOffload = "offloading to the host";
 
 // The names that Megatron-LM, DeepSpeed, PyTorch and papers use.
-constexpr std::array<Form, 48> kForms{{{"pp", kPipeline},
-                                       {"pipeline", kPipeline},
-                                       {"pipeline_parallel", kPipeline},
-                                       {"pipeline_parallel_size", kPipeline},
-                                       {"stages", kPipeline},
-                                       {"schedule", kSchedules},
-                                       {"pp_schedule", kSchedules},
-                                       {"pipeline_schedule", kSchedules},
-                                       {"vpp", kInterleaving},
-                                       {"chunks", kInterleaving},
-                                       {"interleave", kInterleaving},
-                                       {"virtual_stages", kInterleaving},
-                                       {"virtual_pipeline", kInterleaving},
+constexpr std::array<Form, 45> kForms{{{"pipeline", kPipeline, "pp"},
+                                       {"pipeline_parallel", kPipeline, "pp"},
+                                       {"pipeline_parallel_size", kPipeline, "pp"},
+                                       {"stages", kPipeline, "pp"},
+                                       {"pp_schedule", kSchedules, "schedule"},
+                                       {"pipeline_schedule", kSchedules, "schedule"},
+                                       {"vpp", kInterleaving, "chunks"},
+                                       {"interleave", kInterleaving, "chunks"},
+                                       {"virtual_stages", kInterleaving, "chunks"},
+                                       {"virtual_pipeline", kInterleaving, "chunks"},
                                        {"cp", kContext},
                                        {"context", kContext},
                                        {"context_parallel", kContext},
@@ -88,6 +85,9 @@ std::optional<std::string> form_not_built(std::string_view name) {
   const auto* const form = std::find_if(kForms.begin(), kForms.end(),
                                         [&](const Form& one) { return one.name == plain; });
   if (form == kForms.end()) return std::nullopt;
+  if (!form->key.empty()) {
+    return fmt::format("{}: {} are given by the key '{}' of a plan", name, form->what, form->key);
+  }
   return fmt::format("{}: {} is not built yet, see docs/architecture.md", name, form->what);
 }
 

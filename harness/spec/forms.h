@@ -11,8 +11,10 @@
 
 namespace stepmark {
 
-// "pp" -> "pp: pipeline parallelism is not built yet, see docs/architecture.md"; nothing for names
-// that are no such form. Case-insensitive, '-' counts as '_'.
+// "cp" -> "cp: context parallelism is not built yet, see docs/architecture.md"; of a form that
+// there is, under another name ("vpp"), its key; nothing for names that are no such form.
+// Case-insensitive,
+// '-' counts as '_'.
 [[nodiscard]] std::optional<std::string> form_not_built(std::string_view name);
 
 // ConfigError at the first key of `map` that is such a form.

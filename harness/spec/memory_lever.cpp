@@ -98,21 +98,22 @@ class Search {
 
   [[nodiscard]] std::optional<MemoryLever> slice() const {
     Plan plan = plan_;
-    std::int64_t fits = 0;
+    const std::int64_t too_few = plan.pp * plan.chunks - 1;  // a stage has a layer at least
+    std::int64_t fits = too_few;
     std::int64_t too_many = plan_.layers > 0 ? plan_.layers : model_.layers;
     while (too_many - fits > 1) {
       plan.layers = fits + (too_many - fits) / 2;
       (memory_of_(plan) <= available_ ? fits : too_many) = plan.layers;
     }
-    if (fits == 0) return std::nullopt;
+    if (fits == too_few) return std::nullopt;
     plan.layers = fits;
     return tried(plan, fmt::format("layers={}", fits), "a slice of the model");
   }
 
  private:
-  [[nodiscard]] std::int64_t ranks() const { return plan_.tp * plan_.dp; }
+  [[nodiscard]] std::int64_t ranks() const { return plan_.ranks(); }
   [[nodiscard]] bool illegal(const Plan& plan) const {
-    return why_illegal(plan, model_, plan.tp * plan.dp).has_value();
+    return why_illegal(plan, model_, plan.ranks()).has_value();
   }
   static std::string degrees(const Plan& plan) { return degrees_text(plan); }
   static std::string batches(const Plan& plan) {
@@ -125,9 +126,10 @@ class Search {
     for (std::int64_t tp = plan_.tp + 1; tp <= limit; ++tp) {
       Plan plan = plan_;
       plan.tp = tp;
-      if (same_ranks && ranks() % tp != 0) continue;
-      if (!same_ranks && ranks() % tp == 0) continue;
-      if (same_ranks) plan.dp = ranks() / tp;
+      const std::int64_t of_stage = ranks() / plan_.pp;
+      if (same_ranks && of_stage % tp != 0) continue;
+      if (!same_ranks && of_stage % tp == 0) continue;
+      if (same_ranks) plan.dp = of_stage / tp;
       if (!illegal(plan)) plans.push_back(plan);
     }
     return plans;
@@ -141,7 +143,7 @@ class Search {
     return MemoryLever{.change = std::move(change),
                        .what = std::move(what),
                        .plan = plan,
-                       .ranks = plan.tp * plan.dp,
+                       .ranks = plan.ranks(),
                        .bytes = bytes};
   }
 

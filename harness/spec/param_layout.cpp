@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "harness/spec/stages.h"
 #include "harness/spec/step_mesh.h"
 
 namespace stepmark {
@@ -25,10 +26,12 @@ class Declaration {
               const DeviceTraits& traits)
       : model_(model), tp_(plan.tp), r_(tp_rank), traits_(traits) {}
 
-  std::vector<Param> run() {
-    head();
-    for (std::int64_t layer = model_.layers; layer-- > 0;) block(layer);
-    embedding();
+  std::vector<Param> run(const std::vector<ModelStage>& stages) {
+    for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {
+      if (stage->last) head(/*has_embedding=*/stage->first);
+      for (std::int64_t layer = stage->end; layer-- > stage->begin;) block(layer);
+      if (stage->first) embedding(/*has_head=*/stage->last);
+    }
     return std::move(params_);
   }
 
@@ -81,12 +84,13 @@ class Declaration {
          .id = id});
   }
   // A table that is only looked up needs no padding.
-  void vocab_table(const std::string& name, std::uint64_t id, bool in_product) {
+  void vocab_table(const std::string& name, std::uint64_t id, bool in_product, bool tied = false) {
     add({.name = name,
          .global_rows = model_.vocab,
          .global_cols = model_.hidden,
          .rows = {vocab_shard(model_.vocab, tp_, r_, in_product ? traits_ : DeviceTraits{})},
          .cols = model_.hidden,
+         .tied = tied,
          .id = id});
   }
 
@@ -95,8 +99,13 @@ class Declaration {
     if (model_.has_bias()) replicated_vector(name + ".bias", id + 1, ParamInit::normal);
   }
 
-  void head() {
-    if (!model_.tied_embeddings) vocab_table("head.weight", 2, true);
+  // Of a model whose tables are tied, a stage without the embedding has a table of its own as head.
+  void head(bool has_embedding) {
+    if (!model_.tied_embeddings) {
+      vocab_table("head.weight", 2, true);
+    } else if (!has_embedding) {
+      vocab_table("embedding.weight", 0, true, true);
+    }
     norm("final_norm", 4);
   }
 
@@ -121,7 +130,7 @@ class Declaration {
     norm(prefix + "attn_norm", id + 11);
   }
 
-  void embedding() {
+  void embedding(bool has_head) {
     if (model_.family == ModelFamily::gpt2) {
       add({.name = "position.weight",
            .global_rows = model_.max_seq,
@@ -131,7 +140,7 @@ class Declaration {
            .replicated = true,
            .id = 1});
     }
-    vocab_table("embedding.weight", 0, model_.tied_embeddings);
+    vocab_table("embedding.weight", 0, model_.tied_embeddings, model_.tied_embeddings && !has_head);
   }
 
   const Model& model_;
@@ -178,9 +187,13 @@ Shards shards_of(const Model& model, const Plan& plan, std::int32_t rank,
 namespace {
 
 std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, const Param& param) {
+  // Those of the batch come last, of what is complete but for them.
   std::vector<GradientSum> sums;
   if (param.replicated && plan.sequence_parallel) {
     sums.push_back({.axis = StepMesh::name_of(StepGroup::tensor), .of_batch = false});
+  }
+  if (param.tied) {
+    sums.push_back({.axis = StepMesh::name_of(StepGroup::tied_tables), .of_batch = false});
   }
   if (mesh.data_shares() > 1) {
     sums.push_back({.axis = StepMesh::name_of(StepGroup::data), .of_batch = true});
@@ -194,20 +207,24 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
                          const DeviceTraits& traits) {
   const StepMesh mesh(plan);
   const std::int32_t tp_rank = mesh.dense().coordinate(rank, StepMesh::name_of(StepGroup::tensor));
-  std::vector<Param> declared = Declaration(model, plan, tp_rank, traits).run();
+  std::vector<Param> declared =
+      Declaration(model, plan, tp_rank, traits).run(model_stages(model, plan, mesh.stage(rank)));
   const auto section_key = [](const Param& p) {
-    return (p.replicated ? 2 : 0) + (p.decay ? 0 : 1);
+    return (p.tied ? 4 : 0) + (p.replicated ? 2 : 0) + (p.decay ? 0 : 1);
   };
   std::stable_sort(declared.begin(), declared.end(),
                    [&](const Param& a, const Param& b) { return section_key(a) < section_key(b); });
   for (Param& param : declared) {
     if (sections_.empty() || sections_.back().replicated != param.replicated ||
-        sections_.back().decay != param.decay) {
-      sections_.push_back({.replicated = param.replicated,
-                           .decay = param.decay,
-                           .copies = param.replicated ? mesh.size_of(StepGroup::tensor) : 1,
-                           .gradient_sums = gradient_sums(plan, mesh, param),
-                           .offset = elements_});
+        sections_.back().tied != param.tied || sections_.back().decay != param.decay) {
+      const std::int32_t tables = param.tied ? mesh.size_of(StepGroup::tied_tables) : 1;
+      sections_.push_back(
+          {.replicated = param.replicated,
+           .tied = param.tied,
+           .decay = param.decay,
+           .copies = tables * (param.replicated ? mesh.size_of(StepGroup::tensor) : 1),
+           .gradient_sums = gradient_sums(plan, mesh, param),
+           .offset = elements_});
     }
     param.offset = elements_;
     elements_ += padded(param.stored_elements(), kAlignment);

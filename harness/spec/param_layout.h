@@ -39,6 +39,7 @@ struct Param {
   ParamInit init = ParamInit::normal;
   bool decay = true;                    // weight decay applies (matrices), or not (biases, norms)
   bool replicated = false;              // the same on every rank of the tensor-parallel group
+  bool tied = false;                    // a table that the first and the last stage both hold
   std::vector<std::string> split_over;  // axes over which it is spread; empty: whole on each rank
   std::uint64_t id = 0;                 // the same on every rank and plan: seeds the initial values
   std::int64_t offset = 0;              // first element in the flat buffers
@@ -53,7 +54,8 @@ struct Param {
 };
 
 // A sum over the ranks of an axis that makes a gradient complete: of_batch, since they saw other
-// sequences; else since each saw some of the tokens of the same ones (sequence parallelism).
+// sequences; else since each saw some of the tokens of the same ones (sequence parallelism), or
+// used a table for one of its two purposes.
 struct GradientSum {
   std::string axis;
   bool of_batch = true;
@@ -63,6 +65,7 @@ struct GradientSum {
 // A contiguous range of the flat buffers whose parameters share treatment.
 struct ParamSection {
   bool replicated = false;
+  bool tied = false;
   bool decay = false;
   std::int32_t copies = 1;                 // ranks that hold it in one copy of the model
   std::vector<GradientSum> gradient_sums;  // in this order
@@ -72,10 +75,10 @@ struct ParamSection {
 
 class ParamLayout {
  public:
-  // Parameters of a rank of the plan's mesh, in the order in which backward completes their
-  // gradients (last layer first), grouped into sections. Each parameter starts at a multiple of 16
-  // elements; the padding between is zero and stays zero. What the device wants padded (padding.h)
-  // is padded within the parameter.
+  // Parameters of a rank of the plan's mesh, those of its stages (stages.h), in the order in which
+  // backward completes their gradients (last layer first), grouped into sections. Each parameter
+  // starts at a multiple of 16 elements; the padding between is zero and stays zero. What the
+  // device wants padded (padding.h) is padded within the parameter.
   ParamLayout(const Model& model, const Plan& plan, std::int32_t rank,
               const DeviceTraits& traits = {});
 

@@ -15,16 +15,31 @@
 #include <vector>
 
 #include "core/error.h"
+#include "harness/program/schedule/schedule.h"
 #include "harness/spec/forms.h"
 #include "harness/spec/limits.h"
 
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 15> kKeys{
-    "dp",  "tp",           "sp",        "micro_batch",       "accumulation",
-    "seq", "layers",       "precision", "loss_chunks",       "bucket_mib",
-    "lr",  "weight_decay", "clip",      "optimizer_overlap", "grad_norm"};
+constexpr std::array<std::string_view, 18> kKeys{"dp",
+                                                 "tp",
+                                                 "pp",
+                                                 "schedule",
+                                                 "chunks",
+                                                 "sp",
+                                                 "micro_batch",
+                                                 "accumulation",
+                                                 "seq",
+                                                 "layers",
+                                                 "precision",
+                                                 "loss_chunks",
+                                                 "bucket_mib",
+                                                 "lr",
+                                                 "weight_decay",
+                                                 "clip",
+                                                 "optimizer_overlap",
+                                                 "grad_norm"};
 constexpr std::array<std::string_view, 3> kOverlaps{"auto", "off", "on"};  // by OptimizerOverlap
 
 // No rate, decay or norm that anybody trains with comes near.
@@ -46,6 +61,15 @@ std::optional<std::string> set_overlap(OptimizerOverlap& overlap, std::string_vi
     return "auto, on or off";
   }
   return std::nullopt;
+}
+
+std::optional<std::string> set_schedule(std::string& schedule, std::string_view value) {
+  std::string names;
+  for (const ScheduleInfo& info : all_schedules()) {
+    names += fmt::format("{}{}", names.empty() ? "" : " ", info.name);
+    if (info.name == value) schedule = value;
+  }
+  return schedule == value ? std::nullopt : std::optional("one of " + names);
 }
 
 // Sets one key from text; returns what was expected when the text does not fit.
@@ -71,6 +95,9 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   };
   if (key == "dp") return whole(plan.dp, kMaxRanks);
   if (key == "tp") return whole(plan.tp, kMaxRanks);
+  if (key == "pp") return whole(plan.pp, kMaxRanks);
+  if (key == "schedule") return set_schedule(plan.schedule, value);
+  if (key == "chunks") return whole(plan.chunks, kMaxLayers);
   if (key == "micro_batch") return whole(plan.micro_batch, kMaxMicroBatch);
   if (key == "accumulation") return whole(plan.accumulation, kMaxLayerPasses);
   if (key == "seq") return whole(plan.seq, kMaxSequence);
@@ -130,8 +157,8 @@ std::int64_t Plan::loss_tokens() const {
   constexpr std::int64_t kMultiple = 64;
   const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   const std::int64_t tokens = micro_batch * seq;
-  const std::int64_t chunks = loss_chunks > 0 ? loss_chunks : up(tokens, kLossTokens);
-  return std::min(tokens, up(up(tokens, chunks), kMultiple) * kMultiple);
+  const std::int64_t pieces = loss_chunks > 0 ? loss_chunks : up(tokens, kLossTokens);
+  return std::min(tokens, up(up(tokens, pieces), kMultiple) * kMultiple);
 }
 
 Plan Plan::on_one_rank() const {
@@ -139,16 +166,21 @@ Plan Plan::on_one_rank() const {
   plan.accumulation *= plan.dp;
   plan.dp = 1;
   plan.tp = 1;
+  plan.pp = 1;
+  plan.schedule = kDefaultSchedule;
+  plan.chunks = 1;
   plan.sequence_parallel = false;
   return plan;
 }
 
 std::string degrees_text(const Plan& plan, std::string_view equals, std::string_view separator) {
-  return fmt::format("tp{}{}{}dp{}{}", equals, plan.tp, separator, equals, plan.dp);
+  std::string text = fmt::format("tp{}{}{}dp{}{}", equals, plan.tp, separator, equals, plan.dp);
+  if (plan.pp > 1) text += fmt::format("{}pp{}{}", separator, equals, plan.pp);
+  return text;
 }
 
 Plan filled(Plan plan, std::int64_t world_size) {
-  if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world_size / plan.tp);
+  if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world_size / (plan.tp * plan.pp));
   return plan;
 }
 
@@ -195,6 +227,9 @@ std::string_view name_of(OptimizerOverlap overlap) {
 std::string to_text(const Plan& plan) {
   std::string text = fmt::format("tp={}", plan.tp);
   if (plan.dp > 0) text = fmt::format("dp={},", plan.dp) + text;
+  if (plan.pp > 1) text += fmt::format(",pp={}", plan.pp);
+  if (plan.schedule != kDefaultSchedule) text += fmt::format(",schedule={}", plan.schedule);
+  if (plan.chunks > 1) text += fmt::format(",chunks={}", plan.chunks);
   text += fmt::format(",sp={},micro_batch={},accumulation={}",
                       plan.sequence_parallel ? "on" : "off", plan.micro_batch, plan.accumulation);
   if (plan.seq > 0) text += fmt::format(",seq={}", plan.seq);
@@ -211,8 +246,11 @@ std::string to_text(const Plan& plan) {
 }
 
 std::string short_name(const Plan& plan) {
-  std::string name =
-      fmt::format("tp{}.dp{}.mb{}.seq{}", plan.tp, plan.dp, plan.micro_batch, plan.seq);
+  std::string name = fmt::format("tp{}.dp{}", plan.tp, plan.dp);
+  if (plan.pp > 1) name += fmt::format(".pp{}", plan.pp);
+  if (plan.schedule != kDefaultSchedule) name += "." + plan.schedule;
+  if (plan.chunks > 1) name += fmt::format(".v{}", plan.chunks);
+  name += fmt::format(".mb{}.seq{}", plan.micro_batch, plan.seq);
   if (plan.sequence_parallel) name += ".sp";
   if (plan.accumulation > 1) name += fmt::format(".acc{}", plan.accumulation);
   if (plan.layers > 0) name += fmt::format(".L{}", plan.layers);
@@ -251,15 +289,44 @@ std::optional<std::string> why_too_large(const Plan& plan, const Model& model) {
   return std::nullopt;
 }
 
+// What a pipeline of the plan cannot do, or asks for without being one.
+std::optional<std::string> why_no_pipeline(const Plan& plan, const Model& model) {
+  if (plan.pp == 1) {
+    if (plan.schedule == kDefaultSchedule && plan.chunks == 1) return std::nullopt;
+    return fmt::format("{} is for the stages of a pipeline and needs pp of at least 2",
+                       plan.chunks > 1 ? fmt::format("chunks={}", plan.chunks)
+                                       : fmt::format("schedule={}", plan.schedule));
+  }
+  const std::int64_t layers = plan.layers > 0 ? plan.layers : model.layers;
+  if (plan.pp * plan.chunks > layers) {
+    return fmt::format("pp={} x chunks={} needs a layer for each of {} stages, {} has {}", plan.pp,
+                       plan.chunks, plan.pp * plan.chunks, model.name, layers);
+  }
+  const std::string problem =
+      find_schedule(plan.schedule)
+          .problem({.stages = static_cast<std::int32_t>(plan.pp),
+                    .micro_batches = static_cast<std::int32_t>(plan.accumulation),
+                    .chunks = static_cast<std::int32_t>(plan.chunks)});
+  if (problem.empty()) return std::nullopt;
+  return fmt::format("schedule={}: {} (accumulation={}, pp={}, chunks={})", plan.schedule, problem,
+                     plan.accumulation, plan.pp, plan.chunks);
+}
+
+std::string degrees_product(const Plan& plan) {
+  std::string text = fmt::format("dp={} x tp={}", plan.dp, plan.tp);
+  if (plan.pp > 1) text += fmt::format(" x pp={}", plan.pp);
+  return text;
+}
+
 }  // namespace
 
 std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
                                        std::int64_t world_size) {
-  if (plan.dp * plan.tp != world_size) {
+  if (plan.ranks() != world_size) {
     return fmt::format(
-        "dp={} x tp={} needs {} ranks, but the world has {}; give degrees whose "
+        "{} needs {} ranks, but the world has {}; give degrees whose "
         "product is {} or start {} ranks",
-        plan.dp, plan.tp, plan.dp * plan.tp, world_size, world_size, plan.dp * plan.tp);
+        degrees_product(plan), plan.ranks(), world_size, world_size, plan.ranks());
   }
   // Token counts are exact in every later product with a dim of the model.
   if (static_cast<double>(plan.micro_batch) * static_cast<double>(plan.accumulation) *
@@ -303,6 +370,7 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
     return fmt::format("layers={} is more than the {} layers of {}; a slice has fewer", plan.layers,
                        model.layers, model.name);
   }
+  if (auto reason = why_no_pipeline(plan, model)) return reason;
   return why_too_large(plan, model);
 }
 

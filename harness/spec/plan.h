@@ -16,6 +16,8 @@ namespace stepmark {
 // reading and writing the gradient, on the GPUs of cluster-configs/gpus.
 inline constexpr std::int64_t kLossTokens = 8192;
 
+inline constexpr const char* kDefaultSchedule = "1f1b";
+
 // Whether AdamW runs beside the backward pass. automatic: a run tries both forms and keeps the
 // faster one; what never runs (programs built from it, costs, validation) is in the serial form.
 enum class OptimizerOverlap : std::uint8_t { automatic, off, on };
@@ -23,9 +25,12 @@ enum class OptimizerOverlap : std::uint8_t { automatic, off, on };
 struct Plan {
   std::int64_t dp = 0;  // 0: whatever the world size leaves over
   std::int64_t tp = 1;
+  std::int64_t pp = 1;                      // stages of the pipeline
+  std::string schedule = kDefaultSchedule;  // of its micro-batches (harness/program/schedule)
+  std::int64_t chunks = 1;                  // of the model's layers on each stage
   bool sequence_parallel = false;
   std::int64_t micro_batch = 1;   // sequences per data-parallel rank and micro-step
-  std::int64_t accumulation = 1;  // micro-steps per optimizer step
+  std::int64_t accumulation = 1;  // micro-steps per optimizer step: a pipeline's micro-batches
   std::int64_t seq = 0;           // tokens per sequence; 0: the model's max_seq
   std::int64_t layers = 0;        // > 0: run a slice with this many of the model's layers
   DType precision = DType::f32;   // storage of parameters and activations: fp32 or bf16
@@ -41,7 +46,9 @@ struct Plan {
 
   bool operator==(const Plan&) const = default;
 
-  [[nodiscard]] std::int64_t ranks() const { return tp * dp; }
+  [[nodiscard]] std::int64_t ranks() const { return tp * dp * pp; }
+  // Of the model: what each stage of the pipeline has are `chunks` of them.
+  [[nodiscard]] std::int64_t model_stages() const { return pp * chunks; }
   // The same global batch on one rank.
   [[nodiscard]] Plan on_one_rank() const;
   [[nodiscard]] std::int64_t global_batch() const { return micro_batch * accumulation * dp; }
@@ -53,23 +60,25 @@ struct Plan {
   [[nodiscard]] bool computes_norm() const { return clip > 0 || grad_norm; }
 };
 
-// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp sp micro_batch accumulation seq layers
-// precision loss_chunks bucket_mib lr weight_decay clip optimizer_overlap grad_norm. Error(kUsage)
+// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp pp schedule chunks sp micro_batch
+// accumulation seq layers precision loss_chunks bucket_mib lr weight_decay clip optimizer_overlap
+// grad_norm. Error(kUsage)
 // names the column and the nearest key that is still free; `source` is where the text comes from.
 [[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {},
                               std::string_view source = "--plan");
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
-// Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. optimizer_overlap and grad_norm
-// stand in it where they differ from their defaults: earlier builds, whose records have the same
-// text for the same work, do not know them.
+// Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. pp, schedule, chunks,
+// optimizer_overlap and grad_norm stand in it where they differ from their defaults: earlier
+// builds, whose records have the same text for the same work, do not know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
-// "tp=2,dp=4"; "tp2.dp4"; "tp=2 dp=4".
+// "tp=2,dp=4"; "tp2.dp4"; "tp=2 dp=4". With pp where there is a pipeline.
 [[nodiscard]] std::string degrees_text(const Plan& plan, std::string_view equals = "=",
                                        std::string_view separator = ",");
 // `plan` with the data-parallel degree that fills `world_size`, where it has none.
 [[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
-// Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".sp", ".acc4", ".L2", ".lc4",
+// Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".pp2", ".gpipe", ".v2", ".sp",
+// ".acc4", ".L2", ".lc4",
 // ".overlap" or ".serial" (the form of the optimizer that was asked for) before the dtype when they
 // differ from the defaults.
 [[nodiscard]] std::string short_name(const Plan& plan);

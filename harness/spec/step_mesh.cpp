@@ -65,7 +65,8 @@ StepMesh::StepMesh(const Degrees& degrees)
       expert_(expert_mesh(degrees)) {}
 
 StepMesh::StepMesh(const Plan& plan)
-    : StepMesh(Degrees{.tensor = plan.tp, .data = std::max<std::int64_t>(1, plan.dp)}) {}
+    : StepMesh(Degrees{
+          .tensor = plan.tp, .data = std::max<std::int64_t>(1, plan.dp), .pipeline = plan.pp}) {}
 
 std::vector<std::int32_t> StepMesh::group(std::int32_t rank, StepGroup group) const {
   const Axes axes = axes_of(group);
@@ -96,12 +97,11 @@ std::int32_t StepMesh::size_of(StepGroup group) const {
 
 std::int32_t StepMesh::data_share(std::int32_t rank) const { return dense_.coordinate(rank, "dp"); }
 
-bool StepMesh::has_loss(std::int32_t rank) const {
-  return dense_.coordinate(rank, "pp") + 1 == dense_.degree("pp");
-}
+std::int32_t StepMesh::stage(std::int32_t rank) const { return dense_.coordinate(rank, "pp"); }
 
 Mesh step_mesh(const Plan& plan) {
-  return Mesh({axis("tp", plan.tp), axis("dp", std::max<std::int64_t>(1, plan.dp))});
+  return Mesh(
+      {axis("tp", plan.tp), axis("dp", std::max<std::int64_t>(1, plan.dp)), axis("pp", plan.pp)});
 }
 
 }  // namespace stepmark

@@ -52,11 +52,17 @@ class StepMesh {
   [[nodiscard]] static std::string name_of(StepGroup group);
   [[nodiscard]] std::int32_t size_of(StepGroup group) const;
 
+  [[nodiscard]] std::int32_t first_rank_of(std::int32_t stage) const {
+    return stage * (size() / stages());
+  }
   // Which share of the global batch a rank sees; how many shares there are.
   [[nodiscard]] std::int32_t data_share(std::int32_t rank) const;
   [[nodiscard]] std::int32_t data_shares() const { return size_of(StepGroup::data); }
+  // Which stage of the pipeline a rank is; how many there are.
+  [[nodiscard]] std::int32_t stage(std::int32_t rank) const;
+  [[nodiscard]] std::int32_t stages() const { return size_of(StepGroup::pipeline); }
   // Whether it computes the loss: the last stage does.
-  [[nodiscard]] bool has_loss(std::int32_t rank) const;
+  [[nodiscard]] bool has_loss(std::int32_t rank) const { return stage(rank) + 1 == stages(); }
 
  private:
   Mesh dense_, expert_;

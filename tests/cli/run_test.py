@@ -3,6 +3,7 @@
 
 import glob
 import json
+import math
 import os
 import sys
 
@@ -323,6 +324,23 @@ class Together(tool.ToolTest):
             self.assertTrue(all(check["passed"] for check in record["checks"]))
         self.assertEqual(len(os.listdir(self.path("t"))), 1)
         self.assertIn("cases measured", result.out)
+
+    def test_a_pipeline_has_its_loss_on_the_last_rank(self):
+        for plan, messages in (("pp=2,schedule=zb-h1,accumulation=2", 2),
+                               ("pp=2,schedule=interleaved,chunks=2,accumulation=2", 6)):
+            journal = self.path(plan + ".smk")
+            result = stepmark("run", "--workload", "tiny", "--plan", plan + ",layers=4", "--budget", "2s",
+                              "--out", journal, ranks=2)
+            self.expect(result, tool.OK)
+            record, = tool.records(journal)
+            self.assertEqual(record["outcome"], "ok", record["reason"])
+            self.assertIn("loss and gradients against one rank", {c["name"] for c in record["checks"]})
+            self.assertTrue(all(check["passed"] for check in record["checks"]))
+            numbers = dict(record["numbers"])
+            self.assertAlmostEqual(numbers["first_loss"], math.log(4096), delta=0.5)
+            # Of the rank that sends most: activations or gradients of 4 x 64 tokens, 256 wide.
+            self.assertEqual(numbers["bus_bytes_pp"], messages * 4 * 64 * 256 * 4)
+            self.assertIn("exposed pp", [part["name"] for part in record["split"]])
 
     def test_work_at_the_same_time(self):
         suite = self.write("concurrent.yaml", tool.CONCURRENT_SUITE)

@@ -23,6 +23,7 @@
 #include "harness/cases/optimizer_choice.h"
 #include "harness/cases/peak_record.h"
 #include "harness/cases/step_check.h"
+#include "harness/cases/step_ranks.h"
 #include "harness/program/step_facts.h"
 #include "harness/program/timeline/split.h"
 #include "harness/program/timeline/trace.h"
@@ -59,10 +60,11 @@ class StepCase final : public Case {
     Record record;
     const DeviceTraits traits = context.executor.device().traits();
     StepForms forms = forms_of(model_, plan_, context.control.rank(), traits);
-    const StepFacts facts = facts_of_step(model_, plan_, forms.own, traits,
-                                          forms.overlapped ? &*forms.overlapped : nullptr);
+    const StepFacts facts =
+        over_ranks(context.control, facts_of_step(model_, plan_, forms.own, traits,
+                                                  forms.overlapped ? &*forms.overlapped : nullptr));
     describe(record, context, facts);
-    describe(record, context, facts.padding);
+    describe(record, facts.padding);
     if (context.control.rank() == 0) validate_forms(traits);
     const std::int64_t needed = facts.peak_bytes * context.control.local_size();
     const bool fits = context.memory_limit_bytes == 0 || needed <= context.memory_limit_bytes;
@@ -113,9 +115,8 @@ class StepCase final : public Case {
       return static_cast<double>(timelines.back().step_ns) * 1e-9;
     });
     add_power_cap(record, context.reference);
-    add_check(record, "loss after timing",
-              all_ranks(context.control, !state.has_loss() || std::isfinite(state.loss())),
-              number_text("{:.4f}", state.loss()));
+    const double loss = loss_of_step(context.control, state);
+    add_check(record, "loss after timing", std::isfinite(loss), number_text("{:.4f}", loss));
     if (pads) check_padding(record, context, "padding after timing", state);
     if (context.options.verify_only) return;
     std::vector<Timeline> sampled;
@@ -155,15 +156,14 @@ class StepCase final : public Case {
   }
 
   // The step is counted by the model's own FLOPs and parameters; what padding adds is named beside.
-  static void describe(Record& record, const CaseContext& context, const Padding& padding) {
-    const double ranks = context.control.size();
-    record.numbers.emplace_back(facts::step::kHardwareFlops, padding.model_kernel_flops * ranks);
+  static void describe(Record& record, const Padding& padding) {
+    record.numbers.emplace_back(facts::step::kHardwareFlops, padding.model_kernel_flops);
     if (!padding.unaligned.empty()) {
       record.labels.push_back("misaligned rows in GEMMs: " + to_text(padding.unaligned));
     }
     if (padding.dims.empty()) return;
     record.texts.emplace_back(facts::step::kPadding, to_text(padding.dims));
-    record.numbers.emplace_back(facts::step::kPaddingFlops, padding.flops * ranks);
+    record.numbers.emplace_back(facts::step::kPaddingFlops, padding.flops);
     record.numbers.emplace_back(facts::step::kPaddingBytesPerRank,
                                 static_cast<double>(padding.memory_bytes));
     record.numbers.emplace_back(facts::step::kPaddingParametersPerRank,
@@ -181,7 +181,8 @@ class StepCase final : public Case {
   // The most layers whose memory fits, 0 when not even one does.
   [[nodiscard]] std::int64_t fitting_layers(const CaseContext& context) const {
     Model slice = model_;
-    std::int64_t fits = 0;
+    const std::int64_t too_few = plan_.model_stages() - 1;  // a stage has a layer at least
+    std::int64_t fits = too_few;
     std::int64_t too_many = model_.layers;
     while (too_many - fits > 1) {  // memory grows with layers
       slice.layers = (fits + too_many) / 2;
@@ -190,7 +191,7 @@ class StepCase final : public Case {
           context.control.local_size();
       (bytes <= context.memory_limit_bytes ? fits : too_many) = slice.layers;
     }
-    return fits;
+    return fits > too_few ? fits : 0;
   }
 
   bool check_first_step(Record& record, CaseContext& context, Runnable& runnable,
@@ -199,15 +200,13 @@ class StepCase final : public Case {
     runnable.run();
     // A fresh model knows nothing: its loss is about ln(vocab).
     const double chance = std::log(static_cast<double>(model_.vocab));
-    const bool plausible =
-        !state.has_loss() ||
-        (std::isfinite(state.loss()) && state.loss() > 0.5 * chance && state.loss() < 1.5 * chance);
-    if (!add_check(
-            record, "loss of the first step", all_ranks(context.control, plausible),
-            fmt::format("{}, ln(vocab) = {:.5f}", number_text("{:.5f}", state.loss()), chance))) {
+    const double loss = loss_of_step(context.control, state);
+    const bool plausible = loss > 0.5 * chance && loss < 1.5 * chance;  // a number at all
+    if (!add_check(record, "loss of the first step", plausible,
+                   fmt::format("{}, ln(vocab) = {:.5f}", number_text("{:.5f}", loss), chance))) {
       return false;
     }
-    record.numbers.emplace_back(facts::step::kFirstLoss, state.loss());
+    record.numbers.emplace_back(facts::step::kFirstLoss, loss);
     if (plan_.computes_norm()) {
       record.numbers.emplace_back(facts::step::kGradientNorm, state.gradient_norm());
     }

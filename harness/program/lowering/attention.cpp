@@ -11,8 +11,7 @@ namespace stepmark {
 
 void Lowering::attention_forward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
-  const BufferSlice x =
-      activation(fmt::format("x{}", layer), share_tokens_ * model_.hidden);  // (share, hidden)
+  const BufferSlice x = residual(layer);
   const BufferSlice normed =
       activation(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward(name + "attn_norm", x, normed);
@@ -47,30 +46,36 @@ void Lowering::attention_forward(std::int64_t layer) {
 
 void Lowering::attention_backward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
-  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);  // (share, hidden)
-  if (plan_.sequence_parallel) {  // of this rank's tokens, while the others' are on their way
-    bias_gradient(name + "attn.out", dx, share_tokens_, model_.hidden);
+  const BufferSlice dout = gradient_at(name + "mid");  // (share, hidden)
+  if (pass_.weights && plan_.sequence_parallel) {
+    // of this rank's tokens, while the others' are on their way
+    bias_gradient(name + "attn.out", dout, share_tokens_, model_.hidden);
   }
-  const BufferSlice dy = gather_tokens(name + "attn.out.bwd", dx, "gathered_dy");
+  const BufferSlice dy = gather_gradient(name + "attn.out.bwd", dout, name + "mid");
   const BufferSlice attended =
       activation(name + "attended", tokens_ * q_width_);                     // (tokens, q width)
   const BufferSlice dattended = workspace("dattended", tokens_ * q_width_);  // (tokens, q width)
-  linear_input_gradient(name + "attn.out", dy, dattended, tokens_, model_.hidden, q_width_);
-  linear_weight_gradient(name + "attn.out", dy, attended, tokens_, model_.hidden, q_width_);
-  if (!plan_.sequence_parallel) {
-    bias_gradient(name + "attn.out", dy, tokens_, model_.hidden);
+  if (pass_.inputs) {
+    linear_input_gradient(name + "attn.out", dy, dattended, tokens_, model_.hidden, q_width_);
+  }
+  if (pass_.weights) {
+    linear_weight_gradient(name + "attn.out", dy, attended, tokens_, model_.hidden, q_width_);
+    if (!plan_.sequence_parallel) bias_gradient(name + "attn.out", dy, tokens_, model_.hidden);
   }
   const BufferSlice qkv = activation(name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
-  const BufferSlice dqkv = workspace("dqkv", tokens_ * qkv_width_);        // (tokens, qkv width)
-  compute(name + "attention.bwd",
-          AttentionBwdShape{.batch = plan_.micro_batch,
-                            .seq = plan_.seq,
-                            .heads = heads_,
-                            .kv_heads = kv_heads_,
-                            .head_dim = model_.head_dim},
-          {dattended, qkv, attended, statistic(name + "lse", tokens_ * heads_),
-           dqkv});  // (tokens, heads)
-  if (model_.family == ModelFamily::llama) {
+  const BufferSlice dqkv =
+      gradient_of("dqkv", name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
+  if (pass_.inputs) {
+    compute(name + "attention.bwd",
+            AttentionBwdShape{.batch = plan_.micro_batch,
+                              .seq = plan_.seq,
+                              .heads = heads_,
+                              .kv_heads = kv_heads_,
+                              .head_dim = model_.head_dim},
+            {dattended, qkv, attended, statistic(name + "lse", tokens_ * heads_),
+             dqkv});  // (tokens, heads)
+  }
+  if (pass_.inputs && model_.family == ModelFamily::llama) {
     compute(name + "rope.bwd",
             RopeShape{.batch = plan_.micro_batch,
                       .seq = plan_.seq,
@@ -83,15 +88,19 @@ void Lowering::attention_backward(std::int64_t layer) {
   }
   const BufferSlice normed =
       activation(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
-  const BufferSlice whole = gather_tokens(name + "attn.bwd", normed, "gathered");
-  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
-  linear_input_gradient(name + "attn.qkv", dqkv, dwhole, tokens_, qkv_width_, model_.hidden);
-  const BufferSlice dnormed = reduce_tokens(name + "attn.qkv.dgrad", dwhole);
-  linear_weight_gradient(name + "attn.qkv", dqkv, whole, tokens_, qkv_width_, model_.hidden);
-  bias_gradient(name + "attn.qkv", dqkv, tokens_, qkv_width_);
-  const BufferSlice x =
-      activation(fmt::format("x{}", layer), share_tokens_ * model_.hidden);  // (share, hidden)
-  norm_backward(name + "attn_norm", dnormed, x, dx, true);
+  BufferSlice whole, dnormed;
+  if (pass_.weights) whole = gather_tokens(name + "attn.bwd", normed, "gathered");
+  if (pass_.inputs) {
+    const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
+    linear_input_gradient(name + "attn.qkv", dqkv, dwhole, tokens_, qkv_width_, model_.hidden);
+    dnormed = reduce_tokens(name + "attn.qkv.dgrad", dwhole);
+  }
+  if (pass_.weights) {
+    linear_weight_gradient(name + "attn.qkv", dqkv, whole, tokens_, qkv_width_, model_.hidden);
+    bias_gradient(name + "attn.qkv", dqkv, tokens_, qkv_width_);
+  }
+  if (!pass_.inputs) return;
+  branch_backward(name + "attn_norm", dnormed, residual(layer), dout, gradient_before(layer));
 }
 
 }  // namespace stepmark

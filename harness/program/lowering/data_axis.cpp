@@ -17,7 +17,7 @@ void Lowering::synchronise(const ParamLayout::Bucket& bucket) {
 }
 
 void Lowering::sum_loss() {
-  if (mesh_.data_shares() == 1) return;
+  if (mesh_.data_shares() == 1 || !mesh_.has_loss(rank_)) return;
   all_reduce("loss.reduce", StepMesh::name_of(StepGroup::data), loss_buffer(), DType::f32,
              ReduceOp::sum);
 }

@@ -7,8 +7,8 @@
 namespace stepmark {
 
 void Lowering::embedding_forward() {
-  const BufferSlice x = activation("x0", share_tokens_ * model_.hidden);  // (share, hidden)
-  const BufferSlice whole =                                               // (tokens, hidden)
+  const BufferSlice x = residual(0);  // (share, hidden)
+  const BufferSlice whole =           // (tokens, hidden)
       plan_.sequence_parallel ? workspace("partial", tokens_ * model_.hidden) : x;
   compute("embedding",
           EmbeddingFwdShape{.rows = tokens_,
@@ -29,7 +29,7 @@ void Lowering::embedding_forward() {
 }
 
 void Lowering::embedding_backward() {
-  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);  // (share, hidden)
+  const BufferSlice dx = gradient_before(0);  // (share, hidden)
   if (model_.family == ModelFamily::gpt2) {
     compute(
         "position.bwd",
@@ -37,12 +37,12 @@ void Lowering::embedding_backward() {
                          .cols = model_.hidden,
                          .seq = plan_.seq,
                          .row_begin = plan_.sequence_parallel ? shards_.index * share_tokens_ : 0,
-                         .accumulate = accumulate_ ? 1 : 0},
+                         .accumulate = pass_.adds_to_weights ? 1 : 0},
         {dx, ProgramBuilder::part(grad("position.weight"), 0, plan_.seq * model_.hidden)});
   }
   const BufferSlice dy = gather_tokens("embedding.bwd", dx, "gathered_dy");
-  // With tied tables the head's GEMM has written this gradient already.
-  const bool accumulate = accumulate_ || model_.tied_embeddings;
+  // With tied tables the head's GEMM has written this gradient already, if the head is here.
+  const bool accumulate = pass_.adds_to_weights || (model_.tied_embeddings && pass_.stage.last);
   compute("embedding.bwd",
           EmbeddingBwdShape{.rows = tokens_,
                             .cols = model_.hidden,

@@ -5,7 +5,8 @@
 // computed, so that only one piece is ever in memory (as in Hsu et al., "Liger Kernel", arXiv
 // 2410.10989, section 3.2). The GEMMs run over whole padded rows; the loss looks at vocabulary
 // columns only and leaves a gradient of 0 in the padding, so that neither the other GEMMs nor
-// the padding rows of the table get anything from it.
+// the padding rows of the table get anything from it. Where weight gradients are computed later,
+// those of the head are not: all logits would have to be kept for them.
 #include "harness/program/lowering/lowering.h"
 
 #include <fmt/format.h>
@@ -18,8 +19,7 @@
 namespace stepmark {
 
 void Lowering::head_forward_backward() {
-  const BufferSlice x =
-      activation(fmt::format("x{}", model_.layers), share_tokens_ * model_.hidden);
+  const BufferSlice x = residual(model_.layers);
   const BufferSlice normed =
       activation("final_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward("final_norm", x, normed);
@@ -30,8 +30,7 @@ void Lowering::head_forward_backward() {
     head_piece(begin, std::min(tokens_, begin + piece), whole, dwhole);
   }
   const BufferSlice dnormed = reduce_tokens("head.dgrad", dwhole);
-  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);  // (share, hidden)
-  norm_backward("final_norm", dnormed, x, dx, false);
+  norm_backward("final_norm", dnormed, x, gradient_before(model_.layers), false);
 }
 
 void Lowering::head_piece(std::int64_t begin, std::int64_t end, BufferSlice whole,
@@ -43,14 +42,16 @@ void Lowering::head_piece(std::int64_t begin, std::int64_t end, BufferSlice whol
   };
   // (loss tokens, vocabulary). The next piece writes over the logits of this one, which by then are
   // used up.
-  const BufferSlice logits = ProgramBuilder::part(
-      activation("logits", plan_.loss_tokens() * logits_width_), 0, tokens * logits_width_);
+  const BufferSlice logits =
+      ProgramBuilder::part(buffer("logits", BufferKind::activation, plan_.precision,
+                                  plan_.loss_tokens() * logits_width_),
+                           0, tokens * logits_width_);
   builder_.set_phase(Phase::forward);
   linear_forward(table, rows(whole, model_.hidden), logits, tokens, logits_width_, model_.hidden,
                  false);
   builder_.set_phase(Phase::loss);
   const BufferSlice targets = rows(micro_slice(targets_in_), 1);
-  const bool first = begin == 0 && !accumulate_;
+  const bool first = begin == 0 && !pass_.adds_to_norms;
   shards_.ways > 1 ? sharded_loss(logits, targets, first) : whole_loss(logits, targets, first);
   builder_.set_phase(Phase::backward);
   linear_input_gradient(table, logits, rows(dwhole, model_.hidden), tokens, logits_width_,

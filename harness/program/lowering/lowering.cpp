@@ -4,6 +4,8 @@
 // of them under sequence parallelism.
 #include "harness/program/lowering/lowering.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "kernels/ops/activation.h"
 #include "kernels/ops/gemm.h"
@@ -17,6 +19,7 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank,
       plan_(plan),
       mesh_(plan),
       rank_(rank),
+      stages_(model_stages(model, plan, mesh_.stage(rank))),
       shards_(shards_of(model, plan, rank, traits)),
       layout_(model, plan, rank, traits),
       builder_(fmt::format("{} {} rank {}", model.name, short_name(plan), rank), rank,
@@ -30,16 +33,21 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank,
       ffn_(padded(shards_.ffn, traits.dimension_multiple)),
       mlp_in_(model.mlp_in_width() / model.ffn * ffn_),
       logits_width_(shards_.vocab.count + shards_.vocab.padding) {
-  for (const MeshAxis& axis : mesh_.dense().axes()) {
-    if (axis.degree == 1) continue;
-    builder_.add_group({.axis = axis.name,
-                        .ranks = mesh_.dense().group(rank, axis.name),
-                        .index = mesh_.dense().coordinate(rank, axis.name)});
+  const StepGroups groups(model, plan);
+  for (const std::string& name : groups.names()) {
+    const std::vector<std::int32_t> ranks = groups.group(name, rank);
+    const auto own = std::find(ranks.begin(), ranks.end(), rank);
+    builder_.add_group(
+        {.axis = name, .ranks = ranks, .index = static_cast<std::int32_t>(own - ranks.begin())});
   }
   watch_gradients();
   const std::int64_t all_tokens = plan.accumulation * tokens_;
-  tokens_in_ = builder_.add_buffer(kTokensBuffer, BufferKind::input, DType::i32, all_tokens);
-  targets_in_ = builder_.add_buffer(kTargetsBuffer, BufferKind::input, DType::i32, all_tokens);
+  if (stages_.front().first) {
+    tokens_in_ = builder_.add_buffer(kTokensBuffer, BufferKind::input, DType::i32, all_tokens);
+  }
+  if (stages_.back().last) {
+    targets_in_ = builder_.add_buffer(kTargetsBuffer, BufferKind::input, DType::i32, all_tokens);
+  }
   params_ =
       builder_.add_buffer(kParamBuffer, BufferKind::param, plan.precision, layout_.elements());
   grads_ = builder_.add_buffer(kGradBuffer, BufferKind::grad, DType::f32, layout_.elements());
@@ -71,17 +79,32 @@ BufferSlice Lowering::grad(const std::string& name) {
 }
 
 BufferSlice Lowering::micro_slice(BufferSlice whole) const {
-  return ProgramBuilder::part(whole, micro_ * tokens_, tokens_);
+  return ProgramBuilder::part(whole, pass_.micro * tokens_, tokens_);
 }
 
-void Lowering::begin_pass(std::int64_t micro, std::int32_t set, bool accumulate) {
-  micro_ = micro;
-  set_ = set;
-  accumulate_ = accumulate;
+std::string Lowering::in_set(const std::string& name, std::int32_t set) {
+  return set == 0 ? name : fmt::format("set{}.{}", set, name);
 }
 
-std::string Lowering::in_set(const std::string& name) const {
-  return set_ == 0 ? name : fmt::format("set{}.{}", set_, name);
+BufferSlice Lowering::residual(std::int64_t layer) {
+  const bool received = layer == pass_.stage.begin && !pass_.stage.first;
+  return buffer(in_set(fmt::format("x{}", layer), received ? pass_.entry : pass_.set),
+                BufferKind::activation, plan_.precision, share_tokens_ * model_.hidden);
+}
+
+BufferSlice Lowering::gradient_at(const std::string& place) {
+  const std::int64_t elements = share_tokens_ * model_.hidden;
+  if (pass_.split()) return activation("d." + place, elements);
+  return workspace(pass_.turn == 0 ? "dx" : "dx.next", elements);
+}
+
+BufferSlice Lowering::gradient_before(std::int64_t layer) {
+  return gradient_at(fmt::format("x{}", layer));
+}
+
+BufferSlice Lowering::gradient_of(const std::string& shared, const std::string& own,
+                                  std::int64_t elements) {
+  return pass_.split() ? activation("d." + own, elements) : workspace(shared, elements);
 }
 
 void Lowering::norm_forward(const std::string& name, BufferSlice x, BufferSlice y) {
@@ -100,7 +123,7 @@ void Lowering::norm_forward(const std::string& name, BufferSlice x, BufferSlice 
 
 void Lowering::norm_backward(const std::string& name, BufferSlice dy, BufferSlice x, BufferSlice dx,
                              bool add) {
-  const std::int64_t accumulate = accumulate_ ? 1 : 0;
+  const std::int64_t accumulate = pass_.adds_to_norms ? 1 : 0;
   const BufferSlice rstd = statistic(name + ".rstd", share_tokens_);  // (share)
   if (model_.has_bias()) {
     compute(name + ".bwd",
@@ -118,6 +141,16 @@ void Lowering::norm_backward(const std::string& name, BufferSlice dy, BufferSlic
                             .accumulate = accumulate},
             {dy, x, param(name + ".weight"), rstd, dx, grad(name + ".weight")});
   }
+}
+
+void Lowering::branch_backward(const std::string& name, BufferSlice dy, BufferSlice x,
+                               BufferSlice dout, BufferSlice dx) {
+  if (dx == dout) return norm_backward(name, dy, x, dx, true);
+  const BufferSlice branch =
+      workspace("dbranch", share_tokens_ * model_.hidden);  // (share, hidden)
+  norm_backward(name, dy, x, branch, false);
+  compute(name + ".bwd.residual", ResidualShape{.rows = share_tokens_, .cols = model_.hidden},
+          {dout, branch, BufferSlice{}, dx});
 }
 
 void Lowering::linear_forward(const std::string& name, BufferSlice x, BufferSlice y,
@@ -160,7 +193,8 @@ void Lowering::linear_weight_gradient(const std::string& name, BufferSlice dy, B
 void Lowering::bias_gradient(const std::string& name, BufferSlice dy, std::int64_t tokens,
                              std::int64_t out) {
   if (!model_.has_bias()) return;
-  compute(name + ".bgrad", BiasGradShape{.m = tokens, .n = out, .accumulate = accumulate_ ? 1 : 0},
+  compute(name + ".bgrad",
+          BiasGradShape{.m = tokens, .n = out, .accumulate = pass_.adds_to_weights ? 1 : 0},
           {dy, grad(name + ".bias")});
 }
 

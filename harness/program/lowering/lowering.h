@@ -11,18 +11,37 @@
 #include "harness/program/builder.h"
 #include "harness/program/step.h"
 #include "harness/spec/param_layout.h"
+#include "harness/spec/stages.h"
+#include "harness/spec/step_groups.h"
 
 namespace stepmark {
 
 inline constexpr const char* kCompute = "compute";
 
+// One or two slots of a schedule (schedule/schedule.h): a forward, or a backward pass that computes
+// gradients with respect to what came in, to the weights, or both.
+struct Pass {
+  ModelStage stage;
+  std::int64_t micro = 0;
+  std::int32_t set = 0;    // of activations that it has
+  std::int32_t entry = 0;  // and the place of what came in from the stage before
+  bool forward = true, inputs = false, weights = false;
+  std::int32_t turn = 0;  // of two gradients of the residual stream: one is used, one on its way
+  // Whether gradients of another micro-batch are there to be added to: of what is computed beside
+  // the gradients with respect to inputs (norms, head), and of weights.
+  bool adds_to_norms = false, adds_to_weights = false;
+  bool last = false;  // of its stage: its gradients are complete
+  [[nodiscard]] bool split() const { return inputs != weights; }
+};
+
 class Lowering {
  public:
   Lowering(const Model& model, const Plan& plan, std::int32_t rank, const DeviceTraits& traits);
 
-  // The micro-batch that the parts are to work on from here on, the set of activations that it has
-  // (schedule/schedule.h), and whether the gradients of another one are there to be added to.
-  void begin_pass(std::int64_t micro, std::int32_t set, bool accumulate);
+  // What the parts are to work on from here on.
+  void begin_pass(const Pass& pass) { pass_ = pass; }
+  // By chunk, of this rank.
+  [[nodiscard]] const std::vector<ModelStage>& stages() const { return stages_; }
 
   // Parts, in lowering/<part>.cpp. x is the residual stream, dx its gradient (updated in place).
   void embedding_forward();
@@ -32,6 +51,10 @@ class Lowering {
   void mlp_forward(std::int64_t layer);
   void mlp_backward(std::int64_t layer);
   void head_forward_backward();
+  // Between neighbouring stages, in pipeline_axis.cpp. Receives what `pass` begins with, which may
+  // be a later one; sends what the current one ends with. Nothing at the ends of the model.
+  void receive_for(const Pass& pass);
+  void send_result();
   // Says that the gradients of all parameters of a component ("layer3", "head"; empty: all that are
   // left, the backward pass has ended) are complete, and issues the synchronisation of every bucket
   // that this completes, and what the optimizer can do from then on.
@@ -55,7 +78,18 @@ class Lowering {
   BufferSlice statistic(const std::string& name, std::int64_t elements) {
     return buffer(in_set(name), BufferKind::activation, DType::f32, elements);
   }
-  [[nodiscard]] std::string in_set(const std::string& name) const;
+  [[nodiscard]] std::string in_set(const std::string& name) const {
+    return in_set(name, pass_.set);
+  }
+  [[nodiscard]] static std::string in_set(const std::string& name, std::int32_t set);
+  // The residual stream in front of a layer: (share, hidden).
+  BufferSlice residual(std::int64_t layer);
+  // Its gradient at a place ("x3": in front of layer 3; "layer3.mid"): one that all places of a
+  // pass update in turn, or one of each where weight gradients are computed later.
+  BufferSlice gradient_at(const std::string& place);
+  BufferSlice gradient_before(std::int64_t layer);
+  // A gradient that the weight gradients need: workspace in a whole pass, else kept for them.
+  BufferSlice gradient_of(const std::string& shared, const std::string& own, std::int64_t elements);
   BufferSlice workspace(const std::string& name, std::int64_t elements) {
     return buffer(name, BufferKind::workspace, plan_.precision, elements);
   }
@@ -86,6 +120,9 @@ class Lowering {
   // dx [+]= gradient through the norm. add: the residual branch's gradient is already in dx.
   void norm_backward(const std::string& name, BufferSlice dy, BufferSlice x, BufferSlice dx,
                      bool add);
+  // dx = dout + gradient through the norm of a branch; dx may be dout.
+  void branch_backward(const std::string& name, BufferSlice dy, BufferSlice x, BufferSlice dout,
+                       BufferSlice dx);
   // y (tokens, out) = x weight^T + bias.
   void linear_forward(const std::string& name, BufferSlice x, BufferSlice y, std::int64_t tokens,
                       std::int64_t out, std::int64_t in, bool bias);
@@ -96,7 +133,7 @@ class Lowering {
                              std::int64_t tokens, std::int64_t out, std::int64_t in);
   void linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,
                               std::int64_t tokens, std::int64_t out, std::int64_t in) {
-    linear_weight_gradient(name, dy, x, tokens, out, in, accumulate_);
+    linear_weight_gradient(name, dy, x, tokens, out, in, pass_.adds_to_weights);
   }
   void linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,
                               std::int64_t tokens, std::int64_t out, std::int64_t in,
@@ -114,6 +151,9 @@ class Lowering {
   // Whole tokens from this rank's share (x itself without sequence parallelism).
   // The workspace `into` receives them.
   BufferSlice gather_tokens(const std::string& label, BufferSlice x, const std::string& into);
+  void gather_into(const std::string& label, BufferSlice x, BufferSlice whole);
+  // The same of a gradient, which is kept where weight gradients are computed later.
+  BufferSlice gather_gradient(const std::string& label, BufferSlice d, const std::string& place);
   // This rank's share of the sum over the group of `partial` (which is overwritten).
   BufferSlice reduce_tokens(const std::string& label, BufferSlice partial);
   // The same into `share`, which without sequence parallelism is `partial` itself.
@@ -121,6 +161,8 @@ class Lowering {
   // Of what each of them has of its own shard; nothing where a layer is whole.
   void sum_shards(const std::string& label, BufferSlice x, DType dtype,
                   ReduceOp op = ReduceOp::sum);
+  // A message to or from a neighbour.
+  void message(Direction direction, bool sends, BufferSlice x);
   void all_reduce(const std::string& label, const std::string& axis, BufferSlice x, DType dtype,
                   ReduceOp op);
 
@@ -129,6 +171,8 @@ class Lowering {
   void declare_optimizer_buffers();
   void synchronise(const ParamLayout::Bucket& bucket);  // data_axis.cpp
   void sum_loss();
+  // Over all ranks that share a copy of the model, of what each has of its part.
+  void sum_over_model(const std::string& label, BufferSlice x, DType dtype);  // pipeline_axis.cpp
   void range_final(std::size_t range, bool backward_ended);
   void add_squares(const char* stream, std::size_t range);
   void find_scale();
@@ -142,6 +186,7 @@ class Lowering {
   Plan plan_;
   StepMesh mesh_;
   std::int32_t rank_;
+  std::vector<ModelStage> stages_;
   Shards shards_;
   ParamLayout layout_;
   ProgramBuilder builder_;
@@ -161,9 +206,7 @@ class Lowering {
   // Indices of ranges: in the order in which they are treated, and those that wait for the end.
   std::vector<std::size_t> final_, late_;
   bool step_counted_ = false;
-  std::int64_t micro_ = 0;  // of the pass
-  std::int32_t set_ = 0;
-  bool accumulate_ = false;
+  Pass pass_;
   // By component: the bucket of each of its parameters, until their gradients are complete.
   std::map<std::string, std::vector<std::size_t>> incomplete_;
 

@@ -25,43 +25,51 @@ void Lowering::mlp_forward(std::int64_t layer) {
   } else {
     compute(name + "gelu", GeluFwdShape{.elements = tokens_ * ffn_}, {up, active});
   }
-  const BufferSlice next =
-      activation(fmt::format("x{}", layer + 1), share_tokens_ * model_.hidden);  // (share, hidden)
-  row_parallel_residual(name + "mlp.down", active, ffn_, middle, next);
+  row_parallel_residual(name + "mlp.down", active, ffn_, middle, residual(layer + 1));
 }
 
 void Lowering::mlp_backward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
-  const BufferSlice dx = workspace("dx", share_tokens_ * model_.hidden);  // (share, hidden)
-  if (plan_.sequence_parallel) {  // of this rank's tokens, while the others' are on their way
-    bias_gradient(name + "mlp.down", dx, share_tokens_, model_.hidden);
+  const BufferSlice dout = gradient_before(layer + 1);  // (share, hidden)
+  if (pass_.weights && plan_.sequence_parallel) {
+    // of this rank's tokens, while the others' are on their way
+    bias_gradient(name + "mlp.down", dout, share_tokens_, model_.hidden);
   }
-  const BufferSlice dy = gather_tokens(name + "mlp.down.bwd", dx, "gathered_dy");
+  const BufferSlice dy =
+      gather_gradient(name + "mlp.down.bwd", dout, fmt::format("x{}", layer + 1));
   const BufferSlice active = activation(name + "active", tokens_ * ffn_);  // (tokens, MLP width)
   const BufferSlice dactive = workspace("dactive", tokens_ * ffn_);        // (tokens, MLP width)
-  linear_input_gradient(name + "mlp.down", dy, dactive, tokens_, model_.hidden, ffn_);
-  const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);  // (tokens, MLP in)
-  const BufferSlice dup = workspace("dup", tokens_ * mlp_in_);        // (tokens, MLP in)
-  if (model_.family == ModelFamily::llama) {
+  if (pass_.inputs) {
+    linear_input_gradient(name + "mlp.down", dy, dactive, tokens_, model_.hidden, ffn_);
+  }
+  const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);           // (tokens, MLP in)
+  const BufferSlice dup = gradient_of("dup", name + "up", tokens_ * mlp_in_);  // (tokens, MLP in)
+  if (pass_.inputs && model_.family == ModelFamily::llama) {
     compute(name + "swiglu.bwd", SwigluBwdShape{.rows = tokens_, .cols = ffn_}, {dactive, up, dup});
-  } else {
+  } else if (pass_.inputs) {
     compute(name + "gelu.bwd", GeluBwdShape{.elements = tokens_ * ffn_}, {dactive, up, dup});
   }
-  linear_weight_gradient(name + "mlp.down", dy, active, tokens_, model_.hidden, ffn_);
-  if (!plan_.sequence_parallel) {
-    bias_gradient(name + "mlp.down", dy, tokens_, model_.hidden);
+  if (pass_.weights) {
+    linear_weight_gradient(name + "mlp.down", dy, active, tokens_, model_.hidden, ffn_);
+    if (!plan_.sequence_parallel) bias_gradient(name + "mlp.down", dy, tokens_, model_.hidden);
   }
   const BufferSlice normed =
       activation(name + "mlp_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
-  const BufferSlice whole = gather_tokens(name + "mlp.bwd", normed, "gathered");
-  const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
-  linear_input_gradient(name + "mlp.up", dup, dwhole, tokens_, mlp_in_, model_.hidden);
-  const BufferSlice dnormed = reduce_tokens(name + "mlp.up.dgrad", dwhole);
-  linear_weight_gradient(name + "mlp.up", dup, whole, tokens_, mlp_in_, model_.hidden);
-  bias_gradient(name + "mlp.up", dup, tokens_, mlp_in_);
+  BufferSlice whole, dnormed;
+  if (pass_.weights) whole = gather_tokens(name + "mlp.bwd", normed, "gathered");
+  if (pass_.inputs) {
+    const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
+    linear_input_gradient(name + "mlp.up", dup, dwhole, tokens_, mlp_in_, model_.hidden);
+    dnormed = reduce_tokens(name + "mlp.up.dgrad", dwhole);
+  }
+  if (pass_.weights) {
+    linear_weight_gradient(name + "mlp.up", dup, whole, tokens_, mlp_in_, model_.hidden);
+    bias_gradient(name + "mlp.up", dup, tokens_, mlp_in_);
+  }
+  if (!pass_.inputs) return;
   const BufferSlice middle =
       activation(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
-  norm_backward(name + "mlp_norm", dnormed, middle, dx, true);
+  branch_backward(name + "mlp_norm", dnormed, middle, dout, gradient_at(name + "mid"));
 }
 
 }  // namespace stepmark

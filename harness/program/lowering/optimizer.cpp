@@ -113,7 +113,7 @@ void Lowering::add_squares(const char* stream, std::size_t range) {
 }
 
 void Lowering::find_scale() {
-  sum_shards("norm.reduce", square_sum_, DType::f32);
+  sum_over_model("norm.reduce", square_sum_, DType::f32);
   compute("clip", ClipScaleShape{.max_norm = plan_.clip}, {square_sum_, norm_and_scale_});
 }
 

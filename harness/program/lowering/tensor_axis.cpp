@@ -15,10 +15,23 @@ BufferSlice Lowering::gather_tokens(const std::string& label, BufferSlice x,
                                     const std::string& into) {
   if (!plan_.sequence_parallel) return x;
   const BufferSlice whole = workspace(into, tokens_ * model_.hidden);  // (tokens, hidden)
+  gather_into(label, x, whole);
+  return whole;
+}
+
+void Lowering::gather_into(const std::string& label, BufferSlice x, BufferSlice whole) {
   builder_.comm(
       label + ".gather", kAxis,
       {.verb = Verb::all_gather, .axis = kAxis, .dtype = plan_.precision, .count = x.elements}, x,
       whole);
+}
+
+BufferSlice Lowering::gather_gradient(const std::string& label, BufferSlice d,
+                                      const std::string& place) {
+  if (!plan_.sequence_parallel) return d;
+  const BufferSlice whole =
+      gradient_of("gathered_dy", place + ".whole", tokens_ * model_.hidden);  // (tokens, hidden)
+  if (pass_.inputs) gather_into(label, d, whole);
   return whole;
 }
 

@@ -8,11 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "core/error.h"
-#include "harness/program/schedule_list.h"  // generated: #define STEPMARK_SCHEDULES(X) X(gpipe) ...
+#include "harness/program/schedule/schedule_list.h"  // generated: #define STEPMARK_SCHEDULES(X) X(gpipe) ...
 
 namespace stepmark {
 
@@ -46,34 +47,39 @@ std::vector<Slot> slots_of(const ScheduleInfo& schedule, const PipelinePlace& pl
   return schedule.slots(place);
 }
 
-InFlight in_flight(std::span<const Slot> slots) {
+InFlight in_flight(std::span<const Slot> slots, std::size_t ahead) {
   struct Pass {
     std::int32_t set = 0;
-    Work last = Work::forward;
+    std::optional<Work> last;  // none: its input may come
   };
   std::map<std::pair<std::int32_t, std::int32_t>, Pass> open;  // by micro-batch and chunk
   std::set<std::int32_t> free;
   InFlight result;
-  for (const Slot& slot : slots) {
-    const std::pair key{slot.micro, slot.chunk};
-    auto found = open.find(key);
-    if (slot.work == Work::forward) {
-      STEPMARK_REQUIRE(found == open.end(), "micro-batch {} of chunk {} is twice under way",
-                       slot.micro, slot.chunk);
-      if (free.empty()) free.insert(result.sets++);
-      found = open.emplace(key, Pass{.set = free.extract(free.begin()).value()}).first;
-    } else {
-      const Work before = slot.work == Work::backward_input ? Work::forward : Work::backward_input;
-      STEPMARK_REQUIRE(found != open.end() && found->second.last == before,
-                       "backward of micro-batch {} of chunk {} has not come so far", slot.micro,
-                       slot.chunk);
-      found->second.last = slot.work;
-    }
+  std::size_t taken = 0;  // slots that have their set, if they take one
+  const auto take = [&](const Slot& slot) {
+    if (slot.work != Work::forward) return;
+    if (free.empty()) free.insert(result.sets++);
+    const Pass pass{.set = *free.begin(), .last = {}};
+    STEPMARK_REQUIRE(open.emplace(std::pair{slot.micro, slot.chunk}, pass).second,
+                     "micro-batch {} of chunk {} is twice under way", slot.micro, slot.chunk);
+    free.erase(free.begin());
+  };
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const Slot& slot = slots[i];
+    while (taken < slots.size() && taken <= i + ahead) take(slots[taken++]);
+    const auto found = open.find({slot.micro, slot.chunk});
+    const std::optional<Work> before = slot.work == Work::forward ? std::nullopt
+                                       : slot.work == Work::backward_input
+                                           ? std::optional(Work::forward)
+                                           : std::optional(Work::backward_input);
+    STEPMARK_REQUIRE(found != open.end() && found->second.last == before,
+                     "backward of micro-batch {} of chunk {} has not come so far", slot.micro,
+                     slot.chunk);
+    found->second.last = slot.work;
     result.set_of.push_back(found->second.set);
-    if (slot.work == Work::backward_weight) {
-      free.insert(found->second.set);
-      open.erase(found);
-    }
+    if (slot.work != Work::backward_weight) continue;
+    free.insert(found->second.set);
+    open.erase(found);
   }
   STEPMARK_REQUIRE(open.empty(), "{} passes have no end", open.size());
   return result;

@@ -50,12 +50,14 @@ struct ScheduleInfo {
 
 // Which set of activations each slot uses, when a forward takes the lowest free one and the
 // backward_weight of the same micro-batch and chunk frees it: as many sets as are in flight at a
-// time. Error(kUsage) for slots that are no complete passes.
+// time. With `ahead` a set is taken that many slots before its forward: there the input of the
+// forward can be received while other slots are at work. Error(kUsage) for slots that are no
+// complete passes.
 struct InFlight {
   std::vector<std::int32_t> set_of;  // by slot
   std::int32_t sets = 0;
 };
-[[nodiscard]] InFlight in_flight(std::span<const Slot> slots);
+[[nodiscard]] InFlight in_flight(std::span<const Slot> slots, std::size_t ahead = 0);
 
 // For the schedules: appends a backward pass that is not split; "chunks must be 1" unless they are.
 void push_backward(std::vector<Slot>& slots, std::int32_t micro, std::int32_t chunk = 0);

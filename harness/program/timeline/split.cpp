@@ -107,8 +107,11 @@ class Split {
   void add(const std::string& part, std::int64_t ns) {
     if (ns > 0) ns_[part] += ns;
   }
+  static std::string exposed(const CommShape& comm) {
+    return "exposed " + std::string(axis_of(comm.axis));
+  }
   [[nodiscard]] std::string own_part(std::int32_t i) const {
-    if (op(i).comm) return "exposed " + op(i).comm->axis;
+    if (op(i).comm) return exposed(*op(i).comm);
     return op(i).phase == Phase::optimizer ? "optimizer" : "compute";
   }
   // Of its dependencies the one that ended last; -1: it has none.
@@ -127,7 +130,7 @@ class Split {
   void stood_still(Interval gap, std::int32_t cause) {
     for (std::int32_t i = cause; i >= 0 && gap.length() > 0 && op(i).stream != compute_;
          i = previous_[static_cast<std::size_t>(i)]) {
-      if (op(i).comm) return add("exposed " + op(i).comm->axis, gap.length());
+      if (op(i).comm) return add(exposed(*op(i).comm), gap.length());
       const Span& own = *span(i);
       const bool optimizer = op(i).phase == Phase::optimizer;
       const std::int64_t work = common(gap, {.begin = own.begin_ns, .end = own.end_ns}).length();

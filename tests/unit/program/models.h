@@ -37,7 +37,7 @@ inline Model small_llama() {
 // Programs of all ranks.
 inline std::vector<Program> all_ranks(const Model& model, const Plan& plan) {
   std::vector<Program> programs;
-  for (std::int32_t rank = 0; rank < plan.dp * plan.tp; ++rank) {
+  for (std::int32_t rank = 0; rank < plan.ranks(); ++rank) {
     programs.push_back(step_program(model, plan, rank));
   }
   return programs;

@@ -38,12 +38,14 @@ std::vector<Op> without_begins(std::vector<Op> ops) {
 
 TEST(StepRoles, RanksOfARoleRunTheSameProgram) {
   for (const Model& model : {small_gpt2(), small_llama()}) {
-    for (const char* text : {"dp=8", "tp=2", "tp=8", "tp=2,sp=on", "tp=4,sp=on,accumulation=2",
-                             "tp=4,optimizer_overlap=on,bucket_mib=0.01"}) {
+    for (const char* text :
+         {"dp=8", "tp=2", "tp=8", "tp=2,sp=on", "tp=4,sp=on,accumulation=2",
+          "tp=4,optimizer_overlap=on,bucket_mib=0.01", "pp=2,tp=2,accumulation=2",
+          "pp=2,tp=4,sp=on,schedule=zb-h1,accumulation=3"}) {
       SCOPED_TRACE(text);
       const Plan plan = plan_of(text, model, 8);
       const StepRoles roles = step_roles(model, plan);
-      EXPECT_LE(roles.ranks.size(), 2U);
+      EXPECT_LE(std::ssize(roles.ranks), 2 * plan.pp);
       const std::vector<Program> programs = all_ranks(model, plan);
       for (std::size_t rank = 0; rank < programs.size(); ++rank) {
         const auto role = static_cast<std::size_t>(roles.role_of[rank]);
@@ -171,7 +173,7 @@ TEST(Roles, AShortBucketOfOneRoleIsFound) {
   const StepRoles roles = step_roles(model, plan);
   std::vector<Program> programs;
   for (const std::int32_t rank : roles.ranks) programs.push_back(step_program(model, plan, rank));
-  Cast cast{.programs = {}, .role_of = roles.role_of, .axes = groups_of(step_mesh(plan))};
+  Cast cast{.programs = {}, .role_of = roles.role_of, .axes = groups_of(StepGroups(model, plan))};
   for (const Program& program : programs) cast.programs.push_back(&program);
   EXPECT_THAT(problems(cast), IsEmpty());
   auto& ops = programs.back().ops;

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "harness/program/schedule/slot_grid.h"
 
 namespace stepmark {
 namespace {
@@ -128,6 +129,46 @@ TEST(Schedules, IdleAsLongAsTheirPapersSay) {
     }
   }
   EXPECT_EQ(idle_of(find_schedule("1f1b"), 4, 2, 1, times), 3 * whole) << "fewer than stages";
+}
+
+// The grid that plans show is that of the test above, which is written another way.
+TEST(SlotGrids, LeaveIdleWhatTheirPapersSay) {
+  for (const int p : {2, 3, 4, 8}) {
+    for (const int m : {p, 2 * p, 3 * p}) {
+      const PipelinePlace place{.stages = p, .micro_batches = m};
+      const double fraction = static_cast<double>(p - 1) / (m + p - 1);
+      for (const char* name : {"gpipe", "1f1b"}) {
+        EXPECT_NEAR(bubble_fraction(slot_grid(find_schedule(name), place)), fraction, 1e-12);
+      }
+      for (const int chunks : {2, 3}) {
+        PipelinePlace chunked = place;
+        chunked.chunks = chunks;
+        EXPECT_NEAR(bubble_fraction(slot_grid(find_schedule("interleaved"), chunked)),
+                    static_cast<double>(p - 1) / (chunks * m + p - 1), 1e-12);
+      }
+      // (p-1)(F+I-W) of a step of m (F+I+W) and that.
+      EXPECT_NEAR(bubble_fraction(slot_grid(find_schedule("zb-h1"), place)),
+                  (p - 1.0) / (3.0 * m + p - 1.0), 1e-12);
+    }
+  }
+}
+
+TEST(SlotGrids, AreALinePerStage) {
+  EXPECT_EQ(to_text(slot_grid(find_schedule("1f1b"), {.stages = 2, .micro_batches = 2})),
+            "stage 0 F0 F1 .  .  B0 B0 .  B1 B1\n"
+            "stage 1 .  F0 B0 B0 F1 B1 B1 .  .\n");
+  EXPECT_EQ(to_text(slot_grid(find_schedule("zb-h1"), {.stages = 2, .micro_batches = 2})),
+            "stage 0 F0 F1 .  I0 W0 I1 W1\n"
+            "stage 1 .  F0 I0 F1 I1 W0 W1\n");
+  EXPECT_EQ(slot_name({.micro = 3, .chunk = 1}, false, true), "F3.1");
+}
+
+TEST(Schedules, TakeASetASlotAheadForWhatComesIn) {
+  const auto slots = slots_of(find_schedule("1f1b"), {.stage = 1, .stages = 2, .micro_batches = 4});
+  EXPECT_EQ(in_flight(slots).sets, 1);
+  EXPECT_EQ(in_flight(slots, 1).sets, 2) << "one in use, one on its way";
+  EXPECT_EQ(in_flight(slots_of(find_schedule("gpipe"), {.stages = 2, .micro_batches = 4}), 1).sets,
+            4);
 }
 
 TEST(Schedules, KeepAsMuchInFlightAsTheirPapersSay) {

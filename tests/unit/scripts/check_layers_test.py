@@ -52,7 +52,7 @@ class CheckLayers(unittest.TestCase):
         self.accepts("build/junk.cpp", '#include "anything.h"\n')
 
     def test_axes_are_named_in_their_places_only(self):
-        for text in ('f(plan.tp);\n', 'mesh->dp;\n', 'coordinate(rank, "tp");\n', "int dp_rank = 0;\n"):
+        for text in ('f(plan.tp);\n', 'mesh->dp;\n', 'coordinate(rank, "tp");\n', "int dp_rank = 0;\n", "f(plan.pp);\n"):
             self.rejects("harness/cases/a.cpp", SPDX + text, "names an axis")
             self.accepts("harness/spec/a.cpp", text)
             self.accepts("harness/program/lowering/tensor_axis.cpp", text)

@@ -48,6 +48,9 @@ TEST(PlanText, RoundTripsRandomPlans) {
     Plan plan;
     plan.dp = draw(9);
     plan.tp = 1 + draw(8);
+    plan.pp = 1 + draw(8);
+    plan.schedule = draw(2) == 1 ? "zb-h1" : "1f1b";
+    plan.chunks = 1 + draw(3);
     plan.sequence_parallel = draw(2) == 1;
     plan.micro_batch = 1 + draw(1000);
     plan.accumulation = 1 + draw(64);
@@ -82,22 +85,49 @@ TEST(PlanText, UnknownKeyGivesColumnAndNearest) {
 }
 
 TEST(PlanText, FormsThatDoNotExistYetAreNamed) {
-  for (const char* form : {"pp", "vpp", "chunks", "cp", "ep", "etp", "zero", "fsdp", "recompute",
-                           "schedule", "PP", "virtual-stages", "offload"}) {
+  for (const char* form :
+       {"cp", "ep", "etp", "zero", "fsdp", "recompute", "CP", "moe", "offload"}) {
     EXPECT_THAT(error_of(std::string("tp=2,") + form + "=2"),
                 AllOf(StartsWith("--plan:1:6: "), HasSubstr("is not built yet"),
                       HasSubstr("docs/architecture.md"), Not(HasSubstr("did you mean"))))
         << form;
   }
-  EXPECT_THAT(error_of("pp=2"), HasSubstr("pp: pipeline parallelism is not built yet"));
+  EXPECT_THAT(error_of("cp=2"), HasSubstr("cp: context parallelism is not built yet"));
+}
+
+TEST(PlanText, OtherNamesOfAFormLeadToItsKey) {
+  EXPECT_THAT(error_of("vpp=2"), HasSubstr("are given by the key 'chunks' of a plan"));
+  EXPECT_THAT(error_of("Virtual-Stages=2"), HasSubstr("the key 'chunks'"));
+  EXPECT_THAT(error_of("pipeline_parallel_size=2"), HasSubstr("the key 'pp'"));
+  EXPECT_THAT(error_of("pp=2,pp_schedule=gpipe"), HasSubstr("the key 'schedule'"));
+}
+
+TEST(PlanText, PipelineStandsInItWhereThereIsOne) {
+  const Plan plan = parse_plan("pp=4,dp=2,schedule=interleaved,chunks=2,accumulation=8");
+  EXPECT_THAT(to_text(plan), StartsWith("dp=2,tp=1,pp=4,schedule=interleaved,chunks=2,sp=off,"));
+  EXPECT_THAT(to_text(Plan{}), Not(HasSubstr("pp=")));
+  EXPECT_THAT(to_text(Plan{}), Not(HasSubstr("schedule")));
+  EXPECT_EQ(short_name(plan), "tp1.dp2.pp4.interleaved.v2.mb1.seq0.acc8.fp32");
+  EXPECT_EQ(degrees_text(plan), "tp=1,dp=2,pp=4");
+  EXPECT_EQ(plan.ranks(), 8);
+  EXPECT_EQ(filled(parse_plan("pp=4,tp=2"), 16).dp, 2);
+  const Plan alone = plan.on_one_rank();
+  EXPECT_EQ(alone.ranks(), 1);
+  EXPECT_EQ(alone.accumulation, 16);
+  EXPECT_EQ(to_text(alone),
+            "dp=1,tp=1,sp=off,micro_batch=1,accumulation=16,precision=fp32,"
+            "bucket_mib=25,lr=0.001,weight_decay=0.1,clip=1");
+  EXPECT_THAT(error_of("pp=2,schedule=2f2b"),
+              HasSubstr("expected one of gpipe 1f1b interleaved zb-h1"));
 }
 
 TEST(PlanText, OffersOnlyKeysThatAreNearAndFree) {
   EXPECT_THAT(error_of("tpp=4"), HasSubstr("did you mean 'tp'"));
-  EXPECT_THAT(error_of("tp=2,tpp=4"),
+  EXPECT_THAT(error_of("tp=2,pp=2,tpp=4"),
               AllOf(Not(HasSubstr("did you mean")), HasSubstr("valid keys")));
-  EXPECT_THAT(error_of("tpp=4,tp=2"),
+  EXPECT_THAT(error_of("tpp=4,tp=2,pp=2"),
               AllOf(Not(HasSubstr("did you mean")), HasSubstr("valid keys")));
+  EXPECT_THAT(error_of("tp=2,tpp=4"), HasSubstr("did you mean 'pp'"));
   EXPECT_THAT(error_of("xp=4"), HasSubstr("valid keys"));
 }
 
