@@ -109,9 +109,10 @@ Enqueue prepare_gemm_gelu(const OpShape& shape, void* const* operands, KernelCon
     const void* bias = g.bias != 0 ? x[2] : nullptr;
     const auto epilogue =
         bias != nullptr ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
-    auto fused = by_library(p, x[0], x[1], x[4], epilogue, bias, x[3], context);
-    if (fused) fused->engine += bias != nullptr ? " epilogue=gelu_aux_bias" : " epilogue=gelu_aux";
-    return fused;
+    auto planned = by_library(p, x[0], x[1], x[4], epilogue, bias, x[3], context);
+    if (planned)
+      planned->engine += bias != nullptr ? " epilogue=gelu_aux_bias" : " epilogue=gelu_aux";
+    return planned;
   };
   const auto unfused = [&](void* const* x) -> std::optional<Planned> {
     const void* bias = g.bias != 0 ? x[2] : nullptr;
@@ -132,9 +133,9 @@ Enqueue prepare_gemm_dgelu(const OpShape& shape, void* const* operands, KernelCo
                .in = shape.dtype,
                .out = shape.dtype};
   const auto fused = [&](void* const* x) {
-    auto fused = by_library(p, x[0], x[1], x[3], CUBLASLT_EPILOGUE_DGELU, nullptr, x[2], context);
-    if (fused) fused->engine += " epilogue=dgelu";
-    return fused;
+    auto planned = by_library(p, x[0], x[1], x[3], CUBLASLT_EPILOGUE_DGELU, nullptr, x[2], context);
+    if (planned) planned->engine += " epilogue=dgelu";
+    return planned;
   };
   const auto unfused = [&](void* const* x) -> std::optional<Planned> {
     return then(plan_gemm(p, x[0], x[1], nullptr, x[3], context),
@@ -162,9 +163,10 @@ Enqueue prepare_gemm_bias_grad(const OpShape& shape, void* const* operands,
   // The library's B is dy. It writes the sums over k; it does not add to them.
   const auto fused = [&](void* const* x) -> std::optional<Planned> {
     if (g.accumulate != 0) return {};
-    auto fused = by_library(p, x[0], x[1], x[2], CUBLASLT_EPILOGUE_BGRADB, x[3], nullptr, context);
-    if (fused) fused->engine += " epilogue=bgradb";
-    return fused;
+    auto planned =
+        by_library(p, x[0], x[1], x[2], CUBLASLT_EPILOGUE_BGRADB, x[3], nullptr, context);
+    if (planned) planned->engine += " epilogue=bgradb";
+    return planned;
   };
   const auto unfused = [&](void* const* x) -> std::optional<Planned> {
     return then(plan_gemm(p, x[0], x[1], nullptr, x[2], context), column_sums(x), "bias_grad");
