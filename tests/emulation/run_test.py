@@ -118,7 +118,8 @@ class RunOnEmulatedGpu(tool.ToolTest):
         self.assertEqual(dict(record["texts"])["gpu_power_source"], "instant")
 
     def test_parallel_steps_equal_one_rank(self):
-        for plan, ranks in (("tp=2,sp=on", 2), ("dp=2", 2), ("tp=2,dp=2", 4)):
+        for plan, ranks in (("tp=2,sp=on", 2), ("dp=2", 2), ("tp=2,dp=2", 4), ("pp=2,schedule=zb-h1,accumulation=2", 2),
+                            ("pp=2,tp=2,accumulation=2", 4)):
             with self.subTest(plan=plan):
                 step = self.measured(self.run_step(plan, ranks=ranks), 1)[0]
                 self.assertIn("loss and gradients against one rank", self.checks(step))

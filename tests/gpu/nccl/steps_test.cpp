@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole steps on a GPU per rank: the optimizer beside the backward pass computes what it computes
-// after it, bit for bit, captured and launched op by op. Own attention: cuDNN's adds up in no fixed
-// order.
+// after it, bit for bit, captured and launched op by op; and a pipeline computes what one rank
+// does. Own attention: cuDNN's adds up in no fixed order.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 
 #include "harness/exec/cuda/cuda_executor.h"
 #include "tests/equivalence_steps/optimizer_forms.h"
+#include "tests/equivalence_steps/shard_error.h"
 #include "tests/gpu/nccl/world.h"
 
 namespace stepmark {
@@ -44,6 +45,43 @@ class CudaSteps : public ::testing::Test {
     }
   }
 };
+
+// One step of a pipeline, if this many ranks fit it, against one rank of the same device.
+void pipeline_agrees(const char* text, bool tied, bool capture) {
+  const auto executor = make_cuda_executor(*test::world().device);
+  Comm& world = *test::world().comm;
+  const Plan base = parse_plan(text, parse_plan("micro_batch=1,seq=8,optimizer_overlap=off"));
+  if (world.size() % (base.tp * base.pp) != 0) return;
+  Model model = step_model(tied);
+  model.layers = base.model_stages() + 1;
+  SCOPED_TRACE(std::string(text) + (tied ? " tied" : " untied"));
+  const Plan plan = resolve(base, model, world.size());
+  StepForm steps(*executor, world, model, plan, {.capture = capture});
+  const auto self = world.alone();
+  StepForm one(*executor, *self, model, plan.on_one_rank(), {.capture = capture});
+  for (int i = 0; i < 2; ++i) {  // the second with the parameters of the first
+    steps.runnable->run();
+    one.runnable->run();
+  }
+  if (steps.state.has_loss()) {
+    EXPECT_NEAR(steps.state.loss() / one.state.loss(), 1.0, 1e-4);
+  }
+  EXPECT_NEAR(steps.state.gradient_norm() / one.state.gradient_norm(), 1.0, 1e-3);
+  for (const Param& param : steps.state.layout().params()) {
+    const Param& whole = one.state.layout().find(param.name);
+    EXPECT_LT(shard_error(steps.state.grad_values(param), param, one.state.grad_values(whole)),
+              1e-3)
+        << param.name;
+  }
+}
+
+TEST_F(CudaSteps, PipelinesComputeWhatOneRankComputes) {
+  pipeline_agrees("pp=2,accumulation=2,schedule=1f1b", true, true);
+  pipeline_agrees("pp=2,accumulation=3,schedule=zb-h1", false, false);
+  pipeline_agrees("pp=2,accumulation=2,schedule=interleaved,chunks=2", true, false);
+  pipeline_agrees("pp=4,accumulation=4,schedule=zb-h1", true, true);
+  pipeline_agrees("pp=2,tp=2,sp=on,accumulation=2,schedule=gpipe", false, true);
+}
 
 TEST_F(CudaSteps, OptimizerBesideBackwardIsTheSerialOneBitForBit) {
   forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,precision=bf16", "clip=0");
