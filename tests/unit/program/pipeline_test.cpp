@@ -264,6 +264,61 @@ TEST(PipelineFaults, AMissingWaitIsARace) {
   EXPECT_THAT(races(program), Contains(HasSubstr("recv.F0.s1 and layer1.attn_norm")));
 }
 
+// Ops of which none is known to end before the other begins, and that use the same bytes of the
+// arena through different buffers, one of them writing.
+std::vector<std::string> collisions(const Program& program, const MemoryPlan& plan) {
+  const auto before = ended_before(program);
+  const auto bytes_of = [&](const BufferSlice& slice) {
+    const auto buffer = static_cast<std::size_t>(slice.buffer);
+    const auto size = static_cast<std::int64_t>(size_of(program.buffers[buffer].dtype));
+    const std::int64_t begin = plan.offsets_bytes[buffer] + slice.offset * size;
+    return std::pair{begin, begin + slice.elements * size};
+  };
+  const auto collide = [&](const Op& a, std::size_t i, const Op& b, std::size_t j) {
+    const BufferSlice &x = a.operands[i], &y = b.operands[j];
+    if (x.buffer < 0 || y.buffer < 0 || x.buffer == y.buffer) return false;
+    if (!writes(a, i) && !writes(b, j)) return false;
+    const auto [x_begin, x_end] = bytes_of(x);
+    const auto [y_begin, y_end] = bytes_of(y);
+    return x_begin < y_end && y_begin < x_end;
+  };
+  std::vector<std::string> found;
+  for (std::size_t p = 0; p < program.ops.size(); ++p) {
+    for (std::size_t q = 0; q < p; ++q) {
+      if (before[p][q]) continue;
+      const Op &later = program.ops[p], &earlier = program.ops[q];
+      for (std::size_t i = 0; i < later.operands.size(); ++i) {
+        for (std::size_t j = 0; j < earlier.operands.size(); ++j) {
+          if (collide(later, i, earlier, j)) found.push_back(earlier.label + " and " + later.label);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+TEST(PipelineMemory, NothingIsReceivedOverWhatIsInUse) {
+  const Model model = deep(small_gpt2(), 4);
+  for (const char* text : {"pp=2,accumulation=3", "pp=2,accumulation=3,schedule=zb-h1",
+                           "pp=2,accumulation=2,schedule=interleaved,chunks=2,tp=2,sp=on"}) {
+    for (const Program& program : all_ranks(model, plan_of(text, model))) {
+      EXPECT_THAT(collisions(program, plan_memory(program)), IsEmpty()) << text;
+    }
+  }
+}
+
+// What is received ahead, laid over what the slot before works with.
+TEST(PipelineFaults, APlaceThatIsInUseIsACollision) {
+  const Model model = deep(small_llama(), 2);
+  const Program program = step_program(model, plan_of("pp=2,accumulation=2", model), 1);
+  MemoryPlan plan = plan_memory(program);
+  const auto offset = [&](std::string_view buffer) -> std::int64_t& {
+    return plan.offsets_bytes[static_cast<std::size_t>(program.buffer_index(buffer))];
+  };
+  offset("set1.x1") = offset("dpartial");
+  EXPECT_THAT(collisions(program, plan), Contains(HasSubstr("recv.F1.s1")));
+}
+
 TEST(ValidateStep, APipelineOfManyRanksIsCheckedByItsRounds) {
   const Model model = deep(small_llama(), 6000);
   const Plan plan =
