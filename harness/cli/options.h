@@ -3,6 +3,7 @@
 // read them. Those of `run` are harness/run/options.h.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,7 @@ struct CompareOptionsCli {
 struct ReportOptions {
   std::vector<std::string> files;
   bool accept_damaged = false;
-  std::string html;
-  std::string csv;
+  std::map<std::string, std::string> written;  // files by FileFormat::option; empty: not asked for
   bool json = false;
 };
 

@@ -23,6 +23,7 @@
 #include "harness/run/run.h"
 #include "harness/spec/limits.h"
 #include "results/record/record.h"
+#include "results/views/format/format.h"
 
 namespace stepmark {
 namespace {
@@ -262,8 +263,9 @@ struct Parser {
     cmd->footer("Example:\n  stepmark report quick.smk --html report.html --csv quick.csv");
     cmd->add_option("files", report.files, "Journals (FILE.smk)")->required();
     cmd->add_flag("--accept-damaged", report.accept_damaged, kAcceptDamaged);
-    cmd->add_option("--html", report.html, "Write one self-contained page");
-    cmd->add_option("--csv", report.csv, "Write one row per case and metric");
+    for (const FileFormat& format : file_formats()) {
+      cmd->add_option("--" + format.option, report.written[format.option], format.help);
+    }
     cmd->add_flag("--json", report.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return report_command(report); }; });
   }

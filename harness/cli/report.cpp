@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command `report`: runs as tables, CSV, JSON or one HTML page.
-#include "results/views/report/report.h"
-
+// The command `report`: runs as tables, as JSON, or in the formats that files are written in.
 #include <nlohmann/json.hpp>
 
 #include "core/log.h"
@@ -9,7 +7,7 @@
 #include "harness/cli/commands.h"
 #include "results/families/read_journal.h"
 #include "results/record/json_text.h"
-#include "results/views/csv/csv.h"
+#include "results/views/format/format.h"
 #include "results/views/json/run_json.h"
 #include "results/views/table/run_table.h"
 
@@ -23,20 +21,20 @@ ExitCode report_command(const ReportOptions& options) {
   for (const Run& run : runs) {
     for (const std::string& warning : run.warnings) log_warning("{}: {}", run.path, warning);
   }
-  if (!options.html.empty()) {
-    write_report(runs, options.html);
-    log_info("report: {}", options.html);
-  }
-  if (!options.csv.empty()) {
-    write_output_file(options.csv, runs_csv(runs));
-    log_info("CSV: {}", options.csv);
+  bool written = false;
+  for (const FileFormat& format : file_formats()) {
+    const auto asked = options.written.find(format.option);
+    if (asked == options.written.end() || asked->second.empty()) continue;
+    write_output_file(asked->second, format.text(runs));
+    log_info("{}: {}", format.title, asked->second);
+    written = true;
   }
   std::string text;
   if (options.json) {
     nlohmann::json all = nlohmann::json::array();
     for (const Run& run : runs) all.push_back(run_json(run));
     text = json_text(all, {.indent = 2}) + "\n";
-  } else if (options.html.empty() && options.csv.empty()) {
+  } else if (!written) {
     for (const Run& run : runs) text += run_table(run);
   }
   write_stdout(text);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // RFC 4180: CRLF line ends, quotes around fields that need them, quotes doubled.
 #include "results/views/csv/csv.h"
-#include "results/record/common_facts.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 
 #include "core/utf8.h"
+#include "results/record/common_facts.h"
+#include "results/views/format/format.h"
 
 namespace stepmark {
 
@@ -120,6 +121,13 @@ std::string runs_csv(std::span<const Run> runs) {
     }
   }
   return out;
+}
+
+FileFormat format_csv() {
+  return {.option = "csv",
+          .help = "Write one row per case and metric",
+          .title = "CSV",
+          .text = runs_csv};
 }
 
 }  // namespace stepmark

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/output.h"
 #include "results/record/json_text.h"
+#include "results/views/format/format.h"
 #include "results/views/report/report_data.h"
 #include "results/views/report/web_assets.h"
 
@@ -64,6 +65,13 @@ std::string report_html(std::span<const Run> runs) {
 
 void write_report(std::span<const Run> runs, const std::string& path) {
   write_output_file(path, report_html(runs));
+}
+
+FileFormat format_report() {
+  return {.option = "html",
+          .help = "Write one self-contained page",
+          .title = "report",
+          .text = report_html};
 }
 
 }  // namespace stepmark
