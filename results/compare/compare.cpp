@@ -245,9 +245,9 @@ void check_history(const std::vector<Run>& history, std::span<const RunSide> sid
   if (history.empty()) {
     return;
   }
-  const RunSide side{.label = "of the spread", .runs = history};
-  check_side(side);
-  STEPMARK_REQUIRE(runs_of(side) >= 2,
+  const RunSide spread{.label = "of the spread", .runs = history};
+  check_side(spread);
+  STEPMARK_REQUIRE(runs_of(spread) >= 2,
                    "a spread needs at least two runs of one thing, got {} alone: give more as "
                    "A1.smk,A2.smk,...",
                    history.front().path);

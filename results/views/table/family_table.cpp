@@ -96,7 +96,8 @@ std::string cell(const Value& value, const Row& row) {
 std::string cell(const Column& column, const Row& row) {
   std::string out;
   for (const Value& value : column.values) {
-    out += (&value == column.values.data() ? "" : " ") + cell(value, row);
+    if (&value != column.values.data()) out += ' ';
+    out += cell(value, row);
   }
   return out;
 }
