@@ -41,6 +41,14 @@ struct ReportOptions {
   bool json = false;
 };
 
+struct ImportOptionsCli {
+  std::vector<std::string> words;  // files, behind a format or not
+  std::string out;
+  std::string collective;
+  int ranks = 0;                     // 0: the files must say it
+  std::vector<std::string> command;  // for the journal
+};
+
 struct DoctorOptions {
   int ranks = 1;
   bool json = false;

@@ -22,6 +22,7 @@
 #include "harness/run/launch.h"
 #include "harness/run/run.h"
 #include "harness/spec/limits.h"
+#include "results/import/import.h"
 #include "results/record/record.h"
 #include "results/views/format/format.h"
 
@@ -108,6 +109,7 @@ struct Parser {
   PlanOptions plan;
   CompareOptionsCli compare;
   ReportOptions report;
+  ImportOptionsCli import;
   DoctorOptions doctor;
   ListOptions list;
   std::string shell;
@@ -122,6 +124,7 @@ struct Parser {
     add_plan();
     add_compare();
     add_report();
+    add_import();
     add_doctor();
     add_list();
     add_completion();
@@ -270,6 +273,29 @@ struct Parser {
     cmd->callback([this] { chosen = [this] { return report_command(report); }; });
   }
 
+  void add_import() {
+    CLI::App* cmd = app.add_subcommand("import", "Make a journal of what other benchmarks printed");
+    cmd->footer(fmt::format(
+        "FORMAT is one of {}; left out, it is seen from the files.\n"
+        "Examples:\n"
+        "  stepmark import all_reduce.log --out provider-a.smk\n"
+        "  stepmark import nccl-tests old.log --collective all_gather --ranks 16 --out old.smk\n\n"
+        "Exit code 1 when a tool's own check failed, 3 when a file was cut or a row has no time.",
+        fmt::join(import_formats(), ", ")));
+    cmd->add_option("files", import.words, "[FORMAT] and the files; of one case, repetitions")
+        ->required();
+    cmd->add_option("--out", import.out, "Journal to write (FILE.smk)")->required();
+    cmd->add_option("--collective", import.collective,
+                    "Which collective it is, where the log does not say: all_reduce, ...");
+    cmd->add_option("--ranks", import.ranks,
+                    "How many ranks there were, where the log does not say")
+        ->check(whole(1, kMaxRanks));
+    cmd->callback([this] {
+      import.command = run.command;
+      chosen = [this] { return import_command(import); };
+    });
+  }
+
   void add_doctor() {
     CLI::App* cmd = app.add_subcommand("doctor", "Check this machine before measuring on it");
     cmd->add_option("--ranks", doctor.ranks, "Ranks that shall run on this host")
@@ -304,6 +330,7 @@ struct Parser {
         for (const CLI::App* sub : app.get_subcommands({})) {
           CommandWords words{
               .name = sub->get_name(), .help = sub->get_description(), .options = {}};
+          if (words.name == "import") words.options = import_formats();
           for (const CLI::Option* option : sub->get_options()) {
             for (const std::string& name : option->get_lnames())
               words.options.push_back("--" + name);
