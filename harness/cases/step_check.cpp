@@ -39,8 +39,10 @@ std::vector<float> reference_gradients(CaseContext& context, const Model& model,
   return flat;
 }
 
-// Relative 2-norm of the difference between a shard and the same elements of the whole gradient.
-double shard_error(const std::vector<float>& shard, const Param& param, const float* whole) {
+// 2-norm of the difference between a shard, as far as it is this rank's to know, and the same
+// elements of the whole gradient; relative to that of the shard.
+double shard_error(const std::vector<float>& shard, const std::vector<bool>& known,
+                   const Param& param, const float* whole) {
   double error = 0;
   double norm = 0;
   std::size_t at = 0;
@@ -50,7 +52,7 @@ double shard_error(const std::vector<float>& shard, const Param& param, const fl
       for (std::int64_t col = 0; col < param.cols; ++col, ++at) {
         const double difference =
             static_cast<double>(shard[at]) - static_cast<double>(expected[col]);
-        error += difference * difference;
+        if (known[at]) error += difference * difference;
         norm += static_cast<double>(expected[col]) * static_cast<double>(expected[col]);
       }
     }
@@ -65,7 +67,22 @@ double largest_padding(CaseContext& context, const StepState& state) {
   for (const Param& param : state.layout().params()) {
     largest = std::max(largest, state.largest_padding(param));
   }
+  largest = std::max(largest, state.largest_between());
   return max_over_ranks(context.control, largest);
+}
+
+std::string replicas_that_differ(CaseContext& context, const Plan& plan, const StepState& state) {
+  const std::vector<std::string> all =
+      context.control.gather(fmt::format("{:016x}", state.param_digest()));
+  const StepMesh mesh(plan);
+  std::string differing;
+  for (std::int32_t rank = 0; rank < std::ssize(all); ++rank) {
+    const std::int32_t first = mesh.group(rank, StepGroup::gradients).front();
+    if (all[static_cast<std::size_t>(rank)] == all[static_cast<std::size_t>(first)]) continue;
+    differing = fmt::format("ranks {} and {} hold different parameters", first, rank);
+    break;
+  }
+  return context.control.broadcast(differing);
 }
 
 StepAgreement compare_with_one_rank(CaseContext& context, const Model& model, const Plan& plan,
@@ -100,10 +117,14 @@ StepAgreement compare_with_one_rank(CaseContext& context, const Model& model, co
   stream->synchronize();
   device.copy_to_host(flat.data(), memory.data(), memory.bytes());
 
+  // Of a gradient that is spread over ranks each sees a part of the difference: all of it is at
+  // most as if each had as much.
+  const double spread = std::sqrt(static_cast<double>(state.layout().state().ways));
   double worst = 0;
   for (const Param& param : state.layout().params()) {
     const Param& global = whole.find(param.name);
-    const double error = shard_error(state.grad_values(param), param, flat.data() + global.offset);
+    const double error = spread * shard_error(state.grad_values(param), state.updated_here(param),
+                                              param, flat.data() + global.offset);
     worst = std::isnan(error) ? HUGE_VAL : std::max(worst, error);
   }
   const double loss = static_cast<double>(flat.back());

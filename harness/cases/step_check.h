@@ -25,8 +25,14 @@ struct StepAgreement {
                                                   const Plan& plan, const StepState& state,
                                                   std::int64_t allocated_bytes);
 
-// What padding holds in parameters, gradients and optimizer state, largest absolute value over
-// ranks: 0, or padding has taken part in the step. Collective over the world.
+// Whether ranks that hold the same parameters hold the same bytes, or which do not (empty: all do).
+// Collective over the world.
+[[nodiscard]] std::string replicas_that_differ(CaseContext& context, const Plan& plan,
+                                               const StepState& state);
+
+// What padding, and the room between parameters, holds in parameters, gradients and optimizer
+// state, largest absolute value over ranks: 0, or it has taken part in the step. Collective over
+// the world.
 [[nodiscard]] double largest_padding(CaseContext& context, const StepState& state);
 
 }  // namespace stepmark

@@ -141,7 +141,7 @@ struct Parser {
         std::string(kExitCodes));
     cmd->add_option("--suite", run.suite, "Shipped suite or .yaml file")->capture_default_str();
     cmd->add_option("--workload", run.workload, "Measure one step of this workload instead");
-    cmd->add_option("--plan", run.plan, "How the workload is spread: dp=2,tp=2,sp=on,...");
+    cmd->add_option("--plan", run.plan, "How the workload is spread: dp=2,tp=2,sp=on,zero=1,...");
     cmd->add_option("--cluster", run.cluster, "Shipped cluster or .yaml file: peaks for MFU");
     cmd->add_option("--backend", run.backend, "auto, host or cuda")->capture_default_str();
     cmd->add_flag("--eager", run.cases.eager,
@@ -215,7 +215,7 @@ struct Parser {
         "az-nd-h100-v5\n"
         "  stepmark plan --workload tiny --plan tp=2 --ranks 4 --program 0");
     cmd->add_option("--workload", plan.workload, "Shipped workload or .yaml file")->required();
-    cmd->add_option("--plan", plan.plan, "dp=2,tp=2,sp=on,...");
+    cmd->add_option("--plan", plan.plan, "dp=2,tp=2,sp=on,zero=1,...");
     cmd->add_option("--ranks", plan.ranks, "World size")
         ->check(whole(1, kMaxRanks))
         ->capture_default_str();

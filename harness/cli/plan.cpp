@@ -45,6 +45,10 @@ std::int64_t most_bytes(const Facts& facts) {
   return std::max(facts.step.peak_bytes, facts.pipeline.most_bytes());
 }
 
+StateSharding state_of(const Facts& facts) {
+  return ParamLayout(facts.model, facts.plan, 0, facts.traits).state();
+}
+
 // The change that makes a plan fit which does not.
 std::optional<MemoryLever> lever_of(const Facts& facts, std::int64_t available) {
   const std::int64_t tp_limit = std::max<std::int64_t>(facts.cluster->scale_up_domain, 1);
@@ -82,7 +86,11 @@ std::string fit_text(const Facts& facts) {
       format_bytes_alike(static_cast<double>(lever->bytes), static_cast<double>(*available)).first,
       lever->what);
   return text +
-         "more data-parallel ranks would not help: each keeps all of its share of the model\n";
+         (state_of(facts).axis.empty()
+              ? "more data-parallel ranks would not help: each keeps all of its share of the "
+                "model\n"
+              : "more data-parallel ranks would save optimizer state alone, of which each "
+                "keeps a shard\n");
 }
 
 nlohmann::json fit_json(const Facts& facts) {
@@ -166,21 +174,28 @@ std::string logits_text(const Facts& facts) {
                      format_bytes(static_cast<double>(m.whole_bytes)));
 }
 
-// Elements of the parameters that are updated beside the backward pass in the overlapped form.
-std::int64_t updated_early(const Program& overlapped) {
-  std::int64_t elements = 0;
-  for (const Op& op : overlapped.ops) {
+// Of what a rank updates, the share that it updates beside the backward pass in the overlapped
+// form.
+double early_share(const Facts& facts) {
+  std::int64_t early = 0, all = 0;
+  for (const Op& op : facts.overlapped.ops) {
     if (!op.kernel || op.kernel->id != OpId::adamw) continue;
-    const std::string& stream = overlapped.streams[static_cast<std::size_t>(op.stream)];
-    if (stream == kOptimizerStream) elements += dim_of(*op.kernel, "elements");
+    const std::int64_t elements = dim_of(*op.kernel, "elements");
+    const auto stream = static_cast<std::size_t>(op.stream);
+    if (facts.overlapped.streams[stream] == kOptimizerStream) early += elements;
+    all += elements;
   }
-  return elements;
+  return static_cast<double>(early) / static_cast<double>(all);
 }
 
-double early_share(const Facts& facts) {
-  const auto params = static_cast<std::size_t>(facts.overlapped.buffer_index(kParamBuffer));
-  return static_cast<double>(updated_early(facts.overlapped)) /
-         static_cast<double>(facts.overlapped.buffers[params].elements);
+std::string sharding_text(const Facts& facts) {
+  const StateSharding state = state_of(facts);
+  if (state.axis.empty()) return "";
+  if (state.ways == 1) return "; its state whole: there is one rank to shard it over";
+  return fmt::format(
+      "; its state sharded over {} ranks ({}), {} each: gradients are reduce-scattered, updated "
+      "parameters gathered",
+      state.ways, state.axis, format_bytes(static_cast<double>(facts.step.optimizer_bytes)));
 }
 
 std::string optimizer_text(const Facts& facts) {
@@ -205,7 +220,7 @@ std::string optimizer_text(const Facts& facts) {
           100 * early_share(facts));
     }
   }
-  return text + "\n";
+  return text + sharding_text(facts) + "\n";
 }
 
 constexpr std::array kKinds{BufferKind::param,      BufferKind::grad,      BufferKind::optimizer,
@@ -244,7 +259,8 @@ nlohmann::json to_json(const Facts& facts) {
                         {"beside_backward", optimizer_beside_backward(facts.overlapped)},
                         {"updated_beside_backward", early_share(facts)},
                         {"gradient_norm", facts.plan.computes_norm()},
-                        {"clipped", facts.plan.clip > 0}}},
+                        {"clipped", facts.plan.clip > 0},
+                        {"state_shards", state_of(facts).ways}}},
                       {"ops_per_rank", facts.program.ops.size()},
                       {"validated_all_ranks", facts.validation.whole},
                       {"validated",

@@ -35,7 +35,8 @@ std::vector<std::int64_t> global_rows(const Param& param) {
 }
 
 // Moves what is no padding to the front and drops the rest.
-void drop_padding(const Param& param, std::vector<float>& stored) {
+template <class T>
+void drop_padding(const Param& param, std::vector<T>& stored) {
   if (param.stored_elements() == param.elements()) return;
   auto to = stored.begin();
   auto from = stored.cbegin();
@@ -46,15 +47,20 @@ void drop_padding(const Param& param, std::vector<float>& stored) {
   stored.erase(to, stored.end());
 }
 
-double largest_of_padding(const Param& param, const std::vector<float>& stored) {
+double larger(double largest, float value) {
+  return std::isnan(value) ? HUGE_VAL : std::max(largest, std::abs(double{value}));
+}
+
+// `stored` begins with element `first` of the parameter.
+double largest_of_padding(const Param& param, std::int64_t first,
+                          const std::vector<float>& stored) {
   double largest = 0;
   const std::vector<std::int64_t> rows = global_rows(param);
   for (std::size_t i = 0; i < stored.size(); ++i) {
-    const auto at = static_cast<std::int64_t>(i);
+    const std::int64_t at = first + static_cast<std::int64_t>(i);
     const bool real = rows[static_cast<std::size_t>(at / param.stored_cols())] != kPadding &&
                       at % param.stored_cols() < param.cols;
-    if (!real)
-      largest = std::isnan(stored[i]) ? HUGE_VAL : std::max(largest, std::abs(double{stored[i]}));
+    if (!real) largest = larger(largest, stored[i]);
   }
   return largest;
 }
@@ -107,7 +113,6 @@ void StepState::zero(const BufferDecl& buffer, void* data) {
 void StepState::initialise_params() {
   void* const params = runnable_.buffer(index_of(kParamBuffer));
   const bool narrow = plan_.precision != DType::f32;
-  void* const master = narrow ? runnable_.buffer(index_of(kMasterBuffer)) : nullptr;
   std::vector<float> values;
   std::vector<bf16> narrowed;
   for (const Param& param : layout_.params()) {
@@ -130,14 +135,24 @@ void StepState::initialise_params() {
         if (narrow) std::transform(row.begin(), row.end(), &narrowed[first], to_bf16);
       }
       const std::int64_t offset = param.offset + begin * width;
-      device_.copy_to_device(at(narrow ? master : params, DType::f32, offset), values.data(),
-                             values.size() * sizeof(float));
-      if (narrow) {
-        device_.copy_to_device(at(params, plan_.precision, offset), narrowed.data(),
-                               narrowed.size() * sizeof(bf16));
+      if (!narrow) {
+        device_.copy_to_device(at(params, DType::f32, offset), values.data(),
+                               values.size() * sizeof(float));
+        continue;
       }
+      initialise_master(offset, values);
+      device_.copy_to_device(at(params, plan_.precision, offset), narrowed.data(),
+                             narrowed.size() * sizeof(bf16));
     }
   }
+}
+
+void StepState::initialise_master(std::int64_t offset, const std::vector<float>& values) {
+  const ParamLayout::Range own = layout_.owned(offset, offset + std::ssize(values));
+  if (own.elements() == 0) return;
+  device_.copy_to_device(at(runnable_.buffer(index_of(kMasterBuffer)), DType::f32, own.state),
+                         values.data() + (own.begin - offset),
+                         static_cast<std::size_t>(own.elements()) * sizeof(float));
 }
 
 void StepState::initialise_batch() {
@@ -183,14 +198,50 @@ std::vector<float> StepState::grad_values(const Param& param) const {
 double StepState::largest_padding(const Param& param) const {
   if (param.stored_elements() == param.elements()) return 0;
   double largest = 0;
-  for (const BufferDecl& buffer : runnable_.program().buffers) {
-    const bool flat = buffer.kind == BufferKind::param || buffer.kind == BufferKind::grad ||
-                      buffer.kind == BufferKind::optimizer;
-    if (!flat || buffer.elements != layout_.elements()) continue;
-    largest = std::max(largest, largest_of_padding(param, read(buffer.name.c_str(), param.offset,
-                                                               param.stored_elements())));
-  }
+  for_each_flat(param.offset, param.offset + param.stored_elements(),
+                [&](std::int64_t first, const std::vector<float>& stored) {
+                  largest =
+                      std::max(largest, largest_of_padding(param, first - param.offset, stored));
+                });
   return largest;
+}
+
+double StepState::largest_between() const {
+  double largest = 0;
+  const auto look_at = [&](std::int64_t begin, std::int64_t end) {
+    if (begin == end) return;
+    for_each_flat(begin, end, [&](std::int64_t, const std::vector<float>& stored) {
+      for (const float value : stored) largest = larger(largest, value);
+    });
+  };
+  std::int64_t end = 0;
+  for (const Param& param : layout_.params()) {
+    look_at(end, param.offset);
+    end = param.offset + param.stored_elements();
+  }
+  look_at(end, layout_.elements());
+  return largest;
+}
+
+template <class Visit>
+void StepState::for_each_flat(std::int64_t begin, std::int64_t end, Visit visit) const {
+  const ParamLayout::Range own = layout_.owned(begin, end);
+  for (const BufferDecl& buffer : runnable_.program().buffers) {
+    if (buffer.kind == BufferKind::param || buffer.kind == BufferKind::grad) {
+      visit(begin, read(buffer.name.c_str(), begin, end - begin));
+    } else if (buffer.kind == BufferKind::optimizer && own.elements() > 0) {
+      visit(own.begin, read(buffer.name.c_str(), own.state, own.elements()));
+    }
+  }
+}
+
+std::vector<bool> StepState::updated_here(const Param& param) const {
+  const ParamLayout::Range own = layout_.owned(param);
+  std::vector<bool> stored(static_cast<std::size_t>(param.stored_elements()), false);
+  const auto first = stored.begin() + (own.begin - param.offset);
+  std::fill(first, first + own.elements(), true);
+  drop_padding(param, stored);
+  return stored;
 }
 
 std::vector<float> StepState::values(const char* buffer, const Param& param) const {
@@ -204,6 +255,21 @@ std::vector<std::byte> StepState::param_bytes() const {
                                size_of(plan_.precision));
   device_.copy_to_host(bytes.data(), runnable_.buffer(index_of(kParamBuffer)), bytes.size());
   return bytes;
+}
+
+std::uint64_t StepState::param_digest() const {
+  const std::size_t width = size_of(plan_.precision);
+  void* const params = runnable_.buffer(index_of(kParamBuffer));
+  std::vector<std::uint32_t> words;
+  std::uint64_t digest = 0xcbf29ce484222325U;
+  for (std::int64_t begin = 0; begin < layout_.elements(); begin += kChunk) {
+    const auto count = static_cast<std::size_t>(std::min(kChunk, layout_.elements() - begin));
+    words.resize(count * width / sizeof(std::uint32_t));  // elements are a multiple of 16
+    device_.copy_to_host(words.data(), at(params, plan_.precision, begin), count * width);
+    // FNV-1a of words: each step is a bijection of the digest.
+    for (const std::uint32_t word : words) digest = (digest ^ word) * 0x100000001b3U;
+  }
+  return digest;
 }
 
 std::int32_t StepState::index_of(const char* buffer) const {

@@ -42,19 +42,31 @@ class StepState {
   // This rank's part of a parameter of layout(), (local_rows, cols) row-major without padding,
   // widened to fp32.
   [[nodiscard]] std::vector<float> param_values(const Param& param) const;
-  // Its gradient as the optimizer saw it: summed over the global batch, before clipping.
+  // Its gradient as the optimizer saw it: summed over the global batch, before clipping. Where each
+  // rank updates a shard, that is so within the shard alone.
   [[nodiscard]] std::vector<float> grad_values(const Param& param) const;
+  // Of each of these values, whether this rank updates the parameter there.
+  [[nodiscard]] std::vector<bool> updated_here(const Param& param) const;
   // What lies in the padding of a parameter, of its gradient and of its optimizer state, largest
   // absolute value; NaN counts as infinite. 0 unless something is wrong.
   [[nodiscard]] double largest_padding(const Param& param) const;
+  // The same of what lies between parameters, which fills up lines and shards.
+  [[nodiscard]] double largest_between() const;
   // The whole flat parameter buffer as stored: for bit-for-bit comparison between ranks.
   [[nodiscard]] std::vector<std::byte> param_bytes() const;
+  // A number that differs when these bytes do, but for chance: for ranks far apart.
+  [[nodiscard]] std::uint64_t param_digest() const;
 
  private:
   void initialise_params();
   void initialise_batch();
   void zero(const BufferDecl& buffer, void* data);
   [[nodiscard]] std::vector<float> values(const char* buffer, const Param& param) const;
+  // Calls visit(first, values) for what parameters, gradients and optimizer state have in [begin,
+  // end) of the flat buffers, which lies in one bucket; of state it is what this rank has.
+  template <class Visit>
+  void for_each_flat(std::int64_t begin, std::int64_t end, Visit visit) const;
+  void initialise_master(std::int64_t offset, const std::vector<float>& values);
   [[nodiscard]] std::vector<float> read(const char* buffer, std::int64_t offset,
                                         std::int64_t elements) const;
   [[nodiscard]] std::int32_t index_of(const char* buffer) const;  // Error(kUsage) when absent

@@ -58,6 +58,35 @@ std::string kernel_problem(const Program& program, const Op& op) {
   return "";
 }
 
+// Where operands of one buffer may lie: apart, or in place as Comm has it.
+std::string place_problem(const Op& op, const Group& group) {
+  const BufferSlice& send = op.operands[0];
+  const BufferSlice& recv = op.operands[1];
+  const bool apart = send.buffer != recv.buffer || send.buffer < 0 || send.elements == 0 ||
+                     recv.elements == 0 || send.offset + send.elements <= recv.offset ||
+                     recv.offset + recv.elements <= send.offset;
+  if (apart) return "";
+  const std::int64_t own = group.index * op.comm->count;
+  std::int64_t recv_in_send = 0;
+  switch (op.comm->verb) {
+    case Verb::all_reduce:
+    case Verb::reduce:
+    case Verb::broadcast:
+      break;
+    case Verb::all_gather:
+      recv_in_send = -own;
+      break;
+    case Verb::reduce_scatter:
+      recv_in_send = own;
+      break;
+    default:
+      return "operands overlap, and it has no form in place";
+  }
+  if (recv.offset - send.offset == recv_in_send) return "";
+  return fmt::format("operands overlap but not as in place: recv at {:+} from send, expected {:+}",
+                     recv.offset - send.offset, recv_in_send);
+}
+
 std::string comm_problem(const Program& program, const Op& op) {
   const auto group = std::find_if(program.groups.begin(), program.groups.end(),
                                   [&](const Group& g) { return g.axis == op.comm->axis; });
@@ -71,7 +100,7 @@ std::string comm_problem(const Program& program, const Op& op) {
   const std::string send = operand_problem(program, op.operands[0], access.send, op.comm->dtype);
   if (!send.empty()) return "operand 'send' " + send;
   const std::string recv = operand_problem(program, op.operands[1], access.recv, op.comm->dtype);
-  return recv.empty() ? "" : "operand 'recv' " + recv;
+  return recv.empty() ? place_problem(op, *group) : "operand 'recv' " + recv;
 }
 
 }  // namespace

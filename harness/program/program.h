@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The step program of one rank: a flat list of operations on streams, with dependencies, over named
-// buffers. A plain value: built by harness/program/lower_*.cpp, printed and parsed by text.h,
+// buffers. A plain value: built by harness/program/lowering, printed and parsed by text.h,
 // checked across ranks by validate.h, run by harness/exec, costed by a simulator. It knows neither
 // MPI nor CUDA.
 #pragma once

@@ -43,8 +43,8 @@ inline constexpr const char* kOptimizerStream = "optimizer-low";
 // on the last one.
 inline constexpr const char* kParamBuffer = "params";  // flat, plan's precision
 inline constexpr const char* kMasterBuffer =
-    "master";                                        // flat fp32; only when precision is not fp32
-inline constexpr const char* kGradBuffer = "grads";  // flat fp32
+    "master";  // fp32, as the optimizer's state lies; only when precision is not fp32
+inline constexpr const char* kGradBuffer = "grads";       // flat fp32
 inline constexpr const char* kTokensBuffer = "tokens";    // int32 (accumulation, micro_batch, seq)
 inline constexpr const char* kTargetsBuffer = "targets";  // int32, same shape
 inline constexpr const char* kLossBuffer = "loss";  // fp32, mean over the global batch's tokens

@@ -102,7 +102,8 @@ StepFacts facts_of_step(const Model& model, const Plan& plan, const Program& pro
           .padding = padding_of(model, plan, program, traits),
           .traffic = traffic_of(program),
           .buffer_bytes = memory_bytes(program),
-          .peak_bytes = other == nullptr ? peak : std::max(peak, plan_memory(*other).bytes)};
+          .peak_bytes = other == nullptr ? peak : std::max(peak, plan_memory(*other).bytes),
+          .optimizer_bytes = memory_bytes(program, BufferKind::optimizer)};
 }
 
 }  // namespace stepmark

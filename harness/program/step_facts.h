@@ -31,6 +31,7 @@ struct StepFacts {
   std::map<std::string, StepTraffic> traffic;  // by axis
   std::int64_t buffer_bytes = 0;               // all buffers, added up
   std::int64_t peak_bytes = 0;                 // what they need at a time (memory_plan.h)
+  std::int64_t optimizer_bytes = 0;            // state: moments and master copy
 };
 
 // `program` is step_program() of these arguments and any rank; `other` a form of it that a run may

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which ranks of a step play one role (cast.h): those of one stage whose shards have the same
 // sizes. Where a shard begins shows in kernels only, and data-parallel ranks differ in their batch
-// alone, so a step has one role per stage and size of vocabulary shard; tests compare the programs
-// of all ranks.
+// and, where the optimizer's state is sharded, in which shard of each bucket they update, so a step
+// has one role per stage and size of vocabulary shard; tests compare the programs of all ranks.
+// What an update waits for depends on the parameters in its shard, which decides nothing between
+// ranks: they issue the same ops in the same order, and an op waits for earlier ones only.
 #pragma once
 
 #include <cstdint>

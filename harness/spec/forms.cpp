@@ -23,12 +23,13 @@ constexpr std::string_view kInterleaving = "interleaved stages per rank of a pip
 constexpr std::string_view kContext = "context parallelism";
 constexpr std::string_view kExpert = "expert parallelism";
 constexpr std::string_view kExperts = "mixture of experts";
-constexpr std::string_view kZero = "sharding of optimizer, gradients and parameters (ZeRO, FSDP)";
+constexpr std::string_view kShards = "shards of the optimizer's state (ZeRO-1)";
+constexpr std::string_view kZero = "sharding of gradients and parameters (ZeRO-2, ZeRO-3, FSDP)";
 constexpr std::string_view kRecompute = "recomputation of activations";
 constexpr std::string_view kOffload = "offloading to the host";
 
 // The names that Megatron-LM, DeepSpeed, PyTorch and papers use.
-constexpr std::array<Form, 45> kForms{{{"pipeline", kPipeline, "pp"},
+constexpr std::array<Form, 46> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"pipeline_parallel", kPipeline, "pp"},
                                        {"pipeline_parallel_size", kPipeline, "pp"},
                                        {"stages", kPipeline, "pp"},
@@ -57,15 +58,16 @@ constexpr std::array<Form, 45> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"n_experts", kExperts},
                                        {"top_k", kExperts},
                                        {"topk", kExperts},
-                                       {"zero", kZero},
-                                       {"zero1", kZero},
+                                       {"zero_1", kShards, "zero"},
+                                       {"zero1", kShards, "zero"},
                                        {"zero2", kZero},
                                        {"zero3", kZero},
-                                       {"zero_stage", kZero},
+                                       {"zero_stage", kShards, "zero"},
                                        {"fsdp", kZero},
                                        {"hsdp", kZero},
                                        {"shard", kZero},
-                                       {"distributed_optimizer", kZero},
+                                       {"distributed_optimizer", kShards, "zero"},
+                                       {"use_distributed_optimizer", kShards, "zero"},
                                        {"recompute", kRecompute},
                                        {"remat", kRecompute},
                                        {"checkpointing", kRecompute},

@@ -50,6 +50,12 @@ class Search {
     return tried(plan, "sp=on", "sequence parallelism");
   }
 
+  [[nodiscard]] std::optional<MemoryLever> sharded_state() const {
+    Plan plan = plan_;
+    if (!shard_state(plan)) return std::nullopt;
+    return tried(plan, "zero=1", "the optimizer's state sharded over data-parallel ranks");
+  }
+
   // The batch stays what it was.
   [[nodiscard]] std::optional<MemoryLever> micro_batch() const {
     Plan plan = plan_;
@@ -89,6 +95,7 @@ class Search {
       if (plan.sequence_parallel && illegal(plan)) plan.sequence_parallel = false;
       std::string change = degrees(plan);
       if (plan.sequence_parallel) change += ",sp=on";
+      if (shard_state(plan)) change += ",zero=1";
       if (plan.micro_batch != plan_.micro_batch) change += fmt::format(",{}", batches(plan));
       if (plan_.precision != DType::bf16) change += ",precision=bf16";
       if (auto lever = tried(plan, change, what)) return lever;
@@ -114,6 +121,12 @@ class Search {
   [[nodiscard]] std::int64_t ranks() const { return plan_.ranks(); }
   [[nodiscard]] bool illegal(const Plan& plan) const {
     return why_illegal(plan, model_, plan.ranks()).has_value();
+  }
+  // Whether there was something to shard.
+  static bool shard_state(Plan& plan) {
+    const bool shards = plan.dp > 1 && plan.zero == 0;
+    if (shards) plan.zero = 1;
+    return shards;
   }
   static std::string degrees(const Plan& plan) { return degrees_text(plan); }
   static std::string batches(const Plan& plan) {
@@ -162,6 +175,7 @@ std::optional<MemoryLever> memory_lever(const Model& model, const Plan& plan,
   const Search search(model, plan, available, memory_of);
   if (auto lever = search.tensor_parallel(limit)) return lever;
   if (auto lever = search.sequence_parallel()) return lever;
+  if (auto lever = search.sharded_state()) return lever;
   if (auto lever = search.loss_chunks()) return lever;
   if (auto lever = search.micro_batch()) return lever;
   if (auto lever = search.bf16()) return lever;

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "core/units.h"
 #include "harness/spec/stages.h"
 #include "harness/spec/step_mesh.h"
 
@@ -189,6 +190,8 @@ namespace {
 std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, const Param& param) {
   // Those of the batch come last, of what is complete but for them.
   std::vector<GradientSum> sums;
+  // Of whole gradients although only a shard is needed: after the scatter this axis would wait for
+  // the other one, and the backward pass for this axis.
   if (param.replicated && plan.sequence_parallel) {
     sums.push_back({.axis = StepMesh::name_of(StepGroup::tensor), .of_batch = false});
   }
@@ -196,9 +199,21 @@ std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, c
     sums.push_back({.axis = StepMesh::name_of(StepGroup::tied_tables), .of_batch = false});
   }
   if (mesh.data_shares() > 1) {
-    sums.push_back({.axis = StepMesh::name_of(StepGroup::data), .of_batch = true});
+    sums.push_back({.axis = StepMesh::name_of(StepGroup::data), .scattered = plan.zero > 0});
   }
   return sums;
+}
+
+// ZeRO-1 spreads state over the ranks that have the same parameters and see other sequences.
+StateSharding state_sharding(const Plan& plan, const StepMesh& mesh, std::int32_t rank) {
+  if (plan.zero == 0) return {};
+  const std::string axis = StepMesh::name_of(StepGroup::data);
+  return {.axis = axis, .ways = mesh.data_shares(), .index = mesh.dense().coordinate(rank, axis)};
+}
+
+std::int64_t elements_of_bucket(const Plan& plan) {
+  return static_cast<std::int64_t>(plan.bucket_mib * static_cast<double>(kMiB)) /
+         static_cast<std::int64_t>(sizeof(float));
 }
 
 }  // namespace
@@ -206,6 +221,7 @@ std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, c
 ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank,
                          const DeviceTraits& traits) {
   const StepMesh mesh(plan);
+  state_ = state_sharding(plan, mesh, rank);
   const std::int32_t tp_rank = mesh.dense().coordinate(rank, StepMesh::name_of(StepGroup::tensor));
   std::vector<Param> declared =
       Declaration(model, plan, tp_rank, traits).run(model_stages(model, plan, mesh.stage(rank)));
@@ -214,9 +230,11 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
   };
   std::stable_sort(declared.begin(), declared.end(),
                    [&](const Param& a, const Param& b) { return section_key(a) < section_key(b); });
+  const std::int64_t full = elements_of_bucket(plan);
   for (Param& param : declared) {
     if (sections_.empty() || sections_.back().replicated != param.replicated ||
         sections_.back().tied != param.tied || sections_.back().decay != param.decay) {
+      close_bucket();
       const std::int32_t tables = param.tied ? mesh.size_of(StepGroup::tied_tables) : 1;
       sections_.push_back(
           {.replicated = param.replicated,
@@ -228,10 +246,25 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
     }
     param.offset = elements_;
     elements_ += padded(param.stored_elements(), kAlignment);
-    sections_.back().elements = elements_ - sections_.back().offset;
     index_.emplace(param.name, params_.size());
     params_.push_back(std::move(param));
+    if (elements_ - (buckets_.empty() ? 0 : buckets_.back().end) >= full) close_bucket();
   }
+  close_bucket();
+}
+
+void ParamLayout::close_bucket() {
+  const std::int64_t begin = buckets_.empty() ? 0 : buckets_.back().end;
+  if (elements_ == begin) return;
+  const std::int64_t shard = padded(elements_ - begin, state_.ways * kAlignment) / state_.ways;
+  elements_ = begin + state_.ways * shard;
+  sections_.back().elements = elements_ - sections_.back().offset;
+  const std::int64_t own = begin + state_.index * shard;
+  buckets_.push_back({.begin = begin,
+                      .end = elements_,
+                      .section = sections_.size() - 1,
+                      .own = {.begin = own, .end = own + shard, .state = state_elements_}});
+  state_elements_ += shard;
 }
 
 const Param& ParamLayout::find(const std::string& name) const {
@@ -240,23 +273,15 @@ const Param& ParamLayout::find(const std::string& name) const {
   return params_[found->second];
 }
 
-std::vector<ParamLayout::Bucket> ParamLayout::buckets(std::int64_t bucket_elements) const {
-  std::vector<Bucket> result;
-  for (std::size_t s = 0; s < sections_.size(); ++s) {
-    const ParamSection& section = sections_[s];
-    const std::int64_t section_end = section.offset + section.elements;
-    Bucket open{.begin = section.offset, .end = section.offset, .section = s};
-    for (std::size_t i = 0; i < params_.size(); ++i) {
-      if (params_[i].offset < section.offset || params_[i].offset >= section_end) continue;
-      const bool last = i + 1 == params_.size() || params_[i + 1].offset >= section_end;
-      open.end = last ? section_end : params_[i + 1].offset;
-      if (last || open.end - open.begin >= bucket_elements) {
-        result.push_back(open);
-        open.begin = open.end;
-      }
-    }
-  }
-  return result;
+ParamLayout::Range ParamLayout::owned(std::int64_t begin, std::int64_t end) const {
+  const auto next =
+      std::upper_bound(buckets_.begin(), buckets_.end(), begin,
+                       [](std::int64_t offset, const Bucket& b) { return offset < b.begin; });
+  const Range& own = std::prev(next)->own;
+  const std::int64_t from = std::max(own.begin, begin);
+  return {.begin = from,
+          .end = std::max(from, std::min(own.end, end)),
+          .state = own.state + from - own.begin};
 }
 
 namespace {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where every parameter of a rank lies in the flat parameter buffer (and, at the same offset, its
-// gradient, optimizer moments and master copy), which part of the whole it is, and how it is
-// initialised. Flat buffers make data-parallel buckets, the gradient norm and AdamW plain ranges.
+// gradient), which part of the whole it is, and how it is initialised. Flat buffers make
+// data-parallel buckets, the gradient norm and AdamW plain ranges.
+//
+// The optimizer's state (moments, master copy) lies in flat buffers of its own. Each rank has it
+// for all parameters, at the same offsets, or (ZeRO-1, arXiv 1910.02054) for its shard of every
+// bucket, one shard behind the other.
 #pragma once
 
 #include <cstdint>
@@ -59,6 +63,7 @@ struct Param {
 struct GradientSum {
   std::string axis;
   bool of_batch = true;
+  bool scattered = false;  // a rank gets its shard of the sum alone; the last of a section's sums
   bool operator==(const GradientSum&) const = default;
 };
 
@@ -73,12 +78,21 @@ struct ParamSection {
   std::int64_t elements = 0;
 };
 
+// Over which ranks the optimizer's state is spread: those of an axis, or none (empty): each rank
+// has all of it.
+struct StateSharding {
+  std::string axis;
+  std::int32_t ways = 1, index = 0;
+};
+
 class ParamLayout {
  public:
   // Parameters of a rank of the plan's mesh, those of its stages (stages.h), in the order in which
   // backward completes their gradients (last layer first), grouped into sections. Each parameter
   // starts at a multiple of 16 elements; the padding between is zero and stays zero. What the
-  // device wants padded (padding.h) is padded within the parameter.
+  // device wants padded (padding.h) is padded within the parameter. Where state is sharded, buckets
+  // end at a multiple of 16 elements per rank, so that each shard begins where operands of kernels
+  // may begin.
   ParamLayout(const Model& model, const Plan& plan, std::int32_t rank,
               const DeviceTraits& traits = {});
 
@@ -87,19 +101,41 @@ class ParamLayout {
   [[nodiscard]] const Param& find(const std::string& name) const;  // Error(kUsage) when absent
   [[nodiscard]] std::int64_t elements() const { return elements_; }
 
-  // Bucket boundaries as [begin, end) in elements, in completion order: a bucket closes when it
-  // holds at least `bucket_elements`; buckets do not cross sections.
+  // A range [begin, end) of the flat buffers, and where the state of its first element lies.
+  struct Range {
+    std::int64_t begin = 0, end = 0;
+    std::int64_t state = 0;
+    [[nodiscard]] std::int64_t elements() const { return end - begin; }
+  };
+  // In completion order, tiling the flat buffers: a bucket closes when it holds at least the plan's
+  // bucket_mib of fp32 gradients; buckets do not cross sections. This rank updates `own`, which is
+  // all of the bucket or its shard.
   struct Bucket {
     std::int64_t begin = 0, end = 0;
     std::size_t section = 0;
+    Range own;
+    [[nodiscard]] bool sharded() const { return own.elements() < end - begin; }
   };
-  [[nodiscard]] std::vector<Bucket> buckets(std::int64_t bucket_elements) const;
+  [[nodiscard]] const std::vector<Bucket>& buckets() const { return buckets_; }
+
+  [[nodiscard]] const StateSharding& state() const { return state_; }
+  [[nodiscard]] std::int64_t state_elements() const { return state_elements_; }
+  // Of [begin, end), which lies in one bucket, that which this rank updates: there gradients become
+  // complete, and there it has state. May be empty.
+  [[nodiscard]] Range owned(std::int64_t begin, std::int64_t end) const;
+  [[nodiscard]] Range owned(const Param& param) const {
+    return owned(param.offset, param.offset + param.stored_elements());
+  }
 
  private:
+  void close_bucket();
+
   std::vector<Param> params_;
   std::unordered_map<std::string, std::size_t> index_;  // of params_, by name
   std::vector<ParamSection> sections_;
-  std::int64_t elements_ = 0;
+  std::vector<Bucket> buckets_;
+  StateSharding state_;
+  std::int64_t elements_ = 0, state_elements_ = 0;
 };
 
 // Initial value of a parameter's element at its *global* place: a pure function, so every plan

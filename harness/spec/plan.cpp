@@ -22,24 +22,11 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 18> kKeys{"dp",
-                                                 "tp",
-                                                 "pp",
-                                                 "schedule",
-                                                 "chunks",
-                                                 "sp",
-                                                 "micro_batch",
-                                                 "accumulation",
-                                                 "seq",
-                                                 "layers",
-                                                 "precision",
-                                                 "loss_chunks",
-                                                 "bucket_mib",
-                                                 "lr",
-                                                 "weight_decay",
-                                                 "clip",
-                                                 "optimizer_overlap",
-                                                 "grad_norm"};
+constexpr std::array<std::string_view, 19> kKeys{
+    "dp",          "tp",          "pp",           "schedule",     "chunks", "sp",
+    "zero",        "micro_batch", "accumulation", "seq",          "layers", "precision",
+    "loss_chunks", "bucket_mib",  "lr",           "weight_decay", "clip",   "optimizer_overlap",
+    "grad_norm"};
 constexpr std::array<std::string_view, 3> kOverlaps{"auto", "off", "on"};  // by OptimizerOverlap
 
 // No rate, decay or norm that anybody trains with comes near.
@@ -70,6 +57,15 @@ std::optional<std::string> set_schedule(std::string& schedule, std::string_view 
     if (info.name == value) schedule = value;
   }
   return schedule == value ? std::nullopt : std::optional("one of " + names);
+}
+
+std::optional<std::string> set_zero(std::int64_t& zero, std::string_view value) {
+  if (value != "0" && value != "1") {
+    return "0, or 1: optimizer state sharded over data-parallel ranks (sharding of gradients, 2, "
+           "and parameters, 3, is not built yet, see docs/architecture.md)";
+  }
+  zero = value == "1" ? 1 : 0;
+  return std::nullopt;
 }
 
 // Sets one key from text; returns what was expected when the text does not fit.
@@ -110,6 +106,7 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   if (key == "optimizer_overlap") return set_overlap(plan.optimizer_overlap, value);
   if (key == "grad_norm") return set_flag(plan.grad_norm, value);
   if (key == "sp") return set_flag(plan.sequence_parallel, value);
+  if (key == "zero") return set_zero(plan.zero, value);
   if (value == "fp32") {
     plan.precision = DType::f32;
   } else if (value == "bf16") {
@@ -170,6 +167,7 @@ Plan Plan::on_one_rank() const {
   plan.schedule = kDefaultSchedule;
   plan.chunks = 1;
   plan.sequence_parallel = false;
+  plan.zero = 0;
   return plan;
 }
 
@@ -230,8 +228,9 @@ std::string to_text(const Plan& plan) {
   if (plan.pp > 1) text += fmt::format(",pp={}", plan.pp);
   if (plan.schedule != kDefaultSchedule) text += fmt::format(",schedule={}", plan.schedule);
   if (plan.chunks > 1) text += fmt::format(",chunks={}", plan.chunks);
-  text += fmt::format(",sp={},micro_batch={},accumulation={}",
-                      plan.sequence_parallel ? "on" : "off", plan.micro_batch, plan.accumulation);
+  text += fmt::format(",sp={}", plan.sequence_parallel ? "on" : "off");
+  if (plan.zero > 0) text += fmt::format(",zero={}", plan.zero);
+  text += fmt::format(",micro_batch={},accumulation={}", plan.micro_batch, plan.accumulation);
   if (plan.seq > 0) text += fmt::format(",seq={}", plan.seq);
   if (plan.layers > 0) text += fmt::format(",layers={}", plan.layers);
   if (plan.loss_chunks > 0) text += fmt::format(",loss_chunks={}", plan.loss_chunks);
@@ -252,6 +251,7 @@ std::string short_name(const Plan& plan) {
   if (plan.chunks > 1) name += fmt::format(".v{}", plan.chunks);
   name += fmt::format(".mb{}.seq{}", plan.micro_batch, plan.seq);
   if (plan.sequence_parallel) name += ".sp";
+  if (plan.zero > 0) name += fmt::format(".zero{}", plan.zero);
   if (plan.accumulation > 1) name += fmt::format(".acc{}", plan.accumulation);
   if (plan.layers > 0) name += fmt::format(".L{}", plan.layers);
   if (plan.loss_chunks > 0) name += fmt::format(".lc{}", plan.loss_chunks);

@@ -29,6 +29,9 @@ struct Plan {
   std::string schedule = kDefaultSchedule;  // of its micro-batches (harness/program/schedule)
   std::int64_t chunks = 1;                  // of the model's layers on each stage
   bool sequence_parallel = false;
+  // ZeRO (arXiv 1910.02054). 1: each data-parallel rank has the optimizer's state of its shard of
+  // the parameters. 0: each has all of it.
+  std::int64_t zero = 0;
   std::int64_t micro_batch = 1;   // sequences per data-parallel rank and micro-step
   std::int64_t accumulation = 1;  // micro-steps per optimizer step: a pipeline's micro-batches
   std::int64_t seq = 0;           // tokens per sequence; 0: the model's max_seq
@@ -60,7 +63,7 @@ struct Plan {
   [[nodiscard]] bool computes_norm() const { return clip > 0 || grad_norm; }
 };
 
-// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp pp schedule chunks sp micro_batch
+// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp pp schedule chunks sp zero micro_batch
 // accumulation seq layers precision loss_chunks bucket_mib lr weight_decay clip optimizer_overlap
 // grad_norm. Error(kUsage)
 // names the column and the nearest key that is still free; `source` is where the text comes from.
@@ -68,7 +71,7 @@ struct Plan {
                               std::string_view source = "--plan");
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
-// Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. pp, schedule, chunks,
+// Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. pp, schedule, chunks, zero,
 // optimizer_overlap and grad_norm stand in it where they differ from their defaults: earlier
 // builds, whose records have the same text for the same work, do not know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
@@ -78,7 +81,7 @@ struct Plan {
 // `plan` with the data-parallel degree that fills `world_size`, where it has none.
 [[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
 // Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".pp2", ".gpipe", ".v2", ".sp",
-// ".acc4", ".L2", ".lc4",
+// ".zero1", ".acc4", ".L2", ".lc4",
 // ".overlap" or ".serial" (the form of the optimizer that was asked for) before the dtype when they
 // differ from the defaults.
 [[nodiscard]] std::string short_name(const Plan& plan);

@@ -12,7 +12,8 @@ inline constexpr const char* kGpus = "gpus";
 inline constexpr const char* kTokensPerStep = "tokens_per_step";
 inline constexpr const char* kParameters = "parameters";
 inline constexpr const char* kMemoryBytesPerRank = "memory_bytes_per_rank";
-inline constexpr const char* kBusBytesPrefix = "bus_bytes_";  // of an axis
+inline constexpr const char* kOptimizerBytesPerRank = "optimizer_bytes_per_rank";  // its state
+inline constexpr const char* kBusBytesPrefix = "bus_bytes_";                       // of an axis
 // FLOPs of all GPUs together: as published counts have it, with attention counted causally, and
 // done.
 inline constexpr const char* kModelFlops = "model_flops_per_step";

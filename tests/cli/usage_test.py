@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -320,6 +321,30 @@ class Plans(tool.ToolTest):
             self.assertEqual("optimizer-low" in program, beside)
             self.assertNotIn("sum_squares", program)
         self.expect(plan("optimizer_overlap=maybe"), tool.USAGE, "--plan:1:19", "auto, on or off")
+
+    def test_sharded_state_is_said(self):
+        def plan(text, *more):
+            return stepmark("plan", "--workload", "tiny", "--ranks", "4", "--plan", text, *more)
+
+        self.assertRegex(plan("tp=2,zero=1").out, r"its state sharded over 2 ranks \(dp\), [0-9.]+ MiB each: gradients "
+                         "are reduce-scattered, updated parameters gathered")
+        self.assertIn("its state whole: there is one rank to shard it over", plan("tp=4,zero=1").out)
+        self.assertNotIn("its state", plan("tp=2").out)
+        whole, shards = (json.loads(plan(f"bucket_mib=1,zero={zero}", "--json").out) for zero in (0, 1))
+        self.assertEqual([facts["optimizer"]["state_shards"] for facts in (whole, shards)], [1, 4])
+        memory = [facts["memory_bytes_per_rank"]["optimizer"] for facts in (whole, shards)]
+        self.assertAlmostEqual(memory[1] / memory[0], 1 / 4, delta=1e-3)
+        self.assertEqual(set(shards["communication"]["dp"]["calls"]), {"all_reduce", "reduce_scatter", "all_gather"})
+        self.assertAlmostEqual(shards["communication"]["dp"]["bus_bytes_per_rank"]
+                               / whole["communication"]["dp"]["bus_bytes_per_rank"], 1, delta=1e-3)
+        self.expect(plan("zero=2"), tool.USAGE, "--plan:1:6: zero='2': expected 0, or 1")
+
+    def test_the_page_of_a_form_shows_its_program(self):
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "forms", "zero1.md")
+        with open(path, encoding="utf-8") as file:
+            page = file.read()
+        command, program = re.search(r"^```\n\$ stepmark (.*)\n((?:.*\n)*?)```$", page, re.M).groups()
+        self.assertEqual(stepmark(*command.split()).out, program)
 
     def fit(self, plan, ranks, cluster, workload="llama3-8b"):
         command = ["plan", "--workload", workload, "--plan", plan, "--ranks", ranks, "--cluster", cluster]

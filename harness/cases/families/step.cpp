@@ -104,7 +104,9 @@ class StepCase final : public Case {
     StepState state(runnable, context.executor.device(), model_, plan_, context.seed);
     step.fresh ? state.initialise_fresh() : state.initialise();
     if (!check_first_step(record, context, runnable, state, needed)) return;
-    const bool pads = context.executor.device().traits().dimension_multiple > 1;
+    const bool sharded = state.layout().state().ways > 1;
+    if (sharded && !check_replicas(record, context, "replicas", state)) return;
+    const bool pads = sharded || context.executor.device().traits().dimension_multiple > 1;
     if (pads && !check_padding(record, context, "padding", state)) return;
     if (!context.options.verify_only) measure_overhead(record, context, runnable);
 
@@ -117,6 +119,7 @@ class StepCase final : public Case {
     add_power_cap(record, context.reference);
     const double loss = loss_of_step(context.control, state);
     add_check(record, "loss after timing", std::isfinite(loss), number_text("{:.4f}", loss));
+    if (sharded) check_replicas(record, context, "replicas after timing", state);
     if (pads) check_padding(record, context, "padding after timing", state);
     if (context.options.verify_only) return;
     std::vector<Timeline> sampled;
@@ -142,6 +145,7 @@ class StepCase final : public Case {
     add(facts::step::kModelFlopsCausal, facts.causal_model_flops);
     add(facts::step::kParameters, facts.parameters);
     add(facts::step::kMemoryBytesPerRank, static_cast<double>(facts.peak_bytes));
+    add(facts::step::kOptimizerBytesPerRank, static_cast<double>(facts.optimizer_bytes));
     add_peak_reference(record, context.reference, plan_.precision);
     if (context.peaks.gemm_of(plan_.precision) > 0) {
       add(facts::step::kAchievableFlopsPerS, context.peaks.gemm_of(plan_.precision));
@@ -176,6 +180,14 @@ class StepCase final : public Case {
     return add_check(
         record, name, largest == 0,
         fmt::format("largest parameter, gradient or moment {:g}, expected 0", largest));
+  }
+
+  // Each rank updates a shard of the parameters and gets the others' from them.
+  bool check_replicas(Record& record, CaseContext& context, const char* name,
+                      const StepState& state) const {
+    const std::string differing = replicas_that_differ(context, plan_, state);
+    return add_check(record, name, differing.empty(),
+                     differing.empty() ? "the same parameters, bit for bit" : differing);
   }
 
   // The most layers whose memory fits, 0 when not even one does.

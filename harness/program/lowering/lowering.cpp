@@ -52,8 +52,8 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank,
       builder_.add_buffer(kParamBuffer, BufferKind::param, plan.precision, layout_.elements());
   grads_ = builder_.add_buffer(kGradBuffer, BufferKind::grad, DType::f32, layout_.elements());
   if (plan.precision != DType::f32) {
-    master_ =
-        builder_.add_buffer(kMasterBuffer, BufferKind::optimizer, DType::f32, layout_.elements());
+    master_ = builder_.add_buffer(kMasterBuffer, BufferKind::optimizer, DType::f32,
+                                  layout_.state_elements());
   }
   declare_optimizer_buffers();
 }

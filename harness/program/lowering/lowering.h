@@ -169,16 +169,27 @@ class Lowering {
   // --- gradients and optimizer ---------------------------------------------------------------
   void watch_gradients();
   void declare_optimizer_buffers();
-  void synchronise(const ParamLayout::Bucket& bucket);  // data_axis.cpp
+  // Between ranks that see other sequences, in data_axis.cpp.
+  void synchronise(const ParamLayout::Bucket& bucket);
+  void gather_updated();
+  void sum_over_state(const std::string& label, BufferSlice x);
   void sum_loss();
   // Over all ranks that share a copy of the model, of what each has of its part.
   void sum_over_model(const std::string& label, BufferSlice x, DType dtype);  // pipeline_axis.cpp
   void range_final(std::size_t range, bool backward_ended);
   void add_squares(const char* stream, std::size_t range);
   void find_scale();
-  // AdamW of elements [begin, end) of the flat buffers, which lie in `section`.
+  // AdamW of what this rank updates of the buckets [begin, end), which lie in `section`.
   void update(const char* stream, const std::string& label, const ParamSection& section,
-              std::int64_t begin, std::int64_t end);
+              std::size_t begin, std::size_t end);
+  // The same in as few pieces as lie in a row: one, or a shard of each bucket.
+  struct Piece {
+    ParamLayout::Range own;
+    std::size_t bucket = 0;
+    bool sharded = false;
+    std::string name;  // of a shard: its bucket's bounds
+  };
+  [[nodiscard]] std::vector<Piece> pieces_of(std::size_t begin, std::size_t end) const;
   void update_range(const char* stream, std::size_t range);
   [[nodiscard]] bool overlapped() const { return plan_.optimizer_overlap == OptimizerOverlap::on; }
 
@@ -190,21 +201,22 @@ class Lowering {
   Shards shards_;
   ParamLayout layout_;
   ProgramBuilder builder_;
-  struct PendingBucket {
-    ParamLayout::Bucket range;
+  struct PendingBucket {       // by bucket of the layout
     std::int64_t missing = 0;  // parameters whose gradients are not complete
     std::size_t update = 0;    // index of the range that it belongs to
   };
   std::vector<PendingBucket> buckets_;
-  // Whole buckets of one section that the optimizer treats at a time.
+  // Neighbouring buckets of one section that the optimizer treats at a time.
   struct UpdateRange {
-    std::int64_t begin = 0, end = 0;
+    std::size_t begin = 0, end = 0;
     std::size_t section = 0;
+    std::int64_t elements = 0;
     std::int64_t missing = 0;  // buckets whose synchronisation is not issued
   };
   std::vector<UpdateRange> updates_;
   // Indices of ranges: in the order in which they are treated, and those that wait for the end.
   std::vector<std::size_t> final_, late_;
+  std::vector<std::size_t> ungathered_;  // buckets: their shards are updated, the rest is old
   bool step_counted_ = false;
   Pass pass_;
   // By component: the bucket of each of its parameters, until their gradients are complete.

@@ -12,8 +12,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
+#include <utility>
 
-#include "core/units.h"
 #include "harness/program/lowering/lowering.h"
 
 namespace stepmark {
@@ -29,34 +30,28 @@ constexpr std::int64_t kSmallestPart = 64;
 }  // namespace
 
 void Lowering::watch_gradients() {
-  const auto& params = layout_.params();
-  const std::vector<ParamLayout::Bucket> buckets =
-      layout_.buckets(static_cast<std::int64_t>(plan_.bucket_mib * static_cast<double>(kMiB)) /
-                      static_cast<std::int64_t>(sizeof(float)));
+  const auto& buckets = layout_.buckets();
+  buckets_.resize(buckets.size());
   std::size_t bucket = 0;
-  for (std::size_t i = 0; i < params.size(); ++i) {
-    while (params[i].offset >= buckets[bucket].end) ++bucket;
-    while (buckets_.size() <= bucket) buckets_.push_back({.range = buckets[buckets_.size()]});
+  for (const Param& param : layout_.params()) {
+    while (param.offset >= buckets[bucket].end) ++bucket;
     ++buckets_[bucket].missing;
-    incomplete_[params[i].name.substr(0, params[i].name.find('.'))].push_back(bucket);
+    incomplete_[param.name.substr(0, param.name.find('.'))].push_back(bucket);
   }
-  const auto& sections = layout_.sections();
-  std::size_t section = 0;
-  for (PendingBucket& pending : buckets_) {
-    while (pending.range.begin >= sections[section].offset + sections[section].elements) ++section;
-    const bool open =
-        !updates_.empty() && updates_.back().section == section &&
-        updates_.back().end - updates_.back().begin < layout_.elements() / kRangesOfModel;
-    if (!open) updates_.push_back({.begin = pending.range.begin, .section = section});
-    updates_.back().end = pending.range.end;
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    const bool open = !updates_.empty() && updates_.back().section == buckets[i].section &&
+                      updates_.back().elements < layout_.elements() / kRangesOfModel;
+    if (!open) updates_.push_back({.begin = i, .section = buckets[i].section});
+    updates_.back().end = i + 1;
+    updates_.back().elements += buckets[i].end - buckets[i].begin;
     ++updates_.back().missing;
-    pending.update = updates_.size() - 1;
+    buckets_[i].update = updates_.size() - 1;
   }
 }
 
 void Lowering::declare_optimizer_buffers() {
-  moment1_ = buffer("moment1", BufferKind::optimizer, DType::f32, layout_.elements());
-  moment2_ = buffer("moment2", BufferKind::optimizer, DType::f32, layout_.elements());
+  moment1_ = buffer("moment1", BufferKind::optimizer, DType::f32, layout_.state_elements());
+  moment2_ = buffer("moment2", BufferKind::optimizer, DType::f32, layout_.state_elements());
   step_count_ = buffer("step", BufferKind::scalar, DType::f32, 1);
   if (!plan_.computes_norm()) return;
   square_sum_ = buffer("norm_sum", BufferKind::scalar, DType::f32, 1);
@@ -79,7 +74,7 @@ void Lowering::gradients_complete(const std::string& component) {
   }
   std::sort(ready.begin(), ready.end());
   builder_.set_phase(Phase::gradient_sync);
-  for (const std::size_t index : ready) synchronise(buckets_[index].range);
+  for (const std::size_t index : ready) synchronise(layout_.buckets()[index]);
   builder_.set_phase(Phase::optimizer);
   for (const std::size_t index : ready) {
     const std::size_t range = buckets_[index].update;
@@ -89,8 +84,7 @@ void Lowering::gradients_complete(const std::string& component) {
 }
 
 void Lowering::range_final(std::size_t range, bool backward_ended) {
-  const std::int64_t elements = updates_[range].end - updates_[range].begin;
-  if (!backward_ended && elements * kSmallestPart < layout_.elements()) {
+  if (!backward_ended && updates_[range].elements * kSmallestPart < layout_.elements()) {
     late_.push_back(range);
     return;
   }
@@ -105,32 +99,62 @@ void Lowering::add_squares(const char* stream, std::size_t range) {
   const UpdateRange& part = updates_[range];
   // What several ranks hold is counted once.
   const std::int32_t copies = layout_.sections()[part.section].copies;
-  kernel(stream, fmt::format("norm.range{}", range),
-         SumSquaresShape{.elements = part.end - part.begin,
-                         .accumulate = range == final_.front() ? 0 : 1,
-                         .weight = 1.0 / copies},
-         {ProgramBuilder::part(grads_, part.begin, part.end - part.begin), square_sum_});
+  std::int64_t accumulate = range == final_.front() ? 0 : 1;
+  for (const Piece& piece : pieces_of(part.begin, part.end)) {
+    kernel(stream, fmt::format("norm.range{}{}", range, piece.name),
+           SumSquaresShape{.elements = piece.own.elements(),
+                           .accumulate = std::exchange(accumulate, 1),
+                           .weight = 1.0 / copies},
+           {ProgramBuilder::part(grads_, piece.own.begin, piece.own.elements()), square_sum_});
+  }
 }
 
 void Lowering::find_scale() {
   sum_over_model("norm.reduce", square_sum_, DType::f32);
+  sum_over_state("norm.reduce", square_sum_);
   compute("clip", ClipScaleShape{.max_norm = plan_.clip}, {square_sum_, norm_and_scale_});
 }
 
 void Lowering::update(const char* stream, const std::string& label, const ParamSection& section,
-                      std::int64_t begin, std::int64_t end) {
+                      std::size_t begin, std::size_t end) {
   if (!step_counted_) kernel(stream, "step", StepCountShape{}, {step_count_});
   step_counted_ = true;
-  const auto range = [&](BufferSlice whole) {
-    return whole.buffer < 0 ? BufferSlice{} : ProgramBuilder::part(whole, begin, end - begin);
-  };
-  kernel(stream, label,
-         AdamWShape{.elements = end - begin,
-                    .unscaled = plan_.clip > 0 ? 0 : 1,
-                    .lr = plan_.lr,
-                    .weight_decay = section.decay ? plan_.weight_decay : 0.0},
-         {range(grads_), norm_and_scale_, step_count_, range(moment1_), range(moment2_),
-          range(master_), range(params_)});
+  for (const Piece& piece : pieces_of(begin, end)) {
+    const std::int64_t elements = piece.own.elements();
+    const auto flat = [&](BufferSlice whole) {
+      return ProgramBuilder::part(whole, piece.own.begin, elements);
+    };
+    const auto state = [&](BufferSlice whole) {
+      return whole.buffer < 0 ? whole : ProgramBuilder::part(whole, piece.own.state, elements);
+    };
+    kernel(stream, label + piece.name,
+           AdamWShape{.elements = elements,
+                      .unscaled = plan_.clip > 0 ? 0 : 1,
+                      .lr = plan_.lr,
+                      .weight_decay = section.decay ? plan_.weight_decay : 0.0},
+           {flat(grads_), norm_and_scale_, step_count_, state(moment1_), state(moment2_),
+            state(master_), flat(params_)});
+    if (piece.sharded) ungathered_.push_back(piece.bucket);
+    if (std::string_view(stream) == kCompute) gather_updated();
+  }
+}
+
+std::vector<Lowering::Piece> Lowering::pieces_of(std::size_t begin, std::size_t end) const {
+  std::vector<Piece> pieces;
+  for (std::size_t i = begin; i < end; ++i) {
+    const ParamLayout::Bucket& bucket = layout_.buckets()[i];
+    if (bucket.sharded()) {
+      pieces.push_back({.own = bucket.own,
+                        .bucket = i,
+                        .sharded = true,
+                        .name = fmt::format("[{}:{}]", bucket.begin, bucket.end)});
+    } else if (pieces.empty()) {
+      pieces.push_back({.own = bucket.own, .bucket = i});
+    } else {
+      pieces.back().own.end = bucket.own.end;
+    }
+  }
+  return pieces;
 }
 
 void Lowering::update_range(const char* stream, std::size_t range) {
@@ -150,6 +174,7 @@ void Lowering::optimizer() {
     }
     find_scale();
   }
+  gather_updated();
   if (overlapped()) {
     if (plan_.clip == 0) return;
     // The latest first: caches may still hold its gradients.
@@ -159,9 +184,10 @@ void Lowering::optimizer() {
     return;
   }
   const auto& sections = layout_.sections();
-  for (std::size_t i = 0; i < sections.size(); ++i) {
-    update(kCompute, fmt::format("adamw.section{}", i), sections[i], sections[i].offset,
-           sections[i].offset + sections[i].elements);
+  const auto& buckets = layout_.buckets();
+  for (std::size_t i = 0, begin = 0, end = 0; i < sections.size(); ++i, begin = end) {
+    while (end < buckets.size() && buckets[end].section == i) ++end;
+    update(kCompute, fmt::format("adamw.section{}", i), sections[i], begin, end);
   }
 }
 

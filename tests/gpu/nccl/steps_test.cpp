@@ -87,6 +87,8 @@ TEST_F(CudaSteps, OptimizerBesideBackwardIsTheSerialOneBitForBit) {
   forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,precision=bf16", "clip=0");
   forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,precision=bf16,accumulation=2", "clip=0.5");
   forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,tp=2,sp=on", "clip=0,grad_norm=on");
+  forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,zero=1,precision=bf16", "clip=0");
+  forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,zero=1,tp=2,sp=on", "clip=0.5");
 }
 
 }  // namespace

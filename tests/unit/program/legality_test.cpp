@@ -70,6 +70,33 @@ TEST(Legality, NamesTheOpAndWhatIsWrong) {
          "3 operands; a communication has two");
 }
 
+// In place each rank's part lies where the whole has it; anything else would be overwritten on the
+// way.
+TEST(Legality, OperandsOfACommunicationLieApartOrInPlace) {
+  const auto error_of = [](Verb verb, std::int64_t send, std::int64_t recv) {
+    Program p = test::program_of({"x"}, {test::buffer("a", 32)});
+    p.groups = {{.axis = "x", .ranks = {0, 1}, .index = 1}};
+    p.world_size = 2;
+    test::add_comm(p, "c", 0, 0, 0, {});
+    const CommShape shape{.verb = verb, .axis = "x", .dtype = DType::f32, .count = 8};
+    const CommAccess access = comm_access(shape, p.groups[0]);
+    p.ops[0].comm = shape;
+    p.ops[0].operands = {{.buffer = 0, .offset = send, .elements = access.send},
+                         {.buffer = 0, .offset = recv, .elements = access.recv}};
+    return op_problem(p, 0);
+  };
+  EXPECT_EQ(error_of(Verb::all_reduce, 0, 0), "");
+  EXPECT_EQ(error_of(Verb::all_reduce, 0, 8), "");
+  EXPECT_THAT(error_of(Verb::all_reduce, 0, 4), HasSubstr("not as in place: recv at +4"));
+  EXPECT_EQ(error_of(Verb::reduce_scatter, 0, 8), "");
+  EXPECT_EQ(error_of(Verb::reduce_scatter, 0, 16), "");
+  EXPECT_THAT(error_of(Verb::reduce_scatter, 0, 0), HasSubstr("recv at +0 from send, expected +8"));
+  EXPECT_EQ(error_of(Verb::all_gather, 24, 16), "");
+  EXPECT_THAT(error_of(Verb::all_gather, 16, 16), HasSubstr("recv at +0 from send, expected -8"));
+  EXPECT_EQ(error_of(Verb::all_to_all, 0, 16), "");
+  EXPECT_THAT(error_of(Verb::all_to_all, 0, 0), HasSubstr("no form in place"));
+}
+
 TEST(Legality, RootedVerbsNeedTheirOperandAtTheRootOnly) {
   Program p = valid();
   p.groups[0] = {.axis = "x", .ranks = {0, 1}, .index = 0};

@@ -46,8 +46,9 @@ void expect_fits(const MemoryLever& found, std::int64_t available) {
 }
 
 TEST(StepMemory, IsThatOfTheProgram) {
-  for (const char* text : {"tp=1", "tp=2,sp=on", "micro_batch=4,accumulation=2",
-                           "precision=bf16,accumulation=4", "accumulation=3,layers=2"}) {
+  for (const char* text :
+       {"tp=1", "tp=2,sp=on", "micro_batch=4,accumulation=2", "precision=bf16,accumulation=4",
+        "accumulation=3,layers=2", "precision=bf16,zero=1"}) {
     const Plan plan = resolved(text, 4);
     EXPECT_EQ(step_memory_bytes(wide(), plan),
               plan_memory(step_program(sliced(wide(), plan), plan, 0)).bytes)
@@ -67,6 +68,18 @@ TEST(MemoryLever, TensorParallelismOnTheSameRanksComesFirst) {
   EXPECT_EQ(found->change, "tp=2,dp=2");
   EXPECT_EQ(found->ranks, 4);
   expect_fits(*found, available);
+}
+
+// Where tensor parallelism ends, what ranks hold alike goes first.
+TEST(MemoryLever, ShardsTheOptimizersState) {
+  const Plan plan = resolved("tp=1,micro_batch=2", 4);
+  const std::int64_t available = memory_of(plan) - 1;
+  const auto found = lever(plan, available, 1);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->change, "zero=1");
+  EXPECT_EQ(found->ranks, 4);
+  expect_fits(*found, available);
+  EXPECT_EQ(lever(found->plan, found->bytes - 1, 1)->change, "micro_batch=1,accumulation=2");
 }
 
 TEST(MemoryLever, KeepsTheBatchWhenMicroBatchesShrink) {

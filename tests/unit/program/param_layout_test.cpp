@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "tests/unit/program/models.h"
@@ -17,6 +18,11 @@ namespace {
 Plan with_tp(std::int64_t tp) {
   Plan plan;
   plan.tp = tp;
+  return plan;
+}
+
+Plan with_buckets(Plan plan, std::int64_t elements) {
+  plan.bucket_mib = static_cast<double>(4 * elements) / (1 << 20);
   return plan;
 }
 
@@ -88,13 +94,16 @@ TEST_P(Layout, SectionsAndParametersTileTheBuffer) {
 }
 
 TEST_P(Layout, BucketsTileTheBufferAndCloseWhenFull) {
-  const ParamLayout layout(model(), with_tp(tp()), 0);
-  std::set<std::int64_t> section_ends;
-  for (const ParamSection& s : layout.sections()) section_ends.insert(s.offset + s.elements);
   for (const std::int64_t size : {1, 100, 1000, 5000, 1 << 30}) {
+    const ParamLayout layout(model(), with_buckets(with_tp(tp()), size), 0);
+    std::set<std::int64_t> section_ends;
+    for (const ParamSection& s : layout.sections()) section_ends.insert(s.offset + s.elements);
     std::int64_t end = 0;
-    for (const ParamLayout::Bucket& bucket : layout.buckets(size)) {
+    for (const ParamLayout::Bucket& bucket : layout.buckets()) {
       EXPECT_EQ(bucket.begin, end);
+      EXPECT_FALSE(bucket.sharded());
+      EXPECT_EQ(bucket.own.begin, bucket.begin);
+      EXPECT_EQ(bucket.own.state, bucket.begin);
       end = bucket.end;
       EXPECT_TRUE(bucket.end - bucket.begin >= size || section_ends.contains(bucket.end));
       // Full only with its last parameter.
@@ -108,6 +117,70 @@ TEST_P(Layout, BucketsTileTheBufferAndCloseWhenFull) {
       for (const std::int64_t s : section_ends) EXPECT_FALSE(bucket.begin < s && s < bucket.end);
     }
     EXPECT_EQ(end, layout.elements());
+    EXPECT_EQ(end, layout.state_elements());
+  }
+}
+
+// Of every bucket each data-parallel rank has a shard, all as long, at a multiple of 16 elements;
+// its state is those shards and no more.
+TEST_P(Layout, ShardsOfStateTileEveryBucketOnce) {
+  for (const std::int64_t dp : {1, 2, 3, 8}) {
+    for (const std::int64_t size : {1, 1000, 1 << 30}) {
+      Plan plan = with_buckets(with_tp(tp()), size);
+      plan.dp = dp;
+      const ParamLayout plain(model(), plan, 0, kSixteen);
+      plan.zero = 1;
+      std::vector<ParamLayout> layouts;
+      for (std::int32_t r = 0; r < dp; ++r) {
+        layouts.emplace_back(model(), plan, static_cast<std::int32_t>(r * tp()), kSixteen);
+      }
+      const ParamLayout& first = layouts.front();
+      const auto n = static_cast<std::int64_t>(first.buckets().size());
+      EXPECT_GE(first.elements(), plain.elements());
+      EXPECT_LT(first.elements(), plain.elements() + 16 * dp * n);
+      EXPECT_EQ(first.params().size(), plain.params().size());
+      for (std::int32_t r = 0; r < dp; ++r) {
+        const ParamLayout& layout = layouts[static_cast<std::size_t>(r)];
+        EXPECT_EQ(layout.state().ways, dp);
+        EXPECT_EQ(layout.state().index, r);
+        EXPECT_EQ(layout.elements(), first.elements());
+        EXPECT_EQ(layout.state_elements() * dp, layout.elements());
+        std::int64_t state = 0, end = 0;
+        for (const ParamLayout::Bucket& bucket : layout.buckets()) {
+          const std::int64_t shard = (bucket.end - bucket.begin) / dp;
+          EXPECT_EQ(bucket.begin, std::exchange(end, bucket.end));
+          EXPECT_EQ((bucket.end - bucket.begin) % (16 * dp), 0);
+          EXPECT_EQ(bucket.sharded(), dp > 1);
+          EXPECT_EQ(bucket.own.begin, bucket.begin + r * shard);
+          EXPECT_EQ(bucket.own.elements(), shard);
+          EXPECT_EQ(bucket.own.state, std::exchange(state, state + shard));
+        }
+        EXPECT_EQ(end, layout.elements());
+        EXPECT_EQ(state, layout.state_elements());
+      }
+      // Each element of a parameter belongs to one rank.
+      for (const Param& param : first.params()) {
+        std::int64_t owned = 0;
+        for (const ParamLayout& layout : layouts) {
+          const ParamLayout::Range own = layout.owned(layout.find(param.name));
+          EXPECT_GE(own.begin, param.offset);
+          EXPECT_GE(own.elements(), 0);
+          owned += own.elements();
+        }
+        EXPECT_EQ(owned, param.stored_elements()) << param.name;
+      }
+    }
+  }
+}
+
+TEST(LayoutRules, GradientsOfShardedStateAreScatteredLast) {
+  const Plan plan = resolve(parse_plan("tp=2,dp=2,sp=on,zero=1"), small_gpt2(), 4);
+  const ParamLayout layout(small_gpt2(), plan, 0);
+  for (const ParamSection& section : layout.sections()) {
+    ASSERT_EQ(section.gradient_sums.size(), section.replicated ? 2U : 1U);
+    EXPECT_TRUE(section.gradient_sums.back().scattered);
+    EXPECT_EQ(section.gradient_sums.back().axis, "dp");
+    EXPECT_FALSE(section.replicated && section.gradient_sums.front().scattered);
   }
 }
 

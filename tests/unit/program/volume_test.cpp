@@ -109,6 +109,42 @@ TEST_P(Volume, DataParallelSendsEachGradientOnce) {
   }
 }
 
+// ZeRO-1: fp32 gradients scattered, parameters gathered in their own type, each once (arXiv
+// 1910.02054); in fp32 that is the volume of the all-reduce.
+TEST_P(Volume, ShardedStateSendsGradientsAndParametersOnce) {
+  for (const char* text : {"dp=2", "dp=4,accumulation=3,bucket_mib=0.01,precision=bf16",
+                           "dp=3,bucket_mib=1000", "tp=2,dp=2,sp=on,bucket_mib=0.02,clip=0",
+                           "tp=2,dp=4,precision=bf16,optimizer_overlap=on"}) {
+    SCOPED_TRACE(text);
+    Plan plan = parse_plan(std::string(text) + ",zero=1");
+    plan.micro_batch = 2;
+    plan = resolve(plan, model_, plan.tp * plan.dp);
+    const Program program = step_program(model_, plan, 0);
+    const ParamLayout layout(model_, plan, 0);
+    const Traffic dp = traffic(program, "dp");
+    std::map<std::int64_t, std::int64_t> shards;
+    for (const ParamLayout::Bucket& bucket : layout.buckets()) ++shards[bucket.own.elements()];
+    EXPECT_EQ(dp.calls.at(Verb::reduce_scatter), shards);
+    EXPECT_EQ(dp.calls.at(Verb::all_gather), shards);
+    // The loss, and the norm's shards.
+    EXPECT_EQ(dp.calls.at(Verb::all_reduce),
+              (std::map<std::int64_t, std::int64_t>{{1, plan.clip > 0 ? 2 : 1}}));
+    const auto n = static_cast<double>(plan.dp);
+    const double per_parameter = 4.0 + static_cast<double>(size_of(plan.precision));
+    const double scalars = 2.0 * 4.0 * (plan.clip > 0 ? 2 : 1);
+    const double expected =
+        (per_parameter * static_cast<double>(layout.elements()) + scalars) * (n - 1) / n;
+    EXPECT_NEAR(dp.sent_bytes, expected, 1e-6);
+    EXPECT_NEAR(bus_bytes(program, program.group("dp")), expected, 1e-6);
+    if (plan.precision != DType::f32 || plan.clip > 0) continue;
+    plan.zero = 0;
+    const Program whole = step_program(model_, plan, 0);
+    const auto padding =
+        static_cast<double>(layout.elements() - ParamLayout(model_, plan, 0).elements());
+    EXPECT_NEAR(expected - bus_bytes(whole, whole.group("dp")), 8.0 * padding * (n - 1) / n, 1e-6);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, Volume, ::testing::Values(0, 1));
 
 }  // namespace

@@ -52,6 +52,7 @@ TEST(PlanText, RoundTripsRandomPlans) {
     plan.schedule = draw(2) == 1 ? "zb-h1" : "1f1b";
     plan.chunks = 1 + draw(3);
     plan.sequence_parallel = draw(2) == 1;
+    plan.zero = draw(2);
     plan.micro_batch = 1 + draw(1000);
     plan.accumulation = 1 + draw(64);
     plan.seq = draw(4096);
@@ -86,7 +87,7 @@ TEST(PlanText, UnknownKeyGivesColumnAndNearest) {
 
 TEST(PlanText, FormsThatDoNotExistYetAreNamed) {
   for (const char* form :
-       {"cp", "ep", "etp", "zero", "fsdp", "recompute", "CP", "moe", "offload"}) {
+       {"cp", "ep", "etp", "zero3", "fsdp", "recompute", "CP", "moe", "offload"}) {
     EXPECT_THAT(error_of(std::string("tp=2,") + form + "=2"),
                 AllOf(StartsWith("--plan:1:6: "), HasSubstr("is not built yet"),
                       HasSubstr("docs/architecture.md"), Not(HasSubstr("did you mean"))))
@@ -119,6 +120,32 @@ TEST(PlanText, PipelineStandsInItWhereThereIsOne) {
             "bucket_mib=25,lr=0.001,weight_decay=0.1,clip=1");
   EXPECT_THAT(error_of("pp=2,schedule=2f2b"),
               HasSubstr("expected one of gpipe 1f1b interleaved zb-h1"));
+}
+
+TEST(PlanText, StagesOfZeroAreNamed) {
+  EXPECT_EQ(parse_plan("zero=1").zero, 1);
+  EXPECT_EQ(parse_plan("zero=0", parse_plan("zero=1")), Plan{});
+  for (const char* text : {"tp=2,zero=2", "tp=2,zero=3", "tp=2,zero=on"}) {
+    EXPECT_THAT(error_of(text),
+                AllOf(StartsWith("--plan:1:11: zero="),
+                      HasSubstr("expected 0, or 1: optimizer state sharded over data-parallel"),
+                      HasSubstr("of gradients, 2, and parameters, 3, is not built yet")));
+  }
+  for (const char* name : {"zero1", "zero_stage", "distributed_optimizer", "ZeRO-1"}) {
+    EXPECT_THAT(
+        error_of(std::string("tp=2,") + name + "=1"),
+        AllOf(StartsWith("--plan:1:6: "), HasSubstr("are given by the key 'zero' of a plan")))
+        << name;
+  }
+}
+
+TEST(PlanText, ZeroStandsInItWhereItIsAskedFor) {
+  EXPECT_THAT(to_text(Plan{}), Not(HasSubstr("zero")));
+  EXPECT_THAT(short_name(Plan{}), Not(HasSubstr("zero")));
+  EXPECT_THAT(to_text(parse_plan("zero=1")), HasSubstr(",zero=1,"));
+  EXPECT_EQ(short_name(parse_plan("tp=2,dp=2,sp=on,zero=1,seq=8,accumulation=2")),
+            "tp2.dp2.mb1.seq8.sp.zero1.acc2.fp32");
+  EXPECT_EQ(parse_plan("dp=4,zero=1").on_one_rank().zero, 0);
 }
 
 TEST(PlanText, OffersOnlyKeysThatAreNearAndFree) {
@@ -156,10 +183,12 @@ TEST(PlanYaml, ReadsTheSameKeysAndPlacesErrors) {
   const auto read = [](std::string_view text) {
     return read_plan(YamlDocument::read_text(text, "p.yaml").map());
   };
-  const Plan plan =
-      read("tp: 2\nsp: on\nlr: 3e-4\nprecision: bf16\noptimizer_overlap: off\ngrad_norm: true\n");
-  EXPECT_EQ(plan,
-            parse_plan("tp=2,sp=on,lr=3e-4,precision=bf16,optimizer_overlap=off,grad_norm=on"));
+  const Plan plan = read(
+      "tp: 2\nsp: on\nzero: 1\nlr: 3e-4\nprecision: bf16\noptimizer_overlap: off\ngrad_norm: "
+      "true\n");
+  EXPECT_EQ(
+      plan,
+      parse_plan("tp=2,sp=on,zero=1,lr=3e-4,precision=bf16,optimizer_overlap=off,grad_norm=on"));
   const auto error_in = [&](std::string_view text) -> std::string {
     try {
       (void)read(text);
@@ -172,6 +201,9 @@ TEST(PlanYaml, ReadsTheSameKeysAndPlacesErrors) {
   EXPECT_THAT(error_in("tp: 2\nacumulation: 2\n"),
               AllOf(StartsWith("p.yaml:2:1:"), HasSubstr("accumulation")));
   EXPECT_THAT(error_in("tp: [1, 2]\n"), StartsWith("p.yaml:1:5:"));
+  EXPECT_THAT(error_in("tp: 2\nzero: 2\n"), StartsWith("p.yaml:2:1:"));
+  EXPECT_THAT(error_in("tp: 2\ndistributed_optimizer: true\n"),
+              AllOf(StartsWith("p.yaml:2:1:"), HasSubstr("the key 'zero'")));
 }
 
 std::string reason(std::string_view text, std::int64_t world, const Model& model = small()) {
