@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "core/dtype.h"
@@ -66,12 +67,13 @@ struct OperandInfo {
 using Operands = std::span<const std::span<double>>;
 
 struct OpInfo {
-  OpId id;
-  std::string_view name;
+  // These four are the shape struct's to say (described() of kernels/ops/registry.h).
+  OpId id{};
+  std::string_view name = {};
+  std::vector<std::string_view> dim_names = {};
+  std::vector<std::string_view> scalar_names = {};
   std::string_view formula;
   std::string_view source;
-  std::vector<std::string_view> dim_names;
-  std::vector<std::string_view> scalar_names;
   std::vector<OperandInfo> operands;
   // Arithmetic operations as the field counts them (multiply-add = 2; transcendental = 1).
   double (*flops)(const OpShape&);
@@ -121,28 +123,40 @@ void validate_shape(const OpShape& shape);
 [[nodiscard]] std::string to_text(const OpShape& shape);
 [[nodiscard]] OpShape op_shape_from_text(std::string_view text);
 
-// Typed shape <-> OpShape. A shape struct S has, in order: its dims as int64_t members returned by
-// `dims()` (std::tie), optionally its scalars by `scalars()`, and `static constexpr OpId id`.
+// The last line of a shape struct: whose shape it is, and its members in their order, int64_t for
+// dims and then double for scalars. Their names are taken from here, for texts and messages.
+#define STEPMARK_OP_SHAPE(op, ...)                 \
+  static constexpr OpId id = OpId::op;             \
+  static constexpr std::string_view op_name = #op; \
+  auto members() { return std::tie(__VA_ARGS__); } \
+  static constexpr std::string_view member_names = #__VA_ARGS__
+
+// Calls use(member, its place in `dims` or `scalars`) for each member of a shape struct.
+template <class S, class Dims, class Scalars, class Use>
+void for_each_member(S& s, Dims& dims, Scalars& scalars, Use use) {
+  std::size_t dim = 0, scalar = 0;
+  const auto visit = [&](auto& member) {
+    if constexpr (std::is_same_v<std::remove_reference_t<decltype(member)>, double>) {
+      use(member, scalars[scalar++]);
+    } else {
+      use(member, dims[dim++]);
+    }
+  };
+  std::apply([&](auto&... member) { (visit(member), ...); }, s.members());
+}
+
+// Typed shape <-> OpShape.
 template <class S>
 [[nodiscard]] OpShape pack(S s, DType dtype) {
   OpShape out{.id = S::id, .dtype = dtype};
-  std::size_t i = 0;
-  std::apply([&](auto&... d) { ((out.dims[i++] = d), ...); }, s.dims());
-  if constexpr (requires { s.scalars(); }) {
-    std::size_t j = 0;
-    std::apply([&](auto&... d) { ((out.scalars[j++] = d), ...); }, s.scalars());
-  }
+  for_each_member(s, out.dims, out.scalars, [](auto& member, auto& place) { place = member; });
   return out;
 }
 template <class S>
 [[nodiscard]] S unpack(const OpShape& shape) {
   S s;
-  std::size_t i = 0;
-  std::apply([&](auto&... d) { ((d = shape.dims[i++]), ...); }, s.dims());
-  if constexpr (requires { s.scalars(); }) {
-    std::size_t j = 0;
-    std::apply([&](auto&... d) { ((d = shape.scalars[j++]), ...); }, s.scalars());
-  }
+  for_each_member(s, shape.dims, shape.scalars,
+                  [](auto& member, const auto& place) { member = place; });
   return s;
 }
 

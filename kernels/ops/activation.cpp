@@ -79,120 +79,101 @@ double tolerance(const OpShape& shape) { return rounding_tolerance(shape.dtype, 
 
 const OpInfo& op_info_gelu_fwd() {
   using S = GeluFwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "gelu_fwd",
-      .formula = "y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))",
-      .source = "Hendrycks & Gimpel, arXiv 1606.08415, section 2",
-      .dim_names = {"elements"},
-      .scalar_names = {},
-      .operands = {{"x", Access::in, DTypeRule::op, flat<S>},
-                   {"y", Access::out, DTypeRule::op, flat<S>}},
-      .flops = [](const OpShape& s) { return 9.0 * static_cast<double>(flat<S>(s)); },
-      .tolerance = tolerance,
-      .reference = on_operands<S>([](const S& s, Operands x) {
-        for (std::int64_t i = 0; i < s.elements; ++i) x[1][i] = gelu_reference(x[0][i]);
-      }),
-      .test_shapes = flat_test_shapes<S>,
-      .bench_shapes = flat_bench_shapes<S>};
+  static const OpInfo info =
+      described<S>({.formula = "y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))",
+                    .source = "Hendrycks & Gimpel, arXiv 1606.08415, section 2",
+                    .operands = {{"x", Access::in, DTypeRule::op, flat<S>},
+                                 {"y", Access::out, DTypeRule::op, flat<S>}},
+                    .flops = [](const OpShape& s) { return 9.0 * static_cast<double>(flat<S>(s)); },
+                    .tolerance = tolerance,
+                    .reference = on_operands<S>([](const S& s, Operands x) {
+                      for (std::int64_t i = 0; i < s.elements; ++i)
+                        x[1][i] = gelu_reference(x[0][i]);
+                    }),
+                    .test_shapes = flat_test_shapes<S>,
+                    .bench_shapes = flat_bench_shapes<S>});
   return info;
 }
 
 const OpInfo& op_info_gelu_bwd() {
   using S = GeluBwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "gelu_bwd",
-      .formula =
-          "dx = dy (1+t)/2 + dy x/2 (1-t^2) sqrt(2/pi) (1 + 3*0.044715 x^2), t as in gelu_fwd",
-      .source = "derivative of gelu_fwd",
-      .dim_names = {"elements"},
-      .scalar_names = {},
-      .operands = {{"dy", Access::in, DTypeRule::op, flat<S>},
-                   {"x", Access::in, DTypeRule::op, flat<S>},
-                   {"dx", Access::out, DTypeRule::op, flat<S>}},
-      .flops = [](const OpShape& s) { return 17.0 * static_cast<double>(flat<S>(s)); },
-      .tolerance = tolerance,
-      .reference = on_operands<S>([](const S& s, Operands x) {
-        for (std::int64_t i = 0; i < s.elements; ++i)
-          x[2][i] = x[0][i] * gelu_slope_reference(x[1][i]);
-      }),
-      .test_shapes = flat_test_shapes<S>,
-      .bench_shapes = flat_bench_shapes<S>};
+  static const OpInfo info = described<S>(
+      {.formula =
+           "dx = dy (1+t)/2 + dy x/2 (1-t^2) sqrt(2/pi) (1 + 3*0.044715 x^2), t as in gelu_fwd",
+       .source = "derivative of gelu_fwd",
+       .operands = {{"dy", Access::in, DTypeRule::op, flat<S>},
+                    {"x", Access::in, DTypeRule::op, flat<S>},
+                    {"dx", Access::out, DTypeRule::op, flat<S>}},
+       .flops = [](const OpShape& s) { return 17.0 * static_cast<double>(flat<S>(s)); },
+       .tolerance = tolerance,
+       .reference = on_operands<S>([](const S& s, Operands x) {
+         for (std::int64_t i = 0; i < s.elements; ++i)
+           x[2][i] = x[0][i] * gelu_slope_reference(x[1][i]);
+       }),
+       .test_shapes = flat_test_shapes<S>,
+       .bench_shapes = flat_bench_shapes<S>});
   return info;
 }
 
 const OpInfo& op_info_swiglu_fwd() {
   using S = SwigluFwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "swiglu_fwd",
-      .formula = "y = gate * sigmoid(gate) * up, x = [gate | up]",
-      .source = "Shazeer, arXiv 2002.05202, equation 6 (beta = 1)",
-      .dim_names = {"rows", "cols"},
-      .scalar_names = {},
-      .operands = {{"x", Access::in, DTypeRule::op, row_elements<S, 2>},
-                   {"y", Access::out, DTypeRule::op, row_elements<S, 1>}},
-      .flops = [](const OpShape& s) { return 5.0 * static_cast<double>(row_elements<S, 1>(s)); },
-      .tolerance = tolerance,
-      .reference = on_operands<S>([](const S& s, Operands x) { swiglu_fwd_reference(s, x); }),
-      .test_shapes = row_test_shapes<S>,
-      .bench_shapes = row_bench_shapes<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "y = gate * sigmoid(gate) * up, x = [gate | up]",
+       .source = "Shazeer, arXiv 2002.05202, equation 6 (beta = 1)",
+       .operands = {{"x", Access::in, DTypeRule::op, row_elements<S, 2>},
+                    {"y", Access::out, DTypeRule::op, row_elements<S, 1>}},
+       .flops = [](const OpShape& s) { return 5.0 * static_cast<double>(row_elements<S, 1>(s)); },
+       .tolerance = tolerance,
+       .reference = on_operands<S>([](const S& s, Operands x) { swiglu_fwd_reference(s, x); }),
+       .test_shapes = row_test_shapes<S>,
+       .bench_shapes = row_bench_shapes<S>});
   return info;
 }
 
 const OpInfo& op_info_swiglu_bwd() {
   using S = SwigluBwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "swiglu_bwd",
-      .formula = "dgate = dy up s (1 + gate (1 - s)), dup = dy gate s, s = sigmoid(gate)",
-      .source = "derivative of swiglu_fwd",
-      .dim_names = {"rows", "cols"},
-      .scalar_names = {},
-      .operands = {{"dy", Access::in, DTypeRule::op, row_elements<S, 1>},
-                   {"x", Access::in, DTypeRule::op, row_elements<S, 2>},
-                   {"dx", Access::out, DTypeRule::op, row_elements<S, 2>}},
-      .flops = [](const OpShape& s) { return 11.0 * static_cast<double>(row_elements<S, 1>(s)); },
-      .tolerance = tolerance,
-      .reference = on_operands<S>([](const S& s, Operands x) { swiglu_bwd_reference(s, x); }),
-      .test_shapes = row_test_shapes<S>,
-      .bench_shapes = row_bench_shapes<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "dgate = dy up s (1 + gate (1 - s)), dup = dy gate s, s = sigmoid(gate)",
+       .source = "derivative of swiglu_fwd",
+       .operands = {{"dy", Access::in, DTypeRule::op, row_elements<S, 1>},
+                    {"x", Access::in, DTypeRule::op, row_elements<S, 2>},
+                    {"dx", Access::out, DTypeRule::op, row_elements<S, 2>}},
+       .flops = [](const OpShape& s) { return 11.0 * static_cast<double>(row_elements<S, 1>(s)); },
+       .tolerance = tolerance,
+       .reference = on_operands<S>([](const S& s, Operands x) { swiglu_bwd_reference(s, x); }),
+       .test_shapes = row_test_shapes<S>,
+       .bench_shapes = row_bench_shapes<S>});
   return info;
 }
 
 const OpInfo& op_info_residual() {
   using S = ResidualShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "residual",
-      .formula = "out[i,j] = a[i,j] + b[i,j] [+ bias[j]]",
-      .source = "He et al., arXiv 1512.03385, equation 1",
-      .dim_names = {"rows", "cols", "bias"},
-      .scalar_names = {},
-      .operands = {{"a", Access::in, DTypeRule::op, row_elements<S, 1>},
-                   {"b", Access::in, DTypeRule::op, row_elements<S, 1>},
-                   {"bias", Access::in, DTypeRule::op,
-                    on<S>([](const S& s) { return s.bias != 0 ? s.cols : std::int64_t{0}; })},
-                   {"out", Access::out, DTypeRule::op, row_elements<S, 1>}},
-      .flops = on<S>([](const S& s) {
-        return static_cast<double>(s.rows * s.cols) * (s.bias != 0 ? 2.0 : 1.0);
-      }),
-      .tolerance = tolerance,
-      .reference = on_operands<S>([](const S& s, Operands x) { residual_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                       {.rows = 5, .cols = 37, .bias = 1},
-                                       {.rows = 67, .cols = 259}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .bias = 1},
-                                       {.rows = 4096, .cols = 4096},
-                                       {.rows = bench::kTokens, .cols = bench::kHidden}});
-          },
-      .validate = on<S>([](const S& s) { require_flag("residual", "bias", s.bias); })};
+  static const OpInfo info = described<S>(
+      {.formula = "out[i,j] = a[i,j] + b[i,j] [+ bias[j]]",
+       .source = "He et al., arXiv 1512.03385, equation 1",
+       .operands = {{"a", Access::in, DTypeRule::op, row_elements<S, 1>},
+                    {"b", Access::in, DTypeRule::op, row_elements<S, 1>},
+                    {"bias", Access::in, DTypeRule::op,
+                     on<S>([](const S& s) { return s.bias != 0 ? s.cols : std::int64_t{0}; })},
+                    {"out", Access::out, DTypeRule::op, row_elements<S, 1>}},
+       .flops = on<S>([](const S& s) {
+         return static_cast<double>(s.rows * s.cols) * (s.bias != 0 ? 2.0 : 1.0);
+       }),
+       .tolerance = tolerance,
+       .reference = on_operands<S>([](const S& s, Operands x) { residual_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
+                                        {.rows = 5, .cols = 37, .bias = 1},
+                                        {.rows = 67, .cols = 259}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .bias = 1},
+                                        {.rows = 4096, .cols = 4096},
+                                        {.rows = bench::kTokens, .cols = bench::kHidden}});
+           },
+       .validate = on<S>([](const S& s) { require_flag("residual", "bias", s.bias); })});
   return info;
 }
 

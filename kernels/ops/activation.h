@@ -8,34 +8,29 @@ namespace stepmark {
 
 // y = gelu(x), tanh approximation. Operands: x, y (elements).
 struct GeluFwdShape {
-  static constexpr OpId id = OpId::gelu_fwd;
   std::int64_t elements = 0;
-  auto dims() { return std::tie(elements); }
+  STEPMARK_OP_SHAPE(gelu_fwd, elements);
 };
 // Operands: dy, x, dx.  dx may be the same memory as dy.
 struct GeluBwdShape {
-  static constexpr OpId id = OpId::gelu_bwd;
   std::int64_t elements = 0;
-  auto dims() { return std::tie(elements); }
+  STEPMARK_OP_SHAPE(gelu_bwd, elements);
 };
 // y (rows, cols) = silu(gate) * up, with x (rows, 2 cols) = [gate | up] per row. Operands: x, y.
 struct SwigluFwdShape {
-  static constexpr OpId id = OpId::swiglu_fwd;
   std::int64_t rows = 0, cols = 0;
-  auto dims() { return std::tie(rows, cols); }
+  STEPMARK_OP_SHAPE(swiglu_fwd, rows, cols);
 };
 // Operands: dy, x, dx (rows, 2 cols).
 struct SwigluBwdShape {
-  static constexpr OpId id = OpId::swiglu_bwd;
   std::int64_t rows = 0, cols = 0;
-  auto dims() { return std::tie(rows, cols); }
+  STEPMARK_OP_SHAPE(swiglu_bwd, rows, cols);
 };
 // out = a + b (+ bias broadcast over rows). Operands: a, b, bias (cols, absent when bias = 0), out.
 // out may be the same memory as a.
 struct ResidualShape {
-  static constexpr OpId id = OpId::residual;
   std::int64_t rows = 0, cols = 0, bias = 0;
-  auto dims() { return std::tie(rows, cols, bias); }
+  STEPMARK_OP_SHAPE(residual, rows, cols, bias);
 };
 
 }  // namespace stepmark

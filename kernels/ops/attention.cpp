@@ -108,122 +108,110 @@ void rope_reference(const RopeShape& s, Operands x) {
 
 const OpInfo& op_info_attention_fwd() {
   using S = AttentionFwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "attention_fwd",
-      .formula = "out = softmax(mask(Q K^T / sqrt(head_dim))) V per head, mask: key <= query",
-      .source = "Vaswani et al., arXiv 1706.03762, section 3.2; grouped heads: arXiv 2305.13245",
-      .dim_names = {"batch", "seq", "heads", "kv_heads", "head_dim"},
-      .scalar_names = {},
-      .operands = {{"qkv", Access::in, DTypeRule::op, qkv_elements<S>},
-                   {"out", Access::out, DTypeRule::op, out_elements<S>},
-                   {"lse", Access::out, DTypeRule::f32, lse_elements<S>}},
-      .flops = [](const OpShape& s) { return 2.0 * causal_product_flops<S>(s); },
-      .tolerance = attention_tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { attention_fwd_reference(s, x); }),
-      .test_shapes = attention_test_shapes<S>,
-      .bench_shapes = attention_bench_shapes<S>,
-      .validate = on<S>([](const S& s) { validate_heads("attention_fwd", s); }),
-      .unit = MathUnit::matrix};
+  static const OpInfo info = described<S>(
+      {.formula = "out = softmax(mask(Q K^T / sqrt(head_dim))) V per head, mask: key <= query",
+       .source = "Vaswani et al., arXiv 1706.03762, section 3.2; grouped heads: arXiv 2305.13245",
+       .operands = {{"qkv", Access::in, DTypeRule::op, qkv_elements<S>},
+                    {"out", Access::out, DTypeRule::op, out_elements<S>},
+                    {"lse", Access::out, DTypeRule::f32, lse_elements<S>}},
+       .flops = [](const OpShape& s) { return 2.0 * causal_product_flops<S>(s); },
+       .tolerance = attention_tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { attention_fwd_reference(s, x); }),
+       .test_shapes = attention_test_shapes<S>,
+       .bench_shapes = attention_bench_shapes<S>,
+       .validate = on<S>([](const S& s) { validate_heads("attention_fwd", s); }),
+       .unit = MathUnit::matrix});
   return info;
 }
 
 const OpInfo& op_info_attention_bwd() {
   using S = AttentionBwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "attention_bwd",
-      .formula =
-          "dV = P^T dO, dS = P (dO V^T - rowsum(dO O)) / sqrt(head_dim), dQ = dS K, "
-          "dK = dS^T Q, P = exp(S - lse)",
-      .source = "Dao, arXiv 2307.08691, algorithm 2",
-      .dim_names = {"batch", "seq", "heads", "kv_heads", "head_dim"},
-      .scalar_names = {},
-      .operands = {{"dout", Access::in, DTypeRule::op, out_elements<S>},
-                   {"qkv", Access::in, DTypeRule::op, qkv_elements<S>},
-                   {"out", Access::in, DTypeRule::op, out_elements<S>},
-                   {"lse", Access::in, DTypeRule::f32, lse_elements<S>},
-                   {"dqkv", Access::out, DTypeRule::op, qkv_elements<S>}},
-      // Five products, one of them the recomputed scores.
-      .flops = [](const OpShape& s) { return 5.0 * causal_product_flops<S>(s); },
-      .tolerance = attention_tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { attention_bwd_reference(s, x); }),
-      .test_shapes = attention_test_shapes<S>,
-      .bench_shapes = attention_bench_shapes<S>,
-      .validate = on<S>([](const S& s) { validate_heads("attention_bwd", s); }),
-      // out and lse are what the forward pass leaves behind. Past what a naive loop does in seconds
-      // (shapes only timed) lse is what it is for scores from a standard normal distribution, the
-      // logarithm of the visible keys plus half the variance, and out stays normal.
-      .prepare = on_operands<S>([](const S& s, Operands x) {
-        if (causal_product_flops<S>(pack(s, DType::f32)) > kPrepareFlops) {
-          for (std::size_t i = 0; i < x[3].size(); ++i) {
-            const auto visible = static_cast<std::int64_t>(i) % s.seq + 1;
-            x[3][i] = std::log(static_cast<double>(visible)) + 0.5;
-          }
-          return;
-        }
-        const std::span<double> forward[] = {x[1], x[2], x[3]};
-        attention_fwd_reference({.batch = s.batch,
-                                 .seq = s.seq,
-                                 .heads = s.heads,
-                                 .kv_heads = s.kv_heads,
-                                 .head_dim = s.head_dim},
-                                forward);
-      }),
-      .unit = MathUnit::matrix};
+  static const OpInfo info = described<S>(
+      {.formula = "dV = P^T dO, dS = P (dO V^T - rowsum(dO O)) / sqrt(head_dim), dQ = dS K, "
+                  "dK = dS^T Q, P = exp(S - lse)",
+       .source = "Dao, arXiv 2307.08691, algorithm 2",
+       .operands = {{"dout", Access::in, DTypeRule::op, out_elements<S>},
+                    {"qkv", Access::in, DTypeRule::op, qkv_elements<S>},
+                    {"out", Access::in, DTypeRule::op, out_elements<S>},
+                    {"lse", Access::in, DTypeRule::f32, lse_elements<S>},
+                    {"dqkv", Access::out, DTypeRule::op, qkv_elements<S>}},
+       // Five products, one of them the recomputed scores.
+       .flops = [](const OpShape& s) { return 5.0 * causal_product_flops<S>(s); },
+       .tolerance = attention_tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { attention_bwd_reference(s, x); }),
+       .test_shapes = attention_test_shapes<S>,
+       .bench_shapes = attention_bench_shapes<S>,
+       .validate = on<S>([](const S& s) { validate_heads("attention_bwd", s); }),
+       // out and lse are what the forward pass leaves behind. Past what a naive loop does in
+       // seconds (shapes only timed) lse is what it is for scores from a standard normal
+       // distribution, the logarithm of the visible keys plus half the variance, and out stays
+       // normal.
+       .prepare = on_operands<S>([](const S& s, Operands x) {
+         if (causal_product_flops<S>(pack(s, DType::f32)) > kPrepareFlops) {
+           for (std::size_t i = 0; i < x[3].size(); ++i) {
+             const auto visible = static_cast<std::int64_t>(i) % s.seq + 1;
+             x[3][i] = std::log(static_cast<double>(visible)) + 0.5;
+           }
+           return;
+         }
+         const std::span<double> forward[] = {x[1], x[2], x[3]};
+         attention_fwd_reference({.batch = s.batch,
+                                  .seq = s.seq,
+                                  .heads = s.heads,
+                                  .kv_heads = s.kv_heads,
+                                  .head_dim = s.head_dim},
+                                 forward);
+       }),
+       .unit = MathUnit::matrix});
   return info;
 }
 
 const OpInfo& op_info_rope() {
   using S = RopeShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "rope",
-      .formula = "(x[i], x[i+h/2]) rotated by position * theta^(-2i/h), h = head_dim",
-      .source = "Su et al., arXiv 2104.09864, section 3.2.2",
-      .dim_names = {"batch", "seq", "heads", "kv_heads", "head_dim", "inverse"},
-      .scalar_names = {"theta"},
-      .operands = {{"qkv", Access::inout, DTypeRule::op, qkv_elements<S>}},
-      .flops = on<S>([](const S& s) {  // 6 per rotated pair
-        return 3.0 * static_cast<double>(s.batch * s.seq * (s.heads + s.kv_heads) * s.head_dim);
-      }),
-      .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 16); },
-      .reference = on_operands<S>([](const S& s, Operands x) { rope_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype,
-                {{.batch = 1, .seq = 1, .heads = 1, .kv_heads = 1, .head_dim = 2},
-                 {.batch = 2, .seq = 19, .heads = 6, .kv_heads = 2, .head_dim = 10},
-                 {.batch = 1, .seq = 70, .heads = 2, .kv_heads = 2, .head_dim = 32, .inverse = 1},
-                 {.batch = 1,
-                  .seq = 9000,
-                  .heads = 1,
-                  .kv_heads = 1,
-                  .head_dim = 8,
-                  .theta = 5e5}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype, {{.batch = 1, .seq = 2048, .heads = 32, .kv_heads = 8, .head_dim = 128},
-                        llama<S>(1, bench::kTokens),
-                        llama<S>(2, bench::kTokens)});
-          },
-      .validate = on<S>([](const S& s) {
-        validate_heads("rope", s);
-        require_flag("rope", "inverse", s.inverse);
-        STEPMARK_REQUIRE(s.head_dim % 2 == 0, "op rope: head_dim={} must be even", s.head_dim);
-        STEPMARK_REQUIRE(s.theta > 0, "op rope: theta={} must be positive", s.theta);
-      }),
-      // Value heads pass through untouched.
-      .bytes =
-          [](const OpShape& shape) {
-            const auto s = unpack<S>(shape);
-            return 2.0 *
-                   static_cast<double>(s.batch * s.seq * (s.heads + s.kv_heads) * s.head_dim) *
-                   static_cast<double>(size_of(shape.dtype));
-          }};
+  static const OpInfo info = described<S>(
+      {.formula = "(x[i], x[i+h/2]) rotated by position * theta^(-2i/h), h = head_dim",
+       .source = "Su et al., arXiv 2104.09864, section 3.2.2",
+       .operands = {{"qkv", Access::inout, DTypeRule::op, qkv_elements<S>}},
+       .flops = on<S>([](const S& s) {  // 6 per rotated pair
+         return 3.0 * static_cast<double>(s.batch * s.seq * (s.heads + s.kv_heads) * s.head_dim);
+       }),
+       .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 16); },
+       .reference = on_operands<S>([](const S& s, Operands x) { rope_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype,
+                 {{.batch = 1, .seq = 1, .heads = 1, .kv_heads = 1, .head_dim = 2},
+                  {.batch = 2, .seq = 19, .heads = 6, .kv_heads = 2, .head_dim = 10},
+                  {.batch = 1, .seq = 70, .heads = 2, .kv_heads = 2, .head_dim = 32, .inverse = 1},
+                  {.batch = 1,
+                   .seq = 9000,
+                   .heads = 1,
+                   .kv_heads = 1,
+                   .head_dim = 8,
+                   .theta = 5e5}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype, {{.batch = 1, .seq = 2048, .heads = 32, .kv_heads = 8, .head_dim = 128},
+                         llama<S>(1, bench::kTokens),
+                         llama<S>(2, bench::kTokens)});
+           },
+       .validate = on<S>([](const S& s) {
+         validate_heads("rope", s);
+         require_flag("rope", "inverse", s.inverse);
+         STEPMARK_REQUIRE(s.head_dim % 2 == 0, "op rope: head_dim={} must be even", s.head_dim);
+         STEPMARK_REQUIRE(s.theta > 0, "op rope: theta={} must be positive", s.theta);
+       }),
+       // Value heads pass through untouched.
+       .bytes =
+           [](const OpShape& shape) {
+             const auto s = unpack<S>(shape);
+             return 2.0 *
+                    static_cast<double>(s.batch * s.seq * (s.heads + s.kv_heads) * s.head_dim) *
+                    static_cast<double>(size_of(shape.dtype));
+           }});
   return info;
 }
 

@@ -12,27 +12,23 @@ namespace stepmark {
 // Operands: qkv, out (tokens, heads*head_dim), lse (fp32; batch, heads, seq: log-sum-exp of scaled
 // scores).
 struct AttentionFwdShape {
-  static constexpr OpId id = OpId::attention_fwd;
   std::int64_t batch = 0, seq = 0, heads = 0, kv_heads = 0, head_dim = 0;
-  auto dims() { return std::tie(batch, seq, heads, kv_heads, head_dim); }
+  STEPMARK_OP_SHAPE(attention_fwd, batch, seq, heads, kv_heads, head_dim);
 };
 
 // Operands: dout, qkv, out, lse, dqkv (written).
 struct AttentionBwdShape {
-  static constexpr OpId id = OpId::attention_bwd;
   std::int64_t batch = 0, seq = 0, heads = 0, kv_heads = 0, head_dim = 0;
-  auto dims() { return std::tie(batch, seq, heads, kv_heads, head_dim); }
+  STEPMARK_OP_SHAPE(attention_bwd, batch, seq, heads, kv_heads, head_dim);
 };
 
 // Rotates query and key heads in place (pairs (i, i + head_dim/2), as Llama in Hugging Face's
 // layout); position = token % seq; inverse: 1 rotates back (the backward pass). Operand: qkv
 // (inout).
 struct RopeShape {
-  static constexpr OpId id = OpId::rope;
   std::int64_t batch = 0, seq = 0, heads = 0, kv_heads = 0, head_dim = 0, inverse = 0;
   double theta = 10000.0;
-  auto dims() { return std::tie(batch, seq, heads, kv_heads, head_dim, inverse); }
-  auto scalars() { return std::tie(theta); }
+  STEPMARK_OP_SHAPE(rope, batch, seq, heads, kv_heads, head_dim, inverse, theta);
 };
 
 }  // namespace stepmark

@@ -106,111 +106,97 @@ void validate_columns(const OpShape& shape) {
 
 const OpInfo& op_info_ce_max() {
   using S = CeMaxShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "ce_max",
-      .formula = "row_max[r] = max_c logits[r,c]",
-      .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-      .dim_names = {"rows", "cols", "padding"},
-      .scalar_names = {},
-      .operands = {{"logits", Access::in, DTypeRule::op, all<S>},
-                   {"row_max", Access::out, DTypeRule::f32, rows<S, 1>}},
-      .flops = flops<S, 1>,
-      .tolerance = [](const OpShape&) { return 0.0; },
-      .reference = on_operands<S>([](const S& s, Operands x) { ce_max_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                       {.rows = 5, .cols = 37, .padding = 27},
-                                       {.rows = 67, .cols = 5003}});
-          },
-      .bench_shapes = ce_bench_shapes<S>,
-      .validate = validate_columns<S>,
-      .bytes = bytes<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "row_max[r] = max_c logits[r,c]",
+       .source = "Shoeybi et al., arXiv 1909.08053, section 3",
+       .operands = {{"logits", Access::in, DTypeRule::op, all<S>},
+                    {"row_max", Access::out, DTypeRule::f32, rows<S, 1>}},
+       .flops = flops<S, 1>,
+       .tolerance = [](const OpShape&) { return 0.0; },
+       .reference = on_operands<S>([](const S& s, Operands x) { ce_max_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
+                                        {.rows = 5, .cols = 37, .padding = 27},
+                                        {.rows = 67, .cols = 5003}});
+           },
+       .bench_shapes = ce_bench_shapes<S>,
+       .validate = validate_columns<S>,
+       .bytes = bytes<S>});
   return info;
 }
 
 const OpInfo& op_info_ce_sum() {
   using S = CeSumShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "ce_sum",
-      .formula =
-          "sums[0,r] = sum_c exp(logits[r,c] - row_max[r]), "
-          "sums[1,r] = logits[r,target] - row_max[r] if the target is here, else 0",
-      .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-      .dim_names = {"rows", "cols", "padding", "vocab_begin"},
-      .scalar_names = {},
-      .operands = {{"logits", Access::in, DTypeRule::op, all<S>},
-                   {"row_max", Access::in, DTypeRule::f32, rows<S, 1>},
-                   {"targets", Access::in, DTypeRule::i32, rows<S, 1>},
-                   {"sums", Access::out, DTypeRule::f32, rows<S, 2>}},
-      .flops = flops<S, 3>,
-      .tolerance = tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { ce_sum_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                       {.rows = 9, .cols = 37, .padding = 3, .vocab_begin = 21},
-                                       {.rows = 67, .cols = 5003}});
-          },
-      .bench_shapes = ce_bench_shapes<S>,
-      .validate = validate_columns<S>,
-      .prepare = on_operands<S>([](const S& s, Operands x) {
-        prepare_targets(s, x);
-        const std::span<double> maximum[] = {x[0], x[1]};
-        ce_max_reference({.rows = s.rows, .cols = s.cols, .padding = s.padding}, maximum);
-      }),
-      .bytes = bytes<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "sums[0,r] = sum_c exp(logits[r,c] - row_max[r]), "
+                  "sums[1,r] = logits[r,target] - row_max[r] if the target is here, else 0",
+       .source = "Shoeybi et al., arXiv 1909.08053, section 3",
+       .operands = {{"logits", Access::in, DTypeRule::op, all<S>},
+                    {"row_max", Access::in, DTypeRule::f32, rows<S, 1>},
+                    {"targets", Access::in, DTypeRule::i32, rows<S, 1>},
+                    {"sums", Access::out, DTypeRule::f32, rows<S, 2>}},
+       .flops = flops<S, 3>,
+       .tolerance = tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { ce_sum_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
+                                        {.rows = 9, .cols = 37, .padding = 3, .vocab_begin = 21},
+                                        {.rows = 67, .cols = 5003}});
+           },
+       .bench_shapes = ce_bench_shapes<S>,
+       .validate = validate_columns<S>,
+       .prepare = on_operands<S>([](const S& s, Operands x) {
+         prepare_targets(s, x);
+         const std::span<double> maximum[] = {x[0], x[1]};
+         ce_max_reference({.rows = s.rows, .cols = s.cols, .padding = s.padding}, maximum);
+       }),
+       .bytes = bytes<S>});
   return info;
 }
 
 const OpInfo& op_info_ce_bwd() {
   using S = CeBwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "ce_bwd",
-      .formula =
-          "loss [+]= scale sum_r (log sums[0,r] - sums[1,r]), "
-          "logits = scale (exp(logits - row_max) / sums[0] - onehot(target))",
-      .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-      .dim_names = {"rows", "cols", "padding", "vocab_begin", "accumulate"},
-      .scalar_names = {"scale"},
-      .operands = {{"logits", Access::inout, DTypeRule::op, all<S>},
-                   {"row_max", Access::in, DTypeRule::f32, rows<S, 1>},
-                   {"targets", Access::in, DTypeRule::i32, rows<S, 1>},
-                   {"sums", Access::in, DTypeRule::f32, rows<S, 2>},
-                   {"loss", Access::accumulate, DTypeRule::f32,
-                    [](const OpShape&) { return std::int64_t{1}; }}},
-      .flops = flops<S, 4>,
-      .tolerance = tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { ce_bwd_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 1, .cols = 2},
-                                       {.rows = 9,
-                                        .cols = 37,
-                                        .padding = 27,
-                                        .vocab_begin = 21,
-                                        .accumulate = 1,
-                                        .scale = 0.25},
-                                       {.rows = 3, .cols = 7, .padding = 57, .scale = 0.5},
-                                       {.rows = 67, .cols = 5003, .scale = 1.0 / 67}});
-          },
-      .bench_shapes = ce_bench_shapes<S>,
-      .validate = on<S>([](const S& s) {
-        require_at_least("ce_bwd", "cols", s.cols, 1);
-        require_flag("ce_bwd", "accumulate", s.accumulate);
-      }),
-      .prepare = on_operands<S>([](const S& s, Operands x) {
-        prepare_targets(s, x);
-        const std::span<double> maximum[] = {x[0], x[1]};
-        ce_max_reference({.rows = s.rows, .cols = s.cols, .padding = s.padding}, maximum);
-        ce_sum_reference(
-            {.rows = s.rows, .cols = s.cols, .padding = s.padding, .vocab_begin = s.vocab_begin},
-            x.first(4));
-      }),
-      .bytes = bytes<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "loss [+]= scale sum_r (log sums[0,r] - sums[1,r]), "
+                  "logits = scale (exp(logits - row_max) / sums[0] - onehot(target))",
+       .source = "Shoeybi et al., arXiv 1909.08053, section 3",
+       .operands = {{"logits", Access::inout, DTypeRule::op, all<S>},
+                    {"row_max", Access::in, DTypeRule::f32, rows<S, 1>},
+                    {"targets", Access::in, DTypeRule::i32, rows<S, 1>},
+                    {"sums", Access::in, DTypeRule::f32, rows<S, 2>},
+                    {"loss", Access::accumulate, DTypeRule::f32,
+                     [](const OpShape&) { return std::int64_t{1}; }}},
+       .flops = flops<S, 4>,
+       .tolerance = tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { ce_bwd_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 1, .cols = 2},
+                                        {.rows = 9,
+                                         .cols = 37,
+                                         .padding = 27,
+                                         .vocab_begin = 21,
+                                         .accumulate = 1,
+                                         .scale = 0.25},
+                                        {.rows = 3, .cols = 7, .padding = 57, .scale = 0.5},
+                                        {.rows = 67, .cols = 5003, .scale = 1.0 / 67}});
+           },
+       .bench_shapes = ce_bench_shapes<S>,
+       .validate = on<S>([](const S& s) {
+         require_at_least("ce_bwd", "cols", s.cols, 1);
+         require_flag("ce_bwd", "accumulate", s.accumulate);
+       }),
+       .prepare = on_operands<S>([](const S& s, Operands x) {
+         prepare_targets(s, x);
+         const std::span<double> maximum[] = {x[0], x[1]};
+         ce_max_reference({.rows = s.rows, .cols = s.cols, .padding = s.padding}, maximum);
+         ce_sum_reference(
+             {.rows = s.rows, .cols = s.cols, .padding = s.padding, .vocab_begin = s.vocab_begin},
+             x.first(4));
+       }),
+       .bytes = bytes<S>});
   return info;
 }
 

@@ -12,27 +12,23 @@ namespace stepmark {
 
 // Operands: logits, row_max (fp32, rows).
 struct CeMaxShape {
-  static constexpr OpId id = OpId::ce_max;
   std::int64_t rows = 0, cols = 0, padding = 0;
-  auto dims() { return std::tie(rows, cols, padding); }
+  STEPMARK_OP_SHAPE(ce_max, rows, cols, padding);
 };
 // sums (fp32; 2, rows): [0] = sum of exp(logit - row_max), [1] = target logit - row_max or 0 when
 // the target is not in this shard. Operands: logits, row_max, targets (int32, rows), sums.
 struct CeSumShape {
-  static constexpr OpId id = OpId::ce_sum;
   std::int64_t rows = 0, cols = 0, padding = 0, vocab_begin = 0;
-  auto dims() { return std::tie(rows, cols, padding, vocab_begin); }
+  STEPMARK_OP_SHAPE(ce_sum, rows, cols, padding, vocab_begin);
 };
 // loss (fp32, 1) [+]= scale * sum over rows of (log sum - target logit);
 // logits become dlogits = scale * (softmax - onehot), 0 in the padding. Operands: logits (inout),
 // row_max, targets, sums, loss (accumulate). scale is 1 / (tokens of the global batch seen by this
 // data-parallel rank).
 struct CeBwdShape {
-  static constexpr OpId id = OpId::ce_bwd;
   std::int64_t rows = 0, cols = 0, padding = 0, vocab_begin = 0, accumulate = 0;
   double scale = 1.0;
-  auto dims() { return std::tie(rows, cols, padding, vocab_begin, accumulate); }
-  auto scalars() { return std::tie(scale); }
+  STEPMARK_OP_SHAPE(ce_bwd, rows, cols, padding, vocab_begin, accumulate, scale);
 };
 
 }  // namespace stepmark

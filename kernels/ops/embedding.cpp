@@ -92,147 +92,132 @@ double sum_of_rows_tolerance(const OpShape& shape) {
 
 const OpInfo& op_info_embedding_fwd() {
   using S = EmbeddingFwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "embedding_fwd",
-      .formula = "out[r] = table[tokens[r] - vocab_begin], or 0 outside the local rows",
-      .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-      .dim_names = {"rows", "cols", "vocab_begin", "vocab_rows"},
-      .scalar_names = {},
-      .operands = {{"tokens", Access::in, DTypeRule::i32, rows<S>},
-                   {"table", Access::in, DTypeRule::op, vocab_table<S>},
-                   {"out", Access::out, DTypeRule::op, all<S>}},
-      .flops = [](const OpShape&) { return 0.0; },
-      .tolerance = [](const OpShape&) { return 0.0; },
-      .reference = on_operands<S>([](const S& s, Operands x) { embedding_fwd_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype,
-                               {{.rows = 1, .cols = 3, .vocab_rows = 1},
-                                {.rows = 37, .cols = 65, .vocab_begin = 11, .vocab_rows = 17},
-                                {.rows = 64, .cols = 128, .vocab_rows = 100}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype,
-                {{.rows = 256, .cols = 768, .vocab_rows = 50257},
-                 {.rows = 8192, .cols = 4096, .vocab_rows = 32000},
-                 {.rows = bench::kTokens, .cols = bench::kHidden, .vocab_rows = bench::kVocab}});
-          },
-      .prepare = on_operands<S>([](const S& s, Operands x) { prepare_tokens(s, x); }),
-      .bytes = [](const OpShape& shape) {  // only the rows looked up
-        return 4.0 * static_cast<double>(rows<S>(shape)) + 2.0 * row_bytes<S>(shape);
-      }};
+  static const OpInfo info = described<S>(
+      {.formula = "out[r] = table[tokens[r] - vocab_begin], or 0 outside the local rows",
+       .source = "Shoeybi et al., arXiv 1909.08053, section 3",
+       .operands = {{"tokens", Access::in, DTypeRule::i32, rows<S>},
+                    {"table", Access::in, DTypeRule::op, vocab_table<S>},
+                    {"out", Access::out, DTypeRule::op, all<S>}},
+       .flops = [](const OpShape&) { return 0.0; },
+       .tolerance = [](const OpShape&) { return 0.0; },
+       .reference = on_operands<S>([](const S& s, Operands x) { embedding_fwd_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype,
+                                {{.rows = 1, .cols = 3, .vocab_rows = 1},
+                                 {.rows = 37, .cols = 65, .vocab_begin = 11, .vocab_rows = 17},
+                                 {.rows = 64, .cols = 128, .vocab_rows = 100}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype,
+                 {{.rows = 256, .cols = 768, .vocab_rows = 50257},
+                  {.rows = 8192, .cols = 4096, .vocab_rows = 32000},
+                  {.rows = bench::kTokens, .cols = bench::kHidden, .vocab_rows = bench::kVocab}});
+           },
+       .prepare = on_operands<S>([](const S& s, Operands x) { prepare_tokens(s, x); }),
+       .bytes = [](const OpShape& shape) {  // only the rows looked up
+         return 4.0 * static_cast<double>(rows<S>(shape)) + 2.0 * row_bytes<S>(shape);
+       }});
   return info;
 }
 
 const OpInfo& op_info_embedding_bwd() {
   using S = EmbeddingBwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "embedding_bwd",
-      .formula = "dtable[tokens[r] - vocab_begin] += dy[r], rows in order",
-      .source = "gradient of embedding_fwd",
-      .dim_names = {"rows", "cols", "vocab_begin", "vocab_rows", "accumulate"},
-      .scalar_names = {},
-      .operands = {{"tokens", Access::in, DTypeRule::i32, rows<S>},
-                   {"dy", Access::in, DTypeRule::op, all<S>},
-                   {"dtable", Access::accumulate, DTypeRule::f32, vocab_table<S>}},
-      .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
-      .tolerance = sum_of_rows_tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { embedding_bwd_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype,
-                               {{.rows = 1, .cols = 3, .vocab_rows = 1},
-                                {.rows = 37, .cols = 65, .vocab_begin = 11, .vocab_rows = 17},
-                                {.rows = 300, .cols = 129, .vocab_rows = 20, .accumulate = 1}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype,
-                               {{.rows = 256, .cols = 768, .vocab_rows = 50257, .accumulate = 1},
-                                {.rows = 256, .cols = 768, .vocab_rows = 50257},
-                                {.rows = bench::kTokens,
-                                 .cols = bench::kHidden,
-                                 .vocab_rows = bench::kVocab,
-                                 .accumulate = 1}});
-          },
-      .validate =
-          on<S>([](const S& s) { require_flag("embedding_bwd", "accumulate", s.accumulate); }),
-      .prepare = on_operands<S>([](const S& s, Operands x) { prepare_tokens(s, x); }),
-      .bytes =
-          [](const OpShape& shape) {
-            const auto s = unpack<S>(shape);
-            const double added = 8.0 * static_cast<double>(all<S>(shape));  // rows read and written
-            const double zeroed = 4.0 * static_cast<double>(vocab_table<S>(shape));
-            return 4.0 * static_cast<double>(s.rows) + row_bytes<S>(shape) + added +
-                   (s.accumulate != 0 ? 0.0 : zeroed);
-          }};
+  static const OpInfo info = described<S>(
+      {.formula = "dtable[tokens[r] - vocab_begin] += dy[r], rows in order",
+       .source = "gradient of embedding_fwd",
+       .operands = {{"tokens", Access::in, DTypeRule::i32, rows<S>},
+                    {"dy", Access::in, DTypeRule::op, all<S>},
+                    {"dtable", Access::accumulate, DTypeRule::f32, vocab_table<S>}},
+       .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
+       .tolerance = sum_of_rows_tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { embedding_bwd_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype,
+                                {{.rows = 1, .cols = 3, .vocab_rows = 1},
+                                 {.rows = 37, .cols = 65, .vocab_begin = 11, .vocab_rows = 17},
+                                 {.rows = 300, .cols = 129, .vocab_rows = 20, .accumulate = 1}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype,
+                                {{.rows = 256, .cols = 768, .vocab_rows = 50257, .accumulate = 1},
+                                 {.rows = 256, .cols = 768, .vocab_rows = 50257},
+                                 {.rows = bench::kTokens,
+                                  .cols = bench::kHidden,
+                                  .vocab_rows = bench::kVocab,
+                                  .accumulate = 1}});
+           },
+       .validate =
+           on<S>([](const S& s) { require_flag("embedding_bwd", "accumulate", s.accumulate); }),
+       .prepare = on_operands<S>([](const S& s, Operands x) { prepare_tokens(s, x); }),
+       .bytes =
+           [](const OpShape& shape) {
+             const auto s = unpack<S>(shape);
+             const double added =
+                 8.0 * static_cast<double>(all<S>(shape));  // rows read and written
+             const double zeroed = 4.0 * static_cast<double>(vocab_table<S>(shape));
+             return 4.0 * static_cast<double>(s.rows) + row_bytes<S>(shape) + added +
+                    (s.accumulate != 0 ? 0.0 : zeroed);
+           }});
   return info;
 }
 
 const OpInfo& op_info_position_fwd() {
   using S = PositionFwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "position_fwd",
-      .formula = "x[r] += table[(row_begin + r) % seq]",
-      .source = "learned positions of GPT-2; Gehring et al., arXiv 1705.03122, section 3.1",
-      .dim_names = {"rows", "cols", "seq", "row_begin"},
-      .scalar_names = {},
-      .operands = {{"table", Access::in, DTypeRule::op, position_table<S>},
-                   {"x", Access::inout, DTypeRule::op, all<S>}},
-      .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
-      .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 4); },
-      .reference = on_operands<S>([](const S& s, Operands x) { position_fwd_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 1, .cols = 3, .seq = 1},
-                                       {.rows = 26, .cols = 65, .seq = 13},
-                                       {.rows = 10, .cols = 7, .seq = 20, .row_begin = 30}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .seq = 64},
-                                       {.rows = 8192, .cols = 4096, .seq = 2048}});
-          },
-      .validate = on<S>([](const S& s) { require_at_least("position_fwd", "seq", s.seq, 1); })};
+  static const OpInfo info = described<S>(
+      {.formula = "x[r] += table[(row_begin + r) % seq]",
+       .source = "learned positions of GPT-2; Gehring et al., arXiv 1705.03122, section 3.1",
+       .operands = {{"table", Access::in, DTypeRule::op, position_table<S>},
+                    {"x", Access::inout, DTypeRule::op, all<S>}},
+       .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
+       .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 4); },
+       .reference = on_operands<S>([](const S& s, Operands x) { position_fwd_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 1, .cols = 3, .seq = 1},
+                                        {.rows = 26, .cols = 65, .seq = 13},
+                                        {.rows = 10, .cols = 7, .seq = 20, .row_begin = 30}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .seq = 64},
+                                        {.rows = 8192, .cols = 4096, .seq = 2048}});
+           },
+       .validate = on<S>([](const S& s) { require_at_least("position_fwd", "seq", s.seq, 1); })});
   return info;
 }
 
 const OpInfo& op_info_position_bwd() {
   using S = PositionBwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "position_bwd",
-      .formula = "dtable[(row_begin + r) % seq] += dy[r], rows in order",
-      .source = "gradient of position_fwd",
-      .dim_names = {"rows", "cols", "seq", "row_begin", "accumulate"},
-      .scalar_names = {},
-      .operands = {{"dy", Access::in, DTypeRule::op, all<S>},
-                   {"dtable", Access::accumulate, DTypeRule::f32, position_table<S>}},
-      .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
-      .tolerance = sum_of_rows_tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { position_bwd_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype, {{.rows = 1, .cols = 3, .seq = 1},
-                        {.rows = 39, .cols = 65, .seq = 13},
-                        {.rows = 10, .cols = 7, .seq = 20, .row_begin = 35},
-                        {.rows = 45, .cols = 7, .seq = 20, .row_begin = 35, .accumulate = 1}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .seq = 64},
-                                       {.rows = 8192, .cols = 4096, .seq = 2048}});
-          },
-      .validate = on<S>([](const S& s) {
-        require_at_least("position_bwd", "seq", s.seq, 1);
-        require_flag("position_bwd", "accumulate", s.accumulate);
-      })};
+  static const OpInfo info = described<S>(
+      {.formula = "dtable[(row_begin + r) % seq] += dy[r], rows in order",
+       .source = "gradient of position_fwd",
+       .operands = {{"dy", Access::in, DTypeRule::op, all<S>},
+                    {"dtable", Access::accumulate, DTypeRule::f32, position_table<S>}},
+       .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
+       .tolerance = sum_of_rows_tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { position_bwd_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype, {{.rows = 1, .cols = 3, .seq = 1},
+                         {.rows = 39, .cols = 65, .seq = 13},
+                         {.rows = 10, .cols = 7, .seq = 20, .row_begin = 35},
+                         {.rows = 45, .cols = 7, .seq = 20, .row_begin = 35, .accumulate = 1}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .seq = 64},
+                                        {.rows = 8192, .cols = 4096, .seq = 2048}});
+           },
+       .validate = on<S>([](const S& s) {
+         require_at_least("position_bwd", "seq", s.seq, 1);
+         require_flag("position_bwd", "accumulate", s.accumulate);
+       })});
   return info;
 }
 

@@ -10,28 +10,24 @@ namespace stepmark {
 
 // Operands: tokens (int32, rows), table (vocab_rows, cols), out (rows, cols).
 struct EmbeddingFwdShape {
-  static constexpr OpId id = OpId::embedding_fwd;
   std::int64_t rows = 0, cols = 0, vocab_begin = 0, vocab_rows = 0;
-  auto dims() { return std::tie(rows, cols, vocab_begin, vocab_rows); }
+  STEPMARK_OP_SHAPE(embedding_fwd, rows, cols, vocab_begin, vocab_rows);
 };
 // dtable (fp32) [zeroed unless accumulate, then] += rows of dy. Deterministic: rows are added in
 // order. Operands: tokens, dy, dtable.
 struct EmbeddingBwdShape {
-  static constexpr OpId id = OpId::embedding_bwd;
   std::int64_t rows = 0, cols = 0, vocab_begin = 0, vocab_rows = 0, accumulate = 0;
-  auto dims() { return std::tie(rows, cols, vocab_begin, vocab_rows, accumulate); }
+  STEPMARK_OP_SHAPE(embedding_bwd, rows, cols, vocab_begin, vocab_rows, accumulate);
 };
 // x (rows, cols) += table[(row_begin + row) % seq]. Operands: table (seq, cols), x (inout).
 struct PositionFwdShape {
-  static constexpr OpId id = OpId::position_fwd;
   std::int64_t rows = 0, cols = 0, seq = 0, row_begin = 0;
-  auto dims() { return std::tie(rows, cols, seq, row_begin); }
+  STEPMARK_OP_SHAPE(position_fwd, rows, cols, seq, row_begin);
 };
 // dtable (fp32; seq, cols) [zeroed unless accumulate, then] += rows of dy. Operands: dy, dtable.
 struct PositionBwdShape {
-  static constexpr OpId id = OpId::position_bwd;
   std::int64_t rows = 0, cols = 0, seq = 0, row_begin = 0, accumulate = 0;
-  auto dims() { return std::tie(rows, cols, seq, row_begin, accumulate); }
+  STEPMARK_OP_SHAPE(position_bwd, rows, cols, seq, row_begin, accumulate);
 };
 
 }  // namespace stepmark

@@ -158,169 +158,158 @@ std::vector<OpShape> gemm_bench_shapes(DType dtype) {
 
 const OpInfo& op_info_fp8_cast() {
   using S = Fp8CastShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "fp8_cast",
-      .formula = "q = fp8(x scale), q_t = q^T, amax = max(amax, max |x|)",
-      .source = "Micikevicius et al., arXiv 2209.05433; OCP 8-bit floating point 1.0",
-      .dim_names = {"rows", "cols", "e5m2", "transpose"},
-      .scalar_names = {},
-      .operands = {{"x", Access::in, DTypeRule::op, all<S>},
-                   {"scale", Access::in, DTypeRule::f32, one},
-                   {"q", Access::out, DTypeRule::fp8, all<S>},
-                   {"q_t", Access::out, DTypeRule::fp8,
-                    on<S>([](const S& s) { return s.transpose != 0 ? s.rows * s.cols : 0; })},
-                   {"amax", Access::inout, DTypeRule::f32, one}},
-      .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(all<S>(s)); },
-      .tolerance = [](const OpShape&) { return 0.0; },
-      .reference = on_operands<S>([](const S& s, Operands x) { cast_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                       {.rows = 5, .cols = 37, .e5m2 = 1},
-                                       {.rows = 70, .cols = 33, .transpose = 1},
-                                       {.rows = 64, .cols = 256, .e5m2 = 1, .transpose = 1},
-                                       {.rows = 131, .cols = 259, .transpose = 1}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype, {{.rows = 2048, .cols = 2048, .transpose = 1},
-                        {.rows = bench::kTokens, .cols = bench::kHidden},
-                        {.rows = bench::kTokens, .cols = bench::kHidden, .transpose = 1},
-                        {.rows = bench::kTokens, .cols = bench::kFfn, .e5m2 = 1, .transpose = 1}});
-          },
-      .validate = on<S>([](const S& s) {
-        require_flag("fp8_cast", "e5m2", s.e5m2);
-        require_flag("fp8_cast", "transpose", s.transpose);
-      }),
-      .prepare = on_operands<S>([](const S& s, Operands x) { prepare_cast(s, x); })};
+  static const OpInfo info = described<S>(
+      {.formula = "q = fp8(x scale), q_t = q^T, amax = max(amax, max |x|)",
+       .source = "Micikevicius et al., arXiv 2209.05433; OCP 8-bit floating point 1.0",
+       .operands = {{"x", Access::in, DTypeRule::op, all<S>},
+                    {"scale", Access::in, DTypeRule::f32, one},
+                    {"q", Access::out, DTypeRule::fp8, all<S>},
+                    {"q_t", Access::out, DTypeRule::fp8,
+                     on<S>([](const S& s) { return s.transpose != 0 ? s.rows * s.cols : 0; })},
+                    {"amax", Access::inout, DTypeRule::f32, one}},
+       .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(all<S>(s)); },
+       .tolerance = [](const OpShape&) { return 0.0; },
+       .reference = on_operands<S>([](const S& s, Operands x) { cast_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
+                                        {.rows = 5, .cols = 37, .e5m2 = 1},
+                                        {.rows = 70, .cols = 33, .transpose = 1},
+                                        {.rows = 64, .cols = 256, .e5m2 = 1, .transpose = 1},
+                                        {.rows = 131, .cols = 259, .transpose = 1}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype, {{.rows = 2048, .cols = 2048, .transpose = 1},
+                         {.rows = bench::kTokens, .cols = bench::kHidden},
+                         {.rows = bench::kTokens, .cols = bench::kHidden, .transpose = 1},
+                         {.rows = bench::kTokens, .cols = bench::kFfn, .e5m2 = 1, .transpose = 1}});
+           },
+       .validate = on<S>([](const S& s) {
+         require_flag("fp8_cast", "e5m2", s.e5m2);
+         require_flag("fp8_cast", "transpose", s.transpose);
+       }),
+       .prepare = on_operands<S>([](const S& s, Operands x) { prepare_cast(s, x); })});
   return info;
 }
 
 const OpInfo& op_info_fp8_scale() {
   using S = Fp8ScaleShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "fp8_scale",
-      .formula = "scale = fp8_max / max(history) / 2^margin, 1 if that is 0; history moves by one",
-      .source = "delayed scaling: Micikevicius et al., arXiv 2209.05433, section 3",
-      .dim_names = {"history", "e5m2"},
-      .scalar_names = {"margin"},
-      .operands = {{"amax_history", Access::inout, DTypeRule::f32, history},
-                   {"scale", Access::out, DTypeRule::f32, one},
-                   {"scale_inv", Access::out, DTypeRule::f32, one}},
-      .flops = [](const OpShape& s) { return static_cast<double>(history(s)); },
-      .tolerance = [](const OpShape&) { return rounding_tolerance(DType::f32, 4); },
-      .reference = on_operands<S>([](const S& s, Operands x) { scale_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.history = 1, .margin = 1},
-                                       {.history = 2, .e5m2 = 1},
-                                       {.history = 1024, .margin = 0},
-                                       {.history = 17, .e5m2 = 1, .margin = 2}});
-          },
-      .bench_shapes = [](DType dtype) { return pack_all<S>(dtype, {{.history = 1024}}); },
-      .validate = on<S>([](const S& s) {
-        require_at_least("fp8_scale", "history", s.history, 1);
-        require_flag("fp8_scale", "e5m2", s.e5m2);
-        STEPMARK_REQUIRE(s.margin >= 0 && s.margin <= 64,
-                         "op fp8_scale: margin={} must be between 0 and 64", s.margin);
-      }),
-      .prepare = on_operands<S>([](const S&, Operands x) {
-        for (double& amax : x[0]) amax = std::abs(amax);
-      })};
+  static const OpInfo info = described<S>(
+      {.formula = "scale = fp8_max / max(history) / 2^margin, 1 if that is 0; history moves by one",
+       .source = "delayed scaling: Micikevicius et al., arXiv 2209.05433, section 3",
+       .operands = {{"amax_history", Access::inout, DTypeRule::f32, history},
+                    {"scale", Access::out, DTypeRule::f32, one},
+                    {"scale_inv", Access::out, DTypeRule::f32, one}},
+       .flops = [](const OpShape& s) { return static_cast<double>(history(s)); },
+       .tolerance = [](const OpShape&) { return rounding_tolerance(DType::f32, 4); },
+       .reference = on_operands<S>([](const S& s, Operands x) { scale_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.history = 1, .margin = 1},
+                                        {.history = 2, .e5m2 = 1},
+                                        {.history = 1024, .margin = 0},
+                                        {.history = 17, .e5m2 = 1, .margin = 2}});
+           },
+       .bench_shapes = [](DType dtype) { return pack_all<S>(dtype, {{.history = 1024}}); },
+       .validate = on<S>([](const S& s) {
+         require_at_least("fp8_scale", "history", s.history, 1);
+         require_flag("fp8_scale", "e5m2", s.e5m2);
+         STEPMARK_REQUIRE(s.margin >= 0 && s.margin <= 64,
+                          "op fp8_scale: margin={} must be between 0 and 64", s.margin);
+       }),
+       .prepare = on_operands<S>([](const S&, Operands x) {
+         for (double& amax : x[0]) amax = std::abs(amax);
+       })});
   return info;
 }
 
 const OpInfo& op_info_fp8_block_cast() {
   using S = Fp8BlockCastShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "fp8_block_cast",
-      .formula = "per block: scale_inv = max |x| / fp8_max (1 if 0), q = fp8(x / scale_inv)",
-      .source = "DeepSeek-V3, arXiv 2412.19437, section 3.3.2",
-      .dim_names = {"rows", "cols", "e5m2", "block_rows"},
-      .scalar_names = {},
-      .operands = {{"x", Access::in, DTypeRule::op, all<S>},
-                   {"q", Access::out, DTypeRule::fp8, all<S>},
-                   {"scale_inv", Access::out, DTypeRule::f32, on<S>([](const S& s) {
-                      return blocks(s.rows, s.block_rows) * blocks(s.cols, kFp8Block);
-                    })}},
-      .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(all<S>(s)); },
-      .tolerance = block_cast_tolerance,
-      .reference = on_operands<S>([](const S& s, Operands x) { block_cast_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                       {.rows = 5, .cols = 300, .e5m2 = 1},
-                                       {.rows = 33, .cols = 256},
-                                       {.rows = 5, .cols = 37, .block_rows = 128},
-                                       {.rows = 128, .cols = 128, .e5m2 = 1, .block_rows = 128},
-                                       {.rows = 150, .cols = 260, .block_rows = 128}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype, {{.rows = 2048, .cols = 2048},
-                        {.rows = bench::kTokens, .cols = bench::kHidden},
-                        {.rows = 2 * bench::kFfn, .cols = bench::kHidden, .block_rows = 128}});
-          },
-      .validate = on<S>([](const S& s) {
-        require_flag("fp8_block_cast", "e5m2", s.e5m2);
-        STEPMARK_REQUIRE(s.block_rows == 1 || s.block_rows == kFp8Block,
-                         "op fp8_block_cast: block_rows={} must be 1 or {}", s.block_rows,
-                         kFp8Block);
-      })};
+  static const OpInfo info = described<S>(
+      {.formula = "per block: scale_inv = max |x| / fp8_max (1 if 0), q = fp8(x / scale_inv)",
+       .source = "DeepSeek-V3, arXiv 2412.19437, section 3.3.2",
+       .operands = {{"x", Access::in, DTypeRule::op, all<S>},
+                    {"q", Access::out, DTypeRule::fp8, all<S>},
+                    {"scale_inv", Access::out, DTypeRule::f32, on<S>([](const S& s) {
+                       return blocks(s.rows, s.block_rows) * blocks(s.cols, kFp8Block);
+                     })}},
+       .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(all<S>(s)); },
+       .tolerance = block_cast_tolerance,
+       .reference = on_operands<S>([](const S& s, Operands x) { block_cast_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
+                                        {.rows = 5, .cols = 300, .e5m2 = 1},
+                                        {.rows = 33, .cols = 256},
+                                        {.rows = 5, .cols = 37, .block_rows = 128},
+                                        {.rows = 128, .cols = 128, .e5m2 = 1, .block_rows = 128},
+                                        {.rows = 150, .cols = 260, .block_rows = 128}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype, {{.rows = 2048, .cols = 2048},
+                         {.rows = bench::kTokens, .cols = bench::kHidden},
+                         {.rows = 2 * bench::kFfn, .cols = bench::kHidden, .block_rows = 128}});
+           },
+       .validate = on<S>([](const S& s) {
+         require_flag("fp8_block_cast", "e5m2", s.e5m2);
+         STEPMARK_REQUIRE(s.block_rows == 1 || s.block_rows == kFp8Block,
+                          "op fp8_block_cast: block_rows={} must be 1 or {}", s.block_rows,
+                          kFp8Block);
+       })});
   return info;
 }
 
 const OpInfo& op_info_fp8_gemm() {
   using S = Fp8GemmShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "fp8_gemm",
-      .formula = "c[i,j] [+]= sum_l a[i,l] b[j,l] sa sb, sa and sb the scales of l's block",
-      .source = "Micikevicius et al., arXiv 2209.05433; by blocks: arXiv 2412.19437, section 3.3.2",
-      .dim_names = {"m", "n", "k", "a_e5m2", "b_e5m2", "out_f32", "accumulate", "blockwise"},
-      .scalar_names = {},
-      .operands = {{"a", Access::in, DTypeRule::fp8_a, on<S>([](const S& s) { return s.m * s.k; })},
-                   {"b", Access::in, DTypeRule::fp8_b, on<S>([](const S& s) { return s.n * s.k; })},
-                   {"a_scale_inv", Access::in, DTypeRule::f32, on<S>([](const S& s) {
-                      return s.blockwise != 0 ? s.m * blocks(s.k, kFp8Block) : 1;
-                    })},
-                   {"b_scale_inv", Access::in, DTypeRule::f32, on<S>([](const S& s) {
-                      return s.blockwise != 0 ? blocks(s.n, kFp8Block) * blocks(s.k, kFp8Block) : 1;
-                    })},
-                   {"c", Access::accumulate, DTypeRule::out_f32_flag,
-                    on<S>([](const S& s) { return s.m * s.n; })}},
-      .flops = on<S>([](const S& s) {
-        return 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
-      }),
-      .tolerance = gemm_tolerance,
-      .reference = on_operands<S>([](const S& s, Operands x) { gemm_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.m = 1, .n = 16, .k = 16},
-                                       {.m = 16, .n = 32, .k = 64, .a_e5m2 = 1, .out_f32 = 1},
-                                       {.m = 13, .n = 48, .k = 272, .b_e5m2 = 1, .accumulate = 1},
-                                       {.m = 128, .n = 64, .k = 512, .out_f32 = 1, .accumulate = 1},
-                                       {.m = 13, .n = 144, .k = 272, .blockwise = 1},
-                                       {.m = 37,
-                                        .n = 144,
-                                        .k = 384,
-                                        .a_e5m2 = 1,
-                                        .out_f32 = 1,
-                                        .accumulate = 1,
-                                        .blockwise = 1}});
-          },
-      .bench_shapes = gemm_bench_shapes,
-      .validate = on<S>([](const S& s) { validate_gemm(s); }),
-      .prepare = on_operands<S>([](const S&, Operands x) {
-        for (double& scale : x[2]) scale = 0.5 + std::abs(scale);
-        for (double& scale : x[3]) scale = 0.5 + std::abs(scale);
-      }),
-      .unit = MathUnit::matrix};
+  static const OpInfo info =
+      described<S>(
+          {.formula = "c[i,j] [+]= sum_l a[i,l] b[j,l] sa sb, sa and sb the scales of l's block",
+           .source =
+               "Micikevicius et al., arXiv 2209.05433; by blocks: arXiv 2412.19437, section 3.3.2",
+           .operands =
+               {{"a", Access::in, DTypeRule::fp8_a, on<S>([](const S& s) { return s.m * s.k; })},
+                {"b", Access::in, DTypeRule::fp8_b, on<S>([](const S& s) { return s.n * s.k; })},
+                {"a_scale_inv", Access::in, DTypeRule::f32, on<S>([](const S& s) {
+                   return s.blockwise != 0 ? s.m * blocks(s.k, kFp8Block) : 1;
+                 })},
+                {"b_scale_inv", Access::in, DTypeRule::f32, on<S>([](const S& s) {
+                   return s.blockwise != 0 ? blocks(s.n, kFp8Block) * blocks(s.k, kFp8Block) : 1;
+                 })},
+                {"c", Access::accumulate, DTypeRule::out_f32_flag,
+                 on<S>([](const S& s) { return s.m * s.n; })}},
+           .flops = on<S>([](const S& s) {
+             return 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) *
+                    static_cast<double>(s.k);
+           }),
+           .tolerance = gemm_tolerance,
+           .reference = on_operands<S>([](const S& s, Operands x) { gemm_reference(s, x); }),
+           .test_shapes =
+               [](DType dtype) {
+                 return pack_all<S>(dtype,
+                                    {{.m = 1, .n = 16, .k = 16},
+                                     {.m = 16, .n = 32, .k = 64, .a_e5m2 = 1, .out_f32 = 1},
+                                     {.m = 13, .n = 48, .k = 272, .b_e5m2 = 1, .accumulate = 1},
+                                     {.m = 128, .n = 64, .k = 512, .out_f32 = 1, .accumulate = 1},
+                                     {.m = 13, .n = 144, .k = 272, .blockwise = 1},
+                                     {.m = 37,
+                                      .n = 144,
+                                      .k = 384,
+                                      .a_e5m2 = 1,
+                                      .out_f32 = 1,
+                                      .accumulate = 1,
+                                      .blockwise = 1}});
+               },
+           .bench_shapes = gemm_bench_shapes,
+           .validate = on<S>([](const S& s) { validate_gemm(s); }),
+           .prepare = on_operands<S>([](const S&, Operands x) {
+             for (double& scale : x[2]) scale = 0.5 + std::abs(scale);
+             for (double& scale : x[3]) scale = 0.5 + std::abs(scale);
+           }),
+           .unit = MathUnit::matrix});
   return info;
 }
 

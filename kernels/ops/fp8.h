@@ -17,9 +17,8 @@ inline constexpr std::int64_t kFp8Block = 128;  // elements along k that share a
 // amax = max(amax, max |x|), NaN left out. Operands: x, scale (fp32, 1), q (fp8),
 // q_t (fp8; absent unless transpose), amax (fp32, 1; inout).
 struct Fp8CastShape {
-  static constexpr OpId id = OpId::fp8_cast;
   std::int64_t rows = 0, cols = 0, e5m2 = 0, transpose = 0;
-  auto dims() { return std::tie(rows, cols, e5m2, transpose); }
+  STEPMARK_OP_SHAPE(fp8_cast, rows, cols, e5m2, transpose);
 };
 
 // Delayed scaling: largest = max of the history; scale = fp8_max / largest / 2^margin, 1 when
@@ -28,20 +27,17 @@ struct Fp8CastShape {
 // to, becomes 0. Operands: amax_history (fp32, history; inout), scale (fp32, 1),
 // scale_inv (fp32, 1).
 struct Fp8ScaleShape {
-  static constexpr OpId id = OpId::fp8_scale;
   std::int64_t history = 0, e5m2 = 0;
   double margin = 0;
-  auto dims() { return std::tie(history, e5m2); }
-  auto scalars() { return std::tie(margin); }
+  STEPMARK_OP_SHAPE(fp8_scale, history, e5m2, margin);
 };
 
 // Scales by blocks of block_rows (1 or 128) rows and kFp8Block columns, smaller at the edges:
 // scale_inv = amax / fp8_max (1 when amax is 0), q = fp8(x / scale_inv). Operands: x, q (fp8),
 // scale_inv (fp32; ceil(rows / block_rows), ceil(cols / 128)).
 struct Fp8BlockCastShape {
-  static constexpr OpId id = OpId::fp8_block_cast;
   std::int64_t rows = 0, cols = 0, e5m2 = 0, block_rows = 1;
-  auto dims() { return std::tie(rows, cols, e5m2, block_rows); }
+  STEPMARK_OP_SHAPE(fp8_block_cast, rows, cols, e5m2, block_rows);
 };
 
 // c (m, n) [+]= sum_l a[i, l] b[j, l] sa sb: both operands with k innermost, the only layout that
@@ -52,10 +48,9 @@ struct Fp8BlockCastShape {
 // Operands: a (m, k; fp8), b (n, k; fp8), a_scale_inv (fp32; 1, or m x ceil(k / 128)),
 // b_scale_inv (fp32; 1, or ceil(n / 128) x ceil(k / 128)), c.
 struct Fp8GemmShape {
-  static constexpr OpId id = OpId::fp8_gemm;
   std::int64_t m = 0, n = 0, k = 0, a_e5m2 = 0, b_e5m2 = 0, out_f32 = 0, accumulate = 0,
                blockwise = 0;
-  auto dims() { return std::tie(m, n, k, a_e5m2, b_e5m2, out_f32, accumulate, blockwise); }
+  STEPMARK_OP_SHAPE(fp8_gemm, m, n, k, a_e5m2, b_e5m2, out_f32, accumulate, blockwise);
 };
 
 }  // namespace stepmark

@@ -96,61 +96,55 @@ void validate_gemm(const GemmShape& g) {
 
 const OpInfo& op_info_gemm() {
   using S = GemmShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "gemm",
-      .formula = "c[i,j] = sum_l op(a)[i,l] op(b)[l,j] + bias[j] [+ c[i,j]]",
-      .source = "BLAS Level 3 xGEMM (Dongarra et al., ACM TOMS 16(1), 1990)",
-      .dim_names = {"m", "n", "k", "trans_a", "trans_b", "bias", "accumulate", "out_f32"},
-      .scalar_names = {},
-      .operands = {{"a", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.k; })},
-                   {"b", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
-                   {"bias", Access::in, DTypeRule::op,
-                    on<S>([](const S& s) { return s.bias != 0 ? s.n : std::int64_t{0}; })},
-                   {"c", Access::accumulate, DTypeRule::out_f32_flag,
-                    on<S>([](const S& s) { return s.m * s.n; })}},
-      .flops = on<S>([](const S& s) {
-        return 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
-      }),
-      .tolerance = [](const OpShape& s) { return sum_tolerance(s.dtype, unpack<GemmShape>(s).k); },
-      .reference = on_operands<S>([](const S& s, Operands x) { gemm_reference(s, x); }),
-      .test_shapes = gemm_test_shapes,
-      .bench_shapes = gemm_bench_shapes,
-      .validate = on<S>([](const S& s) { validate_gemm(s); }),
-      .unit = MathUnit::matrix};
+  static const OpInfo info = described<S>(
+      {.formula = "c[i,j] = sum_l op(a)[i,l] op(b)[l,j] + bias[j] [+ c[i,j]]",
+       .source = "BLAS Level 3 xGEMM (Dongarra et al., ACM TOMS 16(1), 1990)",
+       .operands = {{"a", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.k; })},
+                    {"b", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
+                    {"bias", Access::in, DTypeRule::op,
+                     on<S>([](const S& s) { return s.bias != 0 ? s.n : std::int64_t{0}; })},
+                    {"c", Access::accumulate, DTypeRule::out_f32_flag,
+                     on<S>([](const S& s) { return s.m * s.n; })}},
+       .flops = on<S>([](const S& s) {
+         return 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) *
+                static_cast<double>(s.k);
+       }),
+       .tolerance = [](const OpShape& s) { return sum_tolerance(s.dtype, unpack<GemmShape>(s).k); },
+       .reference = on_operands<S>([](const S& s, Operands x) { gemm_reference(s, x); }),
+       .test_shapes = gemm_test_shapes,
+       .bench_shapes = gemm_bench_shapes,
+       .validate = on<S>([](const S& s) { validate_gemm(s); }),
+       .unit = MathUnit::matrix});
   return info;
 }
 
 const OpInfo& op_info_bias_grad() {
   using S = BiasGradShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "bias_grad",
-      .formula = "out[j] [+]= sum_i x[i,j]",
-      .source = "gradient of a row vector added to every row",
-      .dim_names = {"m", "n", "accumulate"},
-      .scalar_names = {},
-      .operands = {{"x", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.n; })},
-                   {"out", Access::accumulate, DTypeRule::f32,
-                    on<S>([](const S& s) { return s.n; })}},
-      .flops = on<S>([](const S& s) { return static_cast<double>(s.m * s.n); }),
-      .tolerance =
-          [](const OpShape& s) { return sum_tolerance(s.dtype, unpack<BiasGradShape>(s).m); },
-      .reference = on_operands<S>([](const S& s, Operands x) { bias_grad_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype,
-                {{.m = 1, .n = 1}, {.m = 7, .n = 33, .accumulate = 1}, {.m = 131, .n = 2311}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.m = 256, .n = 3072},
-                                       {.m = 8192, .n = 4096},
-                                       {.m = bench::kTokens, .n = bench::kQkv},
-                                       {.m = bench::kTokens, .n = 2 * bench::kFfn}});
-          },
-      .validate = on<S>([](const S& s) { require_flag("bias_grad", "accumulate", s.accumulate); })};
+  static const OpInfo info = described<S>(
+      {.formula = "out[j] [+]= sum_i x[i,j]",
+       .source = "gradient of a row vector added to every row",
+       .operands = {{"x", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.n; })},
+                    {"out", Access::accumulate, DTypeRule::f32,
+                     on<S>([](const S& s) { return s.n; })}},
+       .flops = on<S>([](const S& s) { return static_cast<double>(s.m * s.n); }),
+       .tolerance =
+           [](const OpShape& s) { return sum_tolerance(s.dtype, unpack<BiasGradShape>(s).m); },
+       .reference = on_operands<S>([](const S& s, Operands x) { bias_grad_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype,
+                 {{.m = 1, .n = 1}, {.m = 7, .n = 33, .accumulate = 1}, {.m = 131, .n = 2311}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.m = 256, .n = 3072},
+                                        {.m = 8192, .n = 4096},
+                                        {.m = bench::kTokens, .n = bench::kQkv},
+                                        {.m = bench::kTokens, .n = 2 * bench::kFfn}});
+           },
+       .validate =
+           on<S>([](const S& s) { require_flag("bias_grad", "accumulate", s.accumulate); })});
   return info;
 }
 

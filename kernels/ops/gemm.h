@@ -11,41 +11,36 @@ namespace stepmark {
 // b is (k, n), or (n, k) when trans_b. bias: 1 adds a row vector. accumulate: 1 adds to c.
 // out_f32: c is fp32 whatever dtype is (main gradients of a bf16 step).
 struct GemmShape {
-  static constexpr OpId id = OpId::gemm;
   std::int64_t m = 0, n = 0, k = 0, trans_a = 0, trans_b = 0, bias = 0, accumulate = 0, out_f32 = 0;
-  auto dims() { return std::tie(m, n, k, trans_a, trans_b, bias, accumulate, out_f32); }
+  STEPMARK_OP_SHAPE(gemm, m, n, k, trans_a, trans_b, bias, accumulate, out_f32);
 };
 
 // out (n) [+]= column sums of x (m, n): the gradient of a bias. Operands: x, out (fp32).
 struct BiasGradShape {
-  static constexpr OpId id = OpId::bias_grad;
   std::int64_t m = 0, n = 0, accumulate = 0;
-  auto dims() { return std::tie(m, n, accumulate); }
+  STEPMARK_OP_SHAPE(bias_grad, m, n, accumulate);
 };
 
 // pre (m, n) = op(a) op(b) + bias (n), c (m, n) = gelu(pre), tanh form as gelu_fwd. a, b as in
 // GemmShape. Operands: a, b, bias (absent when bias = 0), pre, c. gelu may be taken of the sum
 // before or after it is rounded to pre's type.
 struct GemmGeluShape {
-  static constexpr OpId id = OpId::gemm_gelu;
   std::int64_t m = 0, n = 0, k = 0, trans_a = 0, trans_b = 0, bias = 0;
-  auto dims() { return std::tie(m, n, k, trans_a, trans_b, bias); }
+  STEPMARK_OP_SHAPE(gemm_gelu, m, n, k, trans_a, trans_b, bias);
 };
 
 // c (m, n) = (op(a) op(b)) * gelu'(pre), elementwise; the derivative as in gelu_bwd. a, b as in
 // GemmShape. Operands: a, b, pre (m, n), c.
 struct GemmDgeluShape {
-  static constexpr OpId id = OpId::gemm_dgelu;
   std::int64_t m = 0, n = 0, k = 0, trans_a = 0, trans_b = 0;
-  auto dims() { return std::tie(m, n, k, trans_a, trans_b); }
+  STEPMARK_OP_SHAPE(gemm_dgelu, m, n, k, trans_a, trans_b);
 };
 
 // Weight and bias gradient of a linear layer in one pass over dy: dw (m, n) [+]= dy^T x,
 // dbias (m) [+]= column sums of dy. Operands: dy (k, m), x (k, n), dw (fp32), dbias (fp32).
 struct GemmBiasGradShape {
-  static constexpr OpId id = OpId::gemm_bias_grad;
   std::int64_t m = 0, n = 0, k = 0, accumulate = 0;
-  auto dims() { return std::tie(m, n, k, accumulate); }
+  STEPMARK_OP_SHAPE(gemm_bias_grad, m, n, k, accumulate);
 };
 
 }  // namespace stepmark

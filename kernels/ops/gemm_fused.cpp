@@ -91,123 +91,111 @@ constexpr std::int64_t kSmallTokens = 256, kSmallHidden = 768, kSmallFfn = 3072;
 
 const OpInfo& op_info_gemm_gelu() {
   using S = GemmGeluShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "gemm_gelu",
-      .formula = "pre = op(a) op(b) + bias, c = gelu(pre)",
-      .source = "gemm followed by gelu_fwd",
-      .dim_names = {"m", "n", "k", "trans_a", "trans_b", "bias"},
-      .scalar_names = {},
-      .operands = {{"a", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.k; })},
-                   {"b", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
-                   {"bias", Access::in, DTypeRule::op,
-                    on<S>([](const S& s) { return s.bias != 0 ? s.n : std::int64_t{0}; })},
-                   {"pre", Access::out, DTypeRule::op, result<S>},
-                   {"c", Access::out, DTypeRule::op, result<S>}},
-      .flops = on<S>([](const S& s) {
-        return gemm_flops(s) + 9.0 * static_cast<double>(s.m) * static_cast<double>(s.n);
-      }),
-      .tolerance = tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { gemm_gelu_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            auto shapes = transposed_test_shapes<S>(dtype);
-            for (const std::int64_t trans_b : {0, 1}) {
-              const S g{.m = 70, .n = 33, .k = 65, .trans_b = trans_b, .bias = 1};
-              shapes.push_back(pack(g, dtype));
-            }
-            return shapes;
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype,
-                {{.m = kSmallTokens, .n = kSmallFfn, .k = kSmallHidden, .trans_b = 1, .bias = 1},
-                 {.m = bench::kTokens,
-                  .n = bench::kFfn,
-                  .k = bench::kHidden,
-                  .trans_b = 1,
-                  .bias = 1}});
-          },
-      .validate = on<S>([](const S& s) {
-        validate_transposes("gemm_gelu", s);
-        require_flag("gemm_gelu", "bias", s.bias);
-      }),
-      .unit = MathUnit::matrix};
+  static const OpInfo info = described<S>(
+      {.formula = "pre = op(a) op(b) + bias, c = gelu(pre)",
+       .source = "gemm followed by gelu_fwd",
+       .operands = {{"a", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.k; })},
+                    {"b", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
+                    {"bias", Access::in, DTypeRule::op,
+                     on<S>([](const S& s) { return s.bias != 0 ? s.n : std::int64_t{0}; })},
+                    {"pre", Access::out, DTypeRule::op, result<S>},
+                    {"c", Access::out, DTypeRule::op, result<S>}},
+       .flops = on<S>([](const S& s) {
+         return gemm_flops(s) + 9.0 * static_cast<double>(s.m) * static_cast<double>(s.n);
+       }),
+       .tolerance = tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { gemm_gelu_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             auto shapes = transposed_test_shapes<S>(dtype);
+             for (const std::int64_t trans_b : {0, 1}) {
+               const S g{.m = 70, .n = 33, .k = 65, .trans_b = trans_b, .bias = 1};
+               shapes.push_back(pack(g, dtype));
+             }
+             return shapes;
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype,
+                 {{.m = kSmallTokens, .n = kSmallFfn, .k = kSmallHidden, .trans_b = 1, .bias = 1},
+                  {.m = bench::kTokens,
+                   .n = bench::kFfn,
+                   .k = bench::kHidden,
+                   .trans_b = 1,
+                   .bias = 1}});
+           },
+       .validate = on<S>([](const S& s) {
+         validate_transposes("gemm_gelu", s);
+         require_flag("gemm_gelu", "bias", s.bias);
+       }),
+       .unit = MathUnit::matrix});
   return info;
 }
 
 const OpInfo& op_info_gemm_dgelu() {
   using S = GemmDgeluShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "gemm_dgelu",
-      .formula = "c = (op(a) op(b)) * gelu'(pre)",
-      .source = "gemm followed by gelu_bwd",
-      .dim_names = {"m", "n", "k", "trans_a", "trans_b"},
-      .scalar_names = {},
-      .operands = {{"a", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.k; })},
-                   {"b", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
-                   {"pre", Access::in, DTypeRule::op, result<S>},
-                   {"c", Access::out, DTypeRule::op, result<S>}},
-      .flops = on<S>([](const S& s) {
-        return gemm_flops(s) + 17.0 * static_cast<double>(s.m) * static_cast<double>(s.n);
-      }),
-      .tolerance = tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { gemm_dgelu_reference(s, x); }),
-      .test_shapes = transposed_test_shapes<S>,
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype,
-                               {{.m = kSmallTokens, .n = kSmallFfn, .k = kSmallHidden},
-                                {.m = bench::kTokens, .n = bench::kFfn, .k = bench::kHidden}});
-          },
-      .validate = on<S>([](const S& s) { validate_transposes("gemm_dgelu", s); }),
-      .unit = MathUnit::matrix};
+  static const OpInfo info = described<S>(
+      {.formula = "c = (op(a) op(b)) * gelu'(pre)",
+       .source = "gemm followed by gelu_bwd",
+       .operands = {{"a", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.k; })},
+                    {"b", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
+                    {"pre", Access::in, DTypeRule::op, result<S>},
+                    {"c", Access::out, DTypeRule::op, result<S>}},
+       .flops = on<S>([](const S& s) {
+         return gemm_flops(s) + 17.0 * static_cast<double>(s.m) * static_cast<double>(s.n);
+       }),
+       .tolerance = tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { gemm_dgelu_reference(s, x); }),
+       .test_shapes = transposed_test_shapes<S>,
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype,
+                                {{.m = kSmallTokens, .n = kSmallFfn, .k = kSmallHidden},
+                                 {.m = bench::kTokens, .n = bench::kFfn, .k = bench::kHidden}});
+           },
+       .validate = on<S>([](const S& s) { validate_transposes("gemm_dgelu", s); }),
+       .unit = MathUnit::matrix});
   return info;
 }
 
 const OpInfo& op_info_gemm_bias_grad() {
   using S = GemmBiasGradShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "gemm_bias_grad",
-      .formula = "dw[i,j] [+]= sum_l dy[l,i] x[l,j], dbias[i] [+]= sum_l dy[l,i]",
-      .source = "weight and bias gradient of a linear layer: gemm and bias_grad",
-      .dim_names = {"m", "n", "k", "accumulate"},
-      .scalar_names = {},
-      .operands = {{"dy", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.m; })},
-                   {"x", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
-                   {"dw", Access::accumulate, DTypeRule::f32, result<S>},
-                   {"dbias", Access::accumulate, DTypeRule::f32,
-                    on<S>([](const S& s) { return s.m; })}},
-      .flops = on<S>([](const S& s) {
-        return gemm_flops(s) + static_cast<double>(s.k) * static_cast<double>(s.m);
-      }),
-      .tolerance =
-          [](const OpShape& s) { return sum_tolerance(s.dtype, unpack<GemmBiasGradShape>(s).k); },
-      .reference = on_operands<S>([](const S& s, Operands x) { gemm_bias_grad_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.m = 1, .n = 1, .k = 1},
-                                       {.m = 37, .n = 13, .k = 29, .accumulate = 1},
-                                       {.m = 37, .n = 13, .k = 0},
-                                       {.m = 96, .n = 48, .k = 131},
-                                       {.m = 64, .n = 80, .k = 256, .accumulate = 1}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            std::vector<OpShape> shapes{pack(
-                S{.m = kSmallFfn, .n = kSmallHidden, .k = kSmallTokens, .accumulate = 1}, dtype)};
-            for (const auto& [in, out] : bench::kLayer) {
-              shapes.push_back(
-                  pack(S{.m = out, .n = in, .k = bench::kTokens, .accumulate = 1}, dtype));
-            }
-            return shapes;
-          },
-      .validate =
-          on<S>([](const S& s) { require_flag("gemm_bias_grad", "accumulate", s.accumulate); }),
-      .unit = MathUnit::matrix};
+  static const OpInfo info = described<S>(
+      {.formula = "dw[i,j] [+]= sum_l dy[l,i] x[l,j], dbias[i] [+]= sum_l dy[l,i]",
+       .source = "weight and bias gradient of a linear layer: gemm and bias_grad",
+       .operands = {{"dy", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.m; })},
+                    {"x", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
+                    {"dw", Access::accumulate, DTypeRule::f32, result<S>},
+                    {"dbias", Access::accumulate, DTypeRule::f32,
+                     on<S>([](const S& s) { return s.m; })}},
+       .flops = on<S>([](const S& s) {
+         return gemm_flops(s) + static_cast<double>(s.k) * static_cast<double>(s.m);
+       }),
+       .tolerance =
+           [](const OpShape& s) { return sum_tolerance(s.dtype, unpack<GemmBiasGradShape>(s).k); },
+       .reference = on_operands<S>([](const S& s, Operands x) { gemm_bias_grad_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.m = 1, .n = 1, .k = 1},
+                                        {.m = 37, .n = 13, .k = 29, .accumulate = 1},
+                                        {.m = 37, .n = 13, .k = 0},
+                                        {.m = 96, .n = 48, .k = 131},
+                                        {.m = 64, .n = 80, .k = 256, .accumulate = 1}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             std::vector<OpShape> shapes{pack(
+                 S{.m = kSmallFfn, .n = kSmallHidden, .k = kSmallTokens, .accumulate = 1}, dtype)};
+             for (const auto& [in, out] : bench::kLayer) {
+               shapes.push_back(
+                   pack(S{.m = out, .n = in, .k = bench::kTokens, .accumulate = 1}, dtype));
+             }
+             return shapes;
+           },
+       .validate =
+           on<S>([](const S& s) { require_flag("gemm_bias_grad", "accumulate", s.accumulate); }),
+       .unit = MathUnit::matrix});
   return info;
 }
 

@@ -46,48 +46,43 @@ double bytes(const OpShape& shape) {
 }  // namespace
 
 const OpInfo& op_info_ce_fwd_bwd() {
-  static const OpInfo info{
-      .id = S::id,
-      .name = "ce_fwd_bwd",
-      .formula =
-          "loss [+]= scale sum_r (log sum_c exp(logits[r,c]) - logits[r,target]), "
-          "logits = scale (softmax(logits) - onehot(target))",
-      .source = "Milakov & Gimelshein, arXiv 1805.02867",
-      .dim_names = {"rows", "cols", "padding", "accumulate"},
-      .scalar_names = {"scale"},
-      .operands = {{"logits", Access::inout, DTypeRule::op,
-                    on<S>([](const S& s) { return s.rows * (s.cols + s.padding); })},
-                   {"targets", Access::in, DTypeRule::i32,
-                    on<S>([](const S& s) { return s.rows; })},
-                   {"loss", Access::accumulate, DTypeRule::f32,
-                    [](const OpShape&) { return std::int64_t{1}; }}},
-      // Maximum, difference and exponential, sum; difference and exponential again, and two more.
-      .flops = on<S>([](const S& s) { return 8.0 * static_cast<double>(s.rows * s.cols); }),
-      .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 32); },
-      .reference = on_operands<S>([](const S& s, Operands x) { reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype, {{.rows = 1, .cols = 2},
-                        {.rows = 9, .cols = 37, .padding = 27, .accumulate = 1, .scale = 0.25},
-                        {.rows = 3, .cols = 7, .padding = 57, .scale = 0.5},
-                        {.rows = 67, .cols = 5003, .scale = 1.0 / 67}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.rows = 256, .cols = 50257},
-                                       {.rows = bench::kTokens, .cols = 50257, .padding = 47},
-                                       {.rows = 1024, .cols = 32000},
-                                       {.rows = bench::kTokens, .cols = bench::kVocab}});
-          },
-      .validate = on<S>([](const S& s) {
-        require_at_least("ce_fwd_bwd", "cols", s.cols, 1);
-        require_flag("ce_fwd_bwd", "accumulate", s.accumulate);
-      }),
-      .prepare = on_operands<S>([](const S& s, Operands x) {
-        for (double& target : x[1]) target = index_from_normal(target, s.cols);
-      }),
-      .bytes = bytes};
+  static const OpInfo info = described<S>(
+      {.formula = "loss [+]= scale sum_r (log sum_c exp(logits[r,c]) - logits[r,target]), "
+                  "logits = scale (softmax(logits) - onehot(target))",
+       .source = "Milakov & Gimelshein, arXiv 1805.02867",
+       .operands = {{"logits", Access::inout, DTypeRule::op,
+                     on<S>([](const S& s) { return s.rows * (s.cols + s.padding); })},
+                    {"targets", Access::in, DTypeRule::i32,
+                     on<S>([](const S& s) { return s.rows; })},
+                    {"loss", Access::accumulate, DTypeRule::f32,
+                     [](const OpShape&) { return std::int64_t{1}; }}},
+       // Maximum, difference and exponential, sum; difference and exponential again, and two more.
+       .flops = on<S>([](const S& s) { return 8.0 * static_cast<double>(s.rows * s.cols); }),
+       .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 32); },
+       .reference = on_operands<S>([](const S& s, Operands x) { reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype, {{.rows = 1, .cols = 2},
+                         {.rows = 9, .cols = 37, .padding = 27, .accumulate = 1, .scale = 0.25},
+                         {.rows = 3, .cols = 7, .padding = 57, .scale = 0.5},
+                         {.rows = 67, .cols = 5003, .scale = 1.0 / 67}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.rows = 256, .cols = 50257},
+                                        {.rows = bench::kTokens, .cols = 50257, .padding = 47},
+                                        {.rows = 1024, .cols = 32000},
+                                        {.rows = bench::kTokens, .cols = bench::kVocab}});
+           },
+       .validate = on<S>([](const S& s) {
+         require_at_least("ce_fwd_bwd", "cols", s.cols, 1);
+         require_flag("ce_fwd_bwd", "accumulate", s.accumulate);
+       }),
+       .prepare = on_operands<S>([](const S& s, Operands x) {
+         for (double& target : x[1]) target = index_from_normal(target, s.cols);
+       }),
+       .bytes = bytes});
   return info;
 }
 

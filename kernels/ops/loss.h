@@ -16,11 +16,9 @@ namespace stepmark {
 // column: its logit counts as the row's maximum. Operands: logits (inout), targets (int32, rows),
 // loss (accumulate).
 struct CeFwdBwdShape {
-  static constexpr OpId id = OpId::ce_fwd_bwd;
   std::int64_t rows = 0, cols = 0, padding = 0, accumulate = 0;
   double scale = 1.0;
-  auto dims() { return std::tie(rows, cols, padding, accumulate); }
-  auto scalars() { return std::tie(scale); }
+  STEPMARK_OP_SHAPE(ce_fwd_bwd, rows, cols, padding, accumulate, scale);
 };
 
 }  // namespace stepmark

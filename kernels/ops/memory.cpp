@@ -73,146 +73,124 @@ double bucket_bytes(const OpShape& shape) {
 
 const OpInfo& op_info_copy() {
   using S = CopyShape;
-  static const OpInfo info{.id = S::id,
-                           .name = "copy",
-                           .formula = "dst = src",
-                           .source = "STREAM (McCalpin, 1995): copy",
-                           .dim_names = {"elements"},
-                           .scalar_names = {},
-                           .operands = {{"src", Access::in, DTypeRule::op, flat<S>},
-                                        {"dst", Access::out, DTypeRule::op, flat<S>}},
-                           .flops = no_flops,
-                           .tolerance = exact,
-                           .reference = on_operands<S>(
-                               [](const S&, Operands x) { std::ranges::copy(x[0], x[1].begin()); }),
-                           .test_shapes = flat_test_shapes<S>,
-                           .bench_shapes = flat_bench_shapes<S>};
+  static const OpInfo info =
+      described<S>({.formula = "dst = src",
+                    .source = "STREAM (McCalpin, 1995): copy",
+                    .operands = {{"src", Access::in, DTypeRule::op, flat<S>},
+                                 {"dst", Access::out, DTypeRule::op, flat<S>}},
+                    .flops = no_flops,
+                    .tolerance = exact,
+                    .reference = on_operands<S>(
+                        [](const S&, Operands x) { std::ranges::copy(x[0], x[1].begin()); }),
+                    .test_shapes = flat_test_shapes<S>,
+                    .bench_shapes = flat_bench_shapes<S>});
   return info;
 }
 
 const OpInfo& op_info_triad() {
   using S = TriadShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "triad",
-      .formula = "a = b + s c",
-      .source = "STREAM (McCalpin, 1995): triad",
-      .dim_names = {"elements"},
-      .scalar_names = {"s"},
-      .operands = {{"b", Access::in, DTypeRule::op, flat<S>},
-                   {"c", Access::in, DTypeRule::op, flat<S>},
-                   {"a", Access::out, DTypeRule::op, flat<S>}},
-      .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(flat<S>(s)); },
-      .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 4); },
-      .reference = on_operands<S>([](const S& s, Operands x) {
-        for (std::int64_t i = 0; i < s.elements; ++i) x[2][i] = x[0][i] + s.s * x[1][i];
-      }),
-      .test_shapes = flat_test_shapes<S>,
-      .bench_shapes = flat_bench_shapes<S>};
+  static const OpInfo info =
+      described<S>({.formula = "a = b + s c",
+                    .source = "STREAM (McCalpin, 1995): triad",
+                    .operands = {{"b", Access::in, DTypeRule::op, flat<S>},
+                                 {"c", Access::in, DTypeRule::op, flat<S>},
+                                 {"a", Access::out, DTypeRule::op, flat<S>}},
+                    .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(flat<S>(s)); },
+                    .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 4); },
+                    .reference = on_operands<S>([](const S& s, Operands x) {
+                      for (std::int64_t i = 0; i < s.elements; ++i)
+                        x[2][i] = x[0][i] + s.s * x[1][i];
+                    }),
+                    .test_shapes = flat_test_shapes<S>,
+                    .bench_shapes = flat_bench_shapes<S>});
   return info;
 }
 
 const OpInfo& op_info_cast() {
   using S = CastShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "cast",
-      .formula = "dst = src in the other type, to nearest, ties to even",
-      .source = "IEEE 754-2019, section 4.3.1",
-      .dim_names = {"elements", "to_f32"},
-      .scalar_names = {},
-      .operands = {{"src", Access::in, DTypeRule::cast_source, flat<S>},
-                   {"dst", Access::out, DTypeRule::cast_result, flat<S>}},
-      .flops = no_flops,
-      .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 0); },
-      .reference =
-          on_operands<S>([](const S&, Operands x) { std::ranges::copy(x[0], x[1].begin()); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype, {{.elements = 1}, {.elements = 67, .to_f32 = 1}, {.elements = 200011}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.elements = 1 << 26}, {.elements = 1 << 26, .to_f32 = 1}});
-          },
-      .validate = on<S>([](const S& s) { require_flag("cast", "to_f32", s.to_f32); })};
+  static const OpInfo info = described<S>(
+      {.formula = "dst = src in the other type, to nearest, ties to even",
+       .source = "IEEE 754-2019, section 4.3.1",
+       .operands = {{"src", Access::in, DTypeRule::cast_source, flat<S>},
+                    {"dst", Access::out, DTypeRule::cast_result, flat<S>}},
+       .flops = no_flops,
+       .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 0); },
+       .reference =
+           on_operands<S>([](const S&, Operands x) { std::ranges::copy(x[0], x[1].begin()); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype, {{.elements = 1}, {.elements = 67, .to_f32 = 1}, {.elements = 200011}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.elements = 1 << 26}, {.elements = 1 << 26, .to_f32 = 1}});
+           },
+       .validate = on<S>([](const S& s) { require_flag("cast", "to_f32", s.to_f32); })});
   return info;
 }
 
 const OpInfo& op_info_zero() {
   using S = ZeroShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "zero",
-      .formula = "x = 0",
-      .source = "memset",
-      .dim_names = {"elements"},
-      .scalar_names = {},
-      .operands = {{"x", Access::out, DTypeRule::op, flat<S>}},
-      .flops = no_flops,
-      .tolerance = exact,
-      .reference = on_operands<S>([](const S&, Operands x) { std::ranges::fill(x[0], 0.0); }),
-      .test_shapes = flat_test_shapes<S>,
-      .bench_shapes = flat_bench_shapes<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "x = 0",
+       .source = "memset",
+       .operands = {{"x", Access::out, DTypeRule::op, flat<S>}},
+       .flops = no_flops,
+       .tolerance = exact,
+       .reference = on_operands<S>([](const S&, Operands x) { std::ranges::fill(x[0], 0.0); }),
+       .test_shapes = flat_test_shapes<S>,
+       .bench_shapes = flat_bench_shapes<S>});
   return info;
 }
 
 const OpInfo& op_info_bucket_pack() {
   using S = BucketPackShape;
-  static const OpInfo info{.id = S::id,
-                           .name = "bucket_pack",
-                           .formula = "bucket[t elements + i] = source[t stride + i]",
-                           .source = "gradient buckets: Li et al., arXiv 2006.15704, section 3.2",
-                           .dim_names = {"tensors", "elements", "stride"},
-                           .scalar_names = {},
-                           .operands = {{"source", Access::in, DTypeRule::op, strided_elements<S>},
-                                        {"bucket", Access::out, DTypeRule::op, bucket_elements<S>}},
-                           .flops = no_flops,
-                           .tolerance = exact,
-                           .reference = on_operands<S>([](const S& s, Operands x) {
-                             for (std::int64_t t = 0; t < s.tensors; ++t) {
-                               std::copy_n(x[0].begin() + t * s.stride, s.elements,
-                                           x[1].begin() + t * s.elements);
-                             }
-                           }),
-                           .test_shapes = bucket_test_shapes<S>,
-                           .bench_shapes = bucket_bench_shapes<S>,
-                           .validate = validate_bucket<S>,
-                           .bytes = bucket_bytes<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "bucket[t elements + i] = source[t stride + i]",
+       .source = "gradient buckets: Li et al., arXiv 2006.15704, section 3.2",
+       .operands = {{"source", Access::in, DTypeRule::op, strided_elements<S>},
+                    {"bucket", Access::out, DTypeRule::op, bucket_elements<S>}},
+       .flops = no_flops,
+       .tolerance = exact,
+       .reference = on_operands<S>([](const S& s, Operands x) {
+         for (std::int64_t t = 0; t < s.tensors; ++t) {
+           std::copy_n(x[0].begin() + t * s.stride, s.elements, x[1].begin() + t * s.elements);
+         }
+       }),
+       .test_shapes = bucket_test_shapes<S>,
+       .bench_shapes = bucket_bench_shapes<S>,
+       .validate = validate_bucket<S>,
+       .bytes = bucket_bytes<S>});
   return info;
 }
 
 const OpInfo& op_info_bucket_unpack() {
   using S = BucketUnpackShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "bucket_unpack",
-      .formula = "target[t stride + i] = scale bucket[t elements + i]",
-      .source = "the inverse of bucket_pack, with the averaging of gradients",
-      .dim_names = {"tensors", "elements", "stride"},
-      .scalar_names = {"scale"},
-      .operands = {{"bucket", Access::in, DTypeRule::op, bucket_elements<S>},
-                   {"target", Access::inout, DTypeRule::op, strided_elements<S>}},
-      .flops = [](const OpShape& s) { return static_cast<double>(bucket_elements<S>(s)); },
-      .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 2); },
-      .reference = on_operands<S>([](const S& s, Operands x) {
-        for (std::int64_t t = 0; t < s.tensors; ++t) {
-          for (std::int64_t i = 0; i < s.elements; ++i) {
-            x[1][t * s.stride + i] = s.scale * x[0][t * s.elements + i];
-          }
-        }
-      }),
-      .test_shapes =
-          [](DType dtype) {
-            auto shapes = bucket_test_shapes<S>(dtype);
-            shapes.push_back(
-                pack(S{.tensors = 5, .elements = 33, .stride = 40, .scale = 0.125}, dtype));
-            return shapes;
-          },
-      .bench_shapes = bucket_bench_shapes<S>,
-      .validate = validate_bucket<S>,
-      .bytes = bucket_bytes<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "target[t stride + i] = scale bucket[t elements + i]",
+       .source = "the inverse of bucket_pack, with the averaging of gradients",
+       .operands = {{"bucket", Access::in, DTypeRule::op, bucket_elements<S>},
+                    {"target", Access::inout, DTypeRule::op, strided_elements<S>}},
+       .flops = [](const OpShape& s) { return static_cast<double>(bucket_elements<S>(s)); },
+       .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 2); },
+       .reference = on_operands<S>([](const S& s, Operands x) {
+         for (std::int64_t t = 0; t < s.tensors; ++t) {
+           for (std::int64_t i = 0; i < s.elements; ++i) {
+             x[1][t * s.stride + i] = s.scale * x[0][t * s.elements + i];
+           }
+         }
+       }),
+       .test_shapes =
+           [](DType dtype) {
+             auto shapes = bucket_test_shapes<S>(dtype);
+             shapes.push_back(
+                 pack(S{.tensors = 5, .elements = 33, .stride = 40, .scale = 0.125}, dtype));
+             return shapes;
+           },
+       .bench_shapes = bucket_bench_shapes<S>,
+       .validate = validate_bucket<S>,
+       .bytes = bucket_bytes<S>});
   return info;
 }
 

@@ -9,30 +9,25 @@ namespace stepmark {
 
 // dst = src. Operands: src, dst.
 struct CopyShape {
-  static constexpr OpId id = OpId::copy;
   std::int64_t elements = 0;
-  auto dims() { return std::tie(elements); }
+  STEPMARK_OP_SHAPE(copy, elements);
 };
 // a = b + s * c (STREAM triad). Operands: b, c, a.
 struct TriadShape {
-  static constexpr OpId id = OpId::triad;
   std::int64_t elements = 0;
   double s = 3.0;
-  auto dims() { return std::tie(elements); }
-  auto scalars() { return std::tie(s); }
+  STEPMARK_OP_SHAPE(triad, elements, s);
 };
 // fp32 <-> dtype. to_f32: 1 widens (src dtype, dst fp32), 0 narrows (src fp32, dst dtype).
 // Operands: src, dst.
 struct CastShape {
-  static constexpr OpId id = OpId::cast;
   std::int64_t elements = 0, to_f32 = 0;
-  auto dims() { return std::tie(elements, to_f32); }
+  STEPMARK_OP_SHAPE(cast, elements, to_f32);
 };
 // x (dtype) = 0. Operand: x.
 struct ZeroShape {
-  static constexpr OpId id = OpId::zero;
   std::int64_t elements = 0;
-  auto dims() { return std::tie(elements); }
+  STEPMARK_OP_SHAPE(zero, elements);
 };
 // y = x after `iterations` times v = v * kFmaFactor + kFmaAddend, in fp32 whatever the dtype, each
 // step one fused multiply-add (or a multiplication and an addition: the tolerance has room for
@@ -40,34 +35,29 @@ struct ZeroShape {
 inline constexpr float kFmaFactor = 0.9990234375F;  // 1 - 2^-10
 inline constexpr float kFmaAddend = 0.0009765625F;  // 2^-10
 struct FmaShape {
-  static constexpr OpId id = OpId::fma;
   std::int64_t elements = 0, iterations = 0;
-  auto dims() { return std::tie(elements, iterations); }
+  STEPMARK_OP_SHAPE(fma, elements, iterations);
 };
 // Holds `ctas` blocks of `threads` threads with `shared_bytes` of dynamic shared memory each for at
 // least `nanoseconds`, then writes 1 to done[cta]: the room that a communication kernel takes away
 // from others, without its traffic. Always fp32. A backend without blocks waits that long once.
 // Operand: done (fp32, ctas).
 struct OccupyShape {
-  static constexpr OpId id = OpId::occupy;
   std::int64_t ctas = 0, threads = 0, shared_bytes = 0, nanoseconds = 0;
-  auto dims() { return std::tie(ctas, threads, shared_bytes, nanoseconds); }
+  STEPMARK_OP_SHAPE(occupy, ctas, threads, shared_bytes, nanoseconds);
 };
 // bucket[t * elements + i] = source[t * stride + i] for t < tensors, i < elements <= stride: what a
 // gradient bucket costs when gradients are not one flat buffer. Operands: source, bucket.
 struct BucketPackShape {
-  static constexpr OpId id = OpId::bucket_pack;
   std::int64_t tensors = 0, elements = 0, stride = 0;
-  auto dims() { return std::tie(tensors, elements, stride); }
+  STEPMARK_OP_SHAPE(bucket_pack, tensors, elements, stride);
 };
 // The way back: target[t * stride + i] = scale * bucket[t * elements + i]; what lies between stays.
 // Operands: bucket, target (inout).
 struct BucketUnpackShape {
-  static constexpr OpId id = OpId::bucket_unpack;
   std::int64_t tensors = 0, elements = 0, stride = 0;
   double scale = 1.0;
-  auto dims() { return std::tie(tensors, elements, stride); }
-  auto scalars() { return std::tie(scale); }
+  STEPMARK_OP_SHAPE(bucket_unpack, tensors, elements, stride, scale);
 };
 
 }  // namespace stepmark

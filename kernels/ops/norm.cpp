@@ -130,109 +130,92 @@ double flops(const OpShape& shape) {
 
 const OpInfo& op_info_layernorm_fwd() {
   using S = LayerNormFwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "layernorm_fwd",
-      .formula = "y = (x - mean) rstd gamma + beta, rstd = 1/sqrt(var + eps), var biased",
-      .source = "Ba et al., arXiv 1607.06450, equation 4",
-      .dim_names = {"rows", "cols"},
-      .scalar_names = {"eps"},
-      .operands = {{"x", Access::in, DTypeRule::op, all<S>},
-                   {"gamma", Access::in, DTypeRule::op, cols<S>},
-                   {"beta", Access::in, DTypeRule::op, cols<S>},
-                   {"y", Access::out, DTypeRule::op, all<S>},
-                   {"mean", Access::out, DTypeRule::f32, rows<S>},
-                   {"rstd", Access::out, DTypeRule::f32, rows<S>}},
-      .flops = flops<S, 8>,
-      .tolerance = tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { layernorm_fwd_reference(s, x); }),
-      .test_shapes = fwd_test_shapes<S>,
-      .bench_shapes = norm_bench_shapes<S>,
-      .validate = validate_fwd<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "y = (x - mean) rstd gamma + beta, rstd = 1/sqrt(var + eps), var biased",
+       .source = "Ba et al., arXiv 1607.06450, equation 4",
+       .operands = {{"x", Access::in, DTypeRule::op, all<S>},
+                    {"gamma", Access::in, DTypeRule::op, cols<S>},
+                    {"beta", Access::in, DTypeRule::op, cols<S>},
+                    {"y", Access::out, DTypeRule::op, all<S>},
+                    {"mean", Access::out, DTypeRule::f32, rows<S>},
+                    {"rstd", Access::out, DTypeRule::f32, rows<S>}},
+       .flops = flops<S, 8>,
+       .tolerance = tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { layernorm_fwd_reference(s, x); }),
+       .test_shapes = fwd_test_shapes<S>,
+       .bench_shapes = norm_bench_shapes<S>,
+       .validate = validate_fwd<S>});
   return info;
 }
 
 const OpInfo& op_info_layernorm_bwd() {
   using S = LayerNormBwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "layernorm_bwd",
-      .formula =
-          "dx [+]= rstd (g dy - mean(g dy) - xhat mean(g dy xhat)), "
-          "dgamma [+]= sum_rows dy xhat, dbeta [+]= sum_rows dy",
-      .source = "derivative of layernorm_fwd",
-      .dim_names = {"rows", "cols", "add_dx", "accumulate"},
-      .scalar_names = {},
-      .operands = {{"dy", Access::in, DTypeRule::op, all<S>},
-                   {"x", Access::in, DTypeRule::op, all<S>},
-                   {"gamma", Access::in, DTypeRule::op, cols<S>},
-                   {"mean", Access::in, DTypeRule::f32, rows<S>},
-                   {"rstd", Access::in, DTypeRule::f32, rows<S>},
-                   {"dx", Access::add_dx, DTypeRule::op, all<S>},
-                   {"dgamma", Access::accumulate, DTypeRule::f32, cols<S>},
-                   {"dbeta", Access::accumulate, DTypeRule::f32, cols<S>}},
-      .flops = flops<S, 16>,
-      .tolerance = tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { layernorm_bwd_reference(s, x); }),
-      .test_shapes = bwd_test_shapes<S>,
-      .bench_shapes = norm_bench_shapes<S>,
-      .validate = validate_bwd<S>,
-      .prepare = on_operands<S>([](const S& s, Operands x) {  // the statistics of x
-        std::vector<double> gamma(s.cols), beta(s.cols), y(s.rows * s.cols);
-        const std::span<double> forward[] = {x[1], gamma, beta, y, x[3], x[4]};
-        layernorm_fwd_reference({.rows = s.rows, .cols = s.cols}, forward);
-      })};
+  static const OpInfo info = described<S>(
+      {.formula = "dx [+]= rstd (g dy - mean(g dy) - xhat mean(g dy xhat)), "
+                  "dgamma [+]= sum_rows dy xhat, dbeta [+]= sum_rows dy",
+       .source = "derivative of layernorm_fwd",
+       .operands = {{"dy", Access::in, DTypeRule::op, all<S>},
+                    {"x", Access::in, DTypeRule::op, all<S>},
+                    {"gamma", Access::in, DTypeRule::op, cols<S>},
+                    {"mean", Access::in, DTypeRule::f32, rows<S>},
+                    {"rstd", Access::in, DTypeRule::f32, rows<S>},
+                    {"dx", Access::add_dx, DTypeRule::op, all<S>},
+                    {"dgamma", Access::accumulate, DTypeRule::f32, cols<S>},
+                    {"dbeta", Access::accumulate, DTypeRule::f32, cols<S>}},
+       .flops = flops<S, 16>,
+       .tolerance = tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { layernorm_bwd_reference(s, x); }),
+       .test_shapes = bwd_test_shapes<S>,
+       .bench_shapes = norm_bench_shapes<S>,
+       .validate = validate_bwd<S>,
+       .prepare = on_operands<S>([](const S& s, Operands x) {  // the statistics of x
+         std::vector<double> gamma(s.cols), beta(s.cols), y(s.rows * s.cols);
+         const std::span<double> forward[] = {x[1], gamma, beta, y, x[3], x[4]};
+         layernorm_fwd_reference({.rows = s.rows, .cols = s.cols}, forward);
+       })});
   return info;
 }
 
 const OpInfo& op_info_rmsnorm_fwd() {
   using S = RmsNormFwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "rmsnorm_fwd",
-      .formula = "y = x rstd gamma, rstd = 1/sqrt(mean(x^2) + eps)",
-      .source = "Zhang & Sennrich, arXiv 1910.07467, equation 4",
-      .dim_names = {"rows", "cols"},
-      .scalar_names = {"eps"},
-      .operands = {{"x", Access::in, DTypeRule::op, all<S>},
-                   {"gamma", Access::in, DTypeRule::op, cols<S>},
-                   {"y", Access::out, DTypeRule::op, all<S>},
-                   {"rstd", Access::out, DTypeRule::f32, rows<S>}},
-      .flops = flops<S, 4>,
-      .tolerance = tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { rmsnorm_fwd_reference(s, x); }),
-      .test_shapes = fwd_test_shapes<S>,
-      .bench_shapes = norm_bench_shapes<S>,
-      .validate = validate_fwd<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "y = x rstd gamma, rstd = 1/sqrt(mean(x^2) + eps)",
+       .source = "Zhang & Sennrich, arXiv 1910.07467, equation 4",
+       .operands = {{"x", Access::in, DTypeRule::op, all<S>},
+                    {"gamma", Access::in, DTypeRule::op, cols<S>},
+                    {"y", Access::out, DTypeRule::op, all<S>},
+                    {"rstd", Access::out, DTypeRule::f32, rows<S>}},
+       .flops = flops<S, 4>,
+       .tolerance = tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { rmsnorm_fwd_reference(s, x); }),
+       .test_shapes = fwd_test_shapes<S>,
+       .bench_shapes = norm_bench_shapes<S>,
+       .validate = validate_fwd<S>});
   return info;
 }
 
 const OpInfo& op_info_rmsnorm_bwd() {
   using S = RmsNormBwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "rmsnorm_bwd",
-      .formula = "dx [+]= rstd (g dy - xhat mean(g dy xhat)), dgamma [+]= sum_rows dy xhat",
-      .source = "derivative of rmsnorm_fwd",
-      .dim_names = {"rows", "cols", "add_dx", "accumulate"},
-      .scalar_names = {},
-      .operands = {{"dy", Access::in, DTypeRule::op, all<S>},
-                   {"x", Access::in, DTypeRule::op, all<S>},
-                   {"gamma", Access::in, DTypeRule::op, cols<S>},
-                   {"rstd", Access::in, DTypeRule::f32, rows<S>},
-                   {"dx", Access::add_dx, DTypeRule::op, all<S>},
-                   {"dgamma", Access::accumulate, DTypeRule::f32, cols<S>}},
-      .flops = flops<S, 12>,
-      .tolerance = tolerance<S>,
-      .reference = on_operands<S>([](const S& s, Operands x) { rmsnorm_bwd_reference(s, x); }),
-      .test_shapes = bwd_test_shapes<S>,
-      .bench_shapes = norm_bench_shapes<S>,
-      .validate = validate_bwd<S>,
-      .prepare = on_operands<S>([](const S& s, Operands x) {
-        std::vector<double> gamma(s.cols), y(s.rows * s.cols);
-        const std::span<double> forward[] = {x[1], gamma, y, x[3]};
-        rmsnorm_fwd_reference({.rows = s.rows, .cols = s.cols}, forward);
-      })};
+  static const OpInfo info = described<S>(
+      {.formula = "dx [+]= rstd (g dy - xhat mean(g dy xhat)), dgamma [+]= sum_rows dy xhat",
+       .source = "derivative of rmsnorm_fwd",
+       .operands = {{"dy", Access::in, DTypeRule::op, all<S>},
+                    {"x", Access::in, DTypeRule::op, all<S>},
+                    {"gamma", Access::in, DTypeRule::op, cols<S>},
+                    {"rstd", Access::in, DTypeRule::f32, rows<S>},
+                    {"dx", Access::add_dx, DTypeRule::op, all<S>},
+                    {"dgamma", Access::accumulate, DTypeRule::f32, cols<S>}},
+       .flops = flops<S, 12>,
+       .tolerance = tolerance<S>,
+       .reference = on_operands<S>([](const S& s, Operands x) { rmsnorm_bwd_reference(s, x); }),
+       .test_shapes = bwd_test_shapes<S>,
+       .bench_shapes = norm_bench_shapes<S>,
+       .validate = validate_bwd<S>,
+       .prepare = on_operands<S>([](const S& s, Operands x) {
+         std::vector<double> gamma(s.cols), y(s.rows * s.cols);
+         const std::span<double> forward[] = {x[1], gamma, y, x[3]};
+         rmsnorm_fwd_reference({.rows = s.rows, .cols = s.cols}, forward);
+       })});
   return info;
 }
 

@@ -8,35 +8,29 @@ namespace stepmark {
 
 // Operands: x, gamma, beta, y, mean (fp32, rows), rstd (fp32, rows).
 struct LayerNormFwdShape {
-  static constexpr OpId id = OpId::layernorm_fwd;
   std::int64_t rows = 0, cols = 0;
   double eps = 1e-5;
-  auto dims() { return std::tie(rows, cols); }
-  auto scalars() { return std::tie(eps); }
+  STEPMARK_OP_SHAPE(layernorm_fwd, rows, cols, eps);
 };
 
 // Operands: dy, x, gamma, mean, rstd, dx (inout: added to, the residual gradient flows through),
 // dgamma, dbeta (fp32; written, or added to when accumulate). add_dx: 0 overwrites dx.
 struct LayerNormBwdShape {
-  static constexpr OpId id = OpId::layernorm_bwd;
   std::int64_t rows = 0, cols = 0, add_dx = 1, accumulate = 0;
-  auto dims() { return std::tie(rows, cols, add_dx, accumulate); }
+  STEPMARK_OP_SHAPE(layernorm_bwd, rows, cols, add_dx, accumulate);
 };
 
 // Operands: x, gamma, y, rstd (fp32, rows).
 struct RmsNormFwdShape {
-  static constexpr OpId id = OpId::rmsnorm_fwd;
   std::int64_t rows = 0, cols = 0;
   double eps = 1e-5;
-  auto dims() { return std::tie(rows, cols); }
-  auto scalars() { return std::tie(eps); }
+  STEPMARK_OP_SHAPE(rmsnorm_fwd, rows, cols, eps);
 };
 
 // Operands: dy, x, gamma, rstd, dx (inout as above), dgamma (fp32).
 struct RmsNormBwdShape {
-  static constexpr OpId id = OpId::rmsnorm_bwd;
   std::int64_t rows = 0, cols = 0, add_dx = 1, accumulate = 0;
-  auto dims() { return std::tie(rows, cols, add_dx, accumulate); }
+  STEPMARK_OP_SHAPE(rmsnorm_bwd, rows, cols, add_dx, accumulate);
 };
 
 // The residual sum and the norm after it in one pass: out = a + b (+ bias), added in fp32 in this
@@ -44,20 +38,16 @@ struct RmsNormBwdShape {
 // stored. Operands: a, b, bias (cols; absent when bias = 0), gamma, out, y, rstd (fp32, rows). out
 // may be the same memory as a.
 struct ResidualRmsNormFwdShape {
-  static constexpr OpId id = OpId::residual_rmsnorm_fwd;
   std::int64_t rows = 0, cols = 0, bias = 0;
   double eps = 1e-5;
-  auto dims() { return std::tie(rows, cols, bias); }
-  auto scalars() { return std::tie(eps); }
+  STEPMARK_OP_SHAPE(residual_rmsnorm_fwd, rows, cols, bias, eps);
 };
 
 // The same with layernorm_fwd. Operands: a, b, bias, gamma, beta, out, y, mean, rstd (fp32, rows).
 struct ResidualLayerNormFwdShape {
-  static constexpr OpId id = OpId::residual_layernorm_fwd;
   std::int64_t rows = 0, cols = 0, bias = 0;
   double eps = 1e-5;
-  auto dims() { return std::tie(rows, cols, bias); }
-  auto scalars() { return std::tie(eps); }
+  STEPMARK_OP_SHAPE(residual_layernorm_fwd, rows, cols, bias, eps);
 };
 
 }  // namespace stepmark

@@ -89,52 +89,45 @@ double flops(const OpShape& shape) {
 
 const OpInfo& op_info_residual_rmsnorm_fwd() {
   using S = ResidualRmsNormFwdShape;
-  static const OpInfo info{.id = S::id,
-                           .name = "residual_rmsnorm_fwd",
-                           .formula = "out = a + b [+ bias], y = out rstd gamma, rstd of out",
-                           .source = "residual followed by rmsnorm_fwd",
-                           .dim_names = {"rows", "cols", "bias"},
-                           .scalar_names = {"eps"},
-                           .operands = {{"a", Access::in, DTypeRule::op, all<S>},
-                                        {"b", Access::in, DTypeRule::op, all<S>},
-                                        {"bias", Access::in, DTypeRule::op, bias<S>},
-                                        {"gamma", Access::in, DTypeRule::op, cols<S>},
-                                        {"out", Access::out, DTypeRule::op, all<S>},
-                                        {"y", Access::out, DTypeRule::op, all<S>},
-                                        {"rstd", Access::out, DTypeRule::f32, rows<S>}},
-                           .flops = flops<S, 4>,
-                           .tolerance = tolerance<S>,
-                           .reference = residual_rmsnorm_reference,
-                           .test_shapes = test_shapes<S>,
-                           .bench_shapes = bench_shapes<S>,
-                           .validate = validate<S>};
+  static const OpInfo info =
+      described<S>({.formula = "out = a + b [+ bias], y = out rstd gamma, rstd of out",
+                    .source = "residual followed by rmsnorm_fwd",
+                    .operands = {{"a", Access::in, DTypeRule::op, all<S>},
+                                 {"b", Access::in, DTypeRule::op, all<S>},
+                                 {"bias", Access::in, DTypeRule::op, bias<S>},
+                                 {"gamma", Access::in, DTypeRule::op, cols<S>},
+                                 {"out", Access::out, DTypeRule::op, all<S>},
+                                 {"y", Access::out, DTypeRule::op, all<S>},
+                                 {"rstd", Access::out, DTypeRule::f32, rows<S>}},
+                    .flops = flops<S, 4>,
+                    .tolerance = tolerance<S>,
+                    .reference = residual_rmsnorm_reference,
+                    .test_shapes = test_shapes<S>,
+                    .bench_shapes = bench_shapes<S>,
+                    .validate = validate<S>});
   return info;
 }
 
 const OpInfo& op_info_residual_layernorm_fwd() {
   using S = ResidualLayerNormFwdShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "residual_layernorm_fwd",
-      .formula = "out = a + b [+ bias], y = (out - mean) rstd gamma + beta, mean and rstd of out",
-      .source = "residual followed by layernorm_fwd",
-      .dim_names = {"rows", "cols", "bias"},
-      .scalar_names = {"eps"},
-      .operands = {{"a", Access::in, DTypeRule::op, all<S>},
-                   {"b", Access::in, DTypeRule::op, all<S>},
-                   {"bias", Access::in, DTypeRule::op, bias<S>},
-                   {"gamma", Access::in, DTypeRule::op, cols<S>},
-                   {"beta", Access::in, DTypeRule::op, cols<S>},
-                   {"out", Access::out, DTypeRule::op, all<S>},
-                   {"y", Access::out, DTypeRule::op, all<S>},
-                   {"mean", Access::out, DTypeRule::f32, rows<S>},
-                   {"rstd", Access::out, DTypeRule::f32, rows<S>}},
-      .flops = flops<S, 8>,
-      .tolerance = tolerance<S>,
-      .reference = residual_layernorm_reference,
-      .test_shapes = test_shapes<S>,
-      .bench_shapes = bench_shapes<S>,
-      .validate = validate<S>};
+  static const OpInfo info = described<S>(
+      {.formula = "out = a + b [+ bias], y = (out - mean) rstd gamma + beta, mean and rstd of out",
+       .source = "residual followed by layernorm_fwd",
+       .operands = {{"a", Access::in, DTypeRule::op, all<S>},
+                    {"b", Access::in, DTypeRule::op, all<S>},
+                    {"bias", Access::in, DTypeRule::op, bias<S>},
+                    {"gamma", Access::in, DTypeRule::op, cols<S>},
+                    {"beta", Access::in, DTypeRule::op, cols<S>},
+                    {"out", Access::out, DTypeRule::op, all<S>},
+                    {"y", Access::out, DTypeRule::op, all<S>},
+                    {"mean", Access::out, DTypeRule::f32, rows<S>},
+                    {"rstd", Access::out, DTypeRule::f32, rows<S>}},
+       .flops = flops<S, 8>,
+       .tolerance = tolerance<S>,
+       .reference = residual_layernorm_reference,
+       .test_shapes = test_shapes<S>,
+       .bench_shapes = bench_shapes<S>,
+       .validate = validate<S>});
   return info;
 }
 

@@ -66,131 +66,115 @@ void validate_adamw(const AdamWShape& s) {
 
 const OpInfo& op_info_sum_squares() {
   using S = SumSquaresShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "sum_squares",
-      .formula = "out [+]= weight sum_i grad[i]^2",
-      .source = "Pascanu et al., arXiv 1211.5063, algorithm 1 (norm of the gradient)",
-      .dim_names = {"elements", "accumulate"},
-      .scalar_names = {"weight"},
-      .operands = {{"grad", Access::in, DTypeRule::f32, flat<S>},
-                   {"out", Access::accumulate, DTypeRule::f32, one}},
-      .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(flat<S>(s)); },
-      .tolerance = [](const OpShape&) { return rounding_tolerance(DType::f32, 16); },
-      .reference = on_operands<S>([](const S& s, Operands x) {
-        double sum = 0;
-        for (const double g : x[0]) sum += g * g;
-        x[1][0] = (s.accumulate != 0 ? x[1][0] : 0.0) + s.weight * sum;
-      }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.elements = 1},
-                                       {.elements = 67, .accumulate = 1, .weight = 0.25},
-                                       {.elements = 200011}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.elements = 1 << 24}, {.elements = bench::kLayerParams}});
-          },
-      .validate =
-          on<S>([](const S& s) { require_flag("sum_squares", "accumulate", s.accumulate); }),
-      .prepare = on_operands<S>([](const S&, Operands x) { x[1][0] = std::abs(x[1][0]); })};
+  static const OpInfo info = described<S>(
+      {.formula = "out [+]= weight sum_i grad[i]^2",
+       .source = "Pascanu et al., arXiv 1211.5063, algorithm 1 (norm of the gradient)",
+       .operands = {{"grad", Access::in, DTypeRule::f32, flat<S>},
+                    {"out", Access::accumulate, DTypeRule::f32, one}},
+       .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(flat<S>(s)); },
+       .tolerance = [](const OpShape&) { return rounding_tolerance(DType::f32, 16); },
+       .reference = on_operands<S>([](const S& s, Operands x) {
+         double sum = 0;
+         for (const double g : x[0]) sum += g * g;
+         x[1][0] = (s.accumulate != 0 ? x[1][0] : 0.0) + s.weight * sum;
+       }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.elements = 1},
+                                        {.elements = 67, .accumulate = 1, .weight = 0.25},
+                                        {.elements = 200011}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.elements = 1 << 24}, {.elements = bench::kLayerParams}});
+           },
+       .validate =
+           on<S>([](const S& s) { require_flag("sum_squares", "accumulate", s.accumulate); }),
+       .prepare = on_operands<S>([](const S&, Operands x) { x[1][0] = std::abs(x[1][0]); })});
   return info;
 }
 
 const OpInfo& op_info_clip_scale() {
   using S = ClipScaleShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "clip_scale",
-      .formula = "norm = sqrt(sum), scale = min(1, max_norm / (norm + 1e-6)); 1 if max_norm <= 0",
-      .source = "Pascanu et al., arXiv 1211.5063, algorithm 1; epsilon as PyTorch",
-      .dim_names = {"unused"},
-      .scalar_names = {"max_norm"},
-      .operands = {{"sum", Access::in, DTypeRule::f32, one},
-                   {"norm_and_scale", Access::out, DTypeRule::f32, two}},
-      .flops = [](const OpShape&) { return 4.0; },
-      .tolerance = [](const OpShape&) { return rounding_tolerance(DType::f32, 4); },
-      .reference = on_operands<S>([](const S& s, Operands x) { clip_scale_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype,
-                               {S{.max_norm = 0.01}, S{.max_norm = 1e3}, S{.max_norm = 0.0}});
-          },
-      .bench_shapes = one_shape<S>,
-      .prepare = on_operands<S>([](const S&, Operands x) { x[0][0] = std::abs(x[0][0]); })};
+  static const OpInfo info = described<S>(
+      {.formula = "norm = sqrt(sum), scale = min(1, max_norm / (norm + 1e-6)); 1 if max_norm <= 0",
+       .source = "Pascanu et al., arXiv 1211.5063, algorithm 1; epsilon as PyTorch",
+       .operands = {{"sum", Access::in, DTypeRule::f32, one},
+                    {"norm_and_scale", Access::out, DTypeRule::f32, two}},
+       .flops = [](const OpShape&) { return 4.0; },
+       .tolerance = [](const OpShape&) { return rounding_tolerance(DType::f32, 4); },
+       .reference = on_operands<S>([](const S& s, Operands x) { clip_scale_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype,
+                                {S{.max_norm = 0.01}, S{.max_norm = 1e3}, S{.max_norm = 0.0}});
+           },
+       .bench_shapes = one_shape<S>,
+       .prepare = on_operands<S>([](const S&, Operands x) { x[0][0] = std::abs(x[0][0]); })});
   return info;
 }
 
 const OpInfo& op_info_step_count() {
   using S = StepCountShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "step_count",
-      .formula = "step += 1",
-      .source = "number of the update in AdamW's bias correction",
-      .dim_names = {"unused"},
-      .scalar_names = {},
-      .operands = {{"step", Access::inout, DTypeRule::f32, one}},
-      .flops = [](const OpShape&) { return 1.0; },
-      .tolerance = [](const OpShape&) { return 0.0; },
-      .reference = on_operands<S>([](const S&, Operands x) { x[0][0] += 1.0; }),
-      .test_shapes = one_shape<S>,
-      .bench_shapes = one_shape<S>,
-      .prepare =
-          on_operands<S>([](const S&, Operands x) { x[0][0] = index_from_normal(x[0][0], 1000); })};
+  static const OpInfo info =
+      described<S>({.formula = "step += 1",
+                    .source = "number of the update in AdamW's bias correction",
+                    .operands = {{"step", Access::inout, DTypeRule::f32, one}},
+                    .flops = [](const OpShape&) { return 1.0; },
+                    .tolerance = [](const OpShape&) { return 0.0; },
+                    .reference = on_operands<S>([](const S&, Operands x) { x[0][0] += 1.0; }),
+                    .test_shapes = one_shape<S>,
+                    .bench_shapes = one_shape<S>,
+                    .prepare = on_operands<S>(
+                        [](const S&, Operands x) { x[0][0] = index_from_normal(x[0][0], 1000); })});
   return info;
 }
 
 const OpInfo& op_info_adamw() {
   using S = AdamWShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "adamw",
-      .formula =
-          "g = scale grad (unscaled: grad), m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, w -= lr wd "
-          "w, "
-          "w -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps)",
-      .source = "Loshchilov & Hutter, arXiv 1711.05101, algorithm 2 (decay times lr, as PyTorch)",
-      .dim_names = {"elements", "unscaled"},
-      .scalar_names = {"lr", "beta1", "beta2", "eps", "weight_decay"},
-      .operands = {{"grad", Access::in, DTypeRule::f32, flat<S>},
-                   {"norm_and_scale", Access::in, DTypeRule::f32, norm_and_scale_elements},
-                   {"step", Access::in, DTypeRule::f32, one},
-                   {"m", Access::inout, DTypeRule::f32, flat<S>},
-                   {"v", Access::inout, DTypeRule::f32, flat<S>},
-                   {"master", Access::inout, DTypeRule::f32, master_elements},
-                   {"param", Access::inout, DTypeRule::op, flat<S>}},
-      .flops = [](const OpShape& s) { return 16.0 * static_cast<double>(flat<S>(s)); },
-      .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 16); },
-      .reference = on_operands<S>([](const S& s, Operands x) { adamw_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype,
-                               {{.elements = 1},
-                                {.elements = 67, .lr = 0.1, .weight_decay = 0.1},
-                                {.elements = 131, .unscaled = 1, .lr = 0.1, .weight_decay = 0.1},
-                                {.elements = 20011}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.elements = 1 << 24}, {.elements = bench::kLayerParams}});
-          },
-      .validate = on<S>([](const S& s) { validate_adamw(s); }),
-      .prepare = on_operands<S>([](const S& s, Operands x) {
-        if (s.unscaled == 0) {
-          x[1][0] = std::abs(x[1][0]);
-          x[1][1] = std::exp(-std::abs(x[1][1]));
-        }
-        x[2][0] = 1.0 + index_from_normal(x[2][0], 1000);
-        for (double& v : x[4]) v = v * v;
-      }),
-      // The parameter of a bf16 update is written only; its master is read.
-      .bytes =
-          [](const OpShape& shape) {
-            const double param_bytes = shape.dtype == DType::f32 ? 8.0 : 8.0 + 2.0;
-            return static_cast<double>(flat<S>(shape)) * (4.0 + 8.0 + 8.0 + param_bytes);
-          }};
+  static const OpInfo info = described<S>(
+      {.formula = "g = scale grad (unscaled: grad), m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, w "
+                  "-= lr wd "
+                  "w, "
+                  "w -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps)",
+       .source = "Loshchilov & Hutter, arXiv 1711.05101, algorithm 2 (decay times lr, as PyTorch)",
+       .operands = {{"grad", Access::in, DTypeRule::f32, flat<S>},
+                    {"norm_and_scale", Access::in, DTypeRule::f32, norm_and_scale_elements},
+                    {"step", Access::in, DTypeRule::f32, one},
+                    {"m", Access::inout, DTypeRule::f32, flat<S>},
+                    {"v", Access::inout, DTypeRule::f32, flat<S>},
+                    {"master", Access::inout, DTypeRule::f32, master_elements},
+                    {"param", Access::inout, DTypeRule::op, flat<S>}},
+       .flops = [](const OpShape& s) { return 16.0 * static_cast<double>(flat<S>(s)); },
+       .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 16); },
+       .reference = on_operands<S>([](const S& s, Operands x) { adamw_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype,
+                                {{.elements = 1},
+                                 {.elements = 67, .lr = 0.1, .weight_decay = 0.1},
+                                 {.elements = 131, .unscaled = 1, .lr = 0.1, .weight_decay = 0.1},
+                                 {.elements = 20011}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.elements = 1 << 24}, {.elements = bench::kLayerParams}});
+           },
+       .validate = on<S>([](const S& s) { validate_adamw(s); }),
+       .prepare = on_operands<S>([](const S& s, Operands x) {
+         if (s.unscaled == 0) {
+           x[1][0] = std::abs(x[1][0]);
+           x[1][1] = std::exp(-std::abs(x[1][1]));
+         }
+         x[2][0] = 1.0 + index_from_normal(x[2][0], 1000);
+         for (double& v : x[4]) v = v * v;
+       }),
+       // The parameter of a bf16 update is written only; its master is read.
+       .bytes =
+           [](const OpShape& shape) {
+             const double param_bytes = shape.dtype == DType::f32 ? 8.0 : 8.0 + 2.0;
+             return static_cast<double>(flat<S>(shape)) * (4.0 + 8.0 + 8.0 + param_bytes);
+           }});
   return info;
 }
 

@@ -8,20 +8,16 @@ namespace stepmark {
 
 // out (fp32, 1) [+]= weight * sum of squares of grad (fp32, elements). Operands: grad, out.
 struct SumSquaresShape {
-  static constexpr OpId id = OpId::sum_squares;
   std::int64_t elements = 0, accumulate = 0;
   double weight = 1.0;
-  auto dims() { return std::tie(elements, accumulate); }
-  auto scalars() { return std::tie(weight); }
+  STEPMARK_OP_SHAPE(sum_squares, elements, accumulate, weight);
 };
 // From sum (fp32, 1): norm_and_scale (fp32, 2) = [ sqrt(sum), min(1, max_norm / (sqrt(sum) + 1e-6))
 // ]; max_norm <= 0: scale 1. Operands: sum, norm_and_scale.
 struct ClipScaleShape {
-  static constexpr OpId id = OpId::clip_scale;
   std::int64_t unused = 0;
   double max_norm = 1.0;
-  auto dims() { return std::tie(unused); }
-  auto scalars() { return std::tie(max_norm); }
+  STEPMARK_OP_SHAPE(clip_scale, unused, max_norm);
 };
 // One AdamW update. Operands: grad (fp32), norm_and_scale (fp32, 2; absent when unscaled), step
 // (fp32, 1: number of this update, from 1, for the bias correction), m (fp32, inout), v (fp32,
@@ -29,17 +25,14 @@ struct ClipScaleShape {
 // fp32: param is its own master. bf16: master is updated and param is its rounding.
 // unscaled: the gradient is taken as it is, bit for bit what a scale of 1 gives.
 struct AdamWShape {
-  static constexpr OpId id = OpId::adamw;
   std::int64_t elements = 0, unscaled = 0;
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.0;
-  auto dims() { return std::tie(elements, unscaled); }
-  auto scalars() { return std::tie(lr, beta1, beta2, eps, weight_decay); }
+  STEPMARK_OP_SHAPE(adamw, elements, unscaled, lr, beta1, beta2, eps, weight_decay);
 };
 // step (fp32, 1) += 1. Operand: step (inout). Runs once before the adamw ops of a step.
 struct StepCountShape {
-  static constexpr OpId id = OpId::step_count;
   std::int64_t unused = 0;
-  auto dims() { return std::tie(unused); }
+  STEPMARK_OP_SHAPE(step_count, unused);
 };
 
 }  // namespace stepmark

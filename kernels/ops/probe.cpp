@@ -32,67 +32,60 @@ double fma_tolerance(const OpShape& shape) {
 
 const OpInfo& op_info_fma() {
   using S = FmaShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "fma",
-      .formula = "y = x after `iterations` times v = v (1 - 2^-10) + 2^-10",
-      .source = "a chain of multiply-adds: arithmetic without memory",
-      .dim_names = {"elements", "iterations"},
-      .scalar_names = {},
-      .operands = {{"x", Access::in, DTypeRule::op, fma_elements},
-                   {"y", Access::out, DTypeRule::op, fma_elements}},
-      .flops = on<S>([](const S& s) {
-        return 2.0 * static_cast<double>(s.elements) * static_cast<double>(s.iterations);
-      }),
-      .tolerance = fma_tolerance,
-      .reference = on_operands<S>([](const S& s, Operands x) { fma_reference(s, x); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.elements = 1, .iterations = 1},
-                                       {.elements = 67, .iterations = 0},
-                                       {.elements = 67, .iterations = 1003},
-                                       {.elements = 20011, .iterations = 33}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(dtype, {{.elements = 1 << 18, .iterations = 4096},
-                                       {.elements = 1 << 22, .iterations = 65536}});
-          }};
+  static const OpInfo info = described<S>(
+      {.formula = "y = x after `iterations` times v = v (1 - 2^-10) + 2^-10",
+       .source = "a chain of multiply-adds: arithmetic without memory",
+       .operands = {{"x", Access::in, DTypeRule::op, fma_elements},
+                    {"y", Access::out, DTypeRule::op, fma_elements}},
+       .flops = on<S>([](const S& s) {
+         return 2.0 * static_cast<double>(s.elements) * static_cast<double>(s.iterations);
+       }),
+       .tolerance = fma_tolerance,
+       .reference = on_operands<S>([](const S& s, Operands x) { fma_reference(s, x); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.elements = 1, .iterations = 1},
+                                        {.elements = 67, .iterations = 0},
+                                        {.elements = 67, .iterations = 1003},
+                                        {.elements = 20011, .iterations = 33}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(dtype, {{.elements = 1 << 18, .iterations = 4096},
+                                        {.elements = 1 << 22, .iterations = 65536}});
+           }});
   return info;
 }
 
 const OpInfo& op_info_occupy() {
   using S = OccupyShape;
-  static const OpInfo info{
-      .id = S::id,
-      .name = "occupy",
-      .formula = "done[cta] = 1 after `nanoseconds`",
-      .source = "stands in for a communication kernel's blocks, without its traffic",
-      .dim_names = {"ctas", "threads", "shared_bytes", "nanoseconds"},
-      .scalar_names = {},
-      .operands = {{"done", Access::out, DTypeRule::f32, on<S>([](const S& s) { return s.ctas; })}},
-      .flops = [](const OpShape&) { return 0.0; },
-      .tolerance = [](const OpShape&) { return 0.0; },
-      .reference = on_operands<S>([](const S&, Operands x) { std::ranges::fill(x[0], 1.0); }),
-      .test_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype, {{.ctas = 1, .threads = 32, .nanoseconds = 1000},
-                        {.ctas = 7, .threads = 512, .shared_bytes = 8192, .nanoseconds = 20000}});
-          },
-      .bench_shapes =
-          [](DType dtype) {
-            return pack_all<S>(
-                dtype,
-                {{.ctas = 8, .threads = 512, .shared_bytes = 81920, .nanoseconds = 1000000},
-                 {.ctas = 24, .threads = 512, .shared_bytes = 81920, .nanoseconds = 1000000}});
-          },
-      .validate = on<S>([](const S& s) {
-        require_at_least("occupy", "ctas", s.ctas, 1);
-        require_at_least("occupy", "threads", s.threads, 1);
-        STEPMARK_REQUIRE(s.threads <= 1024, "op occupy: threads={} must be at most 1024",
-                         s.threads);
-      })};
+  static const OpInfo info = described<S>(
+      {.formula = "done[cta] = 1 after `nanoseconds`",
+       .source = "stands in for a communication kernel's blocks, without its traffic",
+       .operands = {{"done", Access::out, DTypeRule::f32,
+                     on<S>([](const S& s) { return s.ctas; })}},
+       .flops = [](const OpShape&) { return 0.0; },
+       .tolerance = [](const OpShape&) { return 0.0; },
+       .reference = on_operands<S>([](const S&, Operands x) { std::ranges::fill(x[0], 1.0); }),
+       .test_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype, {{.ctas = 1, .threads = 32, .nanoseconds = 1000},
+                         {.ctas = 7, .threads = 512, .shared_bytes = 8192, .nanoseconds = 20000}});
+           },
+       .bench_shapes =
+           [](DType dtype) {
+             return pack_all<S>(
+                 dtype,
+                 {{.ctas = 8, .threads = 512, .shared_bytes = 81920, .nanoseconds = 1000000},
+                  {.ctas = 24, .threads = 512, .shared_bytes = 81920, .nanoseconds = 1000000}});
+           },
+       .validate = on<S>([](const S& s) {
+         require_at_least("occupy", "ctas", s.ctas, 1);
+         require_at_least("occupy", "threads", s.threads, 1);
+         STEPMARK_REQUIRE(s.threads <= 1024, "op occupy: threads={} must be at most 1024",
+                          s.threads);
+       })});
   return info;
 }
 

@@ -3,6 +3,7 @@
 // list, and helpers to write an OpInfo.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -13,6 +14,30 @@ namespace stepmark {
 #define STEPMARK_OP_INFO(name) const OpInfo& op_info_##name();
 STEPMARK_OPS(STEPMARK_OP_INFO)
 #undef STEPMARK_OP_INFO
+
+// `info` with what its shape struct says: id and name of the op, names of dims and scalars.
+template <class S>
+OpInfo described(OpInfo info) {
+  info.id = S::id;
+  info.name = S::op_name;
+  std::string_view names = S::member_names;
+  const auto next = [&names] {
+    const std::size_t end = std::min(names.find(','), names.size());
+    const std::string_view name = names.substr(0, end);
+    names.remove_prefix(std::min(end + 2, names.size()));  // the comma and the blank behind it
+    return name;
+  };
+  S shape;
+  std::apply(
+      [&](auto&... member) {
+        ((std::is_same_v<std::remove_reference_t<decltype(member)>, double>
+              ? info.scalar_names.push_back(next())
+              : info.dim_names.push_back(next())),
+         ...);
+      },
+      shape.members());
+  return info;
+}
 
 // Turns a captureless lambda over a typed shape into a function pointer over OpShape:
 //   on<GemmShape>([](const GemmShape& g) { return g.m * g.k; })
