@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // out[i] = op over ranks of in[i], on every rank. S = bytes per rank.
-#include "collectives/exact_data.h"
 #include "collectives/kinds/kind.h"
 
 namespace stepmark::kinds {
@@ -16,15 +15,6 @@ CommShape shape(const CollectiveSetup& setup, int ranks, int) {
 
 }  // namespace
 
-const Collective all_reduce{
-    .kind = CollectiveKind::all_reduce,
-    .reduces = true,
-    .supports_in_place = true,
-    .sizes = sizes_per_rank,
-    .input = reduction_input,
-    .expected = expected,
-    .shape = shape,
-    .origin = from_all_ranks,
-};
+const Collective all_reduce = reducing(CollectiveKind::all_reduce, sizes_per_rank, expected, shape);
 
 }  // namespace stepmark::kinds

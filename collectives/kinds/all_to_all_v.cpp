@@ -3,7 +3,6 @@
 // in rank order on both sides. The counts are a function of the seed: 0 to a full chunk, and one
 // *hot* rank (a popular expert) gets a full chunk from everybody. Hence the largest send or receive
 // total of any rank is what the hot one receives, and S = that total = ranks * chunk elements.
-#include "collectives/exact_data.h"
 #include "collectives/kinds/kind.h"
 
 namespace stepmark::kinds {
@@ -11,16 +10,12 @@ namespace {
 
 constexpr std::uint64_t kParts = 15;  // counts are multiples of chunk / kParts, rounded down
 
-CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
-  return sizes_of_chunks(setup, ranks, /*send_all=*/true, /*recv_all=*/true);
-}
-
 class Routing {
  public:
   Routing(const CollectiveSetup& setup, int ranks)
       : bits_(mix_bits(~setup.seed)),
         hot_(static_cast<int>(bits_ % static_cast<std::uint64_t>(ranks))),
-        chunk_(sizes(setup, ranks).verb_count) {}
+        chunk_(sizes_exchanged(setup, ranks).verb_count) {}
 
   std::size_t count(int from, int to) const {
     const auto pair = static_cast<std::uint64_t>(from) * kMaxRanks + static_cast<std::uint64_t>(to);
@@ -71,15 +66,7 @@ int origin(const CollectiveSetup& setup, int ranks, int rank, std::size_t index)
 
 }  // namespace
 
-const Collective all_to_all_v{
-    .kind = CollectiveKind::all_to_all_v,
-    .reduces = false,
-    .supports_in_place = false,
-    .sizes = sizes,
-    .input = own_data,
-    .expected = expected,
-    .shape = shape,
-    .origin = origin,
-};
+const Collective all_to_all_v =
+    moving(CollectiveKind::all_to_all_v, sizes_exchanged, expected, shape, origin);
 
 }  // namespace stepmark::kinds

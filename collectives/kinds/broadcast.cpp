@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // out[i] = in of the root[i], on every rank. S = bytes per rank.
-#include "collectives/exact_data.h"
 #include "collectives/kinds/kind.h"
 
 namespace stepmark::kinds {
@@ -11,24 +10,12 @@ double expected(const CollectiveSetup& setup, int, int, std::size_t index) {
 }
 
 CommShape shape(const CollectiveSetup& setup, int ranks, int) {
-  CommShape shape = shape_of(Verb::broadcast, setup, sizes_per_rank(setup, ranks));
-  shape.root = setup.root;
-  return shape;
+  return rooted_shape(Verb::broadcast, setup, sizes_per_rank(setup, ranks));
 }
-
-int origin(const CollectiveSetup& setup, int, int, std::size_t) { return setup.root; }
 
 }  // namespace
 
-const Collective broadcast{
-    .kind = CollectiveKind::broadcast,
-    .reduces = false,
-    .supports_in_place = true,
-    .sizes = sizes_per_rank,
-    .input = own_data,
-    .expected = expected,
-    .shape = shape,
-    .origin = origin,
-};
+const Collective broadcast = moving(CollectiveKind::broadcast, sizes_per_rank, expected, shape,
+                                    from_root, /*in_place=*/true);
 
 }  // namespace stepmark::kinds

@@ -2,7 +2,6 @@
 // Pairs of ranks (0 and 1, 2 and 3, ...) swap their data, as neighbours of a pipeline do: both
 // directions of each link at once and no ring to fill. A last rank without a partner swaps with
 // itself. S = bytes per rank.
-#include "collectives/exact_data.h"
 #include "collectives/kinds/kind.h"
 
 namespace stepmark::kinds {
@@ -29,15 +28,7 @@ int origin(const CollectiveSetup&, int ranks, int rank, std::size_t) {
 
 }  // namespace
 
-const Collective exchange{
-    .kind = CollectiveKind::exchange,
-    .reduces = false,
-    .supports_in_place = false,
-    .sizes = sizes_per_rank,
-    .input = own_data,
-    .expected = expected,
-    .shape = shape,
-    .origin = origin,
-};
+const Collective exchange =
+    moving(CollectiveKind::exchange, sizes_per_rank, expected, shape, origin);
 
 }  // namespace stepmark::kinds

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // out[r * count + i] = in of rank r[i], on the root only. S = total = ranks * count elements.
-#include "collectives/exact_data.h"
 #include "collectives/kinds/kind.h"
 
 namespace stepmark::kinds {
 namespace {
-
-CollectiveSizes sizes(const CollectiveSetup& setup, int ranks) {
-  return sizes_of_chunks(setup, ranks, /*send_all=*/false, /*recv_all=*/true);
-}
 
 double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
   if (rank != setup.root) return kUntouched;
@@ -17,26 +12,12 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
 }
 
 CommShape shape(const CollectiveSetup& setup, int ranks, int) {
-  CommShape shape = shape_of(Verb::gather, setup, sizes(setup, ranks));
-  shape.root = setup.root;
-  return shape;
-}
-
-int origin(const CollectiveSetup& setup, int ranks, int, std::size_t index) {
-  return chunk_place(setup, ranks, index).rank;
+  return rooted_shape(Verb::gather, setup, sizes_gathered(setup, ranks));
 }
 
 }  // namespace
 
-const Collective gather{
-    .kind = CollectiveKind::gather,
-    .reduces = false,
-    .supports_in_place = false,
-    .sizes = sizes,
-    .input = own_data,
-    .expected = expected,
-    .shape = shape,
-    .origin = origin,
-};
+const Collective gather =
+    moving(CollectiveKind::gather, sizes_gathered, expected, shape, from_chunks);
 
 }  // namespace stepmark::kinds

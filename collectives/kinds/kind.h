@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of collectives/kinds share: the generated declarations and the two ways in which
-// nccl-tests' size S becomes counts.
+// What the files of collectives/kinds share: the generated declarations, the ways in which
+// nccl-tests' size S becomes counts, and what all that move data, or reduce it, have in common.
 #pragma once
 
 #include <limits>
 
 #include "collectives/collective.h"
+#include "collectives/exact_data.h"
 #include "core/collective_list.h"  // generated: STEPMARK_COLLECTIVES(X)
 
 namespace stepmark::kinds {
@@ -39,6 +40,23 @@ inline constexpr double kUntouched = std::numeric_limits<double>::quiet_NaN();
           .size_bytes = static_cast<std::int64_t>(n * chunk * width)};
 }
 
+// Each rank brings a chunk and has all in the end; the other way round; all on both sides.
+[[nodiscard]] inline CollectiveSizes sizes_gathered(const CollectiveSetup& setup, int ranks) {
+  return sizes_of_chunks(setup, ranks, /*send_all=*/false, /*recv_all=*/true);
+}
+[[nodiscard]] inline CollectiveSizes sizes_scattered(const CollectiveSetup& setup, int ranks) {
+  return sizes_of_chunks(setup, ranks, /*send_all=*/true, /*recv_all=*/false);
+}
+[[nodiscard]] inline CollectiveSizes sizes_exchanged(const CollectiveSetup& setup, int ranks) {
+  return sizes_of_chunks(setup, ranks, /*send_all=*/true, /*recv_all=*/true);
+}
+// Where element `index` of `rank`'s own chunk lies in a buffer of all chunks.
+[[nodiscard]] inline std::size_t in_all_chunks(const CollectiveSetup& setup, int ranks, int rank,
+                                               std::size_t index) {
+  const std::size_t chunk = sizes_of_chunks(setup, ranks, true, true).verb_count;
+  return static_cast<std::size_t>(rank) * chunk + index;
+}
+
 // Rank whose chunk an element of a buffer of all chunks belongs to, and the element within it.
 struct ChunkPlace {
   int rank;
@@ -59,12 +77,58 @@ struct ChunkPlace {
           .count = static_cast<std::int64_t>(sizes.verb_count)};
 }
 
-// Collective::origin of reductions.
+// The same of a verb with a root.
+[[nodiscard]] inline CommShape rooted_shape(Verb verb, const CollectiveSetup& setup,
+                                            const CollectiveSizes& sizes) {
+  CommShape shape = shape_of(verb, setup, sizes);
+  shape.root = setup.root;
+  return shape;
+}
+
+// Collective::origin of reductions, of what the root sends, and of chunks in rank order.
 [[nodiscard]] inline int from_all_ranks(const CollectiveSetup&, int, int, std::size_t) {
   return kAllRanks;
+}
+[[nodiscard]] inline int from_root(const CollectiveSetup& setup, int, int, std::size_t) {
+  return setup.root;
+}
+[[nodiscard]] inline int from_chunks(const CollectiveSetup& setup, int ranks, int,
+                                     std::size_t index) {
+  return chunk_place(setup, ranks, index).rank;
 }
 
 // Collective::input of collectives that only move data.
 [[nodiscard]] double own_data(const CollectiveSetup& setup, int ranks, int rank, std::size_t index);
+
+using SizesFunction = decltype(Collective::sizes);
+using ValueFunction = decltype(Collective::expected);
+using ShapeFunction = decltype(Collective::shape);
+using OriginFunction = decltype(Collective::origin);
+
+// A collective that only moves data.
+[[nodiscard]] constexpr Collective moving(CollectiveKind kind, SizesFunction sizes,
+                                          ValueFunction expected, ShapeFunction shape,
+                                          OriginFunction origin, bool in_place = false) {
+  return {.kind = kind,
+          .reduces = false,
+          .supports_in_place = in_place,
+          .sizes = sizes,
+          .input = own_data,
+          .expected = expected,
+          .shape = shape,
+          .origin = origin};
+}
+// One that reduces; all of these have a form in place.
+[[nodiscard]] constexpr Collective reducing(CollectiveKind kind, SizesFunction sizes,
+                                            ValueFunction expected, ShapeFunction shape) {
+  return {.kind = kind,
+          .reduces = true,
+          .supports_in_place = true,
+          .sizes = sizes,
+          .input = reduction_input,
+          .expected = expected,
+          .shape = shape,
+          .origin = from_all_ranks};
+}
 
 }  // namespace stepmark::kinds

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // out[i] = op over ranks of in[i], on the root only. S = bytes per rank.
-#include "collectives/exact_data.h"
 #include "collectives/kinds/kind.h"
 
 namespace stepmark::kinds {
@@ -11,22 +10,11 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
 }
 
 CommShape shape(const CollectiveSetup& setup, int ranks, int) {
-  CommShape shape = shape_of(Verb::reduce, setup, sizes_per_rank(setup, ranks));
-  shape.root = setup.root;
-  return shape;
+  return rooted_shape(Verb::reduce, setup, sizes_per_rank(setup, ranks));
 }
 
 }  // namespace
 
-const Collective reduce{
-    .kind = CollectiveKind::reduce,
-    .reduces = true,
-    .supports_in_place = true,
-    .sizes = sizes_per_rank,
-    .input = reduction_input,
-    .expected = expected,
-    .shape = shape,
-    .origin = from_all_ranks,
-};
+const Collective reduce = reducing(CollectiveKind::reduce, sizes_per_rank, expected, shape);
 
 }  // namespace stepmark::kinds

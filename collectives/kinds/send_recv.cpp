@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // A ring: every rank sends to the next and receives from the one before. S = bytes per rank.
-#include "collectives/exact_data.h"
 #include "collectives/kinds/kind.h"
 
 namespace stepmark::kinds {
@@ -25,15 +24,7 @@ int origin(const CollectiveSetup&, int ranks, int rank, std::size_t) {
 
 }  // namespace
 
-const Collective send_recv{
-    .kind = CollectiveKind::send_recv,
-    .reduces = false,
-    .supports_in_place = false,
-    .sizes = sizes_per_rank,
-    .input = own_data,
-    .expected = expected,
-    .shape = shape,
-    .origin = origin,
-};
+const Collective send_recv =
+    moving(CollectiveKind::send_recv, sizes_per_rank, expected, shape, origin);
 
 }  // namespace stepmark::kinds
