@@ -119,26 +119,14 @@ void ColdCache::enqueue(cudaStream_t stream) const {
   cuda::sweep_caches(memory_.get(), bytes_, sm_count_, stream);
 }
 
-EventTimer::EventTimer() {
-  STEPMARK_CUDA_CHECK(cudaEventCreate(&begin_));
-  STEPMARK_CUDA_CHECK(cudaEventCreate(&end_));
-}
-
-EventTimer::~EventTimer() {
-  cuda::log_cuda_error(cudaEventDestroy(begin_), "cudaEventDestroy");
-  cuda::log_cuda_error(cudaEventDestroy(end_), "cudaEventDestroy");
-}
-
 double EventTimer::seconds(const cuda::Enqueue& work, const ColdCache& cold,
                            cudaStream_t stream) const {
   cold.enqueue(stream);
-  STEPMARK_CUDA_CHECK(cudaEventRecord(begin_, stream));
+  STEPMARK_CUDA_CHECK(cudaEventRecord(begin_.get(), stream));
   work(stream);
-  STEPMARK_CUDA_CHECK(cudaEventRecord(end_, stream));
-  STEPMARK_CUDA_CHECK(cudaEventSynchronize(end_));
-  float milliseconds = 0;
-  STEPMARK_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin_, end_));
-  return static_cast<double>(milliseconds) / 1e3;
+  STEPMARK_CUDA_CHECK(cudaEventRecord(end_.get(), stream));
+  STEPMARK_CUDA_CHECK(cudaEventSynchronize(end_.get()));
+  return cuda::elapsed_ns(begin_.get(), end_.get()) * 1e-9;
 }
 
 double copy_bandwidth(std::int64_t elements) {

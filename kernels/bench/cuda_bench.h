@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cuda/handles.h"
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/op.h"
 
@@ -62,15 +63,11 @@ class ColdCache {
 // host has enqueued everything by the time the device reaches it.
 class EventTimer {
  public:
-  EventTimer();
-  ~EventTimer();
-  EventTimer(const EventTimer&) = delete;
-  EventTimer& operator=(const EventTimer&) = delete;
   [[nodiscard]] double seconds(const cuda::Enqueue& work, const ColdCache& cold,
                                cudaStream_t stream) const;
 
  private:
-  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+  cuda::EventOwner begin_ = cuda::make_timing_event(), end_ = cuda::make_timing_event();
 };
 
 // Bytes per second, read and written, of the op `copy` over `elements` fp32 values: the median

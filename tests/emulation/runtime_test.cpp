@@ -11,7 +11,7 @@
 
 #include "core/cuda/check.h"
 #include "core/error.h"
-#include "harness/exec/cuda/cuda_handles.h"
+#include "core/cuda/handles.h"
 #include "tests/emulation/runtime/emulated_stream.h"
 #include "tests/emulation/runtime/emulation.h"
 

@@ -12,7 +12,7 @@
 #include "harness/exec/cuda/cuda_device.h"
 #include "harness/exec/cuda/cuda_executor.h"
 #include "harness/exec/cuda/cuda_graph.h"
-#include "harness/exec/cuda/cuda_handles.h"
+#include "core/cuda/handles.h"
 #include "kernels/cuda/cuda_kernels.h"
 #include "tests/gpu/executor_fixture.h"
 

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <mutex>
 
-#include "harness/exec/cuda/cuda_handles.h"
+#include "core/cuda/handles.h"
 #include "harness/exec/cuda/cuda_wait.h"
 
 namespace stepmark {

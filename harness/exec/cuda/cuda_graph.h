@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "harness/exec/cuda/cuda_handles.h"
+#include "core/cuda/handles.h"
 
 namespace stepmark {
 

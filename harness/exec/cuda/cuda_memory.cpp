@@ -10,7 +10,7 @@
 #include "core/cuda/check.h"
 #include "core/error.h"
 #include "core/units.h"
-#include "harness/exec/cuda/cuda_handles.h"
+#include "core/cuda/handles.h"
 
 namespace stepmark {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "core/device.h"
 #include "harness/exec/cuda/cuda_device.h"
-#include "harness/exec/cuda/cuda_handles.h"
+#include "core/cuda/handles.h"
 
 namespace stepmark {
 

@@ -10,7 +10,7 @@
 
 #include "harness/exec/arena.h"
 #include "harness/exec/cuda/cuda_device.h"
-#include "harness/exec/cuda/cuda_handles.h"
+#include "core/cuda/handles.h"
 #include "harness/exec/executor.h"
 #include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/kernel_context.h"

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <mutex>
 
-#include "harness/exec/cuda/cuda_handles.h"
+#include "core/cuda/handles.h"
 #include "harness/exec/cuda/cuda_wait.h"
 
 namespace stepmark {

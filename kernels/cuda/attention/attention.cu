@@ -29,7 +29,12 @@ bool flash_attention_takes(const OpShape& shape, void* const* operands) {
   return true;
 }
 
-Enqueue prepare_attention_fwd(const OpShape& shape, void* const* operands, KernelContext& context) {
+namespace {
+
+// By cuDNN where that takes it, else by the fused kernels, else by the plain ones.
+template <class Flash, class Plain>
+Enqueue by_first_that_takes(const OpShape& shape, void* const* operands, KernelContext& context,
+                            Flash flash, Plain plain) {
   if (is_empty(shape)) return [](cudaStream_t) {};
   std::string refused;
   if (auto enqueue = try_cudnn_attention(shape, operands, context, &refused)) {
@@ -37,26 +42,26 @@ Enqueue prepare_attention_fwd(const OpShape& shape, void* const* operands, Kerne
   }
   if (flash_attention_takes(shape, operands)) {
     note_engine(shape, {.engine = "flash", .refused = refused});
-    return prepare_flash_attention_fwd(shape, operands);
+    return flash();
   }
   require_plain(shape);
   note_engine(shape, {.engine = "plain", .refused = refused});
-  return prepare_plain_attention_fwd(shape, operands);
+  return plain();
+}
+
+}  // namespace
+
+Enqueue prepare_attention_fwd(const OpShape& shape, void* const* operands, KernelContext& context) {
+  return by_first_that_takes(
+      shape, operands, context, [&] { return prepare_flash_attention_fwd(shape, operands); },
+      [&] { return prepare_plain_attention_fwd(shape, operands); });
 }
 
 Enqueue prepare_attention_bwd(const OpShape& shape, void* const* operands, KernelContext& context) {
-  if (is_empty(shape)) return [](cudaStream_t) {};
-  std::string refused;
-  if (auto enqueue = try_cudnn_attention(shape, operands, context, &refused)) {
-    return *std::move(enqueue);
-  }
-  if (flash_attention_takes(shape, operands)) {
-    note_engine(shape, {.engine = "flash", .refused = refused});
-    return prepare_flash_attention_bwd(shape, operands, context);
-  }
-  require_plain(shape);
-  note_engine(shape, {.engine = "plain", .refused = refused});
-  return prepare_plain_attention_bwd(shape, operands, context);
+  return by_first_that_takes(
+      shape, operands, context,
+      [&] { return prepare_flash_attention_bwd(shape, operands, context); },
+      [&] { return prepare_plain_attention_bwd(shape, operands, context); });
 }
 
 }  // namespace stepmark::cuda

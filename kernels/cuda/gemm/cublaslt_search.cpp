@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/cuda/check.h"
+#include "core/cuda/handles.h"
 #include "core/error.h"
 
 namespace stepmark::cuda {
@@ -15,30 +16,6 @@ namespace {
 
 constexpr int kTimedRuns = 3;
 constexpr std::size_t kMostTrialBytes = std::size_t{1} << 30;
-
-class Stream {
- public:
-  Stream() { STEPMARK_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
-  ~Stream() { log_cuda_error(cudaStreamDestroy(stream_), "cudaStreamDestroy"); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  [[nodiscard]] cudaStream_t get() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
-
-class Event {
- public:
-  Event() { STEPMARK_CUDA_CHECK(cudaEventCreate(&event_)); }
-  ~Event() { log_cuda_error(cudaEventDestroy(event_), "cudaEventDestroy"); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  [[nodiscard]] cudaEvent_t get() const { return event_; }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
 
 std::size_t rounded(std::int64_t elements, DType type) {
   return (static_cast<std::size_t>(elements) * size_of(type) + 255) / 256 * 256;
@@ -78,8 +55,8 @@ TrialMemory::TrialMemory(std::size_t bytes) {
 TrialMemory::~TrialMemory() { log_cuda_error(cudaFree(data_), "cudaFree"); }
 
 float time_of(const std::function<void(cudaStream_t)>& work) {
-  const Stream stream;
-  const Event begin, end;
+  const StreamOwner stream = make_stream();
+  const EventOwner begin = make_timing_event(), end = make_timing_event();
   float best = std::numeric_limits<float>::infinity();
   for (int run = 0; run <= kTimedRuns; ++run) {
     STEPMARK_CUDA_CHECK(cudaEventRecord(begin.get(), stream.get()));
@@ -91,8 +68,7 @@ float time_of(const std::function<void(cudaStream_t)>& work) {
     }
     STEPMARK_CUDA_CHECK(cudaEventRecord(end.get(), stream.get()));
     STEPMARK_CUDA_CHECK(cudaEventSynchronize(end.get()));
-    float milliseconds = 0;
-    STEPMARK_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
+    const auto milliseconds = static_cast<float>(elapsed_ns(begin.get(), end.get()) * 1e-6);
     if (run > 0) best = std::min(best, milliseconds);  // the first loads the kernel
   }
   return best;

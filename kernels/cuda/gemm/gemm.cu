@@ -51,6 +51,18 @@ Planned then(Planned first, Enqueue second, const char* name) {
           first.engine + " + " + name, first.refused};
 }
 
+// The GEMM of an op whose operands and result have one type.
+template <class S>
+Gemm gemm_of(const S& g, DType dtype) {
+  return {.m = g.m,
+          .n = g.n,
+          .k = g.k,
+          .trans_a = g.trans_a != 0,
+          .trans_b = g.trans_b != 0,
+          .in = dtype,
+          .out = dtype};
+}
+
 // A sum over nothing is no GEMM.
 std::string refusal_of(const Gemm& p) {
   return p.k == 0 ? "" : "cuBLASLt " + cublaslt().version + " has no algorithm for such operands";
@@ -83,14 +95,9 @@ Enqueue nothing() {
 Enqueue prepare_gemm(const OpShape& shape, void* const* operands, KernelContext& context) {
   const auto g = unpack<GemmShape>(shape);
   if (g.m == 0 || g.n == 0) return nothing();
-  const Gemm p{.m = g.m,
-               .n = g.n,
-               .k = g.k,
-               .trans_a = g.trans_a != 0,
-               .trans_b = g.trans_b != 0,
-               .accumulate = g.accumulate != 0,
-               .in = shape.dtype,
-               .out = g.out_f32 != 0 ? DType::f32 : shape.dtype};
+  Gemm p = gemm_of(g, shape.dtype);
+  p.accumulate = g.accumulate != 0;
+  if (g.out_f32 != 0) p.out = DType::f32;
   const void* bias = g.bias != 0 ? operands[2] : nullptr;
   return noted(shape, plan_gemm(p, operands[0], operands[1], bias, operands[3], context));
 }
@@ -98,13 +105,7 @@ Enqueue prepare_gemm(const OpShape& shape, void* const* operands, KernelContext&
 Enqueue prepare_gemm_gelu(const OpShape& shape, void* const* operands, KernelContext& context) {
   const auto g = unpack<GemmGeluShape>(shape);
   if (g.m == 0 || g.n == 0) return nothing();
-  const Gemm p{.m = g.m,
-               .n = g.n,
-               .k = g.k,
-               .trans_a = g.trans_a != 0,
-               .trans_b = g.trans_b != 0,
-               .in = shape.dtype,
-               .out = shape.dtype};
+  const Gemm p = gemm_of(g, shape.dtype);
   const auto fused = [&](void* const* x) {
     const void* bias = g.bias != 0 ? x[2] : nullptr;
     const auto epilogue =
@@ -125,13 +126,7 @@ Enqueue prepare_gemm_gelu(const OpShape& shape, void* const* operands, KernelCon
 Enqueue prepare_gemm_dgelu(const OpShape& shape, void* const* operands, KernelContext& context) {
   const auto g = unpack<GemmDgeluShape>(shape);
   if (g.m == 0 || g.n == 0) return nothing();
-  const Gemm p{.m = g.m,
-               .n = g.n,
-               .k = g.k,
-               .trans_a = g.trans_a != 0,
-               .trans_b = g.trans_b != 0,
-               .in = shape.dtype,
-               .out = shape.dtype};
+  const Gemm p = gemm_of(g, shape.dtype);
   const auto fused = [&](void* const* x) {
     auto planned = by_library(p, x[0], x[1], x[3], CUBLASLT_EPILOGUE_DGELU, nullptr, x[2], context);
     if (planned) planned->engine += " epilogue=dgelu";

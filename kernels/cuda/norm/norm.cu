@@ -117,70 +117,44 @@ Enqueue prepare_fwd(const NormFwd<T>& o) {
   return enqueue<T, kPack, kHeldPacks, kMean, kResidual>(o);
 }
 
+// Operands in the order of all four ops: a, with a residual sum b and bias, gamma, with a mean
+// beta; then out, y, mean and rstd, as far as the op has them.
+template <class S, bool kMean, bool kResidual>
+Enqueue prepare_op(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<S>(shape);
+  return with_type(shape.dtype, [&]<class T>(T) {
+    NormFwd<T> o{.rows = s.rows, .cols = s.cols, .eps = static_cast<float>(s.eps)};
+    int next = 0;
+    o.a = input<T>(operands, next++);
+    if constexpr (kResidual) {
+      o.b = input<T>(operands, next++);
+      o.bias = s.bias != 0 ? input<T>(operands, next) : nullptr;
+      ++next;
+    }
+    o.gamma = input<T>(operands, next++);
+    if constexpr (kMean) o.beta = input<T>(operands, next++);
+    if constexpr (kResidual) o.out = output<T>(operands, next++);
+    o.y = output<T>(operands, next++);
+    if constexpr (kMean) o.mean = output<float>(operands, next++);
+    o.rstd = output<float>(operands, next++);
+    return prepare_fwd<kMean, kResidual>(o);
+  });
+}
+
 }  // namespace
 
 Enqueue prepare_layernorm_fwd(const OpShape& shape, void* const* operands, KernelContext&) {
-  const auto s = unpack<LayerNormFwdShape>(shape);
-  return with_type(shape.dtype, [&]<class T>(T) {
-    return prepare_fwd<true, false>(NormFwd<T>{.a = input<T>(operands, 0),
-                                               .gamma = input<T>(operands, 1),
-                                               .beta = input<T>(operands, 2),
-                                               .y = output<T>(operands, 3),
-                                               .mean = output<float>(operands, 4),
-                                               .rstd = output<float>(operands, 5),
-                                               .rows = s.rows,
-                                               .cols = s.cols,
-                                               .eps = static_cast<float>(s.eps)});
-  });
+  return prepare_op<LayerNormFwdShape, true, false>(shape, operands);
 }
-
 Enqueue prepare_rmsnorm_fwd(const OpShape& shape, void* const* operands, KernelContext&) {
-  const auto s = unpack<RmsNormFwdShape>(shape);
-  return with_type(shape.dtype, [&]<class T>(T) {
-    return prepare_fwd<false, false>(NormFwd<T>{.a = input<T>(operands, 0),
-                                                .gamma = input<T>(operands, 1),
-                                                .y = output<T>(operands, 2),
-                                                .rstd = output<float>(operands, 3),
-                                                .rows = s.rows,
-                                                .cols = s.cols,
-                                                .eps = static_cast<float>(s.eps)});
-  });
+  return prepare_op<RmsNormFwdShape, false, false>(shape, operands);
 }
-
 Enqueue prepare_residual_layernorm_fwd(const OpShape& shape, void* const* operands,
                                        KernelContext&) {
-  const auto s = unpack<ResidualLayerNormFwdShape>(shape);
-  return with_type(shape.dtype, [&]<class T>(T) {
-    return prepare_fwd<true, true>(NormFwd<T>{.a = input<T>(operands, 0),
-                                              .b = input<T>(operands, 1),
-                                              .bias = s.bias != 0 ? input<T>(operands, 2) : nullptr,
-                                              .gamma = input<T>(operands, 3),
-                                              .beta = input<T>(operands, 4),
-                                              .out = output<T>(operands, 5),
-                                              .y = output<T>(operands, 6),
-                                              .mean = output<float>(operands, 7),
-                                              .rstd = output<float>(operands, 8),
-                                              .rows = s.rows,
-                                              .cols = s.cols,
-                                              .eps = static_cast<float>(s.eps)});
-  });
+  return prepare_op<ResidualLayerNormFwdShape, true, true>(shape, operands);
 }
-
 Enqueue prepare_residual_rmsnorm_fwd(const OpShape& shape, void* const* operands, KernelContext&) {
-  const auto s = unpack<ResidualRmsNormFwdShape>(shape);
-  return with_type(shape.dtype, [&]<class T>(T) {
-    return prepare_fwd<false, true>(
-        NormFwd<T>{.a = input<T>(operands, 0),
-                   .b = input<T>(operands, 1),
-                   .bias = s.bias != 0 ? input<T>(operands, 2) : nullptr,
-                   .gamma = input<T>(operands, 3),
-                   .out = output<T>(operands, 4),
-                   .y = output<T>(operands, 5),
-                   .rstd = output<float>(operands, 6),
-                   .rows = s.rows,
-                   .cols = s.cols,
-                   .eps = static_cast<float>(s.eps)});
-  });
+  return prepare_op<ResidualRmsNormFwdShape, false, true>(shape, operands);
 }
 
 }  // namespace stepmark::cuda

@@ -283,42 +283,34 @@ Enqueue prepare_bwd(const NormBwd<T>& o, KernelContext& context) {
   };
 }
 
-}  // namespace
-
-Enqueue prepare_layernorm_bwd(const OpShape& shape, void* const* operands, KernelContext& context) {
-  const auto s = unpack<LayerNormBwdShape>(shape);
+// Operands in the order of both ops: dy, x, gamma, with a mean that, rstd, dx, dgamma, with a mean
+// dbeta.
+template <class S, bool kMean>
+Enqueue prepare_op(const OpShape& shape, void* const* operands, KernelContext& context) {
+  const auto s = unpack<S>(shape);
   return with_type(shape.dtype, [&]<class T>(T) {
-    return prepare_bwd<true>(NormBwd<T>{.dy = input<T>(operands, 0),
-                                        .x = input<T>(operands, 1),
-                                        .gamma = input<T>(operands, 2),
-                                        .mean = input<float>(operands, 3),
-                                        .rstd = input<float>(operands, 4),
-                                        .dx = output<T>(operands, 5),
-                                        .dgamma = output<float>(operands, 6),
-                                        .dbeta = output<float>(operands, 7),
-                                        .rows = s.rows,
-                                        .cols = s.cols,
-                                        .add_dx = s.add_dx != 0,
-                                        .accumulate = s.accumulate != 0},
-                             context);
+    NormBwd<T> o{
+        .rows = s.rows, .cols = s.cols, .add_dx = s.add_dx != 0, .accumulate = s.accumulate != 0};
+    int next = 0;
+    o.dy = input<T>(operands, next++);
+    o.x = input<T>(operands, next++);
+    o.gamma = input<T>(operands, next++);
+    if constexpr (kMean) o.mean = input<float>(operands, next++);
+    o.rstd = input<float>(operands, next++);
+    o.dx = output<T>(operands, next++);
+    o.dgamma = output<float>(operands, next++);
+    if constexpr (kMean) o.dbeta = output<float>(operands, next++);
+    return prepare_bwd<kMean>(o, context);
   });
 }
 
+}  // namespace
+
+Enqueue prepare_layernorm_bwd(const OpShape& shape, void* const* operands, KernelContext& context) {
+  return prepare_op<LayerNormBwdShape, true>(shape, operands, context);
+}
 Enqueue prepare_rmsnorm_bwd(const OpShape& shape, void* const* operands, KernelContext& context) {
-  const auto s = unpack<RmsNormBwdShape>(shape);
-  return with_type(shape.dtype, [&]<class T>(T) {
-    return prepare_bwd<false>(NormBwd<T>{.dy = input<T>(operands, 0),
-                                         .x = input<T>(operands, 1),
-                                         .gamma = input<T>(operands, 2),
-                                         .rstd = input<float>(operands, 3),
-                                         .dx = output<T>(operands, 4),
-                                         .dgamma = output<float>(operands, 5),
-                                         .rows = s.rows,
-                                         .cols = s.cols,
-                                         .add_dx = s.add_dx != 0,
-                                         .accumulate = s.accumulate != 0},
-                              context);
-  });
+  return prepare_op<RmsNormBwdShape, false>(shape, operands, context);
 }
 
 }  // namespace stepmark::cuda
