@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "collectives/exact_data.h"
@@ -16,15 +17,16 @@ namespace {
 
 constexpr std::size_t kPieceElements = std::size_t{1} << 16;
 
-CollectiveSizes checked_sizes(const Collective& collective, const CollectiveSetup& setup, int rank,
-                              int ranks) {
+// The collective, once it is known that it has such buffers.
+const Collective& checked(const Collective& collective, const CollectiveSetup& setup, int rank,
+                          int ranks) {
   STEPMARK_REQUIRE(ranks >= 1 && ranks <= kMaxRanks && rank >= 0 && rank < ranks,
                    "rank {} of {}: verified collectives take 1 to {} ranks", rank, ranks,
                    kMaxRanks);
   STEPMARK_REQUIRE(!setup.in_place || collective.supports_in_place, "{} has no in-place form",
                    name_of(collective.kind));
   STEPMARK_REQUIRE(setup.size_bytes >= 0, "a size of {} bytes", setup.size_bytes);
-  return collective.sizes(setup, ranks);
+  return collective;
 }
 
 // Of the types whose generated data get near it.
@@ -59,29 +61,40 @@ InPlaceOffsets in_place_offsets(const CollectiveSizes& sizes, int rank) {
 }
 
 CollectiveBuffers::CollectiveBuffers(Device& device, const Collective& collective,
-                                     const CollectiveSetup& setup, int rank, int ranks)
+                                     const CollectiveSetup& setup, int rank, int ranks,
+                                     GuardedMemory recv, GuardedMemory send)
     : device_(&device),
       collective_(&collective),
       setup_(setup),
       rank_(rank),
       ranks_(ranks),
-      sizes_(checked_sizes(collective, setup, rank, ranks)),
+      sizes_(collective.sizes(setup, ranks)),
       width_(size_of(setup.dtype)),
-      recv_(device, buffer_bytes(collective, setup, ranks).recv),
-      send_(device, buffer_bytes(collective, setup, ranks).send) {}
+      recv_(std::move(recv)),
+      send_(std::move(send)) {}
+
+// Braces: checked before anything is allocated.
+CollectiveBuffers::CollectiveBuffers(Device& device, const Collective& collective,
+                                     const CollectiveSetup& setup, int rank, int ranks)
+    : CollectiveBuffers{device,
+                        checked(collective, setup, rank, ranks),
+                        setup,
+                        rank,
+                        ranks,
+                        GuardedMemory(device, buffer_bytes(collective, setup, ranks).recv),
+                        GuardedMemory(device, buffer_bytes(collective, setup, ranks).send)} {}
 
 CollectiveBuffers::CollectiveBuffers(Device& device, const Collective& collective,
                                      const CollectiveSetup& setup, int rank, int ranks,
                                      const CollectiveZones& zones)
-    : device_(&device),
-      collective_(&collective),
-      setup_(setup),
-      rank_(rank),
-      ranks_(ranks),
-      sizes_(checked_sizes(collective, setup, rank, ranks)),
-      width_(size_of(setup.dtype)),
-      recv_(device, buffer_bytes(collective, setup, ranks).recv, zones.recv),
-      send_(device, buffer_bytes(collective, setup, ranks).send, zones.send) {}
+    : CollectiveBuffers{
+          device,
+          checked(collective, setup, rank, ranks),
+          setup,
+          rank,
+          ranks,
+          GuardedMemory(device, buffer_bytes(collective, setup, ranks).recv, zones.recv),
+          GuardedMemory(device, buffer_bytes(collective, setup, ranks).send, zones.send)} {}
 
 std::byte* CollectiveBuffers::send() const {
   if (!setup_.in_place) return send_.data();

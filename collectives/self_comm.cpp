@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "collectives/comm.h"
+#include "collectives/message_group.h"
 #include "core/error.h"
 
 namespace stepmark {
@@ -91,35 +92,39 @@ class SelfComm final : public Comm {
   }
   void send(const void* data, std::size_t count, DType dtype, int peer, Stream&) override {
     check_grouped(peer);
-    sends_.emplace_back(data, count * size_of(dtype));
+    group_.add({.from = data, .bytes = count * size_of(dtype)});
   }
   void recv(void* data, std::size_t count, DType dtype, int peer, Stream&) override {
     check_grouped(peer);
-    receives_.emplace_back(data, count * size_of(dtype));
+    group_.add({.to = data, .bytes = count * size_of(dtype), .outgoing = false});
   }
-  void group_begin() override {
-    STEPMARK_CHECK(!grouping_, "group_begin within a group");
-    grouping_ = true;
-  }
+  void group_begin() override { group_.begin(); }
   void group_end(Stream& stream) override {
-    STEPMARK_CHECK(grouping_, "group_end without group_begin");
-    grouping_ = false;
-    const auto sends = std::exchange(sends_, {});
-    const auto receives = std::exchange(receives_, {});
+    std::vector<Message> sends, receives;
+    for (const Message& message : group_.end()) {
+      (message.outgoing ? sends : receives).push_back(message);
+    }
     STEPMARK_REQUIRE(sends.size() == receives.size(), "{} sends to oneself but {} receives",
                      sends.size(), receives.size());
     std::vector<Copy> copies;
     for (std::size_t i = 0; i < sends.size(); ++i) {
-      STEPMARK_REQUIRE(sends[i].second == receives[i].second,
-                       "send of {} bytes to oneself meets a receive of {}", sends[i].second,
-                       receives[i].second);
-      copies.push_back({sends[i].first, receives[i].first, sends[i].second});
+      STEPMARK_REQUIRE(sends[i].bytes == receives[i].bytes,
+                       "send of {} bytes to oneself meets a receive of {}", sends[i].bytes,
+                       receives[i].bytes);
+      copies.push_back({sends[i].from, receives[i].to, sends[i].bytes});
     }
     submit_copies(std::move(copies), stream);
   }
   void barrier(Stream& stream) override { submit_copies({}, stream); }
 
  private:
+  struct Message {
+    const void* from = nullptr;  // of a send
+    void* to = nullptr;          // of a receive
+    std::size_t bytes = 0;
+    bool outgoing = true;
+  };
+
   void submit_copies(std::vector<Copy> copies, Stream& stream) const {
     stream.submit([copies = std::move(copies), copy = copy_memory_, native = stream.native()] {
       for (const Copy& c : copies) {
@@ -134,13 +139,11 @@ class SelfComm final : public Comm {
 
   void check_grouped(int peer) const {
     STEPMARK_REQUIRE(peer == 0, "peer {} is not a rank of a group of 1 rank", peer);
-    STEPMARK_REQUIRE(grouping_, "a send to oneself needs its receive in the same group");
+    STEPMARK_REQUIRE(group_.is_open(), "a send to oneself needs its receive in the same group");
   }
 
   CopyMemory copy_memory_;
-  bool grouping_ = false;
-  std::vector<std::pair<const void*, std::size_t>> sends_;
-  std::vector<std::pair<void*, std::size_t>> receives_;
+  MessageGroup<Message> group_;
 };
 
 }  // namespace

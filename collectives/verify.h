@@ -84,6 +84,8 @@ class CollectiveBuffers {
   [[nodiscard]] std::byte* recv() const;
 
  private:
+  CollectiveBuffers(Device& device, const Collective& collective, const CollectiveSetup& setup,
+                    int rank, int ranks, GuardedMemory recv, GuardedMemory send);
   // Calls visit(first, bytes, count) for the input in pieces that are small enough for the host.
   template <class Value, class Visit>
   void for_each_piece(std::size_t count, Value value, Visit visit) const;

@@ -108,51 +108,13 @@ double widen(T value) {
 
 template <class T>
 T narrow(double value) {
-  if constexpr (std::is_same_v<T, bf16>) {
-    return to_bf16(round_to_odd(value));
-  } else if constexpr (std::is_same_v<T, f16>) {
-    return to_f16(round_to_odd(value));
-  } else if constexpr (std::is_same_v<T, f8e4m3>) {
-    return to_f8e4m3(round_to_odd(value));
-  } else if constexpr (std::is_same_v<T, f8e5m2>) {
-    return to_f8e5m2(round_to_odd(value));
-  } else if constexpr (std::is_integral_v<T>) {
+  if constexpr (std::is_integral_v<T>) {
     return integer_from<T>(value);
-  } else {
+  } else if constexpr (std::is_arithmetic_v<T>) {
     return static_cast<T>(value);
+  } else {
+    return from_float<T>(round_to_odd(value));
   }
-}
-
-// Calls `use` with a value-initialised element of the type, to choose the template instance.
-template <class F>
-auto with_type(DType dtype, F use) {
-  switch (dtype) {
-    case DType::f32:
-      return use(float{});
-    case DType::f64:
-      return use(double{});
-    case DType::bf16:
-      return use(bf16{});
-    case DType::f16:
-      return use(f16{});
-    case DType::f8e4m3:
-      return use(f8e4m3{});
-    case DType::f8e5m2:
-      return use(f8e5m2{});
-    case DType::i8:
-      return use(std::int8_t{});
-    case DType::u8:
-      return use(std::uint8_t{});
-    case DType::i32:
-      return use(std::int32_t{});
-    case DType::u32:
-      return use(std::uint32_t{});
-    case DType::i64:
-      return use(std::int64_t{});
-    case DType::u64:
-      break;
-  }
-  return use(std::uint64_t{});
 }
 
 }  // namespace
@@ -178,7 +140,7 @@ f8e5m2 to_f8e5m2(float x) { return {encode(x, kE5M2)}; }
 float to_float(f8e5m2 x) { return kDecodeE5M2[x.bits]; }
 
 double load_as_double(const void* data, DType dtype, std::size_t index) {
-  return with_type(dtype, [&](auto element) {
+  return with_element(dtype, [&](auto element) {
     std::memcpy(&element, static_cast<const std::byte*>(data) + index * sizeof(element),
                 sizeof(element));
     return widen(element);
@@ -186,7 +148,7 @@ double load_as_double(const void* data, DType dtype, std::size_t index) {
 }
 
 void store_from_double(void* data, DType dtype, std::size_t index, double value) {
-  with_type(dtype, [&](auto element) {
+  with_element(dtype, [&](auto element) {
     element = narrow<decltype(element)>(value);
     std::memcpy(static_cast<std::byte*>(data) + index * sizeof(element), &element, sizeof(element));
   });

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 namespace stepmark {
 
@@ -106,6 +107,54 @@ namespace detail {
 [[nodiscard]] float to_float(f8e4m3 x);
 [[nodiscard]] f8e5m2 to_f8e5m2(float x);
 [[nodiscard]] float to_float(f8e5m2 x);
+
+// A float rounded to a storage type.
+template <class T>
+[[nodiscard]] T from_float(float x) {
+  if constexpr (std::is_same_v<T, bf16>) {
+    return to_bf16(x);
+  } else if constexpr (std::is_same_v<T, f16>) {
+    return to_f16(x);
+  } else if constexpr (std::is_same_v<T, f8e4m3>) {
+    return to_f8e4m3(x);
+  } else if constexpr (std::is_same_v<T, f8e5m2>) {
+    return to_f8e5m2(x);
+  } else {
+    return static_cast<T>(x);
+  }
+}
+
+// Calls `use` with a value-initialised element of the type, to choose the instance of a template.
+template <class F>
+auto with_element(DType dtype, F use) {
+  switch (dtype) {
+    case DType::f32:
+      return use(float{});
+    case DType::f64:
+      return use(double{});
+    case DType::bf16:
+      return use(bf16{});
+    case DType::f16:
+      return use(f16{});
+    case DType::f8e4m3:
+      return use(f8e4m3{});
+    case DType::f8e5m2:
+      return use(f8e5m2{});
+    case DType::i8:
+      return use(std::int8_t{});
+    case DType::u8:
+      return use(std::uint8_t{});
+    case DType::i32:
+      return use(std::int32_t{});
+    case DType::u32:
+      return use(std::uint32_t{});
+    case DType::i64:
+      return use(std::int64_t{});
+    case DType::u64:
+      break;
+  }
+  return use(std::uint64_t{});
+}
 
 // Element `index` of an untyped array, as double and back (64-bit integers beyond 2^53 lose bits).
 [[nodiscard]] double load_as_double(const void* data, DType dtype, std::size_t index);

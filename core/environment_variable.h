@@ -3,6 +3,8 @@
 // it is safe from any thread.
 #pragma once
 
+#include <unistd.h>
+
 #include <charconv>
 #include <cstdlib>
 #include <optional>
@@ -24,6 +26,16 @@ namespace stepmark {
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
   if (error != std::errc{} || end != text->data() + text->size()) return std::nullopt;
   return number;
+}
+
+// Calls use(name, value) for each variable; what has no "=" is none.
+template <class Use>
+void for_each_environment_variable(Use use) {
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const std::size_t name = text.find('=');
+    if (name != std::string_view::npos) use(text.substr(0, name), text.substr(name + 1));
+  }
 }
 
 }  // namespace stepmark

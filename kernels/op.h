@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -84,8 +85,8 @@ struct OpInfo {
   // Naive reference; one span of doubles per operand, sized by `elements`.
   void (*reference)(const OpShape&, Operands operands);
   // Shapes for equivalence tests (small, odd sizes, all flags) and for the benchmark (real sizes).
-  std::vector<OpShape> (*test_shapes)(DType);
-  std::vector<OpShape> (*bench_shapes)(DType);
+  std::function<std::vector<OpShape>(DType)> test_shapes;
+  std::function<std::vector<OpShape>(DType)> bench_shapes;
   // Throws Error(kUsage) for shapes that the general rules of validate_shape let pass (heads not
   // divisible ...). May be null.
   void (*validate)(const OpShape&) = nullptr;

@@ -10,13 +10,10 @@ double expected(const CollectiveSetup& setup, int ranks, int, std::size_t index)
   return moved_value(setup, place.rank, place.offset);
 }
 
-CommShape shape(const CollectiveSetup& setup, int ranks, int) {
-  return shape_of(Verb::all_gather, setup, sizes_gathered(setup, ranks));
-}
-
 }  // namespace
 
-const Collective all_gather = moving(CollectiveKind::all_gather, sizes_gathered, expected, shape,
-                                     from_chunks, /*in_place=*/true);
+const Collective all_gather =
+    moving(CollectiveKind::all_gather, sizes_gathered, expected,
+           plain_shape<Verb::all_gather, sizes_gathered>, from_chunks, /*in_place=*/true);
 
 }  // namespace stepmark::kinds

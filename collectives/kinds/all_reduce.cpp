@@ -9,12 +9,9 @@ double expected(const CollectiveSetup& setup, int ranks, int, std::size_t index)
   return reduction_result(setup, ranks, index);
 }
 
-CommShape shape(const CollectiveSetup& setup, int ranks, int) {
-  return shape_of(Verb::all_reduce, setup, sizes_per_rank(setup, ranks));
-}
-
 }  // namespace
 
-const Collective all_reduce = reducing(CollectiveKind::all_reduce, sizes_per_rank, expected, shape);
+const Collective all_reduce = reducing(CollectiveKind::all_reduce, sizes_per_rank, expected,
+                                       plain_shape<Verb::all_reduce, sizes_per_rank>);
 
 }  // namespace stepmark::kinds

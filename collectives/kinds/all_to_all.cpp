@@ -10,13 +10,9 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return moved_value(setup, place.rank, in_all_chunks(setup, ranks, rank, place.offset));
 }
 
-CommShape shape(const CollectiveSetup& setup, int ranks, int) {
-  return shape_of(Verb::all_to_all, setup, sizes_exchanged(setup, ranks));
-}
-
 }  // namespace
 
-const Collective all_to_all =
-    moving(CollectiveKind::all_to_all, sizes_exchanged, expected, shape, from_chunks);
+const Collective all_to_all = moving(CollectiveKind::all_to_all, sizes_exchanged, expected,
+                                     plain_shape<Verb::all_to_all, sizes_exchanged>, from_chunks);
 
 }  // namespace stepmark::kinds

@@ -12,23 +12,9 @@ int partner(int ranks, int rank) {
   return other < ranks ? other : rank;
 }
 
-double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t index) {
-  return moved_value(setup, partner(ranks, rank), index);
-}
-
-CommShape shape(const CollectiveSetup& setup, int ranks, int rank) {
-  CommShape shape = shape_of(Verb::send_recv, setup, sizes_per_rank(setup, ranks));
-  shape.send_peer = shape.recv_peer = partner(ranks, rank);
-  return shape;
-}
-
-int origin(const CollectiveSetup&, int ranks, int rank, std::size_t) {
-  return partner(ranks, rank);
-}
-
 }  // namespace
 
-const Collective exchange =
-    moving(CollectiveKind::exchange, sizes_per_rank, expected, shape, origin);
+const Collective exchange = moving(CollectiveKind::exchange, sizes_per_rank, expected_from<partner>,
+                                   message_shape<partner, partner>, origin_from<partner>);
 
 }  // namespace stepmark::kinds

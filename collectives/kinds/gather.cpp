@@ -11,13 +11,9 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return moved_value(setup, place.rank, place.offset);
 }
 
-CommShape shape(const CollectiveSetup& setup, int ranks, int) {
-  return rooted_shape(Verb::gather, setup, sizes_gathered(setup, ranks));
-}
-
 }  // namespace
 
-const Collective gather =
-    moving(CollectiveKind::gather, sizes_gathered, expected, shape, from_chunks);
+const Collective gather = moving(CollectiveKind::gather, sizes_gathered, expected,
+                                 rooted_shape<Verb::gather, sizes_gathered>, from_chunks);
 
 }  // namespace stepmark::kinds

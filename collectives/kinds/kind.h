@@ -68,7 +68,9 @@ struct ChunkPlace {
   return {static_cast<int>(index / chunk), index % chunk};
 }
 
-// Collective::shape where one size says it all.
+using SizesFunction = decltype(Collective::sizes);
+
+// A call of a verb where one size says it all.
 [[nodiscard]] inline CommShape shape_of(Verb verb, const CollectiveSetup& setup,
                                         const CollectiveSizes& sizes) {
   return {.verb = verb,
@@ -77,10 +79,14 @@ struct ChunkPlace {
           .count = static_cast<std::int64_t>(sizes.verb_count)};
 }
 
-// The same of a verb with a root.
-[[nodiscard]] inline CommShape rooted_shape(Verb verb, const CollectiveSetup& setup,
-                                            const CollectiveSizes& sizes) {
-  CommShape shape = shape_of(verb, setup, sizes);
+// Collective::shape of such a call, and of one with a root.
+template <Verb verb, SizesFunction sizes>
+[[nodiscard]] CommShape plain_shape(const CollectiveSetup& setup, int ranks, int) {
+  return shape_of(verb, setup, sizes(setup, ranks));
+}
+template <Verb verb, SizesFunction sizes>
+[[nodiscard]] CommShape rooted_shape(const CollectiveSetup& setup, int ranks, int) {
+  CommShape shape = shape_of(verb, setup, sizes(setup, ranks));
   shape.root = setup.root;
   return shape;
 }
@@ -97,10 +103,28 @@ struct ChunkPlace {
   return chunk_place(setup, ranks, index).rank;
 }
 
+// Collective::expected, origin and shape where each rank receives from one and sends to one, as
+// from(ranks, rank) and to(ranks, rank) say.
+template <int (*from)(int ranks, int rank)>
+[[nodiscard]] double expected_from(const CollectiveSetup& setup, int ranks, int rank,
+                                   std::size_t index) {
+  return moved_value(setup, from(ranks, rank), index);
+}
+template <int (*from)(int ranks, int rank)>
+[[nodiscard]] int origin_from(const CollectiveSetup&, int ranks, int rank, std::size_t) {
+  return from(ranks, rank);
+}
+template <int (*from)(int ranks, int rank), int (*to)(int ranks, int rank)>
+[[nodiscard]] CommShape message_shape(const CollectiveSetup& setup, int ranks, int rank) {
+  CommShape shape = shape_of(Verb::send_recv, setup, sizes_per_rank(setup, ranks));
+  shape.send_peer = to(ranks, rank);
+  shape.recv_peer = from(ranks, rank);
+  return shape;
+}
+
 // Collective::input of collectives that only move data.
 [[nodiscard]] double own_data(const CollectiveSetup& setup, int ranks, int rank, std::size_t index);
 
-using SizesFunction = decltype(Collective::sizes);
 using ValueFunction = decltype(Collective::expected);
 using ShapeFunction = decltype(Collective::shape);
 using OriginFunction = decltype(Collective::origin);
@@ -121,14 +145,10 @@ using OriginFunction = decltype(Collective::origin);
 // One that reduces; all of these have a form in place.
 [[nodiscard]] constexpr Collective reducing(CollectiveKind kind, SizesFunction sizes,
                                             ValueFunction expected, ShapeFunction shape) {
-  return {.kind = kind,
-          .reduces = true,
-          .supports_in_place = true,
-          .sizes = sizes,
-          .input = reduction_input,
-          .expected = expected,
-          .shape = shape,
-          .origin = from_all_ranks};
+  Collective collective = moving(kind, sizes, expected, shape, from_all_ranks, /*in_place=*/true);
+  collective.reduces = true;
+  collective.input = reduction_input;
+  return collective;
 }
 
 }  // namespace stepmark::kinds

@@ -9,12 +9,9 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return rank == setup.root ? reduction_result(setup, ranks, index) : kUntouched;
 }
 
-CommShape shape(const CollectiveSetup& setup, int ranks, int) {
-  return rooted_shape(Verb::reduce, setup, sizes_per_rank(setup, ranks));
-}
-
 }  // namespace
 
-const Collective reduce = reducing(CollectiveKind::reduce, sizes_per_rank, expected, shape);
+const Collective reduce = reducing(CollectiveKind::reduce, sizes_per_rank, expected,
+                                   rooted_shape<Verb::reduce, sizes_per_rank>);
 
 }  // namespace stepmark::kinds

@@ -9,13 +9,10 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return reduction_result(setup, ranks, in_all_chunks(setup, ranks, rank, index));
 }
 
-CommShape shape(const CollectiveSetup& setup, int ranks, int) {
-  return shape_of(Verb::reduce_scatter, setup, sizes_scattered(setup, ranks));
-}
-
 }  // namespace
 
 const Collective reduce_scatter =
-    reducing(CollectiveKind::reduce_scatter, sizes_scattered, expected, shape);
+    reducing(CollectiveKind::reduce_scatter, sizes_scattered, expected,
+             plain_shape<Verb::reduce_scatter, sizes_scattered>);
 
 }  // namespace stepmark::kinds

@@ -9,13 +9,9 @@ double expected(const CollectiveSetup& setup, int ranks, int rank, std::size_t i
   return moved_value(setup, setup.root, in_all_chunks(setup, ranks, rank, index));
 }
 
-CommShape shape(const CollectiveSetup& setup, int ranks, int) {
-  return rooted_shape(Verb::scatter, setup, sizes_scattered(setup, ranks));
-}
-
 }  // namespace
 
-const Collective scatter =
-    moving(CollectiveKind::scatter, sizes_scattered, expected, shape, from_root);
+const Collective scatter = moving(CollectiveKind::scatter, sizes_scattered, expected,
+                                  rooted_shape<Verb::scatter, sizes_scattered>, from_root);
 
 }  // namespace stepmark::kinds

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "collectives/average.h"
+#include "collectives/message_group.h"
 #include "collectives/mpi/mpi_comm.h"
 #include "collectives/mpi/mpi_reduce_ops.h"
 #include "collectives/mpi/mpi_runtime.h"
@@ -226,16 +227,8 @@ class MpiComm final : public Comm {
     enqueue({data, run_of(count, dtype), peer, false}, stream);
   }
 
-  void group_begin() override {
-    STEPMARK_CHECK(!grouping_, "group_begin within a group");
-    grouping_ = true;
-  }
-
-  void group_end(Stream& stream) override {
-    STEPMARK_CHECK(grouping_, "group_end without group_begin");
-    grouping_ = false;
-    submit_exchange(std::exchange(group_, {}), stream);
-  }
+  void group_begin() override { group_.begin(); }
+  void group_end(Stream& stream) override { submit_exchange(group_.end(), stream); }
 
   void barrier(Stream& stream) override {
     stream.submit([comm = comm_.get()] { STEPMARK_MPI(MPI_Barrier(comm)); });
@@ -287,10 +280,7 @@ class MpiComm final : public Comm {
   }
 
   void enqueue(Message message, Stream& stream) {
-    if (grouping_) {
-      group_.push_back(std::move(message));
-      return;
-    }
+    if (group_.is_open()) return group_.add(std::move(message));
     stream.submit([m = std::move(message), comm = comm_.get()] {
       if (m.outgoing) {
         STEPMARK_MPI(MPI_Send(m.data, m.run.count(), m.run.type(), m.peer, kTag, comm));
@@ -311,8 +301,7 @@ class MpiComm final : public Comm {
   std::size_t max_count_;
   int rank_ = 0;
   int size_ = 1;
-  bool grouping_ = false;
-  std::vector<Message> group_;
+  MessageGroup<Message> group_;
 };
 
 }  // namespace

@@ -16,18 +16,18 @@ float max_of(float a, float b) { return std::max(a, b); }
 float product_of(float a, float b) { return a * b; }
 
 // The signature of MPI_User_function.
-template <class T, T (*FromFloat)(float), Combine combine>
+template <class T, Combine combine>
 void combine_elements(void* in, void* inout, int* length, MPI_Datatype*) {
   const T* a = static_cast<const T*>(in);
   T* b = static_cast<T*>(inout);
-  for (int i = 0; i < *length; ++i) b[i] = FromFloat(combine(to_float(a[i]), to_float(b[i])));
+  for (int i = 0; i < *length; ++i) b[i] = from_float<T>(combine(to_float(a[i]), to_float(b[i])));
 }
 
-template <class T, T (*FromFloat)(float)>
+template <class T>
 void add_format(std::vector<MpiOpHandle>& handles) {
   for (MPI_User_function* function :
-       {&combine_elements<T, FromFloat, sum_of>, &combine_elements<T, FromFloat, min_of>,
-        &combine_elements<T, FromFloat, max_of>, &combine_elements<T, FromFloat, product_of>}) {
+       {&combine_elements<T, sum_of>, &combine_elements<T, min_of>, &combine_elements<T, max_of>,
+        &combine_elements<T, product_of>}) {
     MPI_Op op = MPI_OP_NULL;
     STEPMARK_MPI(MPI_Op_create(function, /*commute=*/1, &op));
     handles.emplace_back(op);
@@ -53,10 +53,10 @@ std::optional<std::size_t> format_row(DType dtype) {
 }  // namespace
 
 MpiReduceOps::MpiReduceOps() {
-  add_format<bf16, to_bf16>(handles_);
-  add_format<f16, to_f16>(handles_);
-  add_format<f8e4m3, to_f8e4m3>(handles_);
-  add_format<f8e5m2, to_f8e5m2>(handles_);
+  add_format<bf16>(handles_);
+  add_format<f16>(handles_);
+  add_format<f8e4m3>(handles_);
+  add_format<f8e5m2>(handles_);
 }
 
 MPI_Op MpiReduceOps::get(DType dtype, ReduceOp op) const {

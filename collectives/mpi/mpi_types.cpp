@@ -4,6 +4,7 @@
 #include "collectives/mpi/mpi_types.h"
 
 #include <array>
+#include <tuple>
 
 namespace stepmark {
 namespace {
@@ -34,30 +35,12 @@ MpiTypeHandle long_run(std::size_t elements, DType dtype, std::size_t max_count)
 }  // namespace
 
 MPI_Datatype mpi_type(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return MPI_FLOAT;
-    case DType::f64:
-      return MPI_DOUBLE;
-    case DType::bf16:
-    case DType::f16:
-      return MPI_UINT16_T;
-    case DType::f8e4m3:
-    case DType::f8e5m2:
-    case DType::u8:
-      return MPI_UINT8_T;
-    case DType::i8:
-      return MPI_INT8_T;
-    case DType::i32:
-      return MPI_INT32_T;
-    case DType::u32:
-      return MPI_UINT32_T;
-    case DType::i64:
-      return MPI_INT64_T;
-    case DType::u64:
-      return MPI_UINT64_T;
-  }
-  STEPMARK_CHECK(false, "no MPI datatype for dtype {}", static_cast<int>(dtype));
+  // In the order of DType. No constants: MPI's handles are addresses in its library.
+  static const std::array<MPI_Datatype, 12> types{
+      MPI_FLOAT,  MPI_DOUBLE,  MPI_UINT16_T, MPI_UINT16_T, MPI_UINT8_T, MPI_UINT8_T,
+      MPI_INT8_T, MPI_UINT8_T, MPI_INT32_T,  MPI_UINT32_T, MPI_INT64_T, MPI_UINT64_T};
+  static_assert(std::tuple_size_v<decltype(types)> == static_cast<std::size_t>(DType::u64) + 1);
+  return types.at(static_cast<std::size_t>(dtype));
 }
 
 MpiRun::MpiRun(std::size_t elements, DType dtype, std::size_t max_count)

@@ -3,6 +3,7 @@
 // nccl_messages.cpp.
 #include "collectives/nccl/nccl_comm.h"
 
+#include <array>
 #include <chrono>
 #include <fstream>
 #include <sstream>
@@ -15,28 +16,16 @@
 namespace stepmark {
 namespace {
 
-int cta_policy_value(NcclCtaPolicy policy) {
-  switch (policy) {
-    case NcclCtaPolicy::standard:
-      return NCCL_CTA_POLICY_DEFAULT;
-    case NcclCtaPolicy::efficiency:
-      return NCCL_CTA_POLICY_EFFICIENCY;
-    case NcclCtaPolicy::zero:
-      return NCCL_CTA_POLICY_ZERO;
-  }
-  STEPMARK_CHECK(false, "no CTA policy {}", static_cast<int>(policy));
-}
-
-std::string_view cta_policy_name(NcclCtaPolicy policy) {
-  switch (policy) {
-    case NcclCtaPolicy::standard:
-      return "default";
-    case NcclCtaPolicy::efficiency:
-      return "efficiency";
-    case NcclCtaPolicy::zero:
-      return "zero";
-  }
-  STEPMARK_CHECK(false, "no CTA policy {}", static_cast<int>(policy));
+struct PolicyFacts {
+  int value;
+  std::string_view name;
+};
+// In the order of NcclCtaPolicy.
+constexpr std::array<PolicyFacts, 3> kPolicies{{{NCCL_CTA_POLICY_DEFAULT, "default"},
+                                                {NCCL_CTA_POLICY_EFFICIENCY, "efficiency"},
+                                                {NCCL_CTA_POLICY_ZERO, "zero"}}};
+const PolicyFacts& facts_of(NcclCtaPolicy policy) {
+  return kPolicies.at(static_cast<std::size_t>(policy));
 }
 
 // Not freed where the family has failed: cudaFree waits for the GPU, which spins in a collective
@@ -62,7 +51,7 @@ ncclConfig_t nccl_config(const NcclLibrary& library, const NcclSettings& setting
     config.minCTAs = 1;  // NCCL refuses a minimum above the maximum
     config.maxCTAs = options.max_ctas;
   }
-  if (settings.cta_policy) config.CTAPolicy = cta_policy_value(*settings.cta_policy);
+  if (settings.cta_policy) config.CTAPolicy = facts_of(*settings.cta_policy).value;
   return config;
 }
 
@@ -106,7 +95,7 @@ CommFacts NcclComm::facts() const {
   }
   if (options_.max_ctas > 0) facts.emplace_back("max_ctas", fmt::to_string(options_.max_ctas));
   if (settings_.cta_policy) {
-    facts.emplace_back("cta_policy", cta_policy_name(*settings_.cta_policy));
+    facts.emplace_back("cta_policy", facts_of(*settings_.cta_policy).name);
   }
   if (settings_.shared_gpu) facts.emplace_back("topology", "single-gpu-timesliced");
   return facts;

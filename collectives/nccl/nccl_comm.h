@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "collectives/comm.h"
+#include "collectives/message_group.h"
 #include "collectives/nccl/cuda_self_comm.h"
 #include "collectives/nccl/nccl_handle.h"
 #include "collectives/nccl/nccl_registration.h"
@@ -105,8 +106,7 @@ class NcclComm final : public Comm {
   double init_s_;
   int compute_capability_major_ = 0;
   int splits_ = 0;
-  bool grouping_ = false;
-  std::vector<Message> group_;
+  MessageGroup<Message> group_;
 };
 
 // Settings and options as a configuration of `library`.

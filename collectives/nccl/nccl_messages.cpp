@@ -52,10 +52,7 @@ void NcclComm::submit_group(std::vector<Message> messages, Stream& stream) const
 }
 
 void NcclComm::enqueue(const Message& message, Stream& stream) {
-  if (grouping_) {
-    group_.push_back(message);
-    return;
-  }
+  if (group_.is_open()) return group_.add(message);
   stream.submit([h = handle_.get(), message, on = native_stream(stream)] {
     if (message.count == 0) return;
     h->check(issue(*h, message, on), message.outgoing ? "ncclSend" : "ncclRecv");
@@ -72,16 +69,8 @@ void NcclComm::recv(void* data, std::size_t count, DType dtype, int peer, Stream
   enqueue({data, count, nccl_type(dtype), peer, false}, stream);
 }
 
-void NcclComm::group_begin() {
-  STEPMARK_CHECK(!grouping_, "group_begin within a group");
-  grouping_ = true;
-}
-
-void NcclComm::group_end(Stream& stream) {
-  STEPMARK_CHECK(grouping_, "group_end without group_begin");
-  grouping_ = false;
-  submit_group(std::exchange(group_, {}), stream);
-}
+void NcclComm::group_begin() { group_.begin(); }
+void NcclComm::group_end(Stream& stream) { submit_group(group_.end(), stream); }
 
 void NcclComm::all_to_all(const void* send, void* recv, std::size_t count, DType dtype,
                           Stream& stream) {

@@ -2,55 +2,26 @@
 // Numbers only: whether GPU and library can reduce a type is asked by the verbs, at the call.
 #include "collectives/nccl/nccl_types.h"
 
-#include "core/error.h"
+#include <array>
 
 namespace stepmark {
 
-ncclDataType_t nccl_type(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return ncclFloat32;
-    case DType::f64:
-      return ncclFloat64;
-    case DType::bf16:
-      return ncclBfloat16;
-    case DType::f16:
-      return ncclFloat16;
-    case DType::f8e4m3:
-      return ncclFloat8e4m3;
-    case DType::f8e5m2:
-      return ncclFloat8e5m2;
-    case DType::i8:
-      return ncclInt8;
-    case DType::u8:
-      return ncclUint8;
-    case DType::i32:
-      return ncclInt32;
-    case DType::u32:
-      return ncclUint32;
-    case DType::i64:
-      return ncclInt64;
-    case DType::u64:
-      return ncclUint64;
-  }
-  STEPMARK_CHECK(false, "NCCL has no type for {}", static_cast<int>(dtype));
-}
+namespace {
 
-ncclRedOp_t nccl_op(ReduceOp op) {
-  switch (op) {
-    case ReduceOp::sum:
-      return ncclSum;
-    case ReduceOp::avg:
-      return ncclAvg;
-    case ReduceOp::min:
-      return ncclMin;
-    case ReduceOp::max:
-      return ncclMax;
-    case ReduceOp::prod:
-      return ncclProd;
-  }
-  STEPMARK_CHECK(false, "NCCL has no operator for {}", static_cast<int>(op));
-}
+// In the order of DType.
+constexpr std::array kTypes{ncclFloat32,    ncclFloat64,    ncclBfloat16, ncclFloat16,
+                            ncclFloat8e4m3, ncclFloat8e5m2, ncclInt8,     ncclUint8,
+                            ncclInt32,      ncclUint32,     ncclInt64,    ncclUint64};
+static_assert(kTypes.size() == static_cast<std::size_t>(DType::u64) + 1);
+// In the order of ReduceOp.
+constexpr std::array kOps{ncclSum, ncclAvg, ncclMin, ncclMax, ncclProd};
+static_assert(kOps.size() == static_cast<std::size_t>(ReduceOp::prod) + 1);
+
+}  // namespace
+
+ncclDataType_t nccl_type(DType dtype) { return kTypes.at(static_cast<std::size_t>(dtype)); }
+
+ncclRedOp_t nccl_op(ReduceOp op) { return kOps.at(static_cast<std::size_t>(op)); }
 
 bool is_fp8(DType dtype) { return dtype == DType::f8e4m3 || dtype == DType::f8e5m2; }
 

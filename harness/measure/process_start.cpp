@@ -13,6 +13,7 @@
 #include <bit>
 #include <charconv>
 
+#include "core/environment_variable.h"
 #include "harness/measure/environment_capture.h"
 
 namespace stepmark {
@@ -119,14 +120,11 @@ std::optional<std::vector<int>> parse_cpu_list(std::string_view text) {
 
 std::vector<EnvironmentFact> recorded_variables() {
   std::vector<EnvironmentFact> facts;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const std::string_view name = text.substr(0, text.find('='));
-    if (name.size() == text.size() || !variable_is_recorded(name)) continue;
-    facts.push_back({.section = "variables",
-                     .name = std::string(name),
-                     .value = std::string(text.substr(name.size() + 1))});
-  }
+  for_each_environment_variable([&](std::string_view name, std::string_view value) {
+    if (!variable_is_recorded(name)) return;
+    facts.push_back(
+        {.section = "variables", .name = std::string(name), .value = std::string(value)});
+  });
   std::sort(facts.begin(), facts.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
   return facts;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <exception>
+#include <string_view>
 
 #include "harness/measure/stop_rule.h"
 
@@ -61,15 +62,8 @@ class LockStep {
 }  // namespace
 
 std::string_view name_of(StopReason reason) {
-  switch (reason) {
-    case StopReason::precision:
-      return "precision";
-    case StopReason::max_samples:
-      return "max_samples";
-    case StopReason::budget:
-      return "budget";
-  }
-  return "unknown";
+  constexpr std::array<std::string_view, 3> kNames{"precision", "max_samples", "budget"};
+  return kNames.at(static_cast<std::size_t>(reason));
 }
 
 PeerError::PeerError(int failed_rank)

@@ -4,6 +4,7 @@
 #include "harness/program/program.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/error.h"
 
@@ -26,39 +27,15 @@ const Group& Program::group(std::string_view axis) const {
 std::string_view axis_of(std::string_view group) { return group.substr(0, group.find('.')); }
 
 std::string_view name_of(BufferKind kind) {
-  switch (kind) {
-    case BufferKind::param:
-      return "param";
-    case BufferKind::grad:
-      return "grad";
-    case BufferKind::optimizer:
-      return "optimizer";
-    case BufferKind::activation:
-      return "activation";
-    case BufferKind::workspace:
-      return "workspace";
-    case BufferKind::input:
-      return "input";
-    case BufferKind::scalar:
-      return "scalar";
-  }
-  return "?";
+  constexpr std::array<std::string_view, 7> kNames{"param",     "grad",  "optimizer", "activation",
+                                                   "workspace", "input", "scalar"};
+  return kNames.at(static_cast<std::size_t>(kind));
 }
 
 std::string_view name_of(Phase phase) {
-  switch (phase) {
-    case Phase::forward:
-      return "forward";
-    case Phase::loss:
-      return "loss";
-    case Phase::backward:
-      return "backward";
-    case Phase::gradient_sync:
-      return "gradient_sync";
-    case Phase::optimizer:
-      return "optimizer";
-  }
-  return "?";
+  constexpr std::array<std::string_view, 5> kNames{"forward", "loss", "backward", "gradient_sync",
+                                                   "optimizer"};
+  return kNames.at(static_cast<std::size_t>(phase));
 }
 
 Access access_of(const Op& op, std::size_t index) {

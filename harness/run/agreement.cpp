@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/build_info.h"
+#include "core/environment_variable.h"
 #include "core/error.h"
 #include "core/together.h"
 #include "harness/measure/file_hash.h"
@@ -39,13 +39,10 @@ std::string build_value(const BuildInfo& build) {
 
 FlatConfig shared_variables() {
   FlatConfig variables;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const std::string_view name = text.substr(0, text.find('='));
-    if (name.size() == text.size() || !variable_must_agree(name)) continue;
-    variables.emplace_back(fmt::format("environment variable {}", name),
-                           std::string(text.substr(name.size() + 1)));
-  }
+  for_each_environment_variable([&](std::string_view name, std::string_view value) {
+    if (!variable_must_agree(name)) return;
+    variables.emplace_back(fmt::format("environment variable {}", name), std::string(value));
+  });
   std::sort(variables.begin(), variables.end());
   return variables;
 }

@@ -5,6 +5,7 @@
 
 #include "kernels/ops/bench_sizes.h"
 #include "kernels/ops/gelu_reference.h"
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -63,10 +64,6 @@ std::vector<OpShape> row_bench_shapes(DType dtype) {
   return pack_all<S>(dtype, {{.rows = 256, .cols = 3072},
                              {.rows = 2048, .cols = 8192},
                              {.rows = bench::kTokens, .cols = bench::kFfn}});
-}
-template <class S>
-std::int64_t flat(const OpShape& shape) {
-  return unpack<S>(shape).elements;
 }
 template <class S, int kTimes>
 std::int64_t row_elements(const OpShape& shape) {
@@ -161,18 +158,11 @@ const OpInfo& op_info_residual() {
        }),
        .tolerance = tolerance,
        .reference = on_operands<S>([](const S& s, Operands x) { residual_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                        {.rows = 5, .cols = 37, .bias = 1},
-                                        {.rows = 67, .cols = 259}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .bias = 1},
-                                        {.rows = 4096, .cols = 4096},
-                                        {.rows = bench::kTokens, .cols = bench::kHidden}});
-           },
+       .test_shapes = shapes<S>(
+           {{.rows = 1, .cols = 1}, {.rows = 5, .cols = 37, .bias = 1}, {.rows = 67, .cols = 259}}),
+       .bench_shapes = shapes<S>({{.rows = 256, .cols = 768, .bias = 1},
+                                  {.rows = 4096, .cols = 4096},
+                                  {.rows = bench::kTokens, .cols = bench::kHidden}}),
        .validate = on<S>([](const S& s) { require_flag("residual", "bias", s.bias); })});
   return info;
 }

@@ -177,27 +177,15 @@ const OpInfo& op_info_rope() {
        }),
        .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 16); },
        .reference = on_operands<S>([](const S& s, Operands x) { rope_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype,
-                 {{.batch = 1, .seq = 1, .heads = 1, .kv_heads = 1, .head_dim = 2},
-                  {.batch = 2, .seq = 19, .heads = 6, .kv_heads = 2, .head_dim = 10},
-                  {.batch = 1, .seq = 70, .heads = 2, .kv_heads = 2, .head_dim = 32, .inverse = 1},
-                  {.batch = 1,
-                   .seq = 9000,
-                   .heads = 1,
-                   .kv_heads = 1,
-                   .head_dim = 8,
-                   .theta = 5e5}});
-           },
+       .test_shapes = shapes<S>(
+           {{.batch = 1, .seq = 1, .heads = 1, .kv_heads = 1, .head_dim = 2},
+            {.batch = 2, .seq = 19, .heads = 6, .kv_heads = 2, .head_dim = 10},
+            {.batch = 1, .seq = 70, .heads = 2, .kv_heads = 2, .head_dim = 32, .inverse = 1},
+            {.batch = 1, .seq = 9000, .heads = 1, .kv_heads = 1, .head_dim = 8, .theta = 5e5}}),
        .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype, {{.batch = 1, .seq = 2048, .heads = 32, .kv_heads = 8, .head_dim = 128},
-                         llama<S>(1, bench::kTokens),
-                         llama<S>(2, bench::kTokens)});
-           },
+           shapes<S>({{.batch = 1, .seq = 2048, .heads = 32, .kv_heads = 8, .head_dim = 128},
+                      llama<S>(1, bench::kTokens),
+                      llama<S>(2, bench::kTokens)}),
        .validate = on<S>([](const S& s) {
          validate_heads("rope", s);
          require_flag("rope", "inverse", s.inverse);

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "kernels/ops/bench_sizes.h"
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -60,7 +61,7 @@ void prepare_targets(const S& s, Operands x) {  // a vocabulary wider than this 
 }
 
 template <class S>
-std::int64_t all(const OpShape& shape) {
+std::int64_t all_logits(const OpShape& shape) {
   const auto s = unpack<S>(shape);
   return s.rows * width(s);
 }
@@ -79,7 +80,7 @@ double bytes(const OpShape& shape) {
   return bytes;
 }
 template <class S, int kTimes>
-std::int64_t rows(const OpShape& shape) {
+std::int64_t row_values(const OpShape& shape) {
   return kTimes * unpack<S>(shape).rows;
 }
 template <class S>
@@ -109,17 +110,14 @@ const OpInfo& op_info_ce_max() {
   static const OpInfo info = described<S>(
       {.formula = "row_max[r] = max_c logits[r,c]",
        .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-       .operands = {{"logits", Access::in, DTypeRule::op, all<S>},
-                    {"row_max", Access::out, DTypeRule::f32, rows<S, 1>}},
+       .operands = {{"logits", Access::in, DTypeRule::op, all_logits<S>},
+                    {"row_max", Access::out, DTypeRule::f32, row_values<S, 1>}},
        .flops = flops<S, 1>,
-       .tolerance = [](const OpShape&) { return 0.0; },
+       .tolerance = exact,
        .reference = on_operands<S>([](const S& s, Operands x) { ce_max_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                        {.rows = 5, .cols = 37, .padding = 27},
-                                        {.rows = 67, .cols = 5003}});
-           },
+       .test_shapes = shapes<S>({{.rows = 1, .cols = 1},
+                                 {.rows = 5, .cols = 37, .padding = 27},
+                                 {.rows = 67, .cols = 5003}}),
        .bench_shapes = ce_bench_shapes<S>,
        .validate = validate_columns<S>,
        .bytes = bytes<S>});
@@ -132,19 +130,16 @@ const OpInfo& op_info_ce_sum() {
       {.formula = "sums[0,r] = sum_c exp(logits[r,c] - row_max[r]), "
                   "sums[1,r] = logits[r,target] - row_max[r] if the target is here, else 0",
        .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-       .operands = {{"logits", Access::in, DTypeRule::op, all<S>},
-                    {"row_max", Access::in, DTypeRule::f32, rows<S, 1>},
-                    {"targets", Access::in, DTypeRule::i32, rows<S, 1>},
-                    {"sums", Access::out, DTypeRule::f32, rows<S, 2>}},
+       .operands = {{"logits", Access::in, DTypeRule::op, all_logits<S>},
+                    {"row_max", Access::in, DTypeRule::f32, row_values<S, 1>},
+                    {"targets", Access::in, DTypeRule::i32, row_values<S, 1>},
+                    {"sums", Access::out, DTypeRule::f32, row_values<S, 2>}},
        .flops = flops<S, 3>,
        .tolerance = tolerance<S>,
        .reference = on_operands<S>([](const S& s, Operands x) { ce_sum_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                        {.rows = 9, .cols = 37, .padding = 3, .vocab_begin = 21},
-                                        {.rows = 67, .cols = 5003}});
-           },
+       .test_shapes = shapes<S>({{.rows = 1, .cols = 1},
+                                 {.rows = 9, .cols = 37, .padding = 3, .vocab_begin = 21},
+                                 {.rows = 67, .cols = 5003}}),
        .bench_shapes = ce_bench_shapes<S>,
        .validate = validate_columns<S>,
        .prepare = on_operands<S>([](const S& s, Operands x) {
@@ -162,27 +157,23 @@ const OpInfo& op_info_ce_bwd() {
       {.formula = "loss [+]= scale sum_r (log sums[0,r] - sums[1,r]), "
                   "logits = scale (exp(logits - row_max) / sums[0] - onehot(target))",
        .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-       .operands = {{"logits", Access::inout, DTypeRule::op, all<S>},
-                    {"row_max", Access::in, DTypeRule::f32, rows<S, 1>},
-                    {"targets", Access::in, DTypeRule::i32, rows<S, 1>},
-                    {"sums", Access::in, DTypeRule::f32, rows<S, 2>},
-                    {"loss", Access::accumulate, DTypeRule::f32,
-                     [](const OpShape&) { return std::int64_t{1}; }}},
+       .operands = {{"logits", Access::inout, DTypeRule::op, all_logits<S>},
+                    {"row_max", Access::in, DTypeRule::f32, row_values<S, 1>},
+                    {"targets", Access::in, DTypeRule::i32, row_values<S, 1>},
+                    {"sums", Access::in, DTypeRule::f32, row_values<S, 2>},
+                    {"loss", Access::accumulate, DTypeRule::f32, one}},
        .flops = flops<S, 4>,
        .tolerance = tolerance<S>,
        .reference = on_operands<S>([](const S& s, Operands x) { ce_bwd_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 1, .cols = 2},
-                                        {.rows = 9,
-                                         .cols = 37,
-                                         .padding = 27,
-                                         .vocab_begin = 21,
-                                         .accumulate = 1,
-                                         .scale = 0.25},
-                                        {.rows = 3, .cols = 7, .padding = 57, .scale = 0.5},
-                                        {.rows = 67, .cols = 5003, .scale = 1.0 / 67}});
-           },
+       .test_shapes = shapes<S>({{.rows = 1, .cols = 2},
+                                 {.rows = 9,
+                                  .cols = 37,
+                                  .padding = 27,
+                                  .vocab_begin = 21,
+                                  .accumulate = 1,
+                                  .scale = 0.25},
+                                 {.rows = 3, .cols = 7, .padding = 57, .scale = 0.5},
+                                 {.rows = 67, .cols = 5003, .scale = 1.0 / 67}}),
        .bench_shapes = ce_bench_shapes<S>,
        .validate = on<S>([](const S& s) {
          require_at_least("ce_bwd", "cols", s.cols, 1);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "kernels/ops/bench_sizes.h"
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -61,15 +62,6 @@ void prepare_tokens(const S& s, Operands x) {
 }
 
 template <class S>
-std::int64_t rows(const OpShape& shape) {
-  return unpack<S>(shape).rows;
-}
-template <class S>
-std::int64_t all(const OpShape& shape) {
-  const auto s = unpack<S>(shape);
-  return s.rows * s.cols;
-}
-template <class S>
 std::int64_t vocab_table(const OpShape& shape) {
   const auto s = unpack<S>(shape);
   return s.vocab_rows * s.cols;
@@ -98,24 +90,16 @@ const OpInfo& op_info_embedding_fwd() {
        .operands = {{"tokens", Access::in, DTypeRule::i32, rows<S>},
                     {"table", Access::in, DTypeRule::op, vocab_table<S>},
                     {"out", Access::out, DTypeRule::op, all<S>}},
-       .flops = [](const OpShape&) { return 0.0; },
-       .tolerance = [](const OpShape&) { return 0.0; },
+       .flops = no_flops,
+       .tolerance = exact,
        .reference = on_operands<S>([](const S& s, Operands x) { embedding_fwd_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype,
-                                {{.rows = 1, .cols = 3, .vocab_rows = 1},
+       .test_shapes = shapes<S>({{.rows = 1, .cols = 3, .vocab_rows = 1},
                                  {.rows = 37, .cols = 65, .vocab_begin = 11, .vocab_rows = 17},
-                                 {.rows = 64, .cols = 128, .vocab_rows = 100}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype,
-                 {{.rows = 256, .cols = 768, .vocab_rows = 50257},
-                  {.rows = 8192, .cols = 4096, .vocab_rows = 32000},
-                  {.rows = bench::kTokens, .cols = bench::kHidden, .vocab_rows = bench::kVocab}});
-           },
+                                 {.rows = 64, .cols = 128, .vocab_rows = 100}}),
+       .bench_shapes = shapes<S>(
+           {{.rows = 256, .cols = 768, .vocab_rows = 50257},
+            {.rows = 8192, .cols = 4096, .vocab_rows = 32000},
+            {.rows = bench::kTokens, .cols = bench::kHidden, .vocab_rows = bench::kVocab}}),
        .prepare = on_operands<S>([](const S& s, Operands x) { prepare_tokens(s, x); }),
        .bytes = [](const OpShape& shape) {  // only the rows looked up
          return 4.0 * static_cast<double>(rows<S>(shape)) + 2.0 * row_bytes<S>(shape);
@@ -134,23 +118,15 @@ const OpInfo& op_info_embedding_bwd() {
        .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
        .tolerance = sum_of_rows_tolerance<S>,
        .reference = on_operands<S>([](const S& s, Operands x) { embedding_bwd_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype,
-                                {{.rows = 1, .cols = 3, .vocab_rows = 1},
+       .test_shapes = shapes<S>({{.rows = 1, .cols = 3, .vocab_rows = 1},
                                  {.rows = 37, .cols = 65, .vocab_begin = 11, .vocab_rows = 17},
-                                 {.rows = 300, .cols = 129, .vocab_rows = 20, .accumulate = 1}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype,
-                                {{.rows = 256, .cols = 768, .vocab_rows = 50257, .accumulate = 1},
-                                 {.rows = 256, .cols = 768, .vocab_rows = 50257},
-                                 {.rows = bench::kTokens,
-                                  .cols = bench::kHidden,
-                                  .vocab_rows = bench::kVocab,
-                                  .accumulate = 1}});
-           },
+                                 {.rows = 300, .cols = 129, .vocab_rows = 20, .accumulate = 1}}),
+       .bench_shapes = shapes<S>({{.rows = 256, .cols = 768, .vocab_rows = 50257, .accumulate = 1},
+                                  {.rows = 256, .cols = 768, .vocab_rows = 50257},
+                                  {.rows = bench::kTokens,
+                                   .cols = bench::kHidden,
+                                   .vocab_rows = bench::kVocab,
+                                   .accumulate = 1}}),
        .validate =
            on<S>([](const S& s) { require_flag("embedding_bwd", "accumulate", s.accumulate); }),
        .prepare = on_operands<S>([](const S& s, Operands x) { prepare_tokens(s, x); }),
@@ -176,17 +152,11 @@ const OpInfo& op_info_position_fwd() {
        .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
        .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 4); },
        .reference = on_operands<S>([](const S& s, Operands x) { position_fwd_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 1, .cols = 3, .seq = 1},
-                                        {.rows = 26, .cols = 65, .seq = 13},
-                                        {.rows = 10, .cols = 7, .seq = 20, .row_begin = 30}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .seq = 64},
-                                        {.rows = 8192, .cols = 4096, .seq = 2048}});
-           },
+       .test_shapes = shapes<S>({{.rows = 1, .cols = 3, .seq = 1},
+                                 {.rows = 26, .cols = 65, .seq = 13},
+                                 {.rows = 10, .cols = 7, .seq = 20, .row_begin = 30}}),
+       .bench_shapes = shapes<S>(
+           {{.rows = 256, .cols = 768, .seq = 64}, {.rows = 8192, .cols = 4096, .seq = 2048}}),
        .validate = on<S>([](const S& s) { require_at_least("position_fwd", "seq", s.seq, 1); })});
   return info;
 }
@@ -202,18 +172,12 @@ const OpInfo& op_info_position_bwd() {
        .tolerance = sum_of_rows_tolerance<S>,
        .reference = on_operands<S>([](const S& s, Operands x) { position_bwd_reference(s, x); }),
        .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype, {{.rows = 1, .cols = 3, .seq = 1},
-                         {.rows = 39, .cols = 65, .seq = 13},
-                         {.rows = 10, .cols = 7, .seq = 20, .row_begin = 35},
-                         {.rows = 45, .cols = 7, .seq = 20, .row_begin = 35, .accumulate = 1}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 256, .cols = 768, .seq = 64},
-                                        {.rows = 8192, .cols = 4096, .seq = 2048}});
-           },
+           shapes<S>({{.rows = 1, .cols = 3, .seq = 1},
+                      {.rows = 39, .cols = 65, .seq = 13},
+                      {.rows = 10, .cols = 7, .seq = 20, .row_begin = 35},
+                      {.rows = 45, .cols = 7, .seq = 20, .row_begin = 35, .accumulate = 1}}),
+       .bench_shapes = shapes<S>(
+           {{.rows = 256, .cols = 768, .seq = 64}, {.rows = 8192, .cols = 4096, .seq = 2048}}),
        .validate = on<S>([](const S& s) {
          require_at_least("position_bwd", "seq", s.seq, 1);
          require_flag("position_bwd", "accumulate", s.accumulate);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "kernels/ops/bench_sizes.h"
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -91,12 +92,6 @@ void gemm_reference(const Fp8GemmShape& s, Operands x) {
   }
 }
 
-template <class S>
-std::int64_t all(const OpShape& shape) {
-  const auto s = unpack<S>(shape);
-  return s.rows * s.cols;
-}
-std::int64_t one(const OpShape&) { return 1; }
 std::int64_t history(const OpShape& shape) { return unpack<Fp8ScaleShape>(shape).history; }
 
 // A scale that fills the type's range, and sends the largest values beyond it.
@@ -168,24 +163,18 @@ const OpInfo& op_info_fp8_cast() {
                      on<S>([](const S& s) { return s.transpose != 0 ? s.rows * s.cols : 0; })},
                     {"amax", Access::inout, DTypeRule::f32, one}},
        .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(all<S>(s)); },
-       .tolerance = [](const OpShape&) { return 0.0; },
+       .tolerance = exact,
        .reference = on_operands<S>([](const S& s, Operands x) { cast_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                        {.rows = 5, .cols = 37, .e5m2 = 1},
-                                        {.rows = 70, .cols = 33, .transpose = 1},
-                                        {.rows = 64, .cols = 256, .e5m2 = 1, .transpose = 1},
-                                        {.rows = 131, .cols = 259, .transpose = 1}});
-           },
+       .test_shapes = shapes<S>({{.rows = 1, .cols = 1},
+                                 {.rows = 5, .cols = 37, .e5m2 = 1},
+                                 {.rows = 70, .cols = 33, .transpose = 1},
+                                 {.rows = 64, .cols = 256, .e5m2 = 1, .transpose = 1},
+                                 {.rows = 131, .cols = 259, .transpose = 1}}),
        .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype, {{.rows = 2048, .cols = 2048, .transpose = 1},
-                         {.rows = bench::kTokens, .cols = bench::kHidden},
-                         {.rows = bench::kTokens, .cols = bench::kHidden, .transpose = 1},
-                         {.rows = bench::kTokens, .cols = bench::kFfn, .e5m2 = 1, .transpose = 1}});
-           },
+           shapes<S>({{.rows = 2048, .cols = 2048, .transpose = 1},
+                      {.rows = bench::kTokens, .cols = bench::kHidden},
+                      {.rows = bench::kTokens, .cols = bench::kHidden, .transpose = 1},
+                      {.rows = bench::kTokens, .cols = bench::kFfn, .e5m2 = 1, .transpose = 1}}),
        .validate = on<S>([](const S& s) {
          require_flag("fp8_cast", "e5m2", s.e5m2);
          require_flag("fp8_cast", "transpose", s.transpose);
@@ -205,14 +194,11 @@ const OpInfo& op_info_fp8_scale() {
        .flops = [](const OpShape& s) { return static_cast<double>(history(s)); },
        .tolerance = [](const OpShape&) { return rounding_tolerance(DType::f32, 4); },
        .reference = on_operands<S>([](const S& s, Operands x) { scale_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.history = 1, .margin = 1},
-                                        {.history = 2, .e5m2 = 1},
-                                        {.history = 1024, .margin = 0},
-                                        {.history = 17, .e5m2 = 1, .margin = 2}});
-           },
-       .bench_shapes = [](DType dtype) { return pack_all<S>(dtype, {{.history = 1024}}); },
+       .test_shapes = shapes<S>({{.history = 1, .margin = 1},
+                                 {.history = 2, .e5m2 = 1},
+                                 {.history = 1024, .margin = 0},
+                                 {.history = 17, .e5m2 = 1, .margin = 2}}),
+       .bench_shapes = shapes<S>({{.history = 1024}}),
        .validate = on<S>([](const S& s) {
          require_at_least("fp8_scale", "history", s.history, 1);
          require_flag("fp8_scale", "e5m2", s.e5m2);
@@ -238,22 +224,16 @@ const OpInfo& op_info_fp8_block_cast() {
        .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(all<S>(s)); },
        .tolerance = block_cast_tolerance,
        .reference = on_operands<S>([](const S& s, Operands x) { block_cast_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 1, .cols = 1},
-                                        {.rows = 5, .cols = 300, .e5m2 = 1},
-                                        {.rows = 33, .cols = 256},
-                                        {.rows = 5, .cols = 37, .block_rows = 128},
-                                        {.rows = 128, .cols = 128, .e5m2 = 1, .block_rows = 128},
-                                        {.rows = 150, .cols = 260, .block_rows = 128}});
-           },
+       .test_shapes = shapes<S>({{.rows = 1, .cols = 1},
+                                 {.rows = 5, .cols = 300, .e5m2 = 1},
+                                 {.rows = 33, .cols = 256},
+                                 {.rows = 5, .cols = 37, .block_rows = 128},
+                                 {.rows = 128, .cols = 128, .e5m2 = 1, .block_rows = 128},
+                                 {.rows = 150, .cols = 260, .block_rows = 128}}),
        .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype, {{.rows = 2048, .cols = 2048},
-                         {.rows = bench::kTokens, .cols = bench::kHidden},
-                         {.rows = 2 * bench::kFfn, .cols = bench::kHidden, .block_rows = 128}});
-           },
+           shapes<S>({{.rows = 2048, .cols = 2048},
+                      {.rows = bench::kTokens, .cols = bench::kHidden},
+                      {.rows = 2 * bench::kFfn, .cols = bench::kHidden, .block_rows = 128}}),
        .validate = on<S>([](const S& s) {
          require_flag("fp8_block_cast", "e5m2", s.e5m2);
          STEPMARK_REQUIRE(s.block_rows == 1 || s.block_rows == kFp8Block,
@@ -265,51 +245,45 @@ const OpInfo& op_info_fp8_block_cast() {
 
 const OpInfo& op_info_fp8_gemm() {
   using S = Fp8GemmShape;
-  static const OpInfo info =
-      described<S>(
-          {.formula = "c[i,j] [+]= sum_l a[i,l] b[j,l] sa sb, sa and sb the scales of l's block",
-           .source =
-               "Micikevicius et al., arXiv 2209.05433; by blocks: arXiv 2412.19437, section 3.3.2",
-           .operands =
-               {{"a", Access::in, DTypeRule::fp8_a, on<S>([](const S& s) { return s.m * s.k; })},
-                {"b", Access::in, DTypeRule::fp8_b, on<S>([](const S& s) { return s.n * s.k; })},
-                {"a_scale_inv", Access::in, DTypeRule::f32, on<S>([](const S& s) {
-                   return s.blockwise != 0 ? s.m * blocks(s.k, kFp8Block) : 1;
-                 })},
-                {"b_scale_inv", Access::in, DTypeRule::f32, on<S>([](const S& s) {
-                   return s.blockwise != 0 ? blocks(s.n, kFp8Block) * blocks(s.k, kFp8Block) : 1;
-                 })},
-                {"c", Access::accumulate, DTypeRule::out_f32_flag,
-                 on<S>([](const S& s) { return s.m * s.n; })}},
-           .flops = on<S>([](const S& s) {
-             return 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) *
-                    static_cast<double>(s.k);
-           }),
-           .tolerance = gemm_tolerance,
-           .reference = on_operands<S>([](const S& s, Operands x) { gemm_reference(s, x); }),
-           .test_shapes =
-               [](DType dtype) {
-                 return pack_all<S>(dtype,
-                                    {{.m = 1, .n = 16, .k = 16},
-                                     {.m = 16, .n = 32, .k = 64, .a_e5m2 = 1, .out_f32 = 1},
-                                     {.m = 13, .n = 48, .k = 272, .b_e5m2 = 1, .accumulate = 1},
-                                     {.m = 128, .n = 64, .k = 512, .out_f32 = 1, .accumulate = 1},
-                                     {.m = 13, .n = 144, .k = 272, .blockwise = 1},
-                                     {.m = 37,
-                                      .n = 144,
-                                      .k = 384,
-                                      .a_e5m2 = 1,
-                                      .out_f32 = 1,
-                                      .accumulate = 1,
-                                      .blockwise = 1}});
-               },
-           .bench_shapes = gemm_bench_shapes,
-           .validate = on<S>([](const S& s) { validate_gemm(s); }),
-           .prepare = on_operands<S>([](const S&, Operands x) {
-             for (double& scale : x[2]) scale = 0.5 + std::abs(scale);
-             for (double& scale : x[3]) scale = 0.5 + std::abs(scale);
-           }),
-           .unit = MathUnit::matrix});
+  static const OpInfo info = described<S>(
+      {.formula = "c[i,j] [+]= sum_l a[i,l] b[j,l] sa sb, sa and sb the scales of l's block",
+       .source =
+           "Micikevicius et al., arXiv 2209.05433; by blocks: arXiv 2412.19437, section 3.3.2",
+       .operands =
+           {{"a", Access::in, DTypeRule::fp8_a, on<S>([](const S& s) { return s.m * s.k; })},
+            {"b", Access::in, DTypeRule::fp8_b, on<S>([](const S& s) { return s.n * s.k; })},
+            {"a_scale_inv", Access::in, DTypeRule::f32,
+             on<S>([](const S& s) { return s.blockwise != 0 ? s.m * blocks(s.k, kFp8Block) : 1; })},
+            {"b_scale_inv", Access::in, DTypeRule::f32, on<S>([](const S& s) {
+               return s.blockwise != 0 ? blocks(s.n, kFp8Block) * blocks(s.k, kFp8Block) : 1;
+             })},
+            {"c", Access::accumulate, DTypeRule::out_f32_flag,
+             on<S>([](const S& s) { return s.m * s.n; })}},
+       .flops = on<S>([](const S& s) {
+         return 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) *
+                static_cast<double>(s.k);
+       }),
+       .tolerance = gemm_tolerance,
+       .reference = on_operands<S>([](const S& s, Operands x) { gemm_reference(s, x); }),
+       .test_shapes = shapes<S>({{.m = 1, .n = 16, .k = 16},
+                                 {.m = 16, .n = 32, .k = 64, .a_e5m2 = 1, .out_f32 = 1},
+                                 {.m = 13, .n = 48, .k = 272, .b_e5m2 = 1, .accumulate = 1},
+                                 {.m = 128, .n = 64, .k = 512, .out_f32 = 1, .accumulate = 1},
+                                 {.m = 13, .n = 144, .k = 272, .blockwise = 1},
+                                 {.m = 37,
+                                  .n = 144,
+                                  .k = 384,
+                                  .a_e5m2 = 1,
+                                  .out_f32 = 1,
+                                  .accumulate = 1,
+                                  .blockwise = 1}}),
+       .bench_shapes = gemm_bench_shapes,
+       .validate = on<S>([](const S& s) { validate_gemm(s); }),
+       .prepare = on_operands<S>([](const S&, Operands x) {
+         for (double& scale : x[2]) scale = 0.5 + std::abs(scale);
+         for (double& scale : x[3]) scale = 0.5 + std::abs(scale);
+       }),
+       .unit = MathUnit::matrix});
   return info;
 }
 

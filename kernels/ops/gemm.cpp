@@ -131,18 +131,11 @@ const OpInfo& op_info_bias_grad() {
            [](const OpShape& s) { return sum_tolerance(s.dtype, unpack<BiasGradShape>(s).m); },
        .reference = on_operands<S>([](const S& s, Operands x) { bias_grad_reference(s, x); }),
        .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype,
-                 {{.m = 1, .n = 1}, {.m = 7, .n = 33, .accumulate = 1}, {.m = 131, .n = 2311}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.m = 256, .n = 3072},
-                                        {.m = 8192, .n = 4096},
-                                        {.m = bench::kTokens, .n = bench::kQkv},
-                                        {.m = bench::kTokens, .n = 2 * bench::kFfn}});
-           },
+           shapes<S>({{.m = 1, .n = 1}, {.m = 7, .n = 33, .accumulate = 1}, {.m = 131, .n = 2311}}),
+       .bench_shapes = shapes<S>({{.m = 256, .n = 3072},
+                                  {.m = 8192, .n = 4096},
+                                  {.m = bench::kTokens, .n = bench::kQkv},
+                                  {.m = bench::kTokens, .n = 2 * bench::kFfn}}),
        .validate =
            on<S>([](const S& s) { require_flag("bias_grad", "accumulate", s.accumulate); })});
   return info;

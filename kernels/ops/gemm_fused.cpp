@@ -114,17 +114,9 @@ const OpInfo& op_info_gemm_gelu() {
              }
              return shapes;
            },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype,
-                 {{.m = kSmallTokens, .n = kSmallFfn, .k = kSmallHidden, .trans_b = 1, .bias = 1},
-                  {.m = bench::kTokens,
-                   .n = bench::kFfn,
-                   .k = bench::kHidden,
-                   .trans_b = 1,
-                   .bias = 1}});
-           },
+       .bench_shapes = shapes<S>(
+           {{.m = kSmallTokens, .n = kSmallFfn, .k = kSmallHidden, .trans_b = 1, .bias = 1},
+            {.m = bench::kTokens, .n = bench::kFfn, .k = bench::kHidden, .trans_b = 1, .bias = 1}}),
        .validate = on<S>([](const S& s) {
          validate_transposes("gemm_gelu", s);
          require_flag("gemm_gelu", "bias", s.bias);
@@ -148,12 +140,8 @@ const OpInfo& op_info_gemm_dgelu() {
        .tolerance = tolerance<S>,
        .reference = on_operands<S>([](const S& s, Operands x) { gemm_dgelu_reference(s, x); }),
        .test_shapes = transposed_test_shapes<S>,
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype,
-                                {{.m = kSmallTokens, .n = kSmallFfn, .k = kSmallHidden},
-                                 {.m = bench::kTokens, .n = bench::kFfn, .k = bench::kHidden}});
-           },
+       .bench_shapes = shapes<S>({{.m = kSmallTokens, .n = kSmallFfn, .k = kSmallHidden},
+                                  {.m = bench::kTokens, .n = bench::kFfn, .k = bench::kHidden}}),
        .validate = on<S>([](const S& s) { validate_transposes("gemm_dgelu", s); }),
        .unit = MathUnit::matrix});
   return info;
@@ -175,14 +163,11 @@ const OpInfo& op_info_gemm_bias_grad() {
        .tolerance =
            [](const OpShape& s) { return sum_tolerance(s.dtype, unpack<GemmBiasGradShape>(s).k); },
        .reference = on_operands<S>([](const S& s, Operands x) { gemm_bias_grad_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.m = 1, .n = 1, .k = 1},
-                                        {.m = 37, .n = 13, .k = 29, .accumulate = 1},
-                                        {.m = 37, .n = 13, .k = 0},
-                                        {.m = 96, .n = 48, .k = 131},
-                                        {.m = 64, .n = 80, .k = 256, .accumulate = 1}});
-           },
+       .test_shapes = shapes<S>({{.m = 1, .n = 1, .k = 1},
+                                 {.m = 37, .n = 13, .k = 29, .accumulate = 1},
+                                 {.m = 37, .n = 13, .k = 0},
+                                 {.m = 96, .n = 48, .k = 131},
+                                 {.m = 64, .n = 80, .k = 256, .accumulate = 1}}),
        .bench_shapes =
            [](DType dtype) {
              std::vector<OpShape> shapes{pack(

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "kernels/ops/bench_sizes.h"
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -54,27 +55,20 @@ const OpInfo& op_info_ce_fwd_bwd() {
                      on<S>([](const S& s) { return s.rows * (s.cols + s.padding); })},
                     {"targets", Access::in, DTypeRule::i32,
                      on<S>([](const S& s) { return s.rows; })},
-                    {"loss", Access::accumulate, DTypeRule::f32,
-                     [](const OpShape&) { return std::int64_t{1}; }}},
+                    {"loss", Access::accumulate, DTypeRule::f32, one}},
        // Maximum, difference and exponential, sum; difference and exponential again, and two more.
        .flops = on<S>([](const S& s) { return 8.0 * static_cast<double>(s.rows * s.cols); }),
        .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 32); },
        .reference = on_operands<S>([](const S& s, Operands x) { reference(s, x); }),
        .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype, {{.rows = 1, .cols = 2},
-                         {.rows = 9, .cols = 37, .padding = 27, .accumulate = 1, .scale = 0.25},
-                         {.rows = 3, .cols = 7, .padding = 57, .scale = 0.5},
-                         {.rows = 67, .cols = 5003, .scale = 1.0 / 67}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.rows = 256, .cols = 50257},
-                                        {.rows = bench::kTokens, .cols = 50257, .padding = 47},
-                                        {.rows = 1024, .cols = 32000},
-                                        {.rows = bench::kTokens, .cols = bench::kVocab}});
-           },
+           shapes<S>({{.rows = 1, .cols = 2},
+                      {.rows = 9, .cols = 37, .padding = 27, .accumulate = 1, .scale = 0.25},
+                      {.rows = 3, .cols = 7, .padding = 57, .scale = 0.5},
+                      {.rows = 67, .cols = 5003, .scale = 1.0 / 67}}),
+       .bench_shapes = shapes<S>({{.rows = 256, .cols = 50257},
+                                  {.rows = bench::kTokens, .cols = 50257, .padding = 47},
+                                  {.rows = 1024, .cols = 32000},
+                                  {.rows = bench::kTokens, .cols = bench::kVocab}}),
        .validate = on<S>([](const S& s) {
          require_at_least("ce_fwd_bwd", "cols", s.cols, 1);
          require_flag("ce_fwd_bwd", "accumulate", s.accumulate);

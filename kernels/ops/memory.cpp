@@ -6,15 +6,12 @@
 #include <algorithm>
 
 #include "kernels/ops/bench_sizes.h"
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
 namespace {
 
-template <class S>
-std::int64_t flat(const OpShape& shape) {
-  return unpack<S>(shape).elements;
-}
 template <class S>
 std::vector<OpShape> flat_test_shapes(DType dtype) {
   return pack_all<S>(dtype, {{.elements = 1}, {.elements = 67}, {.elements = 200011}});
@@ -24,8 +21,6 @@ std::vector<OpShape> flat_bench_shapes(DType dtype) {
   return pack_all<S>(dtype,
                      {{.elements = 1 << 24}, {.elements = 1 << 26}});  // beyond caches, far beyond
 }
-double no_flops(const OpShape&) { return 0.0; }
-double exact(const OpShape&) { return 0.0; }
 
 template <class S>
 std::int64_t bucket_elements(const OpShape& shape) {
@@ -118,14 +113,8 @@ const OpInfo& op_info_cast() {
        .reference =
            on_operands<S>([](const S&, Operands x) { std::ranges::copy(x[0], x[1].begin()); }),
        .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype, {{.elements = 1}, {.elements = 67, .to_f32 = 1}, {.elements = 200011}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.elements = 1 << 26}, {.elements = 1 << 26, .to_f32 = 1}});
-           },
+           shapes<S>({{.elements = 1}, {.elements = 67, .to_f32 = 1}, {.elements = 200011}}),
+       .bench_shapes = shapes<S>({{.elements = 1 << 26}, {.elements = 1 << 26, .to_f32 = 1}}),
        .validate = on<S>([](const S& s) { require_flag("cast", "to_f32", s.to_f32); })});
   return info;
 }

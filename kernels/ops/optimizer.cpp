@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "kernels/ops/bench_sizes.h"
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -36,12 +37,6 @@ void adamw_reference(const AdamWShape& s, Operands x) {
   }
 }
 
-std::int64_t one(const OpShape&) { return 1; }
-std::int64_t two(const OpShape&) { return 2; }
-template <class S>
-std::int64_t flat(const OpShape& shape) {
-  return unpack<S>(shape).elements;
-}
 std::int64_t norm_and_scale_elements(const OpShape& shape) {
   return unpack<AdamWShape>(shape).unscaled != 0 ? 0 : 2;
 }
@@ -78,16 +73,10 @@ const OpInfo& op_info_sum_squares() {
          for (const double g : x[0]) sum += g * g;
          x[1][0] = (s.accumulate != 0 ? x[1][0] : 0.0) + s.weight * sum;
        }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.elements = 1},
-                                        {.elements = 67, .accumulate = 1, .weight = 0.25},
-                                        {.elements = 200011}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.elements = 1 << 24}, {.elements = bench::kLayerParams}});
-           },
+       .test_shapes = shapes<S>({{.elements = 1},
+                                 {.elements = 67, .accumulate = 1, .weight = 0.25},
+                                 {.elements = 200011}}),
+       .bench_shapes = shapes<S>({{.elements = 1 << 24}, {.elements = bench::kLayerParams}}),
        .validate =
            on<S>([](const S& s) { require_flag("sum_squares", "accumulate", s.accumulate); }),
        .prepare = on_operands<S>([](const S&, Operands x) { x[1][0] = std::abs(x[1][0]); })});
@@ -104,11 +93,7 @@ const OpInfo& op_info_clip_scale() {
        .flops = [](const OpShape&) { return 4.0; },
        .tolerance = [](const OpShape&) { return rounding_tolerance(DType::f32, 4); },
        .reference = on_operands<S>([](const S& s, Operands x) { clip_scale_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype,
-                                {S{.max_norm = 0.01}, S{.max_norm = 1e3}, S{.max_norm = 0.0}});
-           },
+       .test_shapes = shapes<S>({S{.max_norm = 0.01}, S{.max_norm = 1e3}, S{.max_norm = 0.0}}),
        .bench_shapes = one_shape<S>,
        .prepare = on_operands<S>([](const S&, Operands x) { x[0][0] = std::abs(x[0][0]); })});
   return info;
@@ -121,7 +106,7 @@ const OpInfo& op_info_step_count() {
                     .source = "number of the update in AdamW's bias correction",
                     .operands = {{"step", Access::inout, DTypeRule::f32, one}},
                     .flops = [](const OpShape&) { return 1.0; },
-                    .tolerance = [](const OpShape&) { return 0.0; },
+                    .tolerance = exact,
                     .reference = on_operands<S>([](const S&, Operands x) { x[0][0] += 1.0; }),
                     .test_shapes = one_shape<S>,
                     .bench_shapes = one_shape<S>,
@@ -148,18 +133,11 @@ const OpInfo& op_info_adamw() {
        .flops = [](const OpShape& s) { return 16.0 * static_cast<double>(flat<S>(s)); },
        .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 16); },
        .reference = on_operands<S>([](const S& s, Operands x) { adamw_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype,
-                                {{.elements = 1},
+       .test_shapes = shapes<S>({{.elements = 1},
                                  {.elements = 67, .lr = 0.1, .weight_decay = 0.1},
                                  {.elements = 131, .unscaled = 1, .lr = 0.1, .weight_decay = 0.1},
-                                 {.elements = 20011}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.elements = 1 << 24}, {.elements = bench::kLayerParams}});
-           },
+                                 {.elements = 20011}}),
+       .bench_shapes = shapes<S>({{.elements = 1 << 24}, {.elements = bench::kLayerParams}}),
        .validate = on<S>([](const S& s) { validate_adamw(s); }),
        .prepare = on_operands<S>([](const S& s, Operands x) {
          if (s.unscaled == 0) {

@@ -2,13 +2,12 @@
 // Probes of the memory family that move next to nothing: arithmetic, and room taken.
 #include <algorithm>
 
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/memory.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
 namespace {
-
-std::int64_t fma_elements(const OpShape& shape) { return unpack<FmaShape>(shape).elements; }
 
 void fma_reference(const FmaShape& s, Operands x) {
   for (std::int64_t i = 0; i < s.elements; ++i) {
@@ -35,25 +34,19 @@ const OpInfo& op_info_fma() {
   static const OpInfo info = described<S>(
       {.formula = "y = x after `iterations` times v = v (1 - 2^-10) + 2^-10",
        .source = "a chain of multiply-adds: arithmetic without memory",
-       .operands = {{"x", Access::in, DTypeRule::op, fma_elements},
-                    {"y", Access::out, DTypeRule::op, fma_elements}},
+       .operands = {{"x", Access::in, DTypeRule::op, flat<S>},
+                    {"y", Access::out, DTypeRule::op, flat<S>}},
        .flops = on<S>([](const S& s) {
          return 2.0 * static_cast<double>(s.elements) * static_cast<double>(s.iterations);
        }),
        .tolerance = fma_tolerance,
        .reference = on_operands<S>([](const S& s, Operands x) { fma_reference(s, x); }),
-       .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.elements = 1, .iterations = 1},
-                                        {.elements = 67, .iterations = 0},
-                                        {.elements = 67, .iterations = 1003},
-                                        {.elements = 20011, .iterations = 33}});
-           },
-       .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(dtype, {{.elements = 1 << 18, .iterations = 4096},
-                                        {.elements = 1 << 22, .iterations = 65536}});
-           }});
+       .test_shapes = shapes<S>({{.elements = 1, .iterations = 1},
+                                 {.elements = 67, .iterations = 0},
+                                 {.elements = 67, .iterations = 1003},
+                                 {.elements = 20011, .iterations = 33}}),
+       .bench_shapes = shapes<S>({{.elements = 1 << 18, .iterations = 4096},
+                                  {.elements = 1 << 22, .iterations = 65536}})});
   return info;
 }
 
@@ -64,22 +57,15 @@ const OpInfo& op_info_occupy() {
        .source = "stands in for a communication kernel's blocks, without its traffic",
        .operands = {{"done", Access::out, DTypeRule::f32,
                      on<S>([](const S& s) { return s.ctas; })}},
-       .flops = [](const OpShape&) { return 0.0; },
-       .tolerance = [](const OpShape&) { return 0.0; },
+       .flops = no_flops,
+       .tolerance = exact,
        .reference = on_operands<S>([](const S&, Operands x) { std::ranges::fill(x[0], 1.0); }),
        .test_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype, {{.ctas = 1, .threads = 32, .nanoseconds = 1000},
-                         {.ctas = 7, .threads = 512, .shared_bytes = 8192, .nanoseconds = 20000}});
-           },
+           shapes<S>({{.ctas = 1, .threads = 32, .nanoseconds = 1000},
+                      {.ctas = 7, .threads = 512, .shared_bytes = 8192, .nanoseconds = 20000}}),
        .bench_shapes =
-           [](DType dtype) {
-             return pack_all<S>(
-                 dtype,
-                 {{.ctas = 8, .threads = 512, .shared_bytes = 81920, .nanoseconds = 1000000},
-                  {.ctas = 24, .threads = 512, .shared_bytes = 81920, .nanoseconds = 1000000}});
-           },
+           shapes<S>({{.ctas = 8, .threads = 512, .shared_bytes = 81920, .nanoseconds = 1000000},
+                      {.ctas = 24, .threads = 512, .shared_bytes = 81920, .nanoseconds = 1000000}}),
        .validate = on<S>([](const S& s) {
          require_at_least("occupy", "ctas", s.ctas, 1);
          require_at_least("occupy", "threads", s.threads, 1);

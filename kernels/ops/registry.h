@@ -78,6 +78,16 @@ std::vector<OpShape> pack_all(DType dtype, std::initializer_list<Shape> shapes) 
   return packed;
 }
 
+// The same for any dtype: OpInfo::test_shapes and bench_shapes.
+template <class Shape>
+auto shapes(std::initializer_list<Shape> list) {
+  return [all = std::vector<Shape>(list)](DType dtype) {
+    std::vector<OpShape> packed;
+    for (const Shape& shape : all) packed.push_back(pack(shape, dtype));
+    return packed;
+  };
+}
+
 // A whole non-negative index below `bound` from a standard normal value.
 inline double index_from_normal(double normal, std::int64_t bound) {
   const double spread = std::abs(normal) * 7919.0;

@@ -73,15 +73,9 @@ Section section() {
                       .dashed = names::kInPlace,
                       .figures = {{"busbw", "bus bandwidth, GB/s (higher is better)", "GB/s"},
                                   {"latency", "time per operation, µs (lower is better)", "µs"}}}},
-          .figures = {{"case", {{From::name}}, true},
-                      {"size", {{From::number, names::kSizeBytes, Show::bytes}}},
-                      {"median", {{From::median}}},
-                      {"±95 %", {{From::interval}}},
-                      {"p99", {{From::p99}}},
-                      {"algbw GB/s", {{From::metric, "algbw"}}},
-                      {"busbw GB/s", {{From::metric, "busbw"}}},
-                      {"samples (effective)", {{From::samples}}},
-                      {"checks", {{From::checks}}}}};
+          .figures = figure_columns({{"size", {{From::number, names::kSizeBytes, Show::bytes}}}},
+                                    {{"algbw GB/s", {{From::metric, "algbw"}}},
+                                     {"busbw GB/s", {{From::metric, "busbw"}}}})};
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include "results/families/family.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace stepmark {
 
@@ -12,6 +14,18 @@ const std::vector<Family>& families() {
   static const std::vector<Family> kAll = {STEPMARK_CASE_FAMILIES(STEPMARK_MAKE)};
 #undef STEPMARK_MAKE
   return kAll;
+}
+
+std::vector<Column> figure_columns(std::vector<Column> what, std::vector<Column> how_fast) {
+  std::vector<Column> all{{"case", {{From::name}}, true}};
+  const auto append = [&](std::vector<Column> columns) {
+    std::move(columns.begin(), columns.end(), std::back_inserter(all));
+  };
+  append(std::move(what));
+  append({{"median", {{From::median}}}, {"±95 %", {{From::interval}}}, {"p99", {{From::p99}}}});
+  append(std::move(how_fast));
+  append({{"samples (effective)", {{From::samples}}}, {"checks", {{From::checks}}}});
+  return all;
 }
 
 const Family* find_family(std::string_view name) {

@@ -105,6 +105,11 @@ struct Family {
   Section section = {};
 };
 
+// Columns of a table among all figures: the case, `what` it did, its time, `how_fast` that is, and
+// what the figures rest on.
+[[nodiscard]] std::vector<Column> figure_columns(std::vector<Column> what,
+                                                 std::vector<Column> how_fast);
+
 #define STEPMARK_FAMILY_FUNCTION(name) Family family_##name();
 STEPMARK_CASE_FAMILIES(STEPMARK_FAMILY_FUNCTION)
 #undef STEPMARK_FAMILY_FUNCTION

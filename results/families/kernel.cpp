@@ -74,15 +74,9 @@ Section section() {
                           {From::metric, "gbps"}}},
                 .unknown = "No roofline: neither GEMM peak nor copy bandwidth of the machine was "
                            "measured. Times are in the tables below."}},
-      .figures = {{"case", {{From::name}}, true},
-                  {"median", {{From::median}}},
-                  {"±95 %", {{From::interval}}},
-                  {"p99", {{From::p99}}},
-                  {"GFLOP/s", {{From::metric, "gflops"}}},
-                  {"GB/s", {{From::metric, "gbps"}}},
-                  {"roofline", {{From::metric, "roofline", Show::share}}},
-                  {"samples (effective)", {{From::samples}}},
-                  {"checks", {{From::checks}}}}};
+      .figures = figure_columns({}, {{"GFLOP/s", {{From::metric, "gflops"}}},
+                                     {"GB/s", {{From::metric, "gbps"}}},
+                                     {"roofline", {{From::metric, "roofline", Show::share}}}})};
 }
 
 }  // namespace

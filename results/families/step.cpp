@@ -154,37 +154,32 @@ Table table() {
 }
 
 Section section() {
-  return {.place = 1,
-          .id = "steps",
-          .heading = "Training steps",
-          .hint =
-              "Time of one whole step: median of the steady state with the half-width of its 95 % "
-              "interval; a sample is the maximum over ranks. MFU counts forward and backward "
-              "without recomputation, attention of every token with the whole sequence; “causal” "
-              "counts only the half of it that a causal model computes. HFU counts the work "
-              "really done. N/A where the dense peak is unknown, or where the figure would "
-              "exceed 100 %.",
-          .columns = {{"step", {{From::name}}, true},
-                      {"time", {{From::median}}},
-                      {"±95 %", {{From::interval}}},
-                      {"tokens/s", {{From::metric, "tokens_per_s"}}},
-                      {"tokens/s/GPU", {{From::metric, "tokens_per_s_per_gpu"}}},
-                      {"TFLOP/s/GPU", {{From::metric, "tflops_per_gpu"}}},
-                      {"TFLOP/s/GPU causal", {{From::metric, "tflops_per_gpu_causal"}}},
-                      {"MFU", {{From::metric, "mfu", Show::share}}},
-                      {"MFU causal", {{From::metric, "mfu_causal", Show::share}}},
-                      {"HFU", {{From::metric, "hfu", Show::share}}},
-                      {"checks", {{From::checks}}}},
-          .split_heading = "Where the time of a step goes (slowest rank)",
-          .figures = {{"case", {{From::name}}, true},
-                      {"median", {{From::median}}},
-                      {"±95 %", {{From::interval}}},
-                      {"p99", {{From::p99}}},
-                      {"tokens/s", {{From::metric, "tokens_per_s"}}},
-                      {"MFU", {{From::metric, "mfu", Show::share}}},
-                      {"MFU causal", {{From::metric, "mfu_causal", Show::share}}},
-                      {"samples (effective)", {{From::samples}}},
-                      {"checks", {{From::checks}}}}};
+  return {
+      .place = 1,
+      .id = "steps",
+      .heading = "Training steps",
+      .hint =
+          "Time of one whole step: median of the steady state with the half-width of its 95 % "
+          "interval; a sample is the maximum over ranks. MFU counts forward and backward "
+          "without recomputation, attention of every token with the whole sequence; “causal” "
+          "counts only the half of it that a causal model computes. HFU counts the work "
+          "really done. N/A where the dense peak is unknown, or where the figure would "
+          "exceed 100 %.",
+      .columns = {{"step", {{From::name}}, true},
+                  {"time", {{From::median}}},
+                  {"±95 %", {{From::interval}}},
+                  {"tokens/s", {{From::metric, "tokens_per_s"}}},
+                  {"tokens/s/GPU", {{From::metric, "tokens_per_s_per_gpu"}}},
+                  {"TFLOP/s/GPU", {{From::metric, "tflops_per_gpu"}}},
+                  {"TFLOP/s/GPU causal", {{From::metric, "tflops_per_gpu_causal"}}},
+                  {"MFU", {{From::metric, "mfu", Show::share}}},
+                  {"MFU causal", {{From::metric, "mfu_causal", Show::share}}},
+                  {"HFU", {{From::metric, "hfu", Show::share}}},
+                  {"checks", {{From::checks}}}},
+      .split_heading = "Where the time of a step goes (slowest rank)",
+      .figures = figure_columns({}, {{"tokens/s", {{From::metric, "tokens_per_s"}}},
+                                     {"MFU", {{From::metric, "mfu", Show::share}}},
+                                     {"MFU causal", {{From::metric, "mfu_causal", Show::share}}}})};
 }
 
 }  // namespace
