@@ -2,6 +2,8 @@
 // One line of `doctor`: what was looked at, how it is, what to do about it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -17,17 +19,8 @@ struct Finding {
 };
 
 [[nodiscard]] constexpr const char* name_of(Health health) {
-  switch (health) {
-    case Health::good:
-      return "ok";
-    case Health::note:
-      return "note";
-    case Health::warning:
-      return "warning";
-    case Health::broken:
-      return "BROKEN";
-  }
-  return "?";
+  constexpr std::array<const char*, 4> kNames{"ok", "note", "warning", "BROKEN"};
+  return kNames.at(static_cast<std::size_t>(health));
 }
 
 }  // namespace stepmark

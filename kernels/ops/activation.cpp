@@ -79,8 +79,7 @@ const OpInfo& op_info_gelu_fwd() {
   static const OpInfo info =
       described<S>({.formula = "y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))",
                     .source = "Hendrycks & Gimpel, arXiv 1606.08415, section 2",
-                    .operands = {{"x", Access::in, DTypeRule::op, flat<S>},
-                                 {"y", Access::out, DTypeRule::op, flat<S>}},
+                    .operands = {reads("x", flat<S>), writes("y", flat<S>)},
                     .flops = [](const OpShape& s) { return 9.0 * static_cast<double>(flat<S>(s)); },
                     .tolerance = tolerance,
                     .reference = on_operands<S>([](const S& s, Operands x) {
@@ -98,9 +97,7 @@ const OpInfo& op_info_gelu_bwd() {
       {.formula =
            "dx = dy (1+t)/2 + dy x/2 (1-t^2) sqrt(2/pi) (1 + 3*0.044715 x^2), t as in gelu_fwd",
        .source = "derivative of gelu_fwd",
-       .operands = {{"dy", Access::in, DTypeRule::op, flat<S>},
-                    {"x", Access::in, DTypeRule::op, flat<S>},
-                    {"dx", Access::out, DTypeRule::op, flat<S>}},
+       .operands = {reads("dy", flat<S>), reads("x", flat<S>), writes("dx", flat<S>)},
        .flops = [](const OpShape& s) { return 17.0 * static_cast<double>(flat<S>(s)); },
        .tolerance = tolerance,
        .reference = on_operands<S>([](const S& s, Operands x) {
@@ -117,8 +114,7 @@ const OpInfo& op_info_swiglu_fwd() {
   static const OpInfo info = described<S>(
       {.formula = "y = gate * sigmoid(gate) * up, x = [gate | up]",
        .source = "Shazeer, arXiv 2002.05202, equation 6 (beta = 1)",
-       .operands = {{"x", Access::in, DTypeRule::op, row_elements<S, 2>},
-                    {"y", Access::out, DTypeRule::op, row_elements<S, 1>}},
+       .operands = {reads("x", row_elements<S, 2>), writes("y", row_elements<S, 1>)},
        .flops = [](const OpShape& s) { return 5.0 * static_cast<double>(row_elements<S, 1>(s)); },
        .tolerance = tolerance,
        .reference = on_operands<S>([](const S& s, Operands x) { swiglu_fwd_reference(s, x); }),
@@ -132,9 +128,8 @@ const OpInfo& op_info_swiglu_bwd() {
   static const OpInfo info = described<S>(
       {.formula = "dgate = dy up s (1 + gate (1 - s)), dup = dy gate s, s = sigmoid(gate)",
        .source = "derivative of swiglu_fwd",
-       .operands = {{"dy", Access::in, DTypeRule::op, row_elements<S, 1>},
-                    {"x", Access::in, DTypeRule::op, row_elements<S, 2>},
-                    {"dx", Access::out, DTypeRule::op, row_elements<S, 2>}},
+       .operands = {reads("dy", row_elements<S, 1>), reads("x", row_elements<S, 2>),
+                    writes("dx", row_elements<S, 2>)},
        .flops = [](const OpShape& s) { return 11.0 * static_cast<double>(row_elements<S, 1>(s)); },
        .tolerance = tolerance,
        .reference = on_operands<S>([](const S& s, Operands x) { swiglu_bwd_reference(s, x); }),
@@ -148,11 +143,10 @@ const OpInfo& op_info_residual() {
   static const OpInfo info = described<S>(
       {.formula = "out[i,j] = a[i,j] + b[i,j] [+ bias[j]]",
        .source = "He et al., arXiv 1512.03385, equation 1",
-       .operands = {{"a", Access::in, DTypeRule::op, row_elements<S, 1>},
-                    {"b", Access::in, DTypeRule::op, row_elements<S, 1>},
-                    {"bias", Access::in, DTypeRule::op,
-                     on<S>([](const S& s) { return s.bias != 0 ? s.cols : std::int64_t{0}; })},
-                    {"out", Access::out, DTypeRule::op, row_elements<S, 1>}},
+       .operands = {reads("a", row_elements<S, 1>), reads("b", row_elements<S, 1>),
+                    reads("bias",
+                          on<S>([](const S& s) { return s.bias != 0 ? s.cols : std::int64_t{0}; })),
+                    writes("out", row_elements<S, 1>)},
        .flops = on<S>([](const S& s) {
          return static_cast<double>(s.rows * s.cols) * (s.bias != 0 ? 2.0 : 1.0);
        }),

@@ -111,9 +111,8 @@ const OpInfo& op_info_attention_fwd() {
   static const OpInfo info = described<S>(
       {.formula = "out = softmax(mask(Q K^T / sqrt(head_dim))) V per head, mask: key <= query",
        .source = "Vaswani et al., arXiv 1706.03762, section 3.2; grouped heads: arXiv 2305.13245",
-       .operands = {{"qkv", Access::in, DTypeRule::op, qkv_elements<S>},
-                    {"out", Access::out, DTypeRule::op, out_elements<S>},
-                    {"lse", Access::out, DTypeRule::f32, lse_elements<S>}},
+       .operands = {reads("qkv", qkv_elements<S>), writes("out", out_elements<S>),
+                    writes("lse", lse_elements<S>, DTypeRule::f32)},
        .flops = [](const OpShape& s) { return 2.0 * causal_product_flops<S>(s); },
        .tolerance = attention_tolerance<S>,
        .reference = on_operands<S>([](const S& s, Operands x) { attention_fwd_reference(s, x); }),
@@ -130,11 +129,9 @@ const OpInfo& op_info_attention_bwd() {
       {.formula = "dV = P^T dO, dS = P (dO V^T - rowsum(dO O)) / sqrt(head_dim), dQ = dS K, "
                   "dK = dS^T Q, P = exp(S - lse)",
        .source = "Dao, arXiv 2307.08691, algorithm 2",
-       .operands = {{"dout", Access::in, DTypeRule::op, out_elements<S>},
-                    {"qkv", Access::in, DTypeRule::op, qkv_elements<S>},
-                    {"out", Access::in, DTypeRule::op, out_elements<S>},
-                    {"lse", Access::in, DTypeRule::f32, lse_elements<S>},
-                    {"dqkv", Access::out, DTypeRule::op, qkv_elements<S>}},
+       .operands = {reads("dout", out_elements<S>), reads("qkv", qkv_elements<S>),
+                    reads("out", out_elements<S>), reads("lse", lse_elements<S>, DTypeRule::f32),
+                    writes("dqkv", qkv_elements<S>)},
        // Five products, one of them the recomputed scores.
        .flops = [](const OpShape& s) { return 5.0 * causal_product_flops<S>(s); },
        .tolerance = attention_tolerance<S>,
@@ -171,7 +168,7 @@ const OpInfo& op_info_rope() {
   static const OpInfo info = described<S>(
       {.formula = "(x[i], x[i+h/2]) rotated by position * theta^(-2i/h), h = head_dim",
        .source = "Su et al., arXiv 2104.09864, section 3.2.2",
-       .operands = {{"qkv", Access::inout, DTypeRule::op, qkv_elements<S>}},
+       .operands = {updates("qkv", qkv_elements<S>)},
        .flops = on<S>([](const S& s) {  // 6 per rotated pair
          return 3.0 * static_cast<double>(s.batch * s.seq * (s.heads + s.kv_heads) * s.head_dim);
        }),

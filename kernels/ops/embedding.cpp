@@ -62,16 +62,6 @@ void prepare_tokens(const S& s, Operands x) {
 }
 
 template <class S>
-std::int64_t vocab_table(const OpShape& shape) {
-  const auto s = unpack<S>(shape);
-  return s.vocab_rows * s.cols;
-}
-template <class S>
-std::int64_t position_table(const OpShape& shape) {
-  const auto s = unpack<S>(shape);
-  return s.seq * s.cols;
-}
-template <class S>
 double row_bytes(const OpShape& shape) {
   return static_cast<double>(all<S>(shape)) * static_cast<double>(size_of(shape.dtype));
 }
@@ -87,9 +77,8 @@ const OpInfo& op_info_embedding_fwd() {
   static const OpInfo info = described<S>(
       {.formula = "out[r] = table[tokens[r] - vocab_begin], or 0 outside the local rows",
        .source = "Shoeybi et al., arXiv 1909.08053, section 3",
-       .operands = {{"tokens", Access::in, DTypeRule::i32, rows<S>},
-                    {"table", Access::in, DTypeRule::op, vocab_table<S>},
-                    {"out", Access::out, DTypeRule::op, all<S>}},
+       .operands = {reads("tokens", rows<S>, DTypeRule::i32),
+                    reads("table", of_dims<&S::vocab_rows, &S::cols>), writes("out", all<S>)},
        .flops = no_flops,
        .tolerance = exact,
        .reference = on_operands<S>([](const S& s, Operands x) { embedding_fwd_reference(s, x); }),
@@ -112,9 +101,8 @@ const OpInfo& op_info_embedding_bwd() {
   static const OpInfo info = described<S>(
       {.formula = "dtable[tokens[r] - vocab_begin] += dy[r], rows in order",
        .source = "gradient of embedding_fwd",
-       .operands = {{"tokens", Access::in, DTypeRule::i32, rows<S>},
-                    {"dy", Access::in, DTypeRule::op, all<S>},
-                    {"dtable", Access::accumulate, DTypeRule::f32, vocab_table<S>}},
+       .operands = {reads("tokens", rows<S>, DTypeRule::i32), reads("dy", all<S>),
+                    accumulates("dtable", of_dims<&S::vocab_rows, &S::cols>, DTypeRule::f32)},
        .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
        .tolerance = sum_of_rows_tolerance<S>,
        .reference = on_operands<S>([](const S& s, Operands x) { embedding_bwd_reference(s, x); }),
@@ -135,7 +123,8 @@ const OpInfo& op_info_embedding_bwd() {
              const auto s = unpack<S>(shape);
              const double added =
                  8.0 * static_cast<double>(all<S>(shape));  // rows read and written
-             const double zeroed = 4.0 * static_cast<double>(vocab_table<S>(shape));
+             const double zeroed =
+                 4.0 * static_cast<double>(of_dims<&S::vocab_rows, &S::cols>(shape));
              return 4.0 * static_cast<double>(s.rows) + row_bytes<S>(shape) + added +
                     (s.accumulate != 0 ? 0.0 : zeroed);
            }});
@@ -147,8 +136,7 @@ const OpInfo& op_info_position_fwd() {
   static const OpInfo info = described<S>(
       {.formula = "x[r] += table[(row_begin + r) % seq]",
        .source = "learned positions of GPT-2; Gehring et al., arXiv 1705.03122, section 3.1",
-       .operands = {{"table", Access::in, DTypeRule::op, position_table<S>},
-                    {"x", Access::inout, DTypeRule::op, all<S>}},
+       .operands = {reads("table", of_dims<&S::seq, &S::cols>), updates("x", all<S>)},
        .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
        .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 4); },
        .reference = on_operands<S>([](const S& s, Operands x) { position_fwd_reference(s, x); }),
@@ -166,8 +154,8 @@ const OpInfo& op_info_position_bwd() {
   static const OpInfo info = described<S>(
       {.formula = "dtable[(row_begin + r) % seq] += dy[r], rows in order",
        .source = "gradient of position_fwd",
-       .operands = {{"dy", Access::in, DTypeRule::op, all<S>},
-                    {"dtable", Access::accumulate, DTypeRule::f32, position_table<S>}},
+       .operands = {reads("dy", all<S>),
+                    accumulates("dtable", of_dims<&S::seq, &S::cols>, DTypeRule::f32)},
        .flops = [](const OpShape& s) { return static_cast<double>(all<S>(s)); },
        .tolerance = sum_of_rows_tolerance<S>,
        .reference = on_operands<S>([](const S& s, Operands x) { position_bwd_reference(s, x); }),

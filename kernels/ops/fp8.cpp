@@ -156,12 +156,12 @@ const OpInfo& op_info_fp8_cast() {
   static const OpInfo info = described<S>(
       {.formula = "q = fp8(x scale), q_t = q^T, amax = max(amax, max |x|)",
        .source = "Micikevicius et al., arXiv 2209.05433; OCP 8-bit floating point 1.0",
-       .operands = {{"x", Access::in, DTypeRule::op, all<S>},
-                    {"scale", Access::in, DTypeRule::f32, one},
-                    {"q", Access::out, DTypeRule::fp8, all<S>},
-                    {"q_t", Access::out, DTypeRule::fp8,
-                     on<S>([](const S& s) { return s.transpose != 0 ? s.rows * s.cols : 0; })},
-                    {"amax", Access::inout, DTypeRule::f32, one}},
+       .operands = {reads("x", all<S>), reads("scale", one, DTypeRule::f32),
+                    writes("q", all<S>, DTypeRule::fp8),
+                    writes("q_t",
+                           on<S>([](const S& s) { return s.transpose != 0 ? s.rows * s.cols : 0; }),
+                           DTypeRule::fp8),
+                    updates("amax", one, DTypeRule::f32)},
        .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(all<S>(s)); },
        .tolerance = exact,
        .reference = on_operands<S>([](const S& s, Operands x) { cast_reference(s, x); }),
@@ -188,9 +188,8 @@ const OpInfo& op_info_fp8_scale() {
   static const OpInfo info = described<S>(
       {.formula = "scale = fp8_max / max(history) / 2^margin, 1 if that is 0; history moves by one",
        .source = "delayed scaling: Micikevicius et al., arXiv 2209.05433, section 3",
-       .operands = {{"amax_history", Access::inout, DTypeRule::f32, history},
-                    {"scale", Access::out, DTypeRule::f32, one},
-                    {"scale_inv", Access::out, DTypeRule::f32, one}},
+       .operands = {updates("amax_history", history, DTypeRule::f32),
+                    writes("scale", one, DTypeRule::f32), writes("scale_inv", one, DTypeRule::f32)},
        .flops = [](const OpShape& s) { return static_cast<double>(history(s)); },
        .tolerance = [](const OpShape&) { return rounding_tolerance(DType::f32, 4); },
        .reference = on_operands<S>([](const S& s, Operands x) { scale_reference(s, x); }),
@@ -216,11 +215,11 @@ const OpInfo& op_info_fp8_block_cast() {
   static const OpInfo info = described<S>(
       {.formula = "per block: scale_inv = max |x| / fp8_max (1 if 0), q = fp8(x / scale_inv)",
        .source = "DeepSeek-V3, arXiv 2412.19437, section 3.3.2",
-       .operands = {{"x", Access::in, DTypeRule::op, all<S>},
-                    {"q", Access::out, DTypeRule::fp8, all<S>},
-                    {"scale_inv", Access::out, DTypeRule::f32, on<S>([](const S& s) {
-                       return blocks(s.rows, s.block_rows) * blocks(s.cols, kFp8Block);
-                     })}},
+       .operands = {reads("x", all<S>), writes("q", all<S>, DTypeRule::fp8),
+                    writes("scale_inv", on<S>([](const S& s) {
+                             return blocks(s.rows, s.block_rows) * blocks(s.cols, kFp8Block);
+                           }),
+                           DTypeRule::f32)},
        .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(all<S>(s)); },
        .tolerance = block_cast_tolerance,
        .reference = on_operands<S>([](const S& s, Operands x) { block_cast_reference(s, x); }),
@@ -249,16 +248,19 @@ const OpInfo& op_info_fp8_gemm() {
       {.formula = "c[i,j] [+]= sum_l a[i,l] b[j,l] sa sb, sa and sb the scales of l's block",
        .source =
            "Micikevicius et al., arXiv 2209.05433; by blocks: arXiv 2412.19437, section 3.3.2",
-       .operands =
-           {{"a", Access::in, DTypeRule::fp8_a, on<S>([](const S& s) { return s.m * s.k; })},
-            {"b", Access::in, DTypeRule::fp8_b, on<S>([](const S& s) { return s.n * s.k; })},
-            {"a_scale_inv", Access::in, DTypeRule::f32,
-             on<S>([](const S& s) { return s.blockwise != 0 ? s.m * blocks(s.k, kFp8Block) : 1; })},
-            {"b_scale_inv", Access::in, DTypeRule::f32, on<S>([](const S& s) {
-               return s.blockwise != 0 ? blocks(s.n, kFp8Block) * blocks(s.k, kFp8Block) : 1;
-             })},
-            {"c", Access::accumulate, DTypeRule::out_f32_flag,
-             on<S>([](const S& s) { return s.m * s.n; })}},
+       .operands = {reads("a", of_dims<&S::m, &S::k>, DTypeRule::fp8_a),
+                    reads("b", of_dims<&S::n, &S::k>, DTypeRule::fp8_b),
+                    reads("a_scale_inv", on<S>([](const S& s) {
+                            return s.blockwise != 0 ? s.m * blocks(s.k, kFp8Block) : 1;
+                          }),
+                          DTypeRule::f32),
+                    reads("b_scale_inv", on<S>([](const S& s) {
+                            return s.blockwise != 0
+                                       ? blocks(s.n, kFp8Block) * blocks(s.k, kFp8Block)
+                                       : 1;
+                          }),
+                          DTypeRule::f32),
+                    accumulates("c", of_dims<&S::m, &S::n>, DTypeRule::out_f32_flag)},
        .flops = on<S>([](const S& s) {
          return 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) *
                 static_cast<double>(s.k);

@@ -5,6 +5,7 @@
 #include "kernels/ops/gemm.h"
 
 #include "kernels/ops/bench_sizes.h"
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -99,12 +100,10 @@ const OpInfo& op_info_gemm() {
   static const OpInfo info = described<S>(
       {.formula = "c[i,j] = sum_l op(a)[i,l] op(b)[l,j] + bias[j] [+ c[i,j]]",
        .source = "BLAS Level 3 xGEMM (Dongarra et al., ACM TOMS 16(1), 1990)",
-       .operands = {{"a", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.k; })},
-                    {"b", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
-                    {"bias", Access::in, DTypeRule::op,
-                     on<S>([](const S& s) { return s.bias != 0 ? s.n : std::int64_t{0}; })},
-                    {"c", Access::accumulate, DTypeRule::out_f32_flag,
-                     on<S>([](const S& s) { return s.m * s.n; })}},
+       .operands = {reads("a", of_dims<&S::m, &S::k>), reads("b", of_dims<&S::k, &S::n>),
+                    reads("bias",
+                          on<S>([](const S& s) { return s.bias != 0 ? s.n : std::int64_t{0}; })),
+                    accumulates("c", of_dims<&S::m, &S::n>, DTypeRule::out_f32_flag)},
        .flops = on<S>([](const S& s) {
          return 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) *
                 static_cast<double>(s.k);
@@ -123,9 +122,8 @@ const OpInfo& op_info_bias_grad() {
   static const OpInfo info = described<S>(
       {.formula = "out[j] [+]= sum_i x[i,j]",
        .source = "gradient of a row vector added to every row",
-       .operands = {{"x", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.n; })},
-                    {"out", Access::accumulate, DTypeRule::f32,
-                     on<S>([](const S& s) { return s.n; })}},
+       .operands = {reads("x", of_dims<&S::m, &S::n>),
+                    accumulates("out", of_dims<&S::n>, DTypeRule::f32)},
        .flops = on<S>([](const S& s) { return static_cast<double>(s.m * s.n); }),
        .tolerance =
            [](const OpShape& s) { return sum_tolerance(s.dtype, unpack<BiasGradShape>(s).m); },

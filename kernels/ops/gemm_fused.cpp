@@ -3,6 +3,7 @@
 #include "kernels/ops/bench_sizes.h"
 #include "kernels/ops/gelu_reference.h"
 #include "kernels/ops/gemm.h"
+#include "kernels/ops/matrix_operands.h"
 #include "kernels/ops/registry.h"
 
 namespace stepmark {
@@ -57,11 +58,6 @@ template <class S>
 double gemm_flops(const S& g) {
   return 2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
 }
-template <class S>
-std::int64_t result(const OpShape& shape) {
-  const auto g = unpack<S>(shape);
-  return g.m * g.n;
-}
 // Twice: the GEMM is rounded, and once more after the pass that follows it.
 template <class S>
 double tolerance(const OpShape& shape) {
@@ -94,12 +90,10 @@ const OpInfo& op_info_gemm_gelu() {
   static const OpInfo info = described<S>(
       {.formula = "pre = op(a) op(b) + bias, c = gelu(pre)",
        .source = "gemm followed by gelu_fwd",
-       .operands = {{"a", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.k; })},
-                    {"b", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
-                    {"bias", Access::in, DTypeRule::op,
-                     on<S>([](const S& s) { return s.bias != 0 ? s.n : std::int64_t{0}; })},
-                    {"pre", Access::out, DTypeRule::op, result<S>},
-                    {"c", Access::out, DTypeRule::op, result<S>}},
+       .operands = {reads("a", of_dims<&S::m, &S::k>), reads("b", of_dims<&S::k, &S::n>),
+                    reads("bias",
+                          on<S>([](const S& s) { return s.bias != 0 ? s.n : std::int64_t{0}; })),
+                    writes("pre", of_dims<&S::m, &S::n>), writes("c", of_dims<&S::m, &S::n>)},
        .flops = on<S>([](const S& s) {
          return gemm_flops(s) + 9.0 * static_cast<double>(s.m) * static_cast<double>(s.n);
        }),
@@ -130,10 +124,8 @@ const OpInfo& op_info_gemm_dgelu() {
   static const OpInfo info = described<S>(
       {.formula = "c = (op(a) op(b)) * gelu'(pre)",
        .source = "gemm followed by gelu_bwd",
-       .operands = {{"a", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.m * s.k; })},
-                    {"b", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
-                    {"pre", Access::in, DTypeRule::op, result<S>},
-                    {"c", Access::out, DTypeRule::op, result<S>}},
+       .operands = {reads("a", of_dims<&S::m, &S::k>), reads("b", of_dims<&S::k, &S::n>),
+                    reads("pre", of_dims<&S::m, &S::n>), writes("c", of_dims<&S::m, &S::n>)},
        .flops = on<S>([](const S& s) {
          return gemm_flops(s) + 17.0 * static_cast<double>(s.m) * static_cast<double>(s.n);
        }),
@@ -152,11 +144,9 @@ const OpInfo& op_info_gemm_bias_grad() {
   static const OpInfo info = described<S>(
       {.formula = "dw[i,j] [+]= sum_l dy[l,i] x[l,j], dbias[i] [+]= sum_l dy[l,i]",
        .source = "weight and bias gradient of a linear layer: gemm and bias_grad",
-       .operands = {{"dy", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.m; })},
-                    {"x", Access::in, DTypeRule::op, on<S>([](const S& s) { return s.k * s.n; })},
-                    {"dw", Access::accumulate, DTypeRule::f32, result<S>},
-                    {"dbias", Access::accumulate, DTypeRule::f32,
-                     on<S>([](const S& s) { return s.m; })}},
+       .operands = {reads("dy", of_dims<&S::k, &S::m>), reads("x", of_dims<&S::k, &S::n>),
+                    accumulates("dw", of_dims<&S::m, &S::n>, DTypeRule::f32),
+                    accumulates("dbias", of_dims<&S::m>, DTypeRule::f32)},
        .flops = on<S>([](const S& s) {
          return gemm_flops(s) + static_cast<double>(s.k) * static_cast<double>(s.m);
        }),

@@ -51,11 +51,10 @@ const OpInfo& op_info_ce_fwd_bwd() {
       {.formula = "loss [+]= scale sum_r (log sum_c exp(logits[r,c]) - logits[r,target]), "
                   "logits = scale (softmax(logits) - onehot(target))",
        .source = "Milakov & Gimelshein, arXiv 1805.02867",
-       .operands = {{"logits", Access::inout, DTypeRule::op,
-                     on<S>([](const S& s) { return s.rows * (s.cols + s.padding); })},
-                    {"targets", Access::in, DTypeRule::i32,
-                     on<S>([](const S& s) { return s.rows; })},
-                    {"loss", Access::accumulate, DTypeRule::f32, one}},
+       .operands = {updates("logits",
+                            on<S>([](const S& s) { return s.rows * (s.cols + s.padding); })),
+                    reads("targets", of_dims<&S::rows>, DTypeRule::i32),
+                    accumulates("loss", one, DTypeRule::f32)},
        // Maximum, difference and exponential, sum; difference and exponential again, and two more.
        .flops = on<S>([](const S& s) { return 8.0 * static_cast<double>(s.rows * s.cols); }),
        .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 32); },

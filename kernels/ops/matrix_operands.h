@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sizes of operands of ops over a matrix, with dims `rows` and `cols`, or over a flat array, with
-// `elements`; of one element and of two.
+// Sizes of operands: products of dims of a shape, by name for matrices of `rows` and `cols` and for
+// flat arrays of `elements`; one element, and two.
 #pragma once
 
 #include "kernels/op.h"
@@ -8,23 +8,22 @@
 namespace stepmark {
 
 template <class S>
-std::int64_t all(const OpShape& shape) {
-  const auto s = unpack<S>(shape);
-  return s.rows * s.cols;
-}
-template <class S>
-std::int64_t rows(const OpShape& shape) {
-  return unpack<S>(shape).rows;
-}
-template <class S>
-std::int64_t cols(const OpShape& shape) {
-  return unpack<S>(shape).cols;
-}
+S shape_with(std::int64_t S::*dim);  // never defined: whose dim it is
 
-template <class S>
-std::int64_t flat(const OpShape& shape) {
-  return unpack<S>(shape).elements;
+// of_dims<&S::m, &S::k>: an operand of m x k elements.
+template <auto kFirst, auto... kRest>
+std::int64_t of_dims(const OpShape& shape) {
+  const auto s = unpack<decltype(shape_with(kFirst))>(shape);
+  return ((s.*kFirst) * ... * (s.*kRest));
 }
+template <class S>
+constexpr auto all = of_dims<&S::rows, &S::cols>;
+template <class S>
+constexpr auto rows = of_dims<&S::rows>;
+template <class S>
+constexpr auto cols = of_dims<&S::cols>;
+template <class S>
+constexpr auto flat = of_dims<&S::elements>;
 inline std::int64_t one(const OpShape&) { return 1; }
 inline std::int64_t two(const OpShape&) { return 2; }
 

@@ -23,16 +23,6 @@ std::vector<OpShape> flat_bench_shapes(DType dtype) {
 }
 
 template <class S>
-std::int64_t bucket_elements(const OpShape& shape) {
-  const auto s = unpack<S>(shape);
-  return s.tensors * s.elements;
-}
-template <class S>
-std::int64_t strided_elements(const OpShape& shape) {
-  const auto s = unpack<S>(shape);
-  return s.tensors * s.stride;
-}
-template <class S>
 std::vector<OpShape> bucket_test_shapes(DType dtype) {
   return pack_all<S>(dtype, {{.tensors = 1, .elements = 1, .stride = 1},
                              {.tensors = 3, .elements = 17, .stride = 17},
@@ -60,7 +50,7 @@ void validate_bucket(const OpShape& shape) {
 // What lies between the tensors is not touched.
 template <class S>
 double bucket_bytes(const OpShape& shape) {
-  return 2.0 * static_cast<double>(bucket_elements<S>(shape)) *
+  return 2.0 * static_cast<double>(of_dims<&S::tensors, &S::elements>(shape)) *
          static_cast<double>(size_of(shape.dtype));
 }
 
@@ -71,8 +61,7 @@ const OpInfo& op_info_copy() {
   static const OpInfo info =
       described<S>({.formula = "dst = src",
                     .source = "STREAM (McCalpin, 1995): copy",
-                    .operands = {{"src", Access::in, DTypeRule::op, flat<S>},
-                                 {"dst", Access::out, DTypeRule::op, flat<S>}},
+                    .operands = {reads("src", flat<S>), writes("dst", flat<S>)},
                     .flops = no_flops,
                     .tolerance = exact,
                     .reference = on_operands<S>(
@@ -87,9 +76,7 @@ const OpInfo& op_info_triad() {
   static const OpInfo info =
       described<S>({.formula = "a = b + s c",
                     .source = "STREAM (McCalpin, 1995): triad",
-                    .operands = {{"b", Access::in, DTypeRule::op, flat<S>},
-                                 {"c", Access::in, DTypeRule::op, flat<S>},
-                                 {"a", Access::out, DTypeRule::op, flat<S>}},
+                    .operands = {reads("b", flat<S>), reads("c", flat<S>), writes("a", flat<S>)},
                     .flops = [](const OpShape& s) { return 2.0 * static_cast<double>(flat<S>(s)); },
                     .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 4); },
                     .reference = on_operands<S>([](const S& s, Operands x) {
@@ -106,8 +93,8 @@ const OpInfo& op_info_cast() {
   static const OpInfo info = described<S>(
       {.formula = "dst = src in the other type, to nearest, ties to even",
        .source = "IEEE 754-2019, section 4.3.1",
-       .operands = {{"src", Access::in, DTypeRule::cast_source, flat<S>},
-                    {"dst", Access::out, DTypeRule::cast_result, flat<S>}},
+       .operands = {reads("src", flat<S>, DTypeRule::cast_source),
+                    writes("dst", flat<S>, DTypeRule::cast_result)},
        .flops = no_flops,
        .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 0); },
        .reference =
@@ -124,7 +111,7 @@ const OpInfo& op_info_zero() {
   static const OpInfo info = described<S>(
       {.formula = "x = 0",
        .source = "memset",
-       .operands = {{"x", Access::out, DTypeRule::op, flat<S>}},
+       .operands = {writes("x", flat<S>)},
        .flops = no_flops,
        .tolerance = exact,
        .reference = on_operands<S>([](const S&, Operands x) { std::ranges::fill(x[0], 0.0); }),
@@ -138,8 +125,8 @@ const OpInfo& op_info_bucket_pack() {
   static const OpInfo info = described<S>(
       {.formula = "bucket[t elements + i] = source[t stride + i]",
        .source = "gradient buckets: Li et al., arXiv 2006.15704, section 3.2",
-       .operands = {{"source", Access::in, DTypeRule::op, strided_elements<S>},
-                    {"bucket", Access::out, DTypeRule::op, bucket_elements<S>}},
+       .operands = {reads("source", of_dims<&S::tensors, &S::stride>),
+                    writes("bucket", of_dims<&S::tensors, &S::elements>)},
        .flops = no_flops,
        .tolerance = exact,
        .reference = on_operands<S>([](const S& s, Operands x) {
@@ -159,9 +146,12 @@ const OpInfo& op_info_bucket_unpack() {
   static const OpInfo info = described<S>(
       {.formula = "target[t stride + i] = scale bucket[t elements + i]",
        .source = "the inverse of bucket_pack, with the averaging of gradients",
-       .operands = {{"bucket", Access::in, DTypeRule::op, bucket_elements<S>},
-                    {"target", Access::inout, DTypeRule::op, strided_elements<S>}},
-       .flops = [](const OpShape& s) { return static_cast<double>(bucket_elements<S>(s)); },
+       .operands = {reads("bucket", of_dims<&S::tensors, &S::elements>),
+                    updates("target", of_dims<&S::tensors, &S::stride>)},
+       .flops =
+           [](const OpShape& s) {
+             return static_cast<double>(of_dims<&S::tensors, &S::elements>(s));
+           },
        .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 2); },
        .reference = on_operands<S>([](const S& s, Operands x) {
          for (std::int64_t t = 0; t < s.tensors; ++t) {

@@ -34,8 +34,7 @@ const OpInfo& op_info_fma() {
   static const OpInfo info = described<S>(
       {.formula = "y = x after `iterations` times v = v (1 - 2^-10) + 2^-10",
        .source = "a chain of multiply-adds: arithmetic without memory",
-       .operands = {{"x", Access::in, DTypeRule::op, flat<S>},
-                    {"y", Access::out, DTypeRule::op, flat<S>}},
+       .operands = {reads("x", flat<S>), writes("y", flat<S>)},
        .flops = on<S>([](const S& s) {
          return 2.0 * static_cast<double>(s.elements) * static_cast<double>(s.iterations);
        }),
@@ -55,8 +54,7 @@ const OpInfo& op_info_occupy() {
   static const OpInfo info = described<S>(
       {.formula = "done[cta] = 1 after `nanoseconds`",
        .source = "stands in for a communication kernel's blocks, without its traffic",
-       .operands = {{"done", Access::out, DTypeRule::f32,
-                     on<S>([](const S& s) { return s.ctas; })}},
+       .operands = {writes("done", of_dims<&S::ctas>, DTypeRule::f32)},
        .flops = no_flops,
        .tolerance = exact,
        .reference = on_operands<S>([](const S&, Operands x) { std::ranges::fill(x[0], 1.0); }),

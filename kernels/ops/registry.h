@@ -39,6 +39,29 @@ OpInfo described(OpInfo info) {
   return info;
 }
 
+// Operands, by what the op does to them; `elements` of 0: absent.
+using Elements = decltype(OperandInfo::elements);
+inline OperandInfo reads(std::string_view name, Elements elements,
+                         DTypeRule dtype = DTypeRule::op) {
+  return {name, Access::in, dtype, elements};
+}
+inline OperandInfo writes(std::string_view name, Elements elements,
+                          DTypeRule dtype = DTypeRule::op) {
+  return {name, Access::out, dtype, elements};
+}
+inline OperandInfo updates(std::string_view name, Elements elements,
+                           DTypeRule dtype = DTypeRule::op) {
+  return {name, Access::inout, dtype, elements};
+}
+// Written, or added to when the dim `accumulate`, or `add_dx`, is not 0.
+inline OperandInfo accumulates(std::string_view name, Elements elements, DTypeRule dtype) {
+  return {name, Access::accumulate, dtype, elements};
+}
+inline OperandInfo adds_dx(std::string_view name, Elements elements,
+                           DTypeRule dtype = DTypeRule::op) {
+  return {name, Access::add_dx, dtype, elements};
+}
+
 // Turns a captureless lambda over a typed shape into a function pointer over OpShape:
 //   on<GemmShape>([](const GemmShape& g) { return g.m * g.k; })
 template <class Shape, class F>

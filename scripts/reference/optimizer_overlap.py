@@ -10,13 +10,12 @@ drift meet both. The ratio is the median over rounds of serial time / overlapped
 overlapping pays. The lowest and the highest round tell how sure it is.
 """
 import argparse
-import json
 import os
 import platform
 import statistics
 import time
 
-from step_bench import StepBench
+from step_bench import StepBench, write_json
 
 TURNS = ("serial", "overlapped", "overlapped", "serial")
 
@@ -70,9 +69,7 @@ def main():
           f"overlapped {medians['overlapped']:.4f} s")
     print(f"serial / overlapped: {result['ratio']:.3f} (rounds {min(ratios):.3f} to {max(ratios):.3f})")
     if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=1)
-            file.write("\n")
+        write_json(args.json, result)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,12 @@ import json
 import subprocess
 
 
+def write_json(path, result):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(result, file, indent=1)
+        file.write("\n")
+
+
 class StepBench:
     def __init__(self, program, workload, plan):
         self.process = subprocess.Popen([program, workload, plan], stdin=subprocess.PIPE,

@@ -14,7 +14,6 @@ through stepmark's gemm kernel, is taken in every round (the best of three each,
 the two). Figures are medians over rounds.
 """
 import argparse
-import json
 import math
 import os
 import platform
@@ -25,7 +24,8 @@ import torch
 import torch.nn.functional as F
 
 from rival import best_of, described
-from step_bench import StepBench
+from step_bench import StepBench, write_json
+from torch_models import read_dims
 
 GEMM_SIDE = 3072
 # A side that has waited for the other one may find its memory cold: the first step of a turn does not
@@ -33,15 +33,9 @@ GEMM_SIDE = 3072
 TIMED_STEPS = 3
 
 
-def read_dims(path):
-    """The flat `key: value` lines of a workload file; enough for the dims."""
-    dims = {}
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            key, _, value = line.partition(":")
-            value = value.strip()
-            if value:
-                dims[key.strip()] = int(value) if value.isdigit() else value
+def gpt2_dims(path):
+    """Of a workload file."""
+    dims = read_dims(path)
     if dims.get("family") != "gpt2":
         raise SystemExit(f"{path}: this comparison is written for family gpt2")
     return dims
@@ -163,7 +157,7 @@ def main():
     bench = StepBench(args.step_bench, args.workload, args.plan + ",clip=0")
     facts = bench.ask("facts")
     torch.set_num_threads(facts["threads"])
-    dims = read_dims(args.workload)
+    dims = gpt2_dims(args.workload)
     forms = forms_of(dims, batch, seq)
     form, tried = best_of({name: lambda make=make: make().step for name, make in forms.items()})
     rival = forms[form]()
@@ -217,9 +211,7 @@ def main():
     for label, seconds in list(result["profile_last_step_s"].items())[:20]:
         print(f"  {seconds:8.4f} s  {label}")
     if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=1)
-            file.write("\n")
+        write_json(args.json, result)
 
 
 if __name__ == "__main__":
