@@ -11,15 +11,6 @@ CommShape shape(const CollectiveSetup&, int, int) { return {.verb = Verb::barrie
 
 }  // namespace
 
-const Collective barrier{
-    .kind = CollectiveKind::barrier,
-    .reduces = false,
-    .supports_in_place = false,
-    .sizes = sizes,
-    .input = nothing,
-    .expected = nothing,
-    .shape = shape,
-    .origin = from_all_ranks,
-};
+const Collective barrier = moving(CollectiveKind::barrier, sizes, nothing, shape, from_all_ranks);
 
 }  // namespace stepmark::kinds

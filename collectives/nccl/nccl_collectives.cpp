@@ -30,7 +30,7 @@ void with_scaled_sum(const NcclHandle& handle, std::array<std::byte, 8> scale, n
   handle.check(
       f.ncclRedOpCreatePreMulSum(&op, scale.data(), type, ncclScalarHostImmediate, handle.get()),
       "ncclRedOpCreatePreMulSum");
-  const ncclResult_t result = call(f, op);
+  const ncclResult_t result = call(op);
   const ncclResult_t destroyed = f.ncclRedOpDestroy(op, handle.get());
   handle.check(result, "a reduction with ncclRedOpCreatePreMulSum");
   handle.check(destroyed, "ncclRedOpDestroy");
@@ -95,22 +95,21 @@ void NcclComm::barrier(Stream& stream) {
 
 void NcclComm::all_reduce_scaled(const void* send, void* recv, std::size_t count, DType dtype,
                                  double scale, Stream& stream) {
-  check_scaled_sum(dtype);
-  stream.submit([=, h = handle_.get(), type = nccl_type(dtype), scalar = scalar_of(scale, dtype),
-                 on = native_stream(stream)] {
-    with_scaled_sum(*h, scalar, type, [&](const NcclFunctions& f, ncclRedOp_t op) {
-      return f.ncclAllReduce(send, recv, count, type, op, h->get(), on);
-    });
-  });
+  submit_scaled(handle_->functions().ncclAllReduce, send, recv, count, dtype, scale, stream);
 }
 
 void NcclComm::reduce_scatter_scaled(const void* send, void* recv, std::size_t count, DType dtype,
                                      double scale, Stream& stream) {
+  submit_scaled(handle_->functions().ncclReduceScatter, send, recv, count, dtype, scale, stream);
+}
+
+void NcclComm::submit_scaled(decltype(&::ncclAllReduce) call, const void* send, void* recv,
+                             std::size_t count, DType dtype, double scale, Stream& stream) const {
   check_scaled_sum(dtype);
   stream.submit([=, h = handle_.get(), type = nccl_type(dtype), scalar = scalar_of(scale, dtype),
                  on = native_stream(stream)] {
-    with_scaled_sum(*h, scalar, type, [&](const NcclFunctions& f, ncclRedOp_t op) {
-      return f.ncclReduceScatter(send, recv, count, type, op, h->get(), on);
+    with_scaled_sum(*h, scalar, type, [&](ncclRedOp_t op) {
+      return call(send, recv, count, type, op, h->get(), on);
     });
   });
 }

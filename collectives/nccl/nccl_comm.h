@@ -92,6 +92,9 @@ class NcclComm final : public Comm {
   void check_peer(int peer, std::string_view what) const;
   void check_reduction(DType dtype) const;
   void check_scaled_sum(DType dtype) const;
+  // Of the verbs that reduce: all have this signature.
+  void submit_scaled(decltype(&::ncclAllReduce) call, const void* send, void* recv,
+                     std::size_t count, DType dtype, double scale, Stream& stream) const;
   // For the reductions of a world of one rank; null where there are more.
   [[nodiscard]] Comm* copies() const { return copies_.get(); }
   void enqueue(const Message& message, Stream& stream);
