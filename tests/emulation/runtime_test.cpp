@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "core/cuda/check.h"
-#include "core/error.h"
 #include "core/cuda/handles.h"
+#include "core/error.h"
 #include "tests/emulation/runtime/emulated_stream.h"
 #include "tests/emulation/runtime/emulation.h"
 

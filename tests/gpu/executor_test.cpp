@@ -8,11 +8,11 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "core/cuda/handles.h"
 #include "core/error.h"
 #include "harness/exec/cuda/cuda_device.h"
 #include "harness/exec/cuda/cuda_executor.h"
 #include "harness/exec/cuda/cuda_graph.h"
-#include "core/cuda/handles.h"
 #include "kernels/cuda/cuda_kernels.h"
 #include "tests/gpu/executor_fixture.h"
 

@@ -8,9 +8,9 @@
 #include <limits>
 
 #include "core/cuda/check.h"
+#include "core/cuda/handles.h"
 #include "core/error.h"
 #include "core/units.h"
-#include "core/cuda/handles.h"
 
 namespace stepmark {
 namespace {

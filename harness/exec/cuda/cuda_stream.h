@@ -6,9 +6,9 @@
 #include <exception>
 #include <string>
 
+#include "core/cuda/handles.h"
 #include "core/device.h"
 #include "harness/exec/cuda/cuda_device.h"
-#include "core/cuda/handles.h"
 
 namespace stepmark {
 

@@ -8,9 +8,9 @@
 #include <memory>
 #include <vector>
 
+#include "core/cuda/handles.h"
 #include "harness/exec/arena.h"
 #include "harness/exec/cuda/cuda_device.h"
-#include "core/cuda/handles.h"
 #include "harness/exec/executor.h"
 #include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/kernel_context.h"
