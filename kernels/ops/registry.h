@@ -22,9 +22,8 @@ OpInfo described(OpInfo info) {
   info.name = S::op_name;
   std::string_view names = S::member_names;
   const auto next = [&names] {
-    const std::size_t end = std::min(names.find(','), names.size());
-    const std::string_view name = names.substr(0, end);
-    names.remove_prefix(std::min(end + 2, names.size()));  // the comma and the blank behind it
+    const std::string_view name = names.substr(0, names.find(','));
+    names.remove_prefix(std::min(names.find_first_not_of(", ", name.size()), names.size()));
     return name;
   };
   S shape;
