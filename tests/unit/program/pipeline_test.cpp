@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "core/error.h"
 #include "harness/program/memory_plan.h"
@@ -171,9 +171,9 @@ TEST(PipelinePrograms, ArePrintedInTheForms) {
   for (std::int32_t rank = 0; rank < 2; ++rank) {
     const std::string path =
         fmt::format("{}/../docs/forms/pipeline_step.rank{}.txt", STEPMARK_CONFIGS, rank);
-    std::ifstream file(path);
-    const std::string printed{std::istreambuf_iterator<char>(file), {}};
-    EXPECT_EQ(printed, to_text(step_program(model, plan, rank))) << path;
+    std::ostringstream printed;
+    printed << std::ifstream(path).rdbuf();
+    EXPECT_EQ(printed.str(), to_text(step_program(model, plan, rank))) << path;
   }
 }
 

@@ -28,8 +28,12 @@ TEST(FileFormats, TextIsThatOfTheView) {
   for (const FileFormat& format : file_formats()) {
     const std::string text = format.text(runs);
     EXPECT_NE(text.find(runs.front().records.front().case_id), std::string::npos) << format.option;
-    if (format.option == "csv") EXPECT_EQ(text, runs_csv(runs));
-    if (format.option == "html") EXPECT_EQ(text, report_html(runs));
+    if (format.option == "csv") {
+      EXPECT_EQ(text, runs_csv(runs));
+    }
+    if (format.option == "html") {
+      EXPECT_EQ(text, report_html(runs));
+    }
   }
 }
 

@@ -63,7 +63,9 @@ void require_figures(const Import& run) {
       EXPECT_TRUE(!metric.value || (std::isfinite(*metric.value) && *metric.value >= 0));
       EXPECT_FALSE(metric.lower || metric.upper);
     }
-    if (record.outcome == Outcome::ok) EXPECT_GT(record.summary("time_s")->median, 0);
+    if (record.outcome == Outcome::ok) {
+      EXPECT_GT(record.summary("time_s")->median, 0);
+    }
   }
 }
 
