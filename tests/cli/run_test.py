@@ -109,27 +109,6 @@ class Alone(tool.ToolTest):
             self.assertNotIn("norm.range0", {span[2] for span in record["timeline"]})
 
 
-    def test_sharded_state_is_a_case_of_its_own_and_checked(self):
-        numbers, checks = {}, {}
-        for zero in (0, 1):
-            result = stepmark("run", "--workload", "tiny", "--plan",
-                              f"layers=1,seq=16,micro_batch=1,bucket_mib=1,zero={zero},precision=bf16", "--budget", "1s",
-                              "--out", f"{zero}.smk", ranks=2, cwd=self.folder)
-            self.expect(result, tool.OK)
-            record, = tool.records(self.path(f"{zero}.smk"))
-            self.assertEqual(".zero1." in record["case_id"], zero == 1)
-            self.assertTrue(all(check["passed"] for check in record["checks"]))
-            numbers[zero] = dict(record["numbers"])
-            checks[zero] = {check["name"] for check in record["checks"]}
-        added = {"replicas", "replicas after timing", "padding", "padding after timing"}
-        self.assertEqual(checks[1] - checks[0], added)
-        half = numbers[1]["optimizer_bytes_per_rank"] / numbers[0]["optimizer_bytes_per_rank"]
-        self.assertAlmostEqual(half, 0.5, delta=1e-3)
-        self.assertLess(numbers[1]["memory_bytes_per_rank"], numbers[0]["memory_bytes_per_rank"])
-        # Gradients in fp32 once rather than twice, and parameters in bf16.
-        self.assertAlmostEqual(numbers[1]["bus_bytes_dp"] / numbers[0]["bus_bytes_dp"], 6 / 8, delta=1e-3)
-
-
 class Journals(tool.ToolTest):
     """Two runs are made for all tests; each works on copies."""
 
@@ -400,6 +379,26 @@ class Together(tool.ToolTest):
         result = stepmark("run", "--workload", "tiny", "--plan", "tp=2,dp=2", ranks=3,
                           cwd=self.folder)
         self.expect(result, tool.USAGE, "needs 4 ranks, but the world has 3")
+
+    def test_sharded_state_is_a_case_of_its_own_and_checked(self):
+        numbers, checks = {}, {}
+        for zero in (0, 1):
+            result = stepmark("run", "--workload", "tiny", "--plan",
+                              f"layers=1,seq=16,micro_batch=1,bucket_mib=1,zero={zero},precision=bf16", "--budget", "1s",
+                              "--out", f"{zero}.smk", ranks=2, cwd=self.folder)
+            self.expect(result, tool.OK)
+            record, = tool.records(self.path(f"{zero}.smk"))
+            self.assertEqual(".zero1." in record["case_id"], zero == 1)
+            self.assertTrue(all(check["passed"] for check in record["checks"]))
+            numbers[zero] = dict(record["numbers"])
+            checks[zero] = {check["name"] for check in record["checks"]}
+        added = {"replicas", "replicas after timing", "padding", "padding after timing"}
+        self.assertEqual(checks[1] - checks[0], added)
+        half = numbers[1]["optimizer_bytes_per_rank"] / numbers[0]["optimizer_bytes_per_rank"]
+        self.assertAlmostEqual(half, 0.5, delta=1e-3)
+        self.assertLess(numbers[1]["memory_bytes_per_rank"], numbers[0]["memory_bytes_per_rank"])
+        # Gradients in fp32 once rather than twice, and parameters in bf16.
+        self.assertAlmostEqual(numbers[1]["bus_bytes_dp"] / numbers[0]["bus_bytes_dp"], 6 / 8, delta=1e-3)
 
 
 if __name__ == "__main__":
