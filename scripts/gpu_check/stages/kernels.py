@@ -77,4 +77,4 @@ def print_table(rows):
     print(f"{'case':70} {'us':>10} {'bound us':>10} {'GB/s':>9} {'GFLOP/s':>10} {'share':>6} bound by")
     for row in rows:
         print(f"{row['case'][:70]:70} {row['seconds'] * 1e6:10.1f} {row['bound_s'] * 1e6:10.1f} "
-              f"{row['gbps']:9.1f} {row['gflops']:10.1f} {row['roofline']:6.2f} {row['bound']}")
+              f"{row['gbps']:9.1f} {row['gflops']:10.1f} {row['roofline']:6.2f} {row['bound_by']}")
