@@ -178,8 +178,6 @@ struct Parser {
     cmd->add_option("--case-deadline", run.case_deadline_s,
                     "Seconds after which a case without end is given up (default: from its budget)")
         ->check(deadline());
-    cmd->add_option("--warmup", run.warmup, "Iterations thrown away before sampling")
-        ->check(whole(0, 1000));
     cmd->add_option("--start-deadline", run.machine.start_deadline_s,
                     "Seconds in which all ranks must have started")
         ->check(deadline())

@@ -70,7 +70,6 @@ Record measure_case(Case& one, const CaseSettings& settings, double budget_s, co
       .telemetry = settings.machine.telemetry(),
       .op_checks = &op_checks,
       .options = options.cases};
-  if (options.warmup >= 0 && !options.cases.verify_only) context.rule.warmup = options.warmup;
   context.options.trace_dir = repeat.trace_dir(options.cases.trace_dir);
   const double begin = steady_clock_seconds();
   const double started = unix_seconds();

@@ -28,7 +28,6 @@ struct RunOptions {
   std::string out;                   // empty: made from suite and time
   std::vector<std::string> filters;  // case ids must contain one of these
   double case_deadline_s = 0;        // 0: from the case's budget
-  int warmup = -1;                   // iterations thrown away before sampling; -1: as usual
   bool resume = false;
   bool json = false;
   bool single = false;               // believe MPI when the launcher speaks of more processes
