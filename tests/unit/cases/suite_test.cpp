@@ -14,6 +14,7 @@
 #include "harness/cases/families/step.h"
 #include "harness/cases/family.h"
 #include "results/families/family.h"
+#include "tests/unit/spec/yaml_files.h"
 
 namespace stepmark {
 namespace {
@@ -22,15 +23,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 namespace fs = std::filesystem;
-
-std::vector<fs::path> yaml_files(const std::string& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(fs::path(STEPMARK_CONFIGS) / folder)) {
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
-  }
-  EXPECT_FALSE(files.empty()) << folder;
-  return files;
-}
 
 TEST(ShippedFiles, EverySuiteReadsAndNamesShippedWorkloads) {
   for (const fs::path& file : yaml_files("suites")) {
@@ -55,30 +47,7 @@ TEST(ShippedFiles, EverySuiteReadsAndNamesShippedWorkloads) {
   }
 }
 
-class SuiteMistakes : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / fmt::format("stepmark_suite_{}", ::getpid());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  template <class Read>
-  std::string error_of(const std::string& text, Read read) {
-    const fs::path file = folder_ / "f.yaml";
-    std::ofstream(file) << text;
-    try {
-      (void)read(file.string());
-    } catch (const ConfigError& error) {
-      const std::string& message = error.message();
-      EXPECT_THAT(message, ::testing::StartsWith(file.string()));
-      return message.substr(file.string().size());
-    }
-    return "no error";
-  }
-
-  fs::path folder_;
-};
+class SuiteMistakes : public YamlMistakes {};
 
 TEST_F(SuiteMistakes, UnknownKeysAndNamesOfASuite) {
   const std::string head = "suite: s\ndescription: d\ncases:\n  - family: ";

@@ -12,6 +12,7 @@
 #include "harness/spec/cluster.h"
 #include "harness/spec/known_gpu.h"
 #include "harness/spec/workload.h"
+#include "tests/unit/spec/yaml_files.h"
 
 namespace stepmark {
 namespace {
@@ -20,15 +21,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 namespace fs = std::filesystem;
-
-std::vector<fs::path> yaml_files(const std::string& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(fs::path(STEPMARK_CONFIGS) / folder)) {
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
-  }
-  EXPECT_FALSE(files.empty()) << folder;
-  return files;
-}
 
 TEST(ShippedFiles, EveryWorkloadReadsAndItsDefaultPlanIsLegal) {
   for (const fs::path& file : yaml_files("workloads")) {
@@ -54,30 +46,7 @@ TEST(ShippedFiles, EveryClusterReadsAndIsPlausible) {
   }
 }
 
-class Mistakes : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / fmt::format("stepmark_spec_{}", ::getpid());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  template <class Read>
-  std::string error_of(const std::string& text, Read read) {
-    const fs::path file = folder_ / "f.yaml";
-    std::ofstream(file) << text;
-    try {
-      (void)read(file.string());
-    } catch (const ConfigError& error) {
-      const std::string& message = error.message();
-      EXPECT_THAT(message, ::testing::StartsWith(file.string()));
-      return message.substr(file.string().size());
-    }
-    return "no error";
-  }
-
-  fs::path folder_;
-};
+class Mistakes : public YamlMistakes {};
 
 constexpr const char* kWorkload =
     "workload: w\ndescription: d\nsource: s\nmodel:\n  family: gpt2\n  layers: 1\n  hidden: 8\n"
