@@ -14,9 +14,8 @@ namespace stepmark {
 namespace {
 
 std::string variable(const std::string& name) {
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment while libraries are
-  // opened
-  const char* value = std::getenv(name.c_str());
+  // Nobody changes the environment while libraries are opened.
+  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
   return value == nullptr ? std::string() : std::string(value);
 }
 

@@ -90,12 +90,14 @@ class Checker {
   explicit Checker(const std::string& file) : file_(file) {}
 
   void check(const YAML::Node& node, int depth) {
-    if (depth > kMaxDepth)
+    if (depth > kMaxDepth) {
       fail_at(file_, node.Mark(),
               fmt::format("nested too deeply, expected at most {} levels", kMaxDepth));
-    if (++nodes_ > kMaxNodes)
+    }
+    if (++nodes_ > kMaxNodes) {
       fail_at(file_, node.Mark(),
               fmt::format("too large once aliases are expanded: over {} values", kMaxNodes));
+    }
     if (node.IsScalar()) check_length(node);
     if (node.IsSequence()) {
       for (const auto& item : node) check(item, depth + 1);

@@ -22,7 +22,8 @@ void collect(const YAML::Node& node, const std::string& path, int depth, Leaves&
   if (node.IsMap()) {
     for (const auto& entry : node) {
       const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "?";
-      collect(entry.second, path.empty() ? key : path + "." + key, depth + 1, leaves);
+      collect(entry.second, path.empty() ? key : fmt::format("{}.{}", path, key), depth + 1,
+              leaves);
     }
   } else if (node.IsSequence()) {
     std::size_t index = 0;

@@ -101,7 +101,7 @@ Launch read_launch(const VariableLookup& variable) {
     const auto size = count(variable, names.size);
     if (!rank && !size) continue;
     // srun's PMIx plugin says the rank and leaves the number of tasks to Slurm's own variables.
-    const Launch slurm = read_slurm(variable);
+    Launch slurm = read_slurm(variable);
     if (names.size == nullptr && !slurm.launcher.empty() && slurm.rank == rank) return slurm;
     return {.launcher = names.launcher,
             .rank = rank.value_or(0),

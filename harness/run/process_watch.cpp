@@ -132,7 +132,7 @@ struct ProcessWatch::State {
   }
 };
 
-ProcessWatch::ProcessWatch(std::vector<long> pids, std::function<void(long)> gone)
+ProcessWatch::ProcessWatch(const std::vector<long>& pids, std::function<void(long)> gone)
     : state_(std::make_unique<State>()) {
   state_->gone = std::move(gone);
   for (const long pid : pids) state_->watched.push_back({.pid = pid, .fd = open_process(pid)});

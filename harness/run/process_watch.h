@@ -14,7 +14,7 @@ class ProcessWatch {
  public:
   // `gone` runs once for each process that ends, on a thread of its own; for the first of `pids`
   // first when several ended at the same time.
-  ProcessWatch(std::vector<long> pids, std::function<void(long pid)> gone);
+  ProcessWatch(const std::vector<long>& pids, std::function<void(long pid)> gone);
   // Waits for a running `gone`.
   ~ProcessWatch();
   ProcessWatch(const ProcessWatch&) = delete;

@@ -141,7 +141,7 @@ bool tell_rank_zero(const WitnessPage& page) {
   ::signal(SIGALRM, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  sigprocmask(SIG_SETMASK, &none, nullptr);  // NOLINT(concurrency-mt-unsafe): it has one thread
   alarm(kPatienceS);
   try {
     bool told = page.rank == 0 || page.spoke == 0 || tell_rank_zero(page);
