@@ -4,15 +4,18 @@
 #include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/log.h"
 #include "core/output.h"
 #include "core/units.h"
 #include "harness/backend/backends.h"
 #include "harness/cases/suite.h"
+#include "harness/cli/beside.h"
 #include "harness/cli/commands.h"
 #include "harness/run/config.h"
 #include "harness/spec/data_files.h"
+#include "results/import/published.h"
 #include "results/record/json_text.h"
 #include "results/views/table/text_table.h"
 
@@ -61,6 +64,21 @@ Rows gpu_rows() {
                     gpu.memory.text(), shown(gpu.peaks.bf16.value_or(0)),
                     shown(gpu.peaks.fp8.value_or(0)), shown(gpu.memory_tb_per_s),
                     shown(gpu.nvlink_gb_per_s), shown(gpu.power_w)});
+  }
+  return rows;
+}
+
+Rows published_rows() {
+  Rows rows{{"published", "figures", "sources", "families"}};
+  for (const std::string& name : shipped("published")) {
+    const Run run = read_beside("published:" + name);
+    std::set<std::string> families, sources;
+    for (const Record& record : run.records) {
+      families.insert(record.family);
+      sources.insert(record.text(facts::published::kSource));
+    }
+    rows.push_back({name, std::to_string(run.records.size()), std::to_string(sources.size()),
+                    fmt::format("{}", fmt::join(families, ", "))});
   }
   return rows;
 }
@@ -115,6 +133,7 @@ ExitCode list_command(const ListOptions& options) {
   if (options.what == "suites") rows = suite_rows();
   if (options.what == "clusters") rows = cluster_rows();
   if (options.what == "gpus") rows = gpu_rows();
+  if (options.what == "published") rows = published_rows();
   if (options.what == "cases") rows = case_rows(options);
   if (options.what == "backends") rows = backend_rows();
   const std::string text = options.json ? as_json(rows) : as_table(rows);

@@ -36,6 +36,7 @@ struct CompareOptionsCli {
 
 struct ReportOptions {
   std::vector<std::string> files;
+  std::vector<std::string> beside;  // "published:NAME" or a file
   bool accept_damaged = false;
   std::map<std::string, std::string> written;  // files by FileFormat::option; empty: not asked for
   bool json = false;

@@ -265,6 +265,11 @@ struct Parser {
     CLI::App* cmd = app.add_subcommand("report", "Show runs: tables, one HTML page, CSV");
     cmd->footer("Example:\n  stepmark report quick.smk --html report.html --csv quick.csv");
     cmd->add_option("files", report.files, "Journals (FILE.smk)")->required();
+    cmd->add_option(
+           "--beside", report.beside,
+           "Figures of others as marks: published:NAME (stepmark list published), or a file")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     cmd->add_flag("--accept-damaged", report.accept_damaged, kAcceptDamaged);
     for (const FileFormat& format : file_formats()) {
       cmd->add_option("--" + format.option, report.written[format.option], format.help);
@@ -307,9 +312,11 @@ struct Parser {
 
   void add_list() {
     CLI::App* cmd = app.add_subcommand("list", "List what can be named elsewhere");
-    cmd->add_option("what", list.what, "workloads, suites, clusters, gpus, cases or backends")
+    cmd->add_option("what", list.what,
+                    "workloads, suites, clusters, gpus, published, cases or backends")
         ->required()
-        ->check(CLI::IsMember({"workloads", "suites", "clusters", "gpus", "cases", "backends"}));
+        ->check(CLI::IsMember(
+            {"workloads", "suites", "clusters", "gpus", "published", "cases", "backends"}));
     cmd->add_option("--suite", list.suite, "Suite whose cases are listed")->capture_default_str();
     cmd->add_option("--ranks", list.ranks, "World size the cases are for")
         ->check(whole(1, kMaxRanks))

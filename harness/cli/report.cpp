@@ -4,11 +4,13 @@
 
 #include "core/log.h"
 #include "core/output.h"
+#include "harness/cli/beside.h"
 #include "harness/cli/commands.h"
 #include "results/families/read_journal.h"
 #include "results/record/json_text.h"
 #include "results/views/format/format.h"
 #include "results/views/json/run_json.h"
+#include "results/views/table/beside_table.h"
 #include "results/views/table/run_table.h"
 
 namespace stepmark {
@@ -18,6 +20,7 @@ ExitCode report_command(const ReportOptions& options) {
   for (const std::string& file : options.files) {
     runs.push_back(read_journal(file, {.accept_damaged = options.accept_damaged}));
   }
+  for (const std::string& name : options.beside) runs.push_back(read_beside(name));
   for (const Run& run : runs) {
     for (const std::string& warning : run.warnings) log_warning("{}: {}", run.path, warning);
   }
@@ -35,7 +38,10 @@ ExitCode report_command(const ReportOptions& options) {
     for (const Run& run : runs) all.push_back(run_json(run));
     text = json_text(all, {.indent = 2}) + "\n";
   } else if (!written) {
-    for (const Run& run : runs) text += run_table(run);
+    for (const Run& run : runs) {
+      if (!run.beside) text += run_table(run);
+    }
+    text += beside_table(runs);
   }
   write_stdout(text);
   return ExitCode::kOk;

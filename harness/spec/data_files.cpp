@@ -37,6 +37,13 @@ std::string locate_data() {
                           program.string(), installed.string()));
 }
 
+// Published figures are results: in the source tree they stand there, installed beside the rest.
+fs::path folder_of(const std::string& kind) {
+  const fs::path folder = fs::path(data_folder()) / kind;
+  if (kind != "published" || fs::is_directory(folder)) return folder;
+  return fs::path(data_folder()).parent_path() / "results" / kind;
+}
+
 }  // namespace
 
 const std::string& data_folder() {
@@ -46,7 +53,7 @@ const std::string& data_folder() {
 
 std::vector<std::string> shipped(const std::string& kind) {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(fs::path(data_folder()) / kind)) {
+  for (const auto& entry : fs::directory_iterator(folder_of(kind))) {
     if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
   }
   std::sort(names.begin(), names.end());
@@ -55,7 +62,7 @@ std::vector<std::string> shipped(const std::string& kind) {
 
 std::string find_file(const std::string& kind, const std::string& name) {
   if (names_a_file(name)) return name;
-  const fs::path file = fs::path(data_folder()) / kind / (name + ".yaml");
+  const fs::path file = folder_of(kind) / (name + ".yaml");
   if (fs::is_regular_file(file)) return file.string();
   const std::vector<std::string> names = shipped(kind);
   const std::string nearest = nearest_name(name, names);

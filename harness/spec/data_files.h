@@ -13,7 +13,8 @@ namespace stepmark {
 
 // Folder with workloads/, suites/, clusters/, gpus/. Error(kEnvironment) when there is none.
 [[nodiscard]] const std::string& data_folder();
-// Names (files without ".yaml") in data_folder()/kind, sorted.
+// Names (files without ".yaml") of a kind, sorted: a folder of data_folder(), or "published", the
+// figures of results/published.
 [[nodiscard]] std::vector<std::string> shipped(const std::string& kind);
 // `name` as a path when it ends in .yaml or holds a '/'; else the shipped file. Error(kUsage) with
 // the nearest name when there is none.

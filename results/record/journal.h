@@ -91,6 +91,8 @@ struct Run {
   std::vector<std::string> warnings;  // "line 17: incomplete last line ignored"
   bool hashed = true;                 // false: of a version that wrote no hashes
   std::vector<int> damaged_lines;     // read although they do not fit their hashes
+  // Shown as marks beside others: figures of others that a reader knows, no run of this report.
+  bool beside = false;
   [[nodiscard]] const Record* find(std::string_view case_id) const;
   // Records of a case by repetition, whatever their outcome; those never begun are not among them.
   // Pointers into this run.

@@ -80,6 +80,7 @@ def copy_data(repo, root):
     share = root / "share" / "stepmark"
     for kind in ("workloads", "suites", "clusters", "gpus"):
         shutil.copytree(repo / "cluster-configs" / kind, share / kind)
+    shutil.copytree(repo / "results" / "published", share / "published")
     (root / "scripts").mkdir()
     for name in SCRIPTS:
         source = repo / "scripts" / name

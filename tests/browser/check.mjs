@@ -31,6 +31,7 @@ if (screenshots) mkdirSync(screenshots, { recursive: true });
 // Charts that a page must have; every chart found must have been drawn.
 const expected = {
   "one.html": ["busbw", "latency", "roofline", "split", "timeline"],
+  "beside.html": ["busbw", "latency", "roofline", "split", "timeline"],
   "two.html": ["busbw", "latency", "roofline", "split", "timeline"],
   "four.html": ["busbw", "latency", "roofline", "split", "timeline"],
   "hostile.html": ["busbw", "latency", "roofline", "split", "timeline"],
@@ -41,6 +42,7 @@ const expected = {
 
 // Texts that a page must show.
 const texts = {
+  "beside.html": ["figures of others", "<b>Another's</b> cluster", "never a comparison"],
   "concurrent.html": ["At the same time", "tp all_reduce", "50 %", "not performance: single-gpu-timesliced", "Devices while sampled", "sw power cap"],
 };
 

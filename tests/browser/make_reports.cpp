@@ -31,6 +31,14 @@ int main(int argc, char** argv) {
   failing.warnings = {"line 41: incomplete last line ignored"};
 
   page("one.html", {synthetic::run({.seed = 1, .name = "provider-a"})});
+  auto published = synthetic::run({.seed = 10, .name = "published:x"});
+  published.beside = true;
+  for (auto& record : published.records) {
+    record.provenance = Provenance::imported;
+    record.texts.emplace_back("published_system", "<b>Another's</b> cluster");
+    record.texts.emplace_back("not_stated", "clocks");
+  }
+  page("beside.html", {synthetic::run({.seed = 1, .name = "provider-a"}), published});
   page("two.html", {synthetic::run({.seed = 1, .name = "provider-a"}), other});
   page("four.html", {synthetic::run({.seed = 1, .name = "provider-a"}), other, simulated, failing});
   page("hostile.html", {synthetic::run({.seed = 5,

@@ -11,7 +11,7 @@ import stepmark_tool as tool  # noqa: E402
 from stepmark_tool import stepmark  # noqa: E402
 
 SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "samples", "import")
-FORMATS = ["nccl-tests", "osu", "google-benchmark", "nvbandwidth", "nvcre"]
+FORMATS = ["nccl-tests", "osu", "google-benchmark", "nvbandwidth", "nvcre", "published"]
 
 
 def sample(name):
@@ -43,6 +43,28 @@ class Import(tool.ToolTest):
         self.expect(stepmark("report", journal, "--html", page), tool.OK)
         with open(page, encoding="utf-8") as file:
             self.assertIn("imported: no samples", file.read())
+
+    def test_published_figures_stand_beside_a_run(self):
+        listed = stepmark("list", "published")
+        self.expect(listed, tool.OK)
+        self.assertRegex(listed.out, r"(?m)^h100 +\d+ ")
+        journal = self.imported(sample("nccl-tests-2.17-all_reduce.log"))
+        page = self.path("page.html")
+        result = stepmark("report", journal, "--beside", "published:h100")
+        self.expect(result, tool.OK)
+        self.assertRegex(result.out, r"all_reduce 16 GiB +AWS, EFA +16 +66.0 ms +488 busbw GB/s")
+        self.assertNotIn("all_to_all", result.out)  # the log has none
+        self.expect(stepmark("report", journal, "--beside", "published:h100", "--html", page), tool.OK)
+        with open(page, encoding="utf-8") as file:
+            self.assertIn("nvcre-gcp-tcpxo", file.read())
+        both = json.loads(stepmark("report", "--json", journal, "--beside", "published:v100").out)
+        self.assertEqual(len(both), 2)
+        # Any journal and any log can stand beside as well.
+        self.expect(stepmark("report", journal, "--beside", journal), tool.OK)
+        self.expect(stepmark("report", journal, "--beside", sample("nvcre.json")), tool.OK)
+        wrong = stepmark("report", journal, "--beside", "published:h10")
+        self.expect(wrong, tool.USAGE)
+        self.assertIn("did you mean 'h100'?", wrong.err)
 
     def test_two_imports_stand_side_by_side_undecided(self):
         a = self.imported(sample("nccl-tests-2.17-all_reduce.log"))

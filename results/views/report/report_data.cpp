@@ -13,6 +13,7 @@
 #include "results/record/journal_lines.h"
 #include "results/record/json_text.h"
 #include "results/views/json/run_json.h"
+#include "results/views/report/beside_json.h"
 #include "results/views/report/families_json.h"
 
 namespace stepmark {
@@ -130,10 +131,12 @@ nlohmann::json report_data(std::span<const Run> runs) {
   const auto labels = labels_of(runs);
   auto out = nlohmann::json::array();
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    out.push_back(run_data(runs[i], labels[i]));
+    if (!runs[i].beside) out.push_back(run_data(runs[i], labels[i]));
   }
-  return {
-      {"schema_version", kSchemaVersion}, {"families", families_json()}, {"runs", std::move(out)}};
+  return {{"schema_version", kSchemaVersion},
+          {"families", families_json()},
+          {"runs", std::move(out)},
+          {"beside", beside_json(runs)}};
 }
 
 }  // namespace stepmark

@@ -10,8 +10,9 @@
 namespace stepmark {
 
 // {"families": what families_json() says, "runs": [{label, header, facts, hardware, counts,
-// provenances, records, missing, warnings, ended, exit_code}]}: records in their journal form,
-// samples and timelines included.
+// provenances, records, missing, warnings, ended, exit_code}], "beside": what beside_json() says}:
+// records in their journal form, samples and timelines included. Runs that stand beside others are
+// in "beside" alone.
 [[nodiscard]] nlohmann::json report_data(std::span<const Run> runs);
 
 }  // namespace stepmark

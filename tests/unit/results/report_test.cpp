@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page's text; how it looks and behaves is checked in tests/browser.
 #include "results/views/report/report.h"
+#include "results/views/table/beside_table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -61,6 +62,30 @@ TEST(Report, RunsOfOneFileNameAreToldApart) {
   EXPECT_EQ(data["runs"][0]["label"], "x/run.smk");
   EXPECT_EQ(data["runs"][1]["label"], "y/run.smk");
   EXPECT_EQ(data["runs"][2]["label"], "y/run.smk (2)");
+}
+
+TEST(Report, FiguresOfOthersStandBesideAndAreNoRuns) {
+  const auto own = synthetic::run({.seed = 1});
+  auto others = synthetic::run({.seed = 2, .kernels = false});
+  others.beside = true;
+  others.path = "published:x";
+  auto& unlike = others.records.front();
+  unlike.family = "collective";
+  unlike.texts = {{"collective", "hypercube"}};
+  const auto data = nlohmann::json::parse(embedded_data(report_html(std::vector{own, others})));
+  ASSERT_EQ(data["runs"].size(), 1U);
+  EXPECT_EQ(data["runs"][0]["label"], std::filesystem::path(own.path).stem().string());
+  ASSERT_FALSE(data["beside"].empty());
+  EXPECT_LT(data["beside"].size(), others.records.size());
+  for (const auto& one : data["beside"]) {
+    EXPECT_NE(one["family"], "kernel");
+    EXPECT_NE(one["texts"].value("collective", ""), "hypercube");  // nothing like it was measured
+    EXPECT_TRUE(one["median"].is_number());
+  }
+  const std::string text = beside_table(std::vector{own, others});
+  EXPECT_NE(text.find("Beside: published:x"), std::string::npos) << text;
+  EXPECT_NE(text.find("never a comparison"), std::string::npos) << text;
+  EXPECT_EQ(beside_table(std::vector{own}), "");
 }
 
 TEST(Report, IsWrittenWholeOrNotAtAll) {

@@ -107,8 +107,8 @@ const charts = (() => {
   });
 
   // Sizes are powers of two mostly: the axis counts in log2, so that ticks are whole powers.
-  function sizeAxis(lines) {
-    const all = lines.flatMap((line) => line.points.map((p) => Math.log2(p.x)));
+  function sizeAxis(lines, marks) {
+    const all = lines.flatMap((line) => line.points).concat(marks).map((p) => Math.log2(p.x));
     const min = Math.floor(Math.min(...all));
     const max = Math.max(min + 1, Math.ceil(Math.max(...all)));
     const interval = Math.max(1, Math.ceil((max - min) / (narrow() ? 4 : 8)));
@@ -138,7 +138,8 @@ const charts = (() => {
   }
 
   // lines: [{name, run, dash, points: [{x bytes, value, lower, upper}]}]; both axes logarithmic.
-  function curves(lines, unit) {
+  // marks: [{name, x, value}], figures of others.
+  function curves(lines, unit, marks = []) {
     const series = [];
     for (const line of lines) {
       const shade = runColour(line.run);
@@ -153,6 +154,19 @@ const charts = (() => {
         data: line.points.map((p) => ({ value: [Math.log2(p.x), p.value], point: p })),
       });
     }
+    series.push({
+      type: "scatter",
+      name: "others",
+      z: 2,
+      symbol: "emptyDiamond",
+      symbolSize: 9,
+      color: colour("--soft"),
+      data: marks.map((mark) => ({ value: [Math.log2(mark.x), mark.value], mark })),
+      tooltip: {
+        trigger: "item",
+        formatter: ({ data: { mark } }) => `<b>${bytes(mark.x)}</b><br>${escaped(mark.name)}: ${number(mark.value)} ${unit}`,
+      },
+    });
     const shown = (items) => {
       const rows = items.filter((item) => item.seriesType === "line");
       if (rows.length === 0) return "";
@@ -169,7 +183,7 @@ const charts = (() => {
     return {
       grid: { left: 8, right: 26, top: 14, bottom: 8, containLabel: true },
       tooltip: tooltip("axis", shown),
-      xAxis: sizeAxis(lines),
+      xAxis: sizeAxis(lines, marks),
       yAxis: axis({ type: "log", minorTick: { show: true }, axisLabel: { formatter: number } }),
       series,
     };

@@ -260,6 +260,44 @@
     });
   }
 
+  const systemOf = (other) => other.texts.published_system || other.texts.source_file || other.case_id;
+
+  // Figures of others for the drawing that `record` is in.
+  const marksOf = (family, spec, record, metricName) =>
+    (data.beside ?? [])
+      .filter((other) => other.family === family.name && other.texts[spec.apart[0]] === record.texts[spec.apart[0]])
+      .filter((other) => other.numbers[spec.against] > 0 && other.metrics[metricName] > 0)
+      .map((other) => ({ name: `${systemOf(other)}, ${other.numbers.ranks} ranks`, x: other.numbers[spec.against], value: other.metrics[metricName] }));
+
+  // What others published, every mark's figure among it.
+  function besides() {
+    const all = data.beside ?? [];
+    if (all.length === 0) return;
+    const children = data.families.flatMap((family) => {
+      const own = all.filter((other) => other.family === family.name);
+      if (own.length === 0) return [];
+      const metrics = [...new Set(own.flatMap((other) => Object.keys(other.metrics)))].filter((name) => name !== "step_time");
+      const rows = own.map((other) => [
+        other.texts.title || other.case_id.replace(/^[a-z]+\//, ""),
+        systemOf(other) + (other.texts.published_what ? ` (${other.texts.published_what})` : ""),
+        charts.number(other.numbers.ranks ?? null),
+        charts.seconds(other.median),
+        ...metrics.map((name) => charts.number(other.metrics[name] ?? null)),
+        other.texts.told_time ?? "",
+        [other.texts.published_source, other.texts.published_date].filter(Boolean).join(", ") || (other.texts.source_file ?? ""),
+        other.texts.not_stated ?? "",
+      ]);
+      const columns = [["what", true], ["system", true], ["ranks"], ["time"], ...metrics.map((name) => [name.replaceAll("_", " ")]), ["time is", true], ["source", true], ["not stated", true]];
+      return [el("details", own.length <= 12 ? { open: "" } : {}, el("summary", {}, `${family.name}: ${own.length} figures`), table(columns, rows))];
+    });
+    section(
+      "beside",
+      "Beside: figures of others",
+      "Published by others, on their systems, versions and settings, without samples or intervals: for orientation, never a comparison. What a source does not say is named with it.",
+      ...children,
+    );
+  }
+
   // Metrics against a number: a pair of drawings for each combination of texts.
   function curves(family, spec, drawings) {
     const groups = new Map();
@@ -280,6 +318,8 @@
     for (const lines of groups.values()) {
       for (const line of lines.values()) known.set(line.name, [`var(--run${(line.run % 4) + 1})`, line.name, line.dash === "dashed"]);
     }
+    const marked = (data.beside ?? []).some((other) => other.family === family.name);
+    if (marked) known.set("others", ["var(--soft)", "◇ figures of others, on their systems (below)", true]);
     const children = [key([...known.values()])];
     for (const [heading, lines] of groups) {
       const of = (name) =>
@@ -296,7 +336,7 @@
       for (const { metric: name, title: label, unit } of spec.figures) {
         const drawn = of(name);
         if (drawn.length === 0) continue;
-        const figure = chart(name, 0, () => charts.curves(drawn, unit));
+        const figure = chart(name, 0, () => charts.curves(drawn, unit, marksOf(family, spec, [...lines.values()][0].records[0], name)));
         pair.append(el("div", {}, el("p", { class: "chart-title" }, label), figure.element));
         drawings.push(figure);
       }
@@ -448,6 +488,7 @@
   header();
   failures();
   familySections();
+  besides();
   devices();
   environment();
   missing();
