@@ -10,7 +10,7 @@
 
 #include "core/metrics.h"
 #include "core/number_text.h"
-#include "core/units.h"
+#include "results/normalise/rates.h"
 
 namespace stepmark {
 namespace {
@@ -18,10 +18,7 @@ namespace {
 constexpr std::string_view kBroken = " is N/A: ";
 constexpr std::string_view kNoFigures = "no figures: ";
 
-// An end of an interval that is no positive time bounds nothing.
-std::optional<double> bound(double work, double time) {
-  return time > 0 ? if_finite(work / time) : std::nullopt;
-}
+constexpr normalise::Definition kRate{"rate", "", "work / time", ""};
 
 }  // namespace
 
@@ -55,11 +52,25 @@ Metric not_available(std::string name, std::string unit, std::string why) {
 }
 
 Metric rate(std::string name, std::string unit, double work, const Summary& time) {
-  return {.name = std::move(name),
-          .unit = std::move(unit),
-          .value = bound(work, time.median),
-          .lower = bound(work, time.upper),
-          .upper = bound(work, time.lower)};
+  const auto figure =
+      normalise::quotient(kRate, {"work", normalise::exactly(work)}, {"time", measured(time)});
+  Metric out = metric_of(figure);
+  out.name = std::move(name);
+  out.unit = std::move(unit);
+  out.note.clear();  // what is no number is remarked by add()
+  return out;
+}
+
+normalise::Measured measured(const Summary& time) { return {time.median, time.lower, time.upper}; }
+
+Metric metric_of(const normalise::Figure& figure) {
+  return {.name = std::string(figure.definition->name),
+          .unit = std::string(figure.definition->unit),
+          .value = figure.value,
+          .lower = figure.lower,
+          .upper = figure.upper,
+          .note = figure.value ? std::string() : figure.why,
+          .higher_is_better = figure.definition->higher_is_better};
 }
 
 Metric duration(std::string name, std::string unit, double scale, const Summary& time) {
@@ -119,12 +130,15 @@ void add_bus_bandwidth(Record& record, std::string name, std::string_view op,
   } else if (*count.value < 1 || *count.value > std::numeric_limits<int>::max()) {
     add_broken(record, std::move(name), "GB/s",
                fmt::format("number '{}' is {}", ranks, number_text("{}", *count.value)));
-  } else if (bytes.value && *bytes.value > 0 &&
-             !(bus_factor(*kind, static_cast<int>(*count.value)) > 0)) {
-    add(record, not_available(std::move(name), "GB/s", "one rank: nothing crosses a link"));
+  } else if (!bytes.value) {
+    add_broken(record, std::move(name), "GB/s", bytes.why);
+  } else if (!(*bytes.value > 0)) {
+    add(record, not_available(std::move(name), "GB/s", "moves no data"));
   } else {
-    add_rate(record, std::move(name), "GB/s", bytes,
-             bus_factor(*kind, static_cast<int>(*count.value)) / kGB, time, "moves no data");
+    Metric metric = metric_of(normalise::bus_bandwidth(
+        measured(time), *kind, static_cast<int>(*count.value), bytes.value));
+    metric.name = std::move(name);
+    add(record, std::move(metric));
   }
 }
 

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "results/normalise/figure.h"
 #include "results/record/record.h"
 
 namespace stepmark {
@@ -32,6 +33,9 @@ struct Fact {
 [[nodiscard]] std::optional<double> if_finite(double value);
 // N/A by nature: one rank has no bus, a device without a known peak no utilisation.
 [[nodiscard]] Metric not_available(std::string name, std::string unit, std::string why);
+// The median with its interval; what follows from it as a metric.
+[[nodiscard]] normalise::Measured measured(const Summary& time);
+[[nodiscard]] Metric metric_of(const normalise::Figure& figure);
 // work / time: the upper time gives the lower rate.
 [[nodiscard]] Metric rate(std::string name, std::string unit, double work, const Summary& time);
 // time / scale.

@@ -10,6 +10,7 @@
 #include "core/metrics.h"
 #include "results/families/family.h"
 #include "results/families/figures.h"
+#include "results/normalise/rates.h"
 #include "results/record/common_facts.h"
 
 namespace stepmark {
@@ -21,13 +22,15 @@ constexpr double kTera = 1e12;
 
 // What FLOPs are counted, and what a utilisation and a rate of them are called.
 struct Count {
+  normalise::Flops which;
   const char* flops;
   const char* utilization;
   const char* rate;  // nullptr: none
 };
-constexpr Count kModel{names::kModelFlops, "mfu", "tflops_per_gpu"};
-constexpr Count kCausal{names::kModelFlopsCausal, "mfu_causal", "tflops_per_gpu_causal"};
-constexpr Count kHardware{names::kHardwareFlops, "hfu", nullptr};
+constexpr Count kModel{normalise::Flops::model, names::kModelFlops, "mfu", "tflops_per_gpu"};
+constexpr Count kCausal{normalise::Flops::model_causal, names::kModelFlopsCausal, "mfu_causal",
+                        "tflops_per_gpu_causal"};
+constexpr Count kHardware{normalise::Flops::hardware, names::kHardwareFlops, "hfu", nullptr};
 
 // NaN where something is unknown.
 double utilization_of(const Record& record, const Count& count, double gpus, double seconds) {
@@ -83,11 +86,11 @@ void add_utilization(Record& record, const Count& count, double gpus, const Summ
   const double value = utilization_of(record, count, gpus, time.median);
   if (value > 1) {
     add_broken(record, count.utilization, "1", over_one(record, count, value, gpus, time.median));
-  } else {
-    Metric metric = rate(count.utilization, "1", *flops / (*peak * gpus), time);
-    metric.note = peak_note(record, *peak);
-    add(record, metric);
+    return;
   }
+  Metric metric = metric_of(normalise::utilization(count.which, measured(time), flops, peak, gpus));
+  if (metric.value) metric.note = peak_note(record, *peak);
+  add(record, metric);
 }
 
 void add_flops_rate(Record& record, const Count& count, double gpus, const Summary& time) {
@@ -95,6 +98,19 @@ void add_flops_rate(Record& record, const Count& count, double gpus, const Summa
   add(record,
       flops ? rate(count.rate, "TFLOP/s", *flops / gpus / kTera, time)
             : not_available(count.rate, "TFLOP/s", fmt::format("{} is unknown", count.flops)));
+}
+
+// A rate of tokens, of which there may be none and be nothing wrong.
+void add_tokens(Record& record, const normalise::Figure& figure, const Fact& tokens) {
+  if (tokens.value && *tokens.value > 0) {
+    add(record, metric_of(figure));
+  } else if (tokens.value) {
+    add(record, not_available(std::string(figure.definition->name),
+                              std::string(figure.definition->unit), "no tokens"));
+  } else {
+    add_broken(record, std::string(figure.definition->name), std::string(figure.definition->unit),
+               tokens.why);
+  }
 }
 
 // Figures per GPU: none of them without a number of GPUs.
@@ -108,7 +124,8 @@ void add_per_gpu(Record& record, const Fact& tokens, const Summary& time) {
       add_broken(record, count->utilization, "1", why);
     return;
   }
-  add_rate(record, "tokens_per_s_per_gpu", "tokens/s", tokens, 1 / *gpus.value, time, "no tokens");
+  add_tokens(record, normalise::tokens_per_s_per_gpu(measured(time), tokens.value, gpus.value),
+             tokens);
   for (const Count* count : {&kModel, &kCausal}) add_flops_rate(record, *count, *gpus.value, time);
   for (const Count* count : {&kModel, &kCausal, &kHardware})
     add_utilization(record, *count, *gpus.value, time);
@@ -117,7 +134,7 @@ void add_per_gpu(Record& record, const Fact& tokens, const Summary& time) {
 void derive_step(Record& record, const Summary& time) {
   const Fact tokens = fact(record, names::kTokensPerStep);
   add(record, duration("step_time", "s", 1.0, time));
-  add_rate(record, "tokens_per_s", "tokens/s", tokens, 1, time, "no tokens");
+  add_tokens(record, normalise::tokens_per_s(measured(time), tokens.value), tokens);
   add_per_gpu(record, tokens, time);
   if (record.number(names::kGapS)) {
     const Fact gap = fact(record, names::kGapS);
