@@ -12,6 +12,7 @@ namespace stepmark {
 [[nodiscard]] ExitCode plan_command(const PlanOptions& options);
 [[nodiscard]] ExitCode compare_command(const CompareOptionsCli& options);
 [[nodiscard]] ExitCode report_command(const ReportOptions& options);
+[[nodiscard]] ExitCode export_command(const ExportOptions& options);
 [[nodiscard]] ExitCode import_command(const ImportOptionsCli& options);
 [[nodiscard]] ExitCode doctor_command(const DoctorOptions& options);
 [[nodiscard]] ExitCode list_command(const ListOptions& options);

@@ -42,6 +42,14 @@ struct ReportOptions {
   bool json = false;
 };
 
+struct ExportOptions {
+  std::string format;  // "ccl-bench"
+  std::string file;
+  std::string out;      // a folder
+  std::string case_id;  // empty: the only step
+  std::string cluster;  // of a shipped one, or a file; empty: not known
+};
+
 struct ImportOptionsCli {
   std::vector<std::string> words;  // files, behind a format or not
   std::string out;

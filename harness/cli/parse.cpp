@@ -109,6 +109,7 @@ struct Parser {
   PlanOptions plan;
   CompareOptionsCli compare;
   ReportOptions report;
+  ExportOptions exported;
   ImportOptionsCli import;
   DoctorOptions doctor;
   ListOptions list;
@@ -124,6 +125,7 @@ struct Parser {
     add_plan();
     add_compare();
     add_report();
+    add_export();
     add_import();
     add_doctor();
     add_list();
@@ -299,6 +301,23 @@ struct Parser {
       import.command = run.command;
       chosen = [this] { return import_command(import); };
     });
+  }
+
+  void add_export() {
+    CLI::App* cmd = app.add_subcommand("export", "Write a run in a form that others' tools read");
+    cmd->footer(
+        "Example:\n  stepmark export ccl-bench run.smk --out llama3-8b-stepmark-16gpu "
+        "--cluster aws-p5");
+    cmd->add_option("format", exported.format,
+                    "ccl-bench: a workload card and a trace per rank (arXiv 2605.06544)")
+        ->required()
+        ->check(CLI::IsMember({"ccl-bench"}));
+    cmd->add_option("file", exported.file, "Journal (FILE.smk)")->required();
+    cmd->add_option("--out", exported.out, "Folder to write: new, or empty")->required();
+    cmd->add_option("--case", exported.case_id, "Which step, where the run has several");
+    cmd->add_option("--cluster", exported.cluster,
+                    "Whose links they were: a shipped cluster or a .yaml file");
+    cmd->callback([this] { chosen = [this] { return export_command(exported); }; });
   }
 
   void add_doctor() {
