@@ -35,9 +35,10 @@ void derive_axis(Record& record, const std::string& axis) {
   add(record, duration(axis + "_together", "s", 1.0, together));
   add(record, slowdown(axis + "_slowdown", alone, together));
   for (const auto& [name, time] :
-       {std::pair{"_busbw_alone", &alone}, {"_busbw_together", &together}})
+       {std::pair{"_busbw_alone", &alone}, {"_busbw_together", &together}}) {
     add_bus_bandwidth(record, axis + name, axis + names::kOpOf, axis + names::kRanksOf, bytes,
                       *time);
+  }
 }
 
 void derive_groups(Record& record, const Summary& time) {

@@ -21,7 +21,7 @@ std::vector<int> cpus(int first, int last) {
   return all;
 }
 
-RankCores rank(std::vector<int> own, std::optional<double> quota = {}, int wanted = 0) {
+RankCores rank(const std::vector<int>& own, std::optional<double> quota = {}, int wanted = 0) {
   RankCores out{.host = "a", .cpus = own, .launcher_cpus = own, .wanted_threads = wanted};
   if (quota) out.quota = CpuQuota{*quota, "/box"};
   return out;

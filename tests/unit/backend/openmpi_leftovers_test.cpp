@@ -25,7 +25,7 @@ struct LeftoversTest : testing::Test {
   }
   // As an mpirun with this process id and job leaves them.
   fs::path leave(long pid, unsigned job) {
-    const fs::path session = fs::path(places.sessions) / ("pid." + std::to_string(pid));
+    fs::path session = fs::path(places.sessions) / ("pid." + std::to_string(pid));
     fs::create_directories(session / "pmix_dstor");
     touch(session / "pmix_dstor" / ("smdataseg-" + std::to_string(job) + "-0"));
     std::ostringstream name;
@@ -74,7 +74,9 @@ TEST_F(LeftoversTest, LeavesOtherNamesAndManagesWithoutAnything) {
 }
 
 TEST(EnvironmentTest, FindsWordsOfOtherProcesses) {
-  EXPECT_TRUE(any_environment_has("PATH=" + std::string(getenv("PATH"))));
+  const char* path = getenv("PATH");  // NOLINT(concurrency-mt-unsafe): the test has one thread
+  ASSERT_NE(path, nullptr);
+  EXPECT_TRUE(any_environment_has("PATH=" + std::string(path)));
   EXPECT_FALSE(any_environment_has("STEPMARK_NO_SUCH_WORD=" + std::to_string(getpid())));
 }
 
