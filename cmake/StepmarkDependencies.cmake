@@ -10,6 +10,13 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(hwloc REQUIRED IMPORTED_TARGET hwloc)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 
+# Linear programmes; Debian ships it without a file for pkg-config.
+find_path(GLPK_INCLUDE_DIR glpk.h REQUIRED)
+find_library(GLPK_LIBRARY glpk REQUIRED)
+add_library(stepmark_glpk INTERFACE)
+target_include_directories(stepmark_glpk SYSTEM INTERFACE ${GLPK_INCLUDE_DIR})
+target_link_libraries(stepmark_glpk INTERFACE ${GLPK_LIBRARY})
+
 # The OpenMP build of OpenBLAS shares its threads with our kernels.
 find_path(OPENBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES x86_64-linux-gnu/openblas-openmp aarch64-linux-gnu/openblas-openmp openblas-openmp openblas REQUIRED)
 find_library(OPENBLAS_LIBRARY openblas PATH_SUFFIXES x86_64-linux-gnu/openblas-openmp aarch64-linux-gnu/openblas-openmp openblas-openmp REQUIRED)
