@@ -3,6 +3,8 @@
 // compilers differ by; which of both is shown is never in question.
 #include "results/record/recompute.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -46,7 +48,51 @@ bool alike(const std::vector<T>& a, const std::vector<T>& b) {
                     [](const T& x, const T& y) { return alike(x, y); });
 }
 
+std::string shown(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? fmt::format("{}", *value) : "N/A";
+}
+
+void check_summary(const Summary& claimed, const Record& derived, ClaimedFigures& out) {
+  const auto* found = derived.summary(claimed.series);
+  if (found != nullptr && alike(claimed, *found)) {
+    ++out.confirmed;
+  } else {
+    out.untrue.push_back(fmt::format(
+        "summary of {}: median {} in the file, {} follows (or another of its figures differs)",
+        claimed.series, shown(claimed.median), found == nullptr ? "none" : shown(found->median)));
+  }
+}
+
+void check_metric(const Metric& claimed, const Record& derived, ClaimedFigures& out) {
+  const auto* found = derived.metric(claimed.name);
+  if (found == nullptr) {
+    out.unknown.push_back(claimed.name);
+  } else if (alike(claimed, *found)) {
+    ++out.confirmed;
+  } else {
+    out.untrue.push_back(
+        fmt::format("metric {}: {} {} (interval {} to {}) in the file, {} {} "
+                    "(interval {} to {}) follows",
+                    claimed.name, shown(claimed.value), claimed.unit, shown(claimed.lower),
+                    shown(claimed.upper), shown(found->value), found->unit, shown(found->lower),
+                    shown(found->upper)));
+  }
+}
+
 }  // namespace
+
+ClaimedFigures check_claims(const Record& claimed, const Derive& derive) {
+  ClaimedFigures out;
+  Record derived = claimed;
+  derived.metrics.clear();
+  if (recompute(derived, derive) == Recomputed::impossible) {
+    out.untrue.emplace_back("figures without samples that they could follow from");
+    return out;
+  }
+  for (const Summary& summary : claimed.summaries) check_summary(summary, derived, out);
+  for (const Metric& metric : claimed.metrics) check_metric(metric, derived, out);
+  return out;
+}
 
 Recomputed recompute(Record& record, const Derive& derive) {
   if (record.outcome != Outcome::ok || !derive) {

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "results/record/record.h"
 
@@ -22,5 +24,14 @@ using Derive = std::function<void(Record&)>;
 
 // Replaces summaries and metrics by those that `derive` makes; without it they stay as they are.
 [[nodiscard]] Recomputed recompute(Record& record, const Derive& derive);
+
+// What a record claims and what this program computes from its samples, figure by figure.
+struct ClaimedFigures {
+  int confirmed = 0;                 // summaries and metrics that follow from the samples
+  std::vector<std::string> untrue;   // "metric busbw: 412 in the file, 398.1 follows"
+  std::vector<std::string> unknown;  // metrics that this program does not compute
+};
+// `claimed` as a file has it. Metrics that the file lacks are no claim.
+[[nodiscard]] ClaimedFigures check_claims(const Record& claimed, const Derive& derive);
 
 }  // namespace stepmark
