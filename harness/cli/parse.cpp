@@ -18,6 +18,7 @@
 #include "core/yaml.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
+#include "harness/cli/evidence.h"
 #include "harness/measure/process_start.h"
 #include "harness/run/launch.h"
 #include "harness/run/run.h"
@@ -111,6 +112,8 @@ struct Parser {
   ReportOptions report;
   ExportOptions exported;
   ImportOptionsCli import;
+  SealOptionsCli seal;
+  VerifyOptionsCli verify;
   DoctorOptions doctor;
   ListOptions list;
   std::string shell;
@@ -127,6 +130,7 @@ struct Parser {
     add_report();
     add_export();
     add_import();
+    add_evidence_commands(app, seal, verify, chosen);
     add_doctor();
     add_list();
     add_completion();
