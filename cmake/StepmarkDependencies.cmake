@@ -9,6 +9,7 @@ find_package(Boost REQUIRED) # headers: Boost.Math
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(hwloc REQUIRED IMPORTED_TARGET hwloc)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
 
 # Linear programmes; Debian ships it without a file for pkg-config.
 find_path(GLPK_INCLUDE_DIR glpk.h REQUIRED)

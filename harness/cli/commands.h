@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/error.h"
+#include "harness/cli/history_options.h"
 #include "harness/cli/options.h"
 
 namespace stepmark {
@@ -14,6 +15,13 @@ namespace stepmark {
 [[nodiscard]] ExitCode report_command(const ReportOptions& options);
 [[nodiscard]] ExitCode export_command(const ExportOptions& options);
 [[nodiscard]] ExitCode import_command(const ImportOptionsCli& options);
+[[nodiscard]] ExitCode history_add_command(const HistoryOptions& options);
+[[nodiscard]] ExitCode history_list_command(const HistoryOptions& options);
+[[nodiscard]] ExitCode history_check_command(const HistoryOptions& options);
+[[nodiscard]] ExitCode history_annotate_command(const HistoryOptions& options);
+[[nodiscard]] ExitCode history_acknowledge_command(const HistoryOptions& options);
+[[nodiscard]] ExitCode history_export_command(const HistoryOptions& options);
+[[nodiscard]] ExitCode history_compact_command(const HistoryOptions& options);
 [[nodiscard]] ExitCode doctor_command(const DoctorOptions& options);
 [[nodiscard]] ExitCode list_command(const ListOptions& options);
 

@@ -19,6 +19,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
 #include "harness/cli/evidence.h"
+#include "harness/cli/history_options.h"
 #include "harness/measure/process_start.h"
 #include "harness/run/launch.h"
 #include "harness/run/run.h"
@@ -114,6 +115,7 @@ struct Parser {
   ImportOptionsCli import;
   SealOptionsCli seal;
   VerifyOptionsCli verify;
+  HistoryOptions history;
   DoctorOptions doctor;
   ListOptions list;
   std::string shell;
@@ -131,6 +133,7 @@ struct Parser {
     add_export();
     add_import();
     add_evidence_commands(app, seal, verify, chosen);
+    add_history(app, history, chosen);
     add_doctor();
     add_list();
     add_completion();
@@ -348,6 +351,16 @@ struct Parser {
     cmd->callback([this] { chosen = [this] { return list_command(list); }; });
   }
 
+  // The long options of a command that are not among `words` yet.
+  static void add_options(const CLI::App& command, std::vector<std::string>& words) {
+    for (const CLI::Option* option : command.get_options()) {
+      for (const std::string& name : option->get_lnames()) {
+        const std::string word = "--" + name;
+        if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
+      }
+    }
+  }
+
   void add_completion() {
     CLI::App* cmd = app.add_subcommand("completion", "Print a shell completion script");
     cmd->footer("Example:\n  source <(stepmark completion bash)");
@@ -361,10 +374,11 @@ struct Parser {
           CommandWords words{
               .name = sub->get_name(), .help = sub->get_description(), .options = {}};
           if (words.name == "import") words.options = import_formats();
-          for (const CLI::Option* option : sub->get_options()) {
-            for (const std::string& name : option->get_lnames())
-              words.options.push_back("--" + name);
+          for (const CLI::App* part : sub->get_subcommands({})) {
+            words.options.push_back(part->get_name());
+            add_options(*part, words.options);
           }
+          add_options(*sub, words.options);
           commands.push_back(std::move(words));
         }
         write_stdout(completion_script(shell, commands));
@@ -387,17 +401,17 @@ struct Parser {
   // The nearest subcommand or option to a word that was not understood.
   [[nodiscard]] std::string suggestion(const std::vector<std::string>& words) const {
     const CLI::App* scope = &app;
-    for (const CLI::App* sub : app.get_subcommands()) scope = sub;
+    std::size_t depth = 0;  // words that were commands
+    for (; !scope->get_subcommands().empty(); ++depth) scope = scope->get_subcommands().back();
     std::vector<std::string> commands, options;
-    if (scope == &app) {
-      for (const CLI::App* sub : app.get_subcommands({})) commands.push_back(sub->get_name());
-    }
+    for (const CLI::App* sub : scope->get_subcommands({})) commands.push_back(sub->get_name());
     for (const CLI::Option* option : scope->get_options()) {
       for (const std::string& name : option->get_lnames()) options.push_back(name);
     }
     for (const std::string& word : words) {
       const bool is_option = word.starts_with("-");
-      if (&word != &words.front() && !is_option) continue;  // a value
+      const std::size_t place = static_cast<std::size_t>(&word - words.data());
+      if (!is_option && (place != depth || commands.empty())) continue;  // a value, or understood
       const std::string name = name_in(word);
       const std::string dashes = is_option ? "--" : "";
       const auto& known = is_option ? options : commands;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// RFC 4180: CRLF line ends, quotes around fields that need them, quotes doubled.
+// A row per record and metric; how a row is written is in row.h.
 #include "results/views/csv/csv.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 
-#include "core/utf8.h"
 #include "results/record/common_facts.h"
+#include "results/views/csv/row.h"
 #include "results/views/format/format.h"
 
 namespace stepmark {
@@ -18,40 +18,10 @@ constexpr std::string_view kHeader =
     "run_id,case_id,family,provenance,outcome,reason,perf_valid,labels,metric,unit,value,lower,"
     "upper,note,median_s,samples,effective_samples,checks_passed,repetition,repetitions,spread\r\n";
 
-std::string quoted(std::string_view raw) {
-  std::string field = valid_utf8(raw);
-  if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
-    return field;
-  }
-  std::string out(1, '"');
-  for (const char c : field) {
-    out.append(c == '"' ? 2 : 1, c);
-  }
-  out.push_back('"');
-  return out;
-}
-
-// Shortest text that reads back as the same double; empty when undefined.
-std::string exact(double value) { return std::isfinite(value) ? fmt::format("{}", value) : ""; }
+using csv::exact;
+using csv::Row;
 
 std::string exact(const std::optional<double>& value) { return value ? exact(*value) : ""; }
-
-class Row {
- public:
-  Row& operator<<(std::string_view field) {
-    if (!first_) {
-      text_.push_back(',');
-    }
-    first_ = false;
-    text_ += quoted(field);
-    return *this;
-  }
-  [[nodiscard]] std::string line() const { return fmt::format("{}\r\n", text_); }
-
- private:
-  std::string text_;
-  bool first_ = true;
-};
 
 std::string checks_passed(const Record& record) {
   bool all = true;

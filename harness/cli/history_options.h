@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the command line asks of `history`, and its part of the grammar: the parser fills it, the
+// commands read it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+
+namespace CLI {
+class App;
+}
+
+namespace stepmark {
+
+struct HistoryOptions {
+  std::string db;
+  std::vector<std::string> files;           // of add
+  std::string place;                        // of add
+  std::string time;                         // of add
+  int last = 0;                             // of list; 0: all
+  std::string least_effect = "1%";          // of check
+  bool all = false;                         // of check: what is no alarm too; of export: all runs
+  std::string when, text;                   // of annotate
+  std::vector<std::int64_t> alarms;         // of acknowledge
+  bool every = false;                       // of acknowledge: all that check lists
+  bool undo = false;                        // of acknowledge
+  std::string format = "openmetrics", out;  // of export
+  std::string older_than = "90d";           // of compact
+  bool json = false;
+};
+
+// Adds the command with its subcommands; the one that is chosen puts what to call into `chosen`.
+void add_history(CLI::App& app, HistoryOptions& options, std::function<ExitCode()>& chosen);
+
+}  // namespace stepmark
