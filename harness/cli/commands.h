@@ -12,6 +12,8 @@ namespace stepmark {
 [[nodiscard]] ExitCode steps_command(const StepsOptions& options);
 [[nodiscard]] ExitCode plan_command(const PlanOptions& options);
 [[nodiscard]] ExitCode compare_command(const CompareOptionsCli& options);
+// Its form --across.
+[[nodiscard]] ExitCode across_command(const CompareOptionsCli& options);
 [[nodiscard]] ExitCode report_command(const ReportOptions& options);
 [[nodiscard]] ExitCode export_command(const ExportOptions& options);
 [[nodiscard]] ExitCode import_command(const ImportOptionsCli& options);

@@ -17,6 +17,8 @@
 namespace stepmark {
 
 ExitCode compare_command(const CompareOptionsCli& options) {
+  if (options.across) return across_command(options);
+  STEPMARK_REQUIRE(!options.files.empty(), "files is required: stepmark compare A.smk B.smk");
   std::vector<RunSide> sides;
   for (const std::string& file : options.files) {
     sides.push_back(read_side(file, {.accept_damaged = options.accept_damaged}));

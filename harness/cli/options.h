@@ -31,6 +31,9 @@ struct CompareOptionsCli {
   std::string run_spread;   // fraction; empty: not stated
   std::string spread_from;  // journals joined by commas
   std::string html;
+  bool across = false;              // providers against each other
+  std::vector<std::string> labels;  // NAME=FILES, of providers
+  std::string prices;               // a price file
   bool json = false;
 };
 

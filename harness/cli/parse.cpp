@@ -246,12 +246,13 @@ struct Parser {
         "Examples:\n"
         "  stepmark compare monday.smk tuesday.smk\n"
         "  stepmark compare a1.smk,a2.smk,a3.smk b1.smk,b2.smk,b3.smk --html compare.html\n"
-        "  stepmark compare a.smk b.smk --spread-from week1.smk,week2.smk,week3.smk\n\n"
+        "  stepmark compare a.smk b.smk --spread-from week1.smk,week2.smk,week3.smk\n"
+        "  stepmark compare --across a1.smk,a2.smk b1.smk,b2.smk --prices prices.yaml\n"
+        "  stepmark compare --across --label A=a1.smk,a2.smk --label B=b1.smk,b2.smk\n\n"
         "Exit code 1 when a case of a candidate failed or is slower by more than the margin, 3 "
         "when\n"
         "one is missing or cannot be compared.");
-    cmd->add_option("files", compare.files, "FILE.smk[,FILE.smk...], the first is the baseline")
-        ->required();
+    cmd->add_option("files", compare.files, "FILE.smk[,FILE.smk...], the first is the baseline");
     cmd->add_option("--margin", compare.margin, "Differences up to this are 'same'")
         ->check(parsed_by(parse_fraction, "FRACTION"))
         ->capture_default_str();
@@ -266,6 +267,15 @@ struct Parser {
                     "suite; what they differ by is what runs differ by")
         ->excludes(stated);
     cmd->add_option("--html", compare.html, "Write the report page of all runs too");
+    auto* across = cmd->add_flag("--across", compare.across,
+                                 "Providers: the same work on machines, stacks and plans that may "
+                                 "differ; the best plan of each");
+    cmd->add_option("--label", compare.labels,
+                    "NAME=FILE.smk[,FILE.smk...]: runs of that provider; without it the cluster "
+                    "that the run was given")
+        ->needs(across);
+    cmd->add_option("--prices", compare.prices, "Price file (YAML): costs and break-even prices")
+        ->needs(across);
     cmd->add_flag("--json", compare.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return compare_command(compare); }; });
   }

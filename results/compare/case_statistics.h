@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The statistics of all cases of two sides together. Internal to results/compare.
+// The statistics of all cases of two sides together. For results/compare, and results/across.
 #pragma once
 
 #include <span>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The samples of one case on one side. Internal to results/compare.
+// The samples of one case on one side. For results/compare, and results/across.
 #pragma once
 
 #include <span>
