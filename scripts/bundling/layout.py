@@ -5,7 +5,7 @@
   libexec/   the programs themselves
   lib/       libraries, lib/openmpi and lib/pmix their plugins
   share/     stepmark's data, help files
-  scripts/   gpu-check and the reference scripts, as in the repository
+  scripts/   gpu-check, nightly and the reference scripts, as in the repository
   bundle.json   what is in it and what it needs
 """
 import json
@@ -17,7 +17,7 @@ from bundling import build as built
 from bundling import libraries, openmpi, tests
 from bundling.failure import BundleError, output_of
 
-SCRIPTS = ("gpu-check", "gpu_check", "reference")
+SCRIPTS = ("gpu-check", "gpu_check", "nightly", "reference")
 
 
 def make(repo, build, out):
