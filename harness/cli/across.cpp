@@ -4,13 +4,18 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/log.h"
 #include "core/output.h"
 #include "core/units.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/portfolio.h"
 #include "results/money/calendar.h"
 #include "results/record/json_text.h"
 #include "results/views/json/across_json.h"
+#include "results/views/json/portfolio_json.h"
+#include "results/views/report/report.h"
 #include "results/views/table/across_table.h"
+#include "results/views/table/portfolio_table.h"
 
 namespace stepmark {
 namespace {
@@ -23,12 +28,18 @@ NamedSide labelled(const std::string& word, const ReadOptions& read) {
   return {.name = word.substr(0, equals), .side = read_side(word.substr(equals + 1), read)};
 }
 
+std::vector<Run> runs_of(const std::vector<Provider>& providers) {
+  std::vector<Run> out;
+  for (const Provider& one : providers) out.insert(out.end(), one.runs.begin(), one.runs.end());
+  return out;
+}
+
 }  // namespace
 
 ExitCode across_command(const CompareOptionsCli& options) {
-  STEPMARK_REQUIRE(options.spread_from.empty() && options.html.empty(),
-                   "--spread-from and --html belong to comparisons of one machine with itself: "
-                   "leave them out beside --across");
+  STEPMARK_REQUIRE(options.spread_from.empty(),
+                   "--spread-from belongs to comparisons of one machine with itself: leave it out "
+                   "beside --across");
   const ReadOptions read{.accept_damaged = options.accept_damaged};
   std::vector<NamedSide> sides;
   for (const std::string& word : options.labels) sides.push_back(labelled(word, read));
@@ -38,9 +49,22 @@ ExitCode across_command(const CompareOptionsCli& options) {
   AcrossOptions how{.compare = {.margin = parse_fraction(options.margin)}, .today = utc_today()};
   if (!options.run_spread.empty()) how.compare.run_spread = parse_fraction(options.run_spread);
   if (!options.prices.empty()) how.prices = read_prices(options.prices);
-  const Across result = across(providers_of(std::move(sides)), how);
-  write_stdout(options.json ? json_text(to_json(result), {.indent = 2}) + "\n"
-                            : across_table(result));
+  const std::vector<Provider> providers = providers_of(std::move(sides));
+  const Across result = across(providers, how);
+  nlohmann::json json = to_json(result);
+  std::string text = across_table(result);
+  if (!options.portfolio.empty()) {
+    const PortfolioProblem problem =
+        portfolio_problem(read_mix(options.portfolio), result, *how.prices);
+    const Portfolio portfolio = analyse(problem);
+    json["portfolio"] = portfolio_json(problem, portfolio, how.prices->currency);
+    text += fmt::format("\n{}", portfolio_table(problem, portfolio, how.prices->currency));
+  }
+  if (!options.html.empty()) {
+    write_output_file(options.html, report_html(runs_of(providers), json));
+    log_info("report: {}", options.html);
+  }
+  write_stdout(options.json ? json_text(json, {.indent = 2}) + "\n" : text);
   return exit_code(result);
 }
 

@@ -34,6 +34,7 @@ struct CompareOptionsCli {
   bool across = false;              // providers against each other
   std::vector<std::string> labels;  // NAME=FILES, of providers
   std::string prices;               // a price file
+  std::string portfolio;            // a mix
   bool json = false;
 };
 

@@ -274,8 +274,12 @@ struct Parser {
                     "NAME=FILE.smk[,FILE.smk...]: runs of that provider; without it the cluster "
                     "that the run was given")
         ->needs(across);
-    cmd->add_option("--prices", compare.prices, "Price file (YAML): costs and break-even prices")
-        ->needs(across);
+    auto* prices = cmd->add_option("--prices", compare.prices,
+                                   "Price file (YAML): costs and break-even prices");
+    prices->needs(across);
+    cmd->add_option("--portfolio", compare.portfolio,
+                    "Mix of workloads (YAML): where each should run, and what that costs")
+        ->needs(prices);
     cmd->add_flag("--json", compare.json, "Print JSON");
     cmd->callback([this] { chosen = [this] { return compare_command(compare); }; });
   }

@@ -79,6 +79,9 @@ struct PairVerdict {
   std::size_t a = 0, b = 0;              // of WorkAcross::best
   Verdict verdict = Verdict::undecided;  // of b against a: `faster`, `slower`, `same`, `undecided`
   Measured rate_ratio;                   // tokens/s/GPU of a / of b
+  // The same with bounds that hold for all pairs, works and plans at once (Bonferroni): what is
+  // decided by them stands at whatever prices.
+  Measured decided_ratio;
   double adjusted_p = 1, same_p = 1;
   Spread spread = Spread::measured;
   double run_sd = 0;  // relative, of one run

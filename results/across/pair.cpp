@@ -24,6 +24,7 @@ struct Judged {
   Verdict verdict = Verdict::undecided;
   CaseStatistics statistics;
   double p_different = 1, p_not_same = 1;
+  Interval of_all;  // that holds for all comparisons at once
 };
 
 CompareOptions with_confidence(CompareOptions options, double confidence) {
@@ -53,6 +54,9 @@ std::vector<Judged> judge(const std::vector<PairOfPlans>& plans, const std::vect
           compare_cases(cases, with_confidence(options.compare, 1 - alpha / chosen))[i].interval;
     }
     const double tests = chosen * static_cast<double>(pairs);
+    const double all_at_once = tests * static_cast<double>(plans.size());
+    judged.of_all =
+        compare_cases(cases, with_confidence(options.compare, 1 - alpha / all_at_once))[i].interval;
     judged.p_different = std::min(1.0, all[i].p_different * tests);
     judged.p_not_same = std::min(1.0, all[i].p_not_same * tests);
     if (judged.p_different < alpha) {
@@ -134,6 +138,7 @@ std::vector<PairVerdict> judge_pair(const std::vector<PairOfPlans>& plans,
     const CaseStatistics& s = judged.statistics;
     out.push_back({.verdict = judged.verdict,
                    .rate_ratio = ratio_of(s),
+                   .decided_ratio = {s.ratio, judged.of_all.lower, judged.of_all.upper},
                    .adjusted_p = judged.p_different,
                    .same_p = judged.p_not_same,
                    .spread = s.spread,

@@ -83,6 +83,8 @@ class Analysis {
         move.wanted = true;
         if (kept.why.empty()) {
           weigh(kept, move);
+          move.without_interval = !rates_known(w);
+          move.decided = move.decided && !move.without_interval;
         } else {
           move.decided = true;  // it cannot stay
           move.probability = 1;
@@ -90,6 +92,15 @@ class Analysis {
       }
       out_.moves.push_back(move);
     }
+  }
+
+  // Where the workload is and where it would go.
+  [[nodiscard]] bool rates_known(std::size_t w) const {
+    for (std::size_t p = 0; p < problem_.rates[w].size(); ++p) {
+      const bool counts = out_.cheapest.share[w][p] > kNothing || p == *now_[w];
+      if (counts && !(problem_.rates[w][p] && problem_.rates[w][p]->has_interval())) return false;
+    }
+    return true;
   }
 
   void weigh(const Allocation& kept, PortfolioMove& move) const {

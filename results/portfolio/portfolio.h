@@ -17,6 +17,8 @@ namespace stepmark {
 struct PortfolioMove {
   bool wanted = false;   // by the medians
   bool decided = false;  // in 95 % of the resampled rates it saves money
+  // One of the rates that it depends on has no interval: never decided.
+  bool without_interval = false;
   // Of cost per month, keeping it where it is less letting it go where the cheapest allocation has
   // it: median of the resampled rates and the bounds between which 95 % of them are.
   double saving = 0, lower = 0, upper = 0;

@@ -31,6 +31,7 @@ if (screenshots) mkdirSync(screenshots, { recursive: true });
 // Charts that a page must have; every chart found must have been drawn.
 const expected = {
   "one.html": ["busbw", "latency", "roofline", "split", "timeline"],
+  "decision.html": ["costs", "busbw", "latency", "split"],
   "beside.html": ["busbw", "latency", "roofline", "split", "timeline"],
   "two.html": ["busbw", "latency", "roofline", "split", "timeline"],
   "four.html": ["busbw", "latency", "roofline", "split", "timeline"],
@@ -42,11 +43,48 @@ const expected = {
 
 // Texts that a page must show.
 const texts = {
+  "decision.html": ["Which provider", "<i>north</i>", "Not possible: <b>none</b>"],
   "beside.html": ["figures of others", "<b>Another's</b> cluster", "never a comparison"],
   "concurrent.html": ["At the same time", "tp all_reduce", "50 %", "not performance: single-gpu-timesliced", "Devices while sampled", "sw power cap"],
 };
 
 const problems = [];
+
+// What the page computes at the file's prices is what the comparison computed, and a changed price counts.
+async function checkDecision(page, fail) {
+  const wrong = await page.evaluate(() => {
+    const { decision: data } = JSON.parse(document.getElementById("data").textContent);
+    const out = [];
+    const close = (a, b, what) => {
+      if (!(Math.abs(a - b) <= 1e-9 * Math.abs(b))) out.push(`${what}: ${a} instead of ${b}`);
+    };
+    if (data.works.length === 0 || data.works.some((work) => work.refused)) out.push("no works");
+    for (const work of data.works) {
+      const prices = new Map(work.costs.map((cost) => [cost.provider, cost.per_gpu_hour]));
+      const ranked = decision.costs(work, prices, "on-demand");
+      for (const cost of work.costs) {
+        const own = ranked.find((one) => one.entry.provider === cost.provider);
+        const delivered = cost.figures.find((figure) => figure.name.startsWith("delivered"));
+        for (const bound of ["value", "lower", "upper"]) close(own[bound], delivered[bound], `cost of ${cost.provider}, ${bound}`);
+      }
+      for (const pair of work.pairs) {
+        const side = (name) => ranked.find((one) => one.entry.provider === name);
+        for (const [key, a, b] of [["break_even_a", pair.a, pair.b], ["break_even_b", pair.b, pair.a]]) {
+          const even = decision.breakEven(work, side(a), side(b));
+          for (const bound of ["value", "lower", "upper"]) close(even[bound], pair.money[0][key][bound], `${key}, ${bound}`);
+        }
+      }
+    }
+    return out;
+  });
+  wrong.forEach(fail);
+  const first = () => page.locator("#decision h3 + p").first().textContent();
+  await page.fill("#price-0", "0.5");
+  if (!(await first()).includes("<i>north</i> is the cheapest")) fail(`at 0.5 north is not the cheapest: ${await first()}`);
+  await page.fill("#price-0", "");
+  if (!(await first()).includes("south has the lowest figure")) fail(`without its price north is ranked: ${await first()}`);
+  await page.click("#decision button");
+}
 
 async function check(browser, name, width, scheme) {
   const where = `${name} at ${width} px, ${scheme}`;
@@ -84,7 +122,7 @@ async function check(browser, name, width, scheme) {
   }));
   if (seen.title !== "stepmark report") fail(`title is '${seen.title}': a text was executed`);
   if (seen.images > 0) fail("a text became an image");
-  if (seen.scripts !== 4) fail(`${seen.scripts} scripts instead of 4: a text became a script`);
+  if (seen.scripts !== 6) fail(`${seen.scripts} scripts instead of 6: a text became a script`);
   if (seen.sections === 0) fail("no sections");
   if (seen.overflow > 0) fail(`the body is ${seen.overflow} px wider than the window`);
   if (!/\d+ of \d+ cases measured/.test(seen.text)) fail("no verdict line");
@@ -92,6 +130,7 @@ async function check(browser, name, width, scheme) {
   for (const text of texts[name] ?? []) {
     if (!seen.text.includes(text)) fail(`'${text}' is not shown`);
   }
+  if (name === "decision.html") await checkDecision(page, fail);
   for (const chart of seen.charts) {
     if (chart.width < 200 || chart.height < 60 || chart.marks === 0) {
       fail(`chart ${chart.kind} is not drawn (${chart.width} x ${chart.height}, ${chart.marks} marks)`);

@@ -74,6 +74,7 @@ Json pair_json(const WorkAcross& work, const PairVerdict& pair) {
           {"b", work.best[pair.b].provider},
           {"verdict", name_of(pair.verdict)},
           {"rate_ratio", measured_json(pair.rate_ratio)},
+          {"decided_ratio", measured_json(pair.decided_ratio)},
           {"adjusted_p", number_or_null(pair.adjusted_p)},
           {"same_p", number_or_null(pair.same_p)},
           {"spread", name_of(pair.spread)},

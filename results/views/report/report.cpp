@@ -52,15 +52,20 @@ std::string fill(std::string_view page, std::string_view css, std::string_view d
 
 }  // namespace
 
-std::string report_html(std::span<const Run> runs) {
+std::string report_html(std::span<const Run> runs) { return report_html(runs, nullptr); }
+
+std::string report_html(std::span<const Run> runs, const nlohmann::json& across) {
   STEPMARK_REQUIRE(!runs.empty(), "a report needs at least one run");
+  nlohmann::json data = report_data(runs);
+  if (!across.is_null()) data["decision"] = across;
   std::string scripts;
-  for (const auto script : {kWeb_echarts_js, kWeb_charts_js, kWeb_page_js}) {
+  for (const auto script :
+       {kWeb_echarts_js, kWeb_charts_js, kWeb_beside_js, kWeb_decision_js, kWeb_page_js}) {
     scripts += "<script>\n";
     scripts += script;
     scripts += "\n</script>\n";
   }
-  return fill(kWeb_page_html, kWeb_page_css, script_safe(report_data(runs)), scripts);
+  return fill(kWeb_page_html, kWeb_page_css, script_safe(data), scripts);
 }
 
 void write_report(std::span<const Run> runs, const std::string& path) {
@@ -71,7 +76,7 @@ FileFormat format_report() {
   return {.option = "html",
           .help = "Write one self-contained page",
           .title = "report",
-          .text = report_html};
+          .text = [](std::span<const Run> runs) { return report_html(runs); }};
 }
 
 }  // namespace stepmark

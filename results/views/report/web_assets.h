@@ -9,6 +9,8 @@ namespace stepmark {
 extern const std::string_view kWeb_page_html;  // skeleton with {{css}}, {{data}}, {{scripts}}
 extern const std::string_view kWeb_page_css;
 extern const std::string_view kWeb_page_js;
+extern const std::string_view kWeb_beside_js;
+extern const std::string_view kWeb_decision_js;
 extern const std::string_view kWeb_charts_js;
 extern const std::string_view kWeb_echarts_js;  // Apache ECharts, minified, licence text included
 

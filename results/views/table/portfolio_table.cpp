@@ -29,6 +29,7 @@ std::string why_of(const MixWorkload& workload, const PortfolioMove& move) {
   if (!move.wanted) return "stays: nowhere cheaper";
   const std::string saves =
       fmt::format("saves {} [{}, {}]", amount(move.saving), amount(move.lower), amount(move.upper));
+  if (move.without_interval) return "undecided, stays: rates of one run have no interval";
   return move.decided ? fmt::format("moves: {}", saves)
                       : fmt::format("undecided, stays: moving {}", saves);
 }

@@ -113,6 +113,16 @@ TEST(Portfolio, AWorkloadStaysWhereTheMeasurementsDoNotDecide) {
   EXPECT_GT(out.upper, 55'556);
 }
 
+TEST(Portfolio, ARateOfOneRunDecidesNothing) {
+  PortfolioProblem problem = one_workload(", now: a");
+  problem.rates[0] = {rate(10'000, 0.01), PortfolioRate{.median = 20'000}};
+  const Portfolio out = analyse(problem);
+  EXPECT_TRUE(out.moves[0].wanted);
+  EXPECT_TRUE(out.moves[0].without_interval);
+  EXPECT_FALSE(out.moves[0].decided);
+  EXPECT_NEAR(out.advised.share[0][0], 1, 1e-9);
+}
+
 // Truly equal providers: a move may be called decided in at most 5 % of the cases.
 TEST(Portfolio, EqualProvidersSeldomMoveAWorkload) {
   constexpr int kCases = 400;

@@ -217,6 +217,48 @@ const charts = (() => {
     };
   }
 
+  // series: [{name, run, values: [{entry, value, lower, upper} | null]}], one value per work; with whiskers.
+  function costs(series, unit) {
+    const works = Math.max(...series.map((one) => one.values.length));
+    const whisker = (params, api) => {
+      const [x, low, high] = [api.value(0), api.coord([0, api.value(1)])[1], api.coord([0, api.value(2)])[1]];
+      const middle = api.coord([x, 0])[0] + api.value(3) * api.size([1, 0])[0];
+      const line = (x1, y1, x2, y2) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: { stroke: colour("--ink"), lineWidth: 1 } });
+      return { type: "group", children: [line(middle, low, middle, high), line(middle - 4, low, middle + 4, low), line(middle - 4, high, middle + 4, high)] };
+    };
+    const share = 0.7 / series.length; // of a work's place
+    return {
+      grid: { left: 8, right: 24, top: 26, bottom: 32, containLabel: true },
+      legend: legend(series.map((one) => one.name)),
+      tooltip: tooltip("item", (item) => {
+        const { value, lower, upper } = item.data.cost ?? {};
+        return item.data.cost ? `<b>${escaped(item.seriesName)}</b><br>${number(value)} [${number(lower)}, ${number(upper)}] ${escaped(unit)}` : "";
+      }),
+      xAxis: axis({ type: "category", data: [...Array(works).keys()].map((i) => series.map((one) => one.values[i]?.work).find(Boolean) ?? `work ${i + 1}`), splitLine: { show: false } }),
+      yAxis: axis({ type: "value", name: unit, nameTextStyle: { color: colour("--soft"), align: "left" }, axisLabel: { formatter: number } }),
+      series: series.flatMap((one, index) => [
+        {
+          type: "bar",
+          name: one.name,
+          barWidth: `${Math.round(100 * share) - 2}%`,
+          barGap: "2%",
+          itemStyle: { color: runColour(one.run) },
+          data: one.values.map((cost) => (cost && cost.value !== null ? { value: cost.value, cost } : "-")),
+        },
+        {
+          type: "custom",
+          silent: true,
+          z: 3,
+          renderItem: whisker,
+          encode: { x: 0, y: [1, 2] },
+          data: one.values
+            .map((cost, work) => (cost && cost.lower !== null && cost.upper !== null ? [work, cost.lower, cost.upper, (index - (series.length - 1) / 2) * share] : null))
+            .filter(Boolean),
+        },
+      ]),
+    };
+  }
+
   // rows: [{name, parts: {name: seconds}}], names: of all parts, in order; a stacked bar per row.
   function split(rows, names) {
     const whole = (row) => Object.values(row.parts).reduce((sum, value) => sum + value, 0);
@@ -281,5 +323,5 @@ const charts = (() => {
     };
   }
 
-  return { mount, curves, fractions, split, timeline, number, seconds, bytes, percent };
+  return { mount, curves, fractions, costs, split, timeline, number, seconds, bytes, percent };
 })();

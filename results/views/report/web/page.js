@@ -260,44 +260,6 @@
     });
   }
 
-  const systemOf = (other) => other.texts.published_system || other.texts.source_file || other.case_id;
-
-  // Figures of others for the drawing that `record` is in.
-  const marksOf = (family, spec, record, metricName) =>
-    (data.beside ?? [])
-      .filter((other) => other.family === family.name && other.texts[spec.apart[0]] === record.texts[spec.apart[0]])
-      .filter((other) => other.numbers[spec.against] > 0 && other.metrics[metricName] > 0)
-      .map((other) => ({ name: `${systemOf(other)}, ${other.numbers.ranks} ranks`, x: other.numbers[spec.against], value: other.metrics[metricName] }));
-
-  // What others published, every mark's figure among it.
-  function besides() {
-    const all = data.beside ?? [];
-    if (all.length === 0) return;
-    const children = data.families.flatMap((family) => {
-      const own = all.filter((other) => other.family === family.name);
-      if (own.length === 0) return [];
-      const metrics = [...new Set(own.flatMap((other) => Object.keys(other.metrics)))].filter((name) => name !== "step_time");
-      const rows = own.map((other) => [
-        other.texts.title || other.case_id.replace(/^[a-z]+\//, ""),
-        systemOf(other) + (other.texts.published_what ? ` (${other.texts.published_what})` : ""),
-        charts.number(other.numbers.ranks ?? null),
-        charts.seconds(other.median),
-        ...metrics.map((name) => charts.number(other.metrics[name] ?? null)),
-        other.texts.told_time ?? "",
-        [other.texts.published_source, other.texts.published_date].filter(Boolean).join(", ") || (other.texts.source_file ?? ""),
-        other.texts.not_stated ?? "",
-      ]);
-      const columns = [["what", true], ["system", true], ["ranks"], ["time"], ...metrics.map((name) => [name.replaceAll("_", " ")]), ["time is", true], ["source", true], ["not stated", true]];
-      return [el("details", own.length <= 12 ? { open: "" } : {}, el("summary", {}, `${family.name}: ${own.length} figures`), table(columns, rows))];
-    });
-    section(
-      "beside",
-      "Beside: figures of others",
-      "Published by others, on their systems, versions and settings, without samples or intervals: for orientation, never a comparison. What a source does not say is named with it.",
-      ...children,
-    );
-  }
-
   // Metrics against a number: a pair of drawings for each combination of texts.
   function curves(family, spec, drawings) {
     const groups = new Map();
@@ -336,7 +298,7 @@
       for (const { metric: name, title: label, unit } of spec.figures) {
         const drawn = of(name);
         if (drawn.length === 0) continue;
-        const figure = chart(name, 0, () => charts.curves(drawn, unit, marksOf(family, spec, [...lines.values()][0].records[0], name)));
+        const figure = chart(name, 0, () => charts.curves(drawn, unit, beside.marks(data, family, spec, [...lines.values()][0].records[0], name)));
         pair.append(el("div", {}, el("p", { class: "chart-title" }, label), figure.element));
         drawings.push(figure);
       }
@@ -486,9 +448,18 @@
   }
 
   header();
+  // Verdict and money first: who decides opens the runs where a figure is in doubt.
+  if (data.decision) {
+    const cards = document.getElementById("runs");
+    const folded = el("details", {}, el("summary", {}, `${runs.length} runs`));
+    cards.replaceWith(folded);
+    folded.append(cards);
+  }
+  if (data.decision) decision.show(data.decision, { el, table, section, chart });
+  if (data.decision?.portfolio) decision.portfolio(data.decision, { el, table, section });
   failures();
   familySections();
-  besides();
+  beside.show(data, { el, table, section });
   devices();
   environment();
   missing();
