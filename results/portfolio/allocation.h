@@ -15,8 +15,8 @@
 
 namespace stepmark {
 
-// Tokens per second and GPU, median and bounds of its 95 % interval; without bounds (0) it is of one
-// run, and nobody knows what another would give.
+// Tokens per second and GPU, median and bounds of its 95 % interval; without bounds (0) it is of
+// one run, and nobody knows what another would give.
 struct PortfolioRate {
   double median = 0, lower = 0, upper = 0;
   [[nodiscard]] bool has_interval() const { return lower > 0 && upper >= lower; }
