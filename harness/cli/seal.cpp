@@ -120,7 +120,7 @@ ExitCode make_bundle(const SealOptionsCli& options) {
     log_warning("{}: names of hosts and users and addresses are in it, as you asked", options.out);
   } else {
     write_stdout(fmt::format(
-        "{} names and addresses were replaced; look through it before you give it away, as only "
+        "names and addresses replaced: {}; look through it before you give it away, as only "
         "you know what else is a name (--redact NAME)\n",
         bundle.redactions.size()));
   }

@@ -30,6 +30,10 @@ std::vector<TrustedKey> trusted_keys(const std::vector<std::string>& files) {
   return keys;
 }
 
+std::string counted(std::size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 // Whether it holds, in words and as exit code.
 struct Outcome {
   ExitCode code;
@@ -72,11 +76,11 @@ std::string as_text(const Verification& found, const Outcome& outcome, const std
   for (const Signer& signer : found.signers) out += signer_text(signer);
   if (!found.manifest) return out;
   const auto& manifest = *found.manifest;
-  out += fmt::format(
-      "  {} files, {} journals of {} lines; computed again: {} figures of {} records, {} "
-      "verdicts\n",
-      manifest.files.size(), manifest.journals.size(), found.lines, found.figures, found.records,
-      found.verdicts);
+  out += fmt::format("  {}, {} of {}; computed again: {} of {}, {}\n",
+                     counted(manifest.files.size(), "file"),
+                     counted(manifest.journals.size(), "journal"), counted(found.lines, "line"),
+                     counted(found.figures, "figure"), counted(found.records, "record"),
+                     counted(found.verdicts, "verdict"));
   out += fmt::format("  names of hosts and users: {}; sealed by stepmark {} ({}{})\n",
                      manifest.redacted ? "replaced" : "as they were",
                      printable_line(manifest.sealed_by.tool_version),
@@ -117,8 +121,8 @@ nlohmann::json as_json(const Verification& found, const Outcome& outcome) {
 ExitCode verify_command(const VerifyOptionsCli& options) {
   const auto trusted = trusted_keys(options.trust);
   STEPMARK_REQUIRE(trusted.empty() || options.min_signers <= static_cast<int>(trusted.size()),
-                   "--min-signers {}, but {} keys are named with --trust", options.min_signers,
-                   trusted.size());
+                   "--min-signers {}, but {} named with --trust", options.min_signers,
+                   counted(trusted.size(), "key"));
   const auto bytes = read_journal_file(options.bundle);
   const auto found = verify(bytes, trusted, evidence_views(), sealed_by_this());
   const auto outcome = outcome_of(found, options);

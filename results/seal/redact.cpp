@@ -150,16 +150,17 @@ void Redactor::learn_text(std::string_view text) {
     know(text.substr(begin, at - begin), Kind::user);
     know(host, Kind::host);
   }
+  // Behind a name goes on behind all of it: a text of nothing but such words is read once.
   for (const auto domain : kInnerDomains) {
-    for (auto at = text.find(domain); at != std::string_view::npos;
-         at = text.find(domain, at + 1)) {
+    for (auto at = text.find(domain); at != std::string_view::npos;) {
       auto begin = at;
       while (begin > 0 && in_name(text[begin - 1])) --begin;
       const auto name = name_at(text, begin);
       if (begin < at && name.ends_with(domain)) know(name, Kind::host);
+      at = text.find(domain, std::max(begin + name.size(), at + 1));
     }
   }
-  for (auto at = text.find("ip-"); at != std::string_view::npos; at = text.find("ip-", at + 1)) {
+  for (auto at = text.find("ip-"); at != std::string_view::npos;) {
     const auto name = name_at(text, at);
     const auto label = name.substr(0, name.find('.'));
     if (std::count(label.begin(), label.end(), '-') == 4 &&
@@ -167,6 +168,7 @@ void Redactor::learn_text(std::string_view text) {
                     [](char c) { return is_digit(c) || c == '-'; })) {
       know(name, Kind::host);
     }
+    at = text.find("ip-", at + std::max<std::size_t>(name.size(), 3));
   }
 }
 

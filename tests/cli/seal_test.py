@@ -196,7 +196,7 @@ class Seal(tool.ToolTest):
         bundle = self.sealed(self.a, "--key", key)
         self.expect(stepmark("seal", self.a, "--key", key, "--out", bundle), tool.USAGE, "is not replaced")
         self.expect(stepmark("verify", bundle, "--trust", key + ".pub", "--min-signers", "2"), tool.USAGE,
-                    "--min-signers 2, but 1 keys are named")
+                    "--min-signers 2, but 1 key named")
         self.expect(stepmark("verify", self.path("none.tar")), tool.USAGE, "cannot open")
         self.expect(stepmark("verify", self.a), tool.CHECK_FAILED)
 
