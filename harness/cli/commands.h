@@ -24,6 +24,10 @@ namespace stepmark {
 [[nodiscard]] ExitCode history_acknowledge_command(const HistoryOptions& options);
 [[nodiscard]] ExitCode history_export_command(const HistoryOptions& options);
 [[nodiscard]] ExitCode history_compact_command(const HistoryOptions& options);
+[[nodiscard]] ExitCode contract_check_command(const ContractOptionsCli& options);
+[[nodiscard]] ExitCode contract_explain_command(const ContractOptionsCli& options);
+[[nodiscard]] ExitCode contract_credits_command(const ContractOptionsCli& options);
+[[nodiscard]] ExitCode contract_propose_command(const ContractOptionsCli& options);
 [[nodiscard]] ExitCode doctor_command(const DoctorOptions& options);
 [[nodiscard]] ExitCode list_command(const ListOptions& options);
 

@@ -62,6 +62,22 @@ struct ImportOptionsCli {
   std::vector<std::string> command;  // for the journal
 };
 
+struct ContractOptionsCli {
+  std::string terms;
+  std::string floor;  // of explain
+  std::vector<std::string> journals;
+  std::string from, to;  // of credits: months
+  std::string out;       // of propose; empty: stdout
+  std::string quantile = "50%";
+  std::string confidence = "95%";
+  std::string margin = "2%";
+  std::string metric;  // empty: the first that each family shows
+  std::vector<std::string> only;
+  int gpus_per_node = 0;  // 0: the runs must say it
+  bool accept_damaged = false;
+  bool json = false;
+};
+
 struct DoctorOptions {
   int ranks = 1;
   bool json = false;

@@ -18,6 +18,7 @@
 #include "core/yaml.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
+#include "harness/cli/contract_words.h"
 #include "harness/cli/evidence.h"
 #include "harness/cli/history_options.h"
 #include "harness/measure/process_start.h"
@@ -116,6 +117,7 @@ struct Parser {
   SealOptionsCli seal;
   VerifyOptionsCli verify;
   HistoryOptions history;
+  ContractOptionsCli contract;
   DoctorOptions doctor;
   ListOptions list;
   std::string shell;
@@ -134,6 +136,7 @@ struct Parser {
     add_import();
     add_evidence_commands(app, seal, verify, chosen);
     add_history(app, history, chosen);
+    add_contract_words(app, contract, chosen);
     add_doctor();
     add_list();
     add_completion();

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stepmark_tool as tool  # noqa: E402
 from stepmark_tool import stepmark  # noqa: E402
 
-COMMANDS = ["run", "steps", "plan", "compare", "report", "import", "history", "doctor", "list", "completion"]
+COMMANDS = ["run", "steps", "plan", "compare", "report", "import", "history", "contract", "doctor", "list", "completion"]
 WORKLOAD = """\
 workload: small
 description: d
