@@ -72,7 +72,7 @@ std::string measured_elsewhere(const Floor& floor, std::span<const RunResult> re
 }
 
 // Runs of one provenance: measured ones where there are any; others are never counted beside them.
-std::vector<FloorEvidence> of_one_provenance(std::vector<FloorEvidence> runs,
+std::vector<FloorEvidence> of_one_provenance(const std::vector<FloorEvidence>& runs,
                                              std::vector<SetAside>& aside) {
   Provenance kept = Provenance::imported;
   for (const FloorEvidence& one : runs) kept = std::min(kept, one.run->provenance);

@@ -63,7 +63,8 @@ class Demo(tool.ToolTest):
         done = subprocess.run([sys.executable, ROOT / "scripts" / "demo-renewal", "--out", out, "--binary", tool.BINARY],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stdout)
-        for words in ("What is true", "breaks even", "Portfolio demo-renewal", "USD a month"):
+        for words in ("What is true", "breaks even", "Portfolio demo-renewal", "USD a month",
+                      "6 floors from 5 journals", "not met"):
             self.assertIn(words, done.stdout)
         page = pathlib.Path(out, "decision.html").read_text(encoding="utf-8")
         self.assertIn('"decision"', page)
