@@ -164,8 +164,8 @@ Proposal propose(std::span<const Run> runs, const ProposeOptions& options) {
     const double start = result.started_unix_s;
     if (start > 0 && (first_start == 0 || start < first_start)) first_start = start;
   }
-  for (const auto& [key, runs] : cases) {
-    const auto& all = runs;  // a lambda of C++20 takes no part of a pair
+  for (const auto& [key, own] : cases) {
+    const auto& all = own;  // a lambda of C++20 takes no part of a pair
     if (all.empty()) continue;
     const std::string metric = headline(*all.front(), options.metric)->metric;
     const bool alike = std::all_of(all.begin(), all.end(), [&](const RunResult* run) {
