@@ -197,8 +197,7 @@ FloorResult check_floor(const Floor& floor, const Dates& dates,
   }
   for (auto& [key, cases] : measured) {
     for (auto& [id, runs] : cases) {
-      out.cells.push_back(
-          judged_cell(floor, key, id, of_one_provenance(std::move(runs), out.aside), cells));
+      out.cells.push_back(judged_cell(floor, key, id, of_one_provenance(runs, out.aside), cells));
     }
     if (cases.empty()) {
       out.cells.push_back({.case_id = {},
