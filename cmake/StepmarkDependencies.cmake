@@ -18,6 +18,11 @@ add_library(stepmark_glpk INTERFACE)
 target_include_directories(stepmark_glpk SYSTEM INTERFACE ${GLPK_INCLUDE_DIR})
 target_link_libraries(stepmark_glpk INTERFACE ${GLPK_LIBRARY})
 
+# Fourier transforms: a header of templates alone.
+find_path(KISSFFT_INCLUDE_DIR kissfft/kissfft.hh REQUIRED)
+add_library(stepmark_kissfft INTERFACE)
+target_include_directories(stepmark_kissfft SYSTEM INTERFACE ${KISSFFT_INCLUDE_DIR})
+
 # The OpenMP build of OpenBLAS shares its threads with our kernels.
 find_path(OPENBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES x86_64-linux-gnu/openblas-openmp aarch64-linux-gnu/openblas-openmp openblas-openmp openblas REQUIRED)
 find_library(OPENBLAS_LIBRARY openblas PATH_SUFFIXES x86_64-linux-gnu/openblas-openmp aarch64-linux-gnu/openblas-openmp openblas-openmp REQUIRED)

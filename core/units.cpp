@@ -34,7 +34,8 @@ double parse_with_suffix(std::string_view text, std::span<const Suffix> suffixes
     std::transform(unit.begin(), unit.end(), unit.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     for (const Suffix& suffix : suffixes) {
-      if (unit == suffix.text) return number * suffix.factor;
+      const double value = number * suffix.factor;
+      if (unit == suffix.text && std::isfinite(value)) return value;  // "1e308d" has no number
     }
   }
   throw Error(ExitCode::kUsage,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/stats.h"
+#include "core/stats/ordered.h"
 
 namespace stepmark {
 namespace {
@@ -28,14 +29,19 @@ double common_divisor(double a, double b, double rounding) {
 }  // namespace
 
 double clock_tick(std::span<const double> samples) {
-  std::vector<double> values(samples.begin(), samples.end());
-  std::sort(values.begin(), values.end());
+  std::vector<double> sorted(samples.begin(), samples.end());
+  std::sort(sorted.begin(), sorted.end());
+  return clock_tick_of_sorted(sorted);
+}
+
+double clock_tick_of_sorted(std::span<const double> sorted) {
+  std::vector<double> values(sorted.begin(), sorted.end());
   // Equal up to rounding: 1 part in 1e9.
   const auto last = std::unique(values.begin(), values.end(), [](double a, double b) {
     return std::fabs(b - a) <= 1e-9 * std::fabs(b);
   });
   values.erase(last, values.end());
-  if (values.size() < 2 || values.size() * kRepeats > samples.size()) return 0;
+  if (values.size() < 2 || values.size() * kRepeats > sorted.size()) return 0;
   double gap = values.back();
   for (std::size_t i = 1; i < values.size(); ++i) gap = std::min(gap, values[i] - values[i - 1]);
   double tick = gap;

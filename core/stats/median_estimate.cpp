@@ -14,6 +14,7 @@
 #include <cmath>
 
 #include "core/stats.h"
+#include "core/stats/ordered.h"
 
 namespace stepmark {
 namespace {
@@ -32,16 +33,22 @@ double student_quantile(double freedom, double p) {
 }  // namespace
 
 MedianEstimate estimate_median(std::span<const double> x, double confidence) {
+  const auto order = in_order(x);
+  return estimate_median(x, order, values_of(order), confidence);
+}
+
+MedianEstimate estimate_median(std::span<const double> x, std::span<const Placed> order,
+                               std::span<const double> sorted, double confidence) {
   const auto n = static_cast<double>(x.size());
   MedianEstimate out;
-  out.median = median(x);
-  out.interval = median_interval_effective(x, 0, confidence);  // unbounded
+  out.median = quantile_of_sorted(sorted, 0.5);
+  out.interval = interval_of_sorted(sorted, 0, confidence);  // unbounded
   if (x.empty()) return out;
-  const Dependence dependence = dependence_of_median(x);
+  const Dependence dependence = dependence_of_median(order);
   const double effective = std::clamp(n / dependence.of_median, 1.0, n);
   out.effective_n = effective;
   const double ranked = std::clamp(effective, std::min(kFewestForRanks, n), n);
-  const Interval plain = median_interval_effective(x, ranked, confidence);
+  const Interval plain = interval_of_sorted(sorted, ranked, confidence);
   if (!std::isfinite(plain.width())) return out;
 
   const double two_sided = (1 + confidence) / 2;

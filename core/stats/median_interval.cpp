@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "core/stats.h"
+#include "core/stats/ordered.h"
 
 namespace stepmark {
 namespace {
@@ -57,9 +58,15 @@ Interval median_interval(std::span<const double> x, double confidence) {
 
 Interval median_interval_effective(std::span<const double> x, double effective_n,
                                    double confidence) {
+  std::vector<double> sorted(x.begin(), x.end());
+  std::sort(sorted.begin(), sorted.end());
+  return interval_of_sorted(sorted, effective_n, confidence);
+}
+
+Interval interval_of_sorted(std::span<const double> sorted, double effective_n, double confidence) {
   const Interval unbounded{-kInf, kInf};
-  const auto n = static_cast<double>(x.size());
-  if (!(effective_n >= 1) || x.empty()) return unbounded;
+  const auto n = static_cast<double>(sorted.size());
+  if (!(effective_n >= 1) || sorted.empty()) return unbounded;
   effective_n = std::min(effective_n, n);
   // As a share of the sample, between the two whole numbers around the effective size.
   const auto whole = static_cast<std::size_t>(effective_n);
@@ -71,8 +78,6 @@ Interval median_interval_effective(std::span<const double> x, double effective_n
     const double next = lower_rank(whole + 1, confidence) / static_cast<double>(whole + 2);
     share += fraction * (next - share);
   }
-  std::vector<double> sorted(x.begin(), x.end());
-  std::sort(sorted.begin(), sorted.end());
   const double rank = share * (n + 1);
   return {at_rank(sorted, rank), at_rank(sorted, n + 1 - rank)};
 }

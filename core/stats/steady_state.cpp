@@ -11,6 +11,7 @@
 #include <numeric>
 
 #include "core/stats.h"
+#include "core/stats/ordered.h"
 
 namespace stepmark {
 namespace {
@@ -23,16 +24,13 @@ constexpr double kLikelyDrift = 2;  // standard errors
 constexpr double kTail = 0.995;     // of a normal deviate below that
 
 // Ranks from 1; equal values share the mean of theirs.
-std::vector<double> ranks_of(std::span<const double> x) {
-  std::vector<std::size_t> order(x.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return x[a] < x[b]; });
-  std::vector<double> ranks(x.size());
+std::vector<double> ranks_of(std::span<const Placed> order) {
+  std::vector<double> ranks(order.size());
   for (std::size_t begin = 0; begin < order.size();) {
     std::size_t end = begin + 1;  // goes on also where a value is not equal to itself
-    while (end < order.size() && x[order[end]] == x[order[begin]]) ++end;
+    while (end < order.size() && order[end].value == order[begin].value) ++end;
     const double shared = static_cast<double>(begin + 1 + end) / 2;
-    for (std::size_t i = begin; i < end; ++i) ranks[order[i]] = shared;
+    for (std::size_t i = begin; i < end; ++i) ranks[order[i].place] = shared;
     begin = end;
   }
   return ranks;
@@ -70,22 +68,31 @@ double rank_sum_deviate(std::span<const double> ranks, std::size_t cut) {
 }  // namespace
 
 std::size_t steady_state_start(std::span<const double> x) {
+  return steady_state_start(x, in_order(x));
+}
+
+std::size_t steady_state_start(std::span<const double> x, std::span<const Placed> order) {
   constexpr std::size_t kFewest = 8;  // below, no test could tell
   if (x.size() < kFewest) return 0;
-  const std::vector<double> ranks = ranks_of(x);
+  const std::vector<double> ranks = ranks_of(order);
   const std::size_t cut = least_error_start(ranks);
   if (cut == 0) return 0;
-  const double deviate = rank_sum_deviate(ranks, cut);
-  if (std::fabs(deviate) <= kSignificant) return 0;
+  const double deviate = std::fabs(rank_sum_deviate(ranks, cut));
+  // Dependence only ever makes it count for less.
+  const auto chance = [&](const Dependence& dependence) {
+    return deviate / std::sqrt(dependence.of_mean) <= kSignificant;
+  };
+  if (chance({})) return 0;
   // From the half that is never cut, and from what is kept: a transient would pass for dependence.
-  Dependence dependence = dependence_of_median(std::span(ranks).subspan(x.size() / 2));
-  const Dependence kept = dependence_of_median(std::span(ranks).subspan(cut));
+  Dependence dependence = dependence_of_median(order_from(order, x.size() / 2));
+  if (chance(dependence)) return 0;
+  const Dependence kept = dependence_of_median(order_from(order, cut));
   if (kept.of_mean > dependence.of_mean) dependence = kept;
   const double weight = std::min(1.0, dependence.of_mean - 1);
   const double student =
       boost::math::quantile(boost::math::students_t(std::max(2.0, dependence.freedom / 2)), kTail);
   const double critical = kSignificant + weight * (std::max(student, kSignificant) - kSignificant);
-  if (std::fabs(deviate) / std::sqrt(dependence.of_mean) <= critical) return 0;
+  if (deviate / std::sqrt(dependence.of_mean) <= critical) return 0;
   // A drift goes on where a transient ends: cutting it would move the level.
   return linear_drift(x, kLikelyDrift) == 0 ? cut : 0;
 }

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kFewest = 10;
 constexpr double kShareOfHalf = 0.5;  // of the whole slope
 constexpr double kClip = 5;
+constexpr double kTwoParameters = 1.2;  // were fitted where the inefficiency corrects for one
 
 // Rise of the least-squares line over the span of `y`.
 double fitted_rise(std::span<const double> y) {
@@ -50,10 +51,13 @@ double linear_drift(std::span<const double> x, double significant) {
   for (std::size_t i = 0; i < y.size(); ++i) {
     residuals.push_back(y[i] - rise * (static_cast<double>(i) / (n - 1)));
   }
-  // Two parameters were fitted where the inefficiency corrects for one.
-  const double inefficiency = 1.2 * dependence_of_median(residuals).of_mean;
-  const double error = standard_deviation(residuals) * std::sqrt(12 * inefficiency / n);
-  return std::fabs(rise) > significant * error ? rise / middle : 0;
+  const double spread_about = standard_deviation(residuals);
+  const auto counts = [&](const Dependence& dependence) {
+    const double error = spread_about * std::sqrt(12 * kTwoParameters * dependence.of_mean / n);
+    return std::fabs(rise) > significant * error;
+  };
+  // Dependence only widens the error: what chance explains without needs no look at it.
+  return counts({}) && counts(dependence_of_median(residuals)) ? rise / middle : 0;
 }
 
 }  // namespace stepmark

@@ -18,6 +18,7 @@
 #include "harness/measure/sampler.h"
 #include "harness/measure/telemetry.h"
 #include "harness/spec/known_gpu.h"
+#include "harness/spec/link.h"
 #include "kernels/op.h"
 #include "results/record/record.h"
 
@@ -61,9 +62,10 @@ struct CaseContext {
   StopRule rule;
   Progress progress;
   std::uint64_t seed = 1;
-  std::int64_t memory_limit_bytes = 0;  // of the host, for all its ranks together; 0: unknown
-  Telemetry* telemetry = nullptr;       // of this rank's device; null: none
-  OpChecks* op_checks = nullptr;        // of the run; null: every case checks its op anew
+  std::int64_t memory_limit_bytes = 0;   // of the host, for all its ranks together; 0: unknown
+  Telemetry* telemetry = nullptr;        // of this rank's device; null: none
+  OpChecks* op_checks = nullptr;         // of the run; null: every case checks its op anew
+  const LinkReference* links = nullptr;  // declared rates; null: none
   CaseOptions options;
 };
 

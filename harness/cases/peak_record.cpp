@@ -10,8 +10,7 @@
 namespace stepmark {
 
 void add_peak_reference(Record& record, const PeakReference& reference, DType dtype) {
-  if (!reference.cluster.empty())
-    record.texts.emplace_back(facts::step::kCluster, reference.cluster);
+  if (!reference.cluster.empty()) record.texts.emplace_back(facts::kCluster, reference.cluster);
   const auto peak = reference.peaks.flops_per_s(dtype);
   if (!peak) {
     record.texts.emplace_back(

@@ -71,13 +71,12 @@ double largest_padding(CaseContext& context, const StepState& state) {
   return max_over_ranks(context.control, largest);
 }
 
-std::string replicas_that_differ(CaseContext& context, const Plan& plan, const StepState& state) {
+std::string replicas_that_differ(CaseContext& context, const StepState& state) {
   const std::vector<std::string> all =
       context.control.gather(fmt::format("{:016x}", state.param_digest()));
-  const StepMesh mesh(plan);
   std::string differing;
   for (std::int32_t rank = 0; rank < std::ssize(all); ++rank) {
-    const std::int32_t first = mesh.group(rank, StepGroup::gradients).front();
+    const std::int32_t first = state.replicas(rank).front();
     if (all[static_cast<std::size_t>(rank)] == all[static_cast<std::size_t>(first)]) continue;
     differing = fmt::format("ranks {} and {} hold different parameters", first, rank);
     break;

@@ -27,8 +27,7 @@ struct StepAgreement {
 
 // Whether ranks that hold the same parameters hold the same bytes, or which do not (empty: all do).
 // Collective over the world.
-[[nodiscard]] std::string replicas_that_differ(CaseContext& context, const Plan& plan,
-                                               const StepState& state);
+[[nodiscard]] std::string replicas_that_differ(CaseContext& context, const StepState& state);
 
 // What padding, and the room between parameters, holds in parameters, gradients and optimizer
 // state, largest absolute value over ranks: 0, or it has taken part in the step. Collective over

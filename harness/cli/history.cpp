@@ -57,6 +57,7 @@ ExitCode history_add_command(const HistoryOptions& options) {
       worst = ExitCode::kUsage;
     }
   }
+  scan_new_points(history);
   return worst;
 }
 

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the command line asks of `history`, and its part of the grammar: the parser fills it, the
-// commands read it.
+// What the command line asks of `history`: the parser fills it, the commands read it.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
-
-#include "core/error.h"
-
-namespace CLI {
-class App;
-}
 
 namespace stepmark {
 
@@ -32,8 +24,5 @@ struct HistoryOptions {
   std::string older_than = "90d";           // of compact
   bool json = false;
 };
-
-// Adds the command with its subcommands; the one that is chosen puts what to call into `chosen`.
-void add_history(CLI::App& app, HistoryOptions& options, std::function<ExitCode()>& chosen);
 
 }  // namespace stepmark

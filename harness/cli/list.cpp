@@ -15,7 +15,10 @@
 #include "harness/cli/commands.h"
 #include "harness/run/config.h"
 #include "harness/spec/data_files.h"
+#include "results/contract/service_level.h"
 #include "results/import/published.h"
+#include "results/money/calendar.h"
+#include "results/money/prices.h"
 #include "results/record/json_text.h"
 #include "results/views/table/text_table.h"
 
@@ -83,6 +86,35 @@ Rows published_rows() {
   return rows;
 }
 
+Rows price_rows() {
+  Rows rows{{"prices", "provider", "kind", "per GPU-hour", "date", "region", "verified"}};
+  for (const std::string& name : shipped("prices")) {
+    const PriceFile file = read_prices(find_file("prices", name));
+    for (const ProviderPrices& provider : file.providers) {
+      for (const Price& price : provider.prices) {
+        rows.push_back({name, provider.provider, std::string(name_of(price.kind)),
+                        fmt::format("{:.4g} {}", price.per_gpu_hour, file.currency),
+                        to_text(price.date), price.region, price.verified ? "yes" : "no"});
+      }
+    }
+  }
+  return rows;
+}
+
+Rows sla_rows() {
+  Rows rows{
+      {"sla", "provider", "service", "scope", "availability", "credits", "read on", "verified"}};
+  for (const std::string& name : shipped("sla")) {
+    const ServiceLevel one = read_service_level(find_file("sla", name));
+    const auto objective = static_cast<double>(one.objective.value_or(0)) / (kWhole / 100.0);
+    rows.push_back({one.name, one.provider, one.service, one.scope,
+                    one.objective ? fmt::format("{:g} %", objective) : "not found",
+                    one.tiers.empty() ? "not known" : fmt::format("{} tiers", one.tiers.size()),
+                    one.date, one.verified ? "yes" : "no"});
+  }
+  return rows;
+}
+
 Rows case_rows(const ListOptions& options) {
   RunOptions run;
   run.suite = options.suite;
@@ -133,6 +165,8 @@ ExitCode list_command(const ListOptions& options) {
   if (options.what == "suites") rows = suite_rows();
   if (options.what == "clusters") rows = cluster_rows();
   if (options.what == "gpus") rows = gpu_rows();
+  if (options.what == "prices") rows = price_rows();
+  if (options.what == "sla") rows = sla_rows();
   if (options.what == "published") rows = published_rows();
   if (options.what == "cases") rows = case_rows(options);
   if (options.what == "backends") rows = backend_rows();

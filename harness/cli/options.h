@@ -23,9 +23,20 @@ struct PlanOptions {
   bool json = false;
 };
 
+// What a page shows beside the runs.
+struct PageOptions {
+  std::string history;                // a history's file; empty: none
+  std::vector<std::string> evidence;  // bundles that `seal` wrote
+};
+
 struct CompareOptionsCli {
   std::vector<std::string> files;
-  std::string margin = "2%";
+  std::string margin;  // empty: 2 %, or half of `smallest`
+  std::string power = "90%";
+  std::string smallest;           // fraction; empty: by the margin
+  std::vector<std::string> only;  // of cases' ids
+  bool plan_next = false;         // print commands instead of the comparison
+  bool of_nodes = false;          // nodes are what is compared
   bool allow_missing = false;
   bool accept_damaged = false;
   std::string run_spread;   // fraction; empty: not stated
@@ -35,6 +46,7 @@ struct CompareOptionsCli {
   std::vector<std::string> labels;  // NAME=FILES, of providers
   std::string prices;               // a price file
   std::string portfolio;            // a mix
+  PageOptions page;
   bool json = false;
 };
 
@@ -43,6 +55,7 @@ struct ReportOptions {
   std::vector<std::string> beside;  // "published:NAME" or a file
   bool accept_damaged = false;
   std::map<std::string, std::string> written;  // files by FileFormat::option; empty: not asked for
+  PageOptions page;
   bool json = false;
 };
 
@@ -66,12 +79,14 @@ struct ContractOptionsCli {
   std::string terms;
   std::string floor;  // of explain
   std::vector<std::string> journals;
-  std::string from, to;  // of credits: months
-  std::string out;       // of propose; empty: stdout
+  std::string from, to;        // of credits: months
+  std::string history, place;  // of credits
+  std::string out;             // of propose; empty: stdout
   std::string quantile = "50%";
   std::string confidence = "95%";
   std::string margin = "2%";
   std::string metric;  // empty: the first that each family shows
+  std::string sla;     // of propose; empty: no availability in the draft
   std::vector<std::string> only;
   int gpus_per_node = 0;  // 0: the runs must say it
   bool accept_damaged = false;

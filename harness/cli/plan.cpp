@@ -89,8 +89,12 @@ std::string fit_text(const Facts& facts) {
          (state_of(facts).axis.empty()
               ? "more data-parallel ranks would not help: each keeps all of its share of the "
                 "model\n"
-              : "more data-parallel ranks would save optimizer state alone, of which each "
-                "keeps a shard\n");
+              : fmt::format("more data-parallel ranks would save {} alone, of which each keeps a "
+                            "shard\n",
+                            facts.plan.shards_parameters()
+                                ? "parameters, gradients and optimizer state"
+                            : facts.plan.shards_gradients() ? "gradients and optimizer state"
+                                                            : "optimizer state"));
 }
 
 nlohmann::json fit_json(const Facts& facts) {
@@ -192,10 +196,25 @@ std::string sharding_text(const Facts& facts) {
   const StateSharding state = state_of(facts);
   if (state.axis.empty()) return "";
   if (state.ways == 1) return "; its state whole: there is one rank to shard it over";
-  return fmt::format(
-      "; its state sharded over {} ranks ({}), {} each: gradients are reduce-scattered, updated "
-      "parameters gathered",
-      state.ways, state.axis, format_bytes(static_cast<double>(facts.step.optimizer_bytes)));
+  const Plan& plan = facts.plan;
+  std::string text = fmt::format(
+      "; its state sharded over {} ranks ({}), {} each: gradients are reduce-scattered{}, ",
+      state.ways, state.axis, format_bytes(static_cast<double>(facts.step.optimizer_bytes)),
+      plan.shards_gradients() ? " layer by layer in every micro-step, and kept as shards" : "");
+  if (plan.shards_parameters()) {
+    text += plan.reshard ? "parameters gathered before each use, one layer ahead"
+                         : "parameters gathered once per step, one layer ahead";
+  } else {
+    text += plan.gather == ParamGather::forward
+                ? "updated parameters gathered beside the next step's forward pass"
+                : "updated parameters gathered";
+  }
+  if (plan.shard_replicas() > 1) {
+    text += fmt::format("; {} groups hold the same shards, whose gradients are all-reduced",
+                        plan.shard_replicas());
+  }
+  if (plan.reduce != DType::f32) text += fmt::format("; reduced in {}", name_of(plan.reduce));
+  return text;
 }
 
 std::string optimizer_text(const Facts& facts) {
@@ -260,7 +279,11 @@ nlohmann::json to_json(const Facts& facts) {
                         {"updated_beside_backward", early_share(facts)},
                         {"gradient_norm", facts.plan.computes_norm()},
                         {"clipped", facts.plan.clip > 0},
-                        {"state_shards", state_of(facts).ways}}},
+                        {"state_shards", state_of(facts).ways},
+                        {"state_replicas", facts.plan.zero > 0 ? facts.plan.shard_replicas() : 1},
+                        {"gradients_sharded", facts.plan.shards_gradients()},
+                        {"parameters_sharded", facts.plan.shards_parameters()},
+                        {"gradients_reduced_in", name_of(facts.plan.reduce)}}},
                       {"ops_per_rank", facts.program.ops.size()},
                       {"validated_all_ranks", facts.validation.whole},
                       {"validated",

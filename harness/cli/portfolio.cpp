@@ -64,11 +64,16 @@ std::optional<PortfolioRate> rate_of(const WorkAcross* work, const std::string& 
 
 PortfolioProblem portfolio_problem(const Mix& mix, const Across& across, const PriceFile& prices) {
   PortfolioProblem problem{.mix = mix};
+  std::vector<std::optional<double>> goodput;
   for (const MixProvider& provider : mix.providers) {
     const Price& price = price_of(mix, provider, prices);
     problem.price_per_gpu_hour.push_back(price.per_gpu_hour);
-    problem.goodput.push_back(price.goodput.value_or(1));
+    goodput.push_back(price.goodput);
   }
+  // One that is not stated would favour its provider: then none counts.
+  const bool all =
+      std::all_of(goodput.begin(), goodput.end(), [](const auto& one) { return one.has_value(); });
+  for (const auto& one : goodput) problem.goodput.push_back(all ? one.value_or(1) : 1);
   for (const MixWorkload& workload : mix.workloads) {
     const WorkAcross* work = work_of(mix, workload, across);
     auto& rates = problem.rates.emplace_back();

@@ -6,12 +6,15 @@
 #include "core/output.h"
 #include "harness/cli/beside.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/page.h"
 #include "results/families/read_journal.h"
 #include "results/record/json_text.h"
 #include "results/views/format/format.h"
 #include "results/views/json/run_json.h"
+#include "results/views/report/report.h"
 #include "results/views/table/beside_table.h"
 #include "results/views/table/run_table.h"
+#include "results/views/table/scaling_table.h"
 
 namespace stepmark {
 
@@ -28,7 +31,10 @@ ExitCode report_command(const ReportOptions& options) {
   for (const FileFormat& format : file_formats()) {
     const auto asked = options.written.find(format.option);
     if (asked == options.written.end() || asked->second.empty()) continue;
-    write_output_file(asked->second, format.text(runs));
+    // What the page alone has a place for.
+    const bool is_page = format.option == format_report().option;
+    write_output_file(asked->second, is_page ? report_html(runs, page_parts(runs, options.page))
+                                             : format.text(runs));
     log_info("{}: {}", format.title, asked->second);
     written = true;
   }
@@ -41,6 +47,7 @@ ExitCode report_command(const ReportOptions& options) {
     for (const Run& run : runs) {
       if (!run.beside) text += run_table(run);
     }
+    text += scaling_table(runs);
     text += beside_table(runs);
   }
   write_stdout(text);

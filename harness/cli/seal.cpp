@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command `seal`: keys, bundles, further signatures.
-#include <fmt/ranges.h>
-#include <pwd.h>
-#include <unistd.h>
+#include <fmt/format.h>
 
-#include <array>
 #include <filesystem>
 
 #include "core/log.h"
 #include "core/output.h"
-#include "core/units.h"
 #include "harness/cli/evidence.h"
 #include "harness/cli/passphrase.h"
 #include "results/record/journal_lines.h"
@@ -51,34 +47,6 @@ SigningKey signing_key(const SealOptionsCli& options) {
   });
 }
 
-// Who seals, and where: journals need not tell that, but paths in them may.
-RedactedNames own_names(std::vector<std::string> others) {
-  RedactedNames names{.hosts = {}, .users = {}, .others = std::move(others)};
-  names.hosts.push_back(identity().host);
-  passwd entry{};
-  passwd* found = nullptr;
-  std::array<char, 4096> text{};
-  if (getpwuid_r(getuid(), &entry, text.data(), text.size(), &found) == 0 && found != nullptr) {
-    names.users.emplace_back(entry.pw_name);
-  }
-  return names;
-}
-
-std::vector<std::vector<JournalSource>> read_sides(const std::vector<std::string>& arguments) {
-  std::vector<std::vector<JournalSource>> sides;
-  for (const std::string& argument : arguments) {
-    auto& side = sides.emplace_back();
-    for (std::size_t at = 0; at <= argument.size();) {
-      const auto comma = std::min(argument.find(',', at), argument.size());
-      const auto path = argument.substr(at, comma - at);
-      STEPMARK_REQUIRE(!path.empty(), "'{}': a file name is missing at a comma", argument);
-      side.push_back({.path = path, .content = read_journal_file(path)});
-      at = comma + 1;
-    }
-  }
-  return sides;
-}
-
 std::string names_text(const std::vector<Redaction>& table) {
   auto list = nlohmann::json::array();
   for (const auto& one : table) {
@@ -94,22 +62,16 @@ void require_new(const std::string& file, const char* option) {
 }
 
 ExitCode make_bundle(const SealOptionsCli& options) {
-  STEPMARK_REQUIRE(!options.files.empty(),
+  STEPMARK_REQUIRE(!options.files.empty() || !options.labels.empty(),
                    "no journal is named: stepmark seal FILE.smk... --key KEY --out BUNDLE.tar");
   STEPMARK_REQUIRE(!options.out.empty(), "--out is missing: name the bundle to write");
   STEPMARK_REQUIRE(!options.no_redact || (options.names.empty() && options.keep_names.empty()),
                    "--no-redact replaces nothing: leave out --redact and --keep-names");
   require_new(options.out, "--out");
   require_new(options.keep_names, "--keep-names");
-  const auto sides = read_sides(options.files);
+  const auto input = seal_input(options);
   const auto key = signing_key(options);
-  const auto bundle = seal(sides,
-                           {.redact = !options.no_redact,
-                            .names = own_names(options.names),
-                            .accept_unfinished = options.accept_unfinished,
-                            .margin = parse_fraction(options.margin),
-                            .by = sealed_by_this()},
-                           evidence_views(), key);
+  const auto bundle = seal(input.sides, input.options, evidence_views(), key);
   if (!options.keep_names.empty()) {
     write_private_file(options.keep_names, names_text(bundle.redactions));
   }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/log.h"
 #include "core/output.h"
 #include "core/utf8.h"
 #include "harness/cli/evidence.h"
@@ -81,6 +82,9 @@ std::string as_text(const Verification& found, const Outcome& outcome, const std
                      counted(manifest.journals.size(), "journal"), counted(found.lines, "line"),
                      counted(found.figures, "figure"), counted(found.records, "record"),
                      counted(found.verdicts, "verdict"));
+  for (const auto& [file, summary] : found.verdicts_by_file) {
+    out += fmt::format("  {}: {}\n", file, printable_line(summary));
+  }
   out += fmt::format("  names of hosts and users: {}; sealed by stepmark {} ({}{})\n",
                      manifest.redacted ? "replaced" : "as they were",
                      printable_line(manifest.sealed_by.tool_version),
@@ -112,8 +116,21 @@ nlohmann::json as_json(const Verification& found, const Outcome& outcome) {
   for (const auto& one : found.signers) {
     json["signers"].push_back({{"fingerprint", one.fingerprint}, {"trusted_as", one.trusted_as}});
   }
+  for (const auto& [file, summary] : found.verdicts_by_file) {
+    json["verdicts_by_file"][file] = summary;
+  }
   if (found.manifest) json["manifest"] = nlohmann::json::parse(found.manifest->text());
   return json;
+}
+
+// Of what does not verify nothing is drawn: a page looks as good as the figures in it.
+void write_page(const Verification& found, const std::string& path) {
+  if (!found.problems.empty() || found.runs.empty()) {
+    log_warning("{}: not written, since the bundle is not intact", path);
+    return;
+  }
+  write_output_file(path, evidence_views().page(found.runs, found.decision));
+  log_info("report: {}", path);
 }
 
 }  // namespace
@@ -126,6 +143,7 @@ ExitCode verify_command(const VerifyOptionsCli& options) {
   const auto bytes = read_journal_file(options.bundle);
   const auto found = verify(bytes, trusted, evidence_views(), sealed_by_this());
   const auto outcome = outcome_of(found, options);
+  if (!options.html.empty()) write_page(found, options.html);
   write_stdout(options.json ? json_text(as_json(found, outcome), {.indent = 2}) + "\n"
                             : as_text(found, outcome, options.bundle));
   return outcome.code;

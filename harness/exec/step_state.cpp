@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <string_view>
 
 #include "core/error.h"
 
@@ -79,7 +80,7 @@ StepState::StepState(Runnable& runnable, Device& device, const Model& model, con
   const BufferDecl& params =
       runnable_.program().buffers[static_cast<std::size_t>(index_of(kParamBuffer))];
   STEPMARK_REQUIRE(
-      params.elements == layout_.elements() && params.dtype == plan.precision,
+      params.elements == layout_.param_elements() && params.dtype == plan.precision,
       "program '{}' is not of model {} under plan {} with dims padded to multiples of {}",
       runnable_.program().name, model.name, to_text(plan), device.traits().dimension_multiple);
 }
@@ -111,7 +112,6 @@ void StepState::zero(const BufferDecl& buffer, void* data) {
 }
 
 void StepState::initialise_params() {
-  void* const params = runnable_.buffer(index_of(kParamBuffer));
   const bool narrow = plan_.precision != DType::f32;
   std::vector<float> values;
   std::vector<bf16> narrowed;
@@ -136,15 +136,23 @@ void StepState::initialise_params() {
       }
       const std::int64_t offset = param.offset + begin * width;
       if (!narrow) {
-        device_.copy_to_device(at(params, DType::f32, offset), values.data(),
-                               values.size() * sizeof(float));
+        initialise_stored(offset, values);
         continue;
       }
       initialise_master(offset, values);
-      device_.copy_to_device(at(params, plan_.precision, offset), narrowed.data(),
-                             narrowed.size() * sizeof(bf16));
+      initialise_stored(offset, narrowed);
     }
   }
+}
+
+template <class T>
+void StepState::initialise_stored(std::int64_t offset, const std::vector<T>& values) {
+  ParamLayout::Range range{.begin = offset, .end = offset + std::ssize(values), .state = offset};
+  if (layout_.shards_params()) range = layout_.owned(range.begin, range.end);
+  if (range.elements() == 0) return;
+  device_.copy_to_device(at(runnable_.buffer(index_of(kParamBuffer)), plan_.precision, range.state),
+                         values.data() + (range.begin - offset),
+                         static_cast<std::size_t>(range.elements()) * sizeof(T));
 }
 
 void StepState::initialise_master(std::int64_t offset, const std::vector<float>& values) {
@@ -227,9 +235,13 @@ template <class Visit>
 void StepState::for_each_flat(std::int64_t begin, std::int64_t end, Visit visit) const {
   const ParamLayout::Range own = layout_.owned(begin, end);
   for (const BufferDecl& buffer : runnable_.program().buffers) {
-    if (buffer.kind == BufferKind::param || buffer.kind == BufferKind::grad) {
+    const bool whole = (buffer.kind == BufferKind::param && !layout_.shards_params()) ||
+                       (buffer.kind == BufferKind::grad && !layout_.shards_gradients());
+    const bool sharded = buffer.kind == BufferKind::param || buffer.kind == BufferKind::grad ||
+                         buffer.kind == BufferKind::optimizer;
+    if (whole) {
       visit(begin, read(buffer.name.c_str(), begin, end - begin));
-    } else if (buffer.kind == BufferKind::optimizer && own.elements() > 0) {
+    } else if (sharded && own.elements() > 0) {
       visit(own.begin, read(buffer.name.c_str(), own.state, own.elements()));
     }
   }
@@ -245,25 +257,57 @@ std::vector<bool> StepState::updated_here(const Param& param) const {
 }
 
 std::vector<float> StepState::values(const char* buffer, const Param& param) const {
-  std::vector<float> stored = read(buffer, param.offset, param.stored_elements());
+  const bool sharded = std::string_view(buffer) == kParamBuffer ? layout_.shards_params()
+                                                                : layout_.shards_gradients();
+  std::vector<float> stored;
+  if (!sharded) {
+    stored = read(buffer, param.offset, param.stored_elements());
+  } else {
+    stored.assign(static_cast<std::size_t>(param.stored_elements()), 0.0F);
+    const ParamLayout::Range own = layout_.owned(param);
+    const std::vector<float> shard = read(buffer, own.state, own.elements());
+    std::copy(shard.begin(), shard.end(), stored.begin() + (own.begin - param.offset));
+  }
   drop_padding(param, stored);
   return stored;
 }
 
 std::vector<std::byte> StepState::param_bytes() const {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(layout_.elements()) *
+  std::vector<std::byte> bytes(static_cast<std::size_t>(layout_.param_elements()) *
                                size_of(plan_.precision));
   device_.copy_to_host(bytes.data(), runnable_.buffer(index_of(kParamBuffer)), bytes.size());
   return bytes;
 }
 
+bool StepState::whole_after_step() const {
+  const bool ahead = plan_.gather == ParamGather::forward && layout_.state().ways > 1;
+  return !layout_.shards_params() && !ahead;
+}
+
 std::uint64_t StepState::param_digest() const {
+  constexpr std::uint64_t kBasis = 0xcbf29ce484222325U;
+  if (whole_after_step() || layout_.shards_params()) {
+    return digest(kBasis, 0, layout_.param_elements());
+  }
+  std::uint64_t own = kBasis;
+  for (const ParamLayout::Bucket& bucket : layout_.buckets()) {
+    own = digest(own, bucket.own.begin, bucket.own.elements());
+  }
+  return own;
+}
+
+std::vector<std::int32_t> StepState::replicas(std::int32_t rank) const {
+  if (whole_after_step()) return mesh_.group(rank, StepGroup::gradients);
+  return mesh_.group(rank, StepGroup::data_replicate);
+}
+
+std::uint64_t StepState::digest(std::uint64_t digest, std::int64_t begin,
+                                std::int64_t elements) const {
   const std::size_t width = size_of(plan_.precision);
   void* const params = runnable_.buffer(index_of(kParamBuffer));
   std::vector<std::uint32_t> words;
-  std::uint64_t digest = 0xcbf29ce484222325U;
-  for (std::int64_t begin = 0; begin < layout_.elements(); begin += kChunk) {
-    const auto count = static_cast<std::size_t>(std::min(kChunk, layout_.elements() - begin));
+  for (std::int64_t end = begin + elements; begin < end; begin += kChunk) {
+    const auto count = static_cast<std::size_t>(std::min(kChunk, end - begin));
     words.resize(count * width / sizeof(std::uint32_t));  // elements are a multiple of 16
     device_.copy_to_host(words.data(), at(params, plan_.precision, begin), count * width);
     // FNV-1a of words: each step is a bijection of the digest.

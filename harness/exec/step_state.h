@@ -40,7 +40,8 @@ class StepState {
 
   [[nodiscard]] const ParamLayout& layout() const { return layout_; }
   // This rank's part of a parameter of layout(), (local_rows, cols) row-major without padding,
-  // widened to fp32.
+  // widened to fp32. Where parameters are sharded, or gathered with the next step only, that is so
+  // of what this rank updates (updated_here); the rest is 0 or of the step before.
   [[nodiscard]] std::vector<float> param_values(const Param& param) const;
   // Its gradient as the optimizer saw it: summed over the global batch, before clipping. Where each
   // rank updates a shard, that is so within the shard alone.
@@ -54,8 +55,14 @@ class StepState {
   [[nodiscard]] double largest_between() const;
   // The whole flat parameter buffer as stored: for bit-for-bit comparison between ranks.
   [[nodiscard]] std::vector<std::byte> param_bytes() const;
-  // A number that differs when these bytes do, but for chance: for ranks far apart.
+  // A number that differs when these bytes do, but for chance: for ranks far apart. Where no rank
+  // has whole parameters after a step, of what this rank updates of them.
   [[nodiscard]] std::uint64_t param_digest() const;
+  // Whether a step leaves whole parameters on this rank.
+  [[nodiscard]] bool whole_after_step() const;
+  // The ranks that have the same digest then: those that see other sequences, or that hold the same
+  // shards.
+  [[nodiscard]] std::vector<std::int32_t> replicas(std::int32_t rank) const;
 
  private:
   void initialise_params();
@@ -67,6 +74,12 @@ class StepState {
   template <class Visit>
   void for_each_flat(std::int64_t begin, std::int64_t end, Visit visit) const;
   void initialise_master(std::int64_t offset, const std::vector<float>& values);
+  // Parameters [offset, ...) of the flat layout, as far as this rank has them.
+  template <class T>
+  void initialise_stored(std::int64_t offset, const std::vector<T>& values);
+  // Digest of `count` parameters from element `begin` of the buffer on.
+  [[nodiscard]] std::uint64_t digest(std::uint64_t digest, std::int64_t begin,
+                                     std::int64_t count) const;
   [[nodiscard]] std::vector<float> read(const char* buffer, std::int64_t offset,
                                         std::int64_t elements) const;
   [[nodiscard]] std::int32_t index_of(const char* buffer) const;  // Error(kUsage) when absent

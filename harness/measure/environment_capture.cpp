@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "core/build_info.h"
-#include "harness/measure/file_hash.h"
+#include "core/sha256.h"
 #include "harness/measure/machine_facts.h"
 #include "harness/measure/process_start.h"
 

@@ -19,8 +19,12 @@ namespace {
 
 void forward_pass(Lowering& lowering, const Pass& pass) {
   lowering.builder().set_phase(Phase::forward);
-  if (pass.stage.first) lowering.embedding_forward();
+  if (pass.stage.first) {
+    lowering.enter("embedding");
+    lowering.embedding_forward();
+  }
   for (std::int64_t layer = pass.stage.begin; layer < pass.stage.end; ++layer) {
+    lowering.enter(fmt::format("layer{}", layer));
     lowering.attention_forward(layer);
     lowering.mlp_forward(layer);
   }
@@ -29,22 +33,29 @@ void forward_pass(Lowering& lowering, const Pass& pass) {
 
 // Head and loss belong to it: their activations need not wait for it.
 void backward_pass(Lowering& lowering, const Pass& pass) {
+  const bool completes = pass.last || (pass.weights && lowering.reduces_every_pass());
   if (pass.stage.last && pass.inputs) {
     lowering.builder().set_phase(Phase::forward);
+    lowering.enter("head");
     lowering.head_forward_backward();
   }
   lowering.builder().set_phase(Phase::backward);
-  if (pass.stage.last && pass.last) {
+  if (pass.stage.last && completes) {
     lowering.gradients_complete("head");
     lowering.gradients_complete("final_norm");
     if (!pass.stage.first) lowering.gradients_complete("embedding");
   }
   for (std::int64_t layer = pass.stage.end; layer-- > pass.stage.begin;) {
+    if (pass.inputs) lowering.enter(fmt::format("layer{}", layer));
     lowering.mlp_backward(layer);
     lowering.attention_backward(layer);
-    if (pass.last) lowering.gradients_complete(fmt::format("layer{}", layer));
+    if (completes) lowering.gradients_complete(fmt::format("layer{}", layer));
   }
   if (pass.stage.first && pass.weights) lowering.embedding_backward();
+  if (pass.stage.first && lowering.reduces_every_pass()) {
+    lowering.gradients_complete("position");
+    lowering.gradients_complete("embedding");
+  }
   lowering.send_result();
 }
 
@@ -73,7 +84,7 @@ std::vector<Pass> passes_of(std::span<const Slot> slots, const std::vector<Model
       pass.weights = true;
       ++i;
     }
-    pass.adds_to_norms = inputs_done[chunk] > 0;
+    pass.adds_to_norms = pass.adds_to_loss = inputs_done[chunk] > 0;
     pass.adds_to_weights = weights_done[chunk] > 0;
     if (pass.inputs) ++inputs_done[chunk];
     if (pass.weights) ++weights_done[chunk];
@@ -118,6 +129,8 @@ Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t 
                    "{} slots for {} micro-batches", slots.size(), plan.accumulation);
   Lowering lowering(model, plan, rank, traits);
   const std::vector<Pass> passes = passes_of(slots, lowering.stages(), plan.accumulation);
+  lowering.plan_gathers(passes);
+  lowering.begin_step();
   lowering.receive_for(passes.front());
   for (std::size_t i = 0; i < passes.size(); ++i) {
     if (i + 1 < passes.size()) lowering.receive_for(passes[i + 1]);

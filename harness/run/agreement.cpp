@@ -15,8 +15,8 @@
 #include "core/build_info.h"
 #include "core/environment_variable.h"
 #include "core/error.h"
+#include "core/sha256.h"
 #include "core/together.h"
-#include "harness/measure/file_hash.h"
 #include "results/record/journal.h"
 #include "results/record/json_text.h"
 
@@ -54,7 +54,7 @@ std::string as_text(const FlatConfig& notes) {
 // Whether all ranks have the same text: a hash in parts that a double holds exactly, and their
 // negatives, so that one maximum gives both the largest and the smallest.
 bool all_equal(Control& control, const std::string& text) {
-  const std::string digest = sha256_of_text(text);
+  const std::string digest = sha256(text);
   constexpr std::size_t kParts = 4;
   constexpr std::size_t kDigits = 8;  // 32 bits
   std::array<double, 2 * kParts> parts{};

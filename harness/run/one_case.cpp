@@ -69,6 +69,7 @@ Record measure_case(Case& one, const CaseSettings& settings, double budget_s, co
       .memory_limit_bytes = settings.machine.memory_bytes(),
       .telemetry = settings.machine.telemetry(),
       .op_checks = &op_checks,
+      .links = &settings.links,
       .options = options.cases};
   context.options.trace_dir = repeat.trace_dir(options.cases.trace_dir);
   const double begin = steady_clock_seconds();

@@ -23,6 +23,7 @@ struct CaseSettings {
   bool oversubscribed;  // the ranks take turns on their cores
   const PeakReference& reference;
   const DevicePeaks& peaks;
+  const LinkReference& links;
 };
 
 // Collective. The case's record as it is kept, without derived metrics: complete on rank 0. A case

@@ -108,7 +108,8 @@ ExitCode RunSession::measure() {
                  .config = config_,
                  .oversubscribed = resources_.oversubscribed,
                  .reference = reference_,
-                 .peaks = peaks_},
+                 .peaks = peaks_,
+                 .links = links_},
                 repeat_, guard_, journal_.run_journal.get());
   const ExitCode code = repeat_.worst(loop.run(journal_.todo));
   guard_.expect("end of the run", kDeadlineBase);
@@ -133,6 +134,7 @@ void RunSession::open_devices() {
   guard_.expect("opening the devices of the ranks", options_.machine.start_deadline_s);
   machine_ = open_machine(options_.backend, *job_, resources_, options_.machine);
   reference_ = device_peaks(control(), config_.cluster, machine_->found());
+  links_ = link_reference(config_.cluster, peers_->hosts());
 }
 
 void RunSession::announce() const {

@@ -55,6 +55,7 @@ class RunSession {
   std::unique_ptr<Machine> machine_;
   PeakReference reference_;
   DevicePeaks peaks_;
+  LinkReference links_;
 };
 
 }  // namespace stepmark

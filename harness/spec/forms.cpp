@@ -24,12 +24,16 @@ constexpr std::string_view kContext = "context parallelism";
 constexpr std::string_view kExpert = "expert parallelism";
 constexpr std::string_view kExperts = "mixture of experts";
 constexpr std::string_view kShards = "shards of the optimizer's state (ZeRO-1)";
-constexpr std::string_view kZero = "sharding of gradients and parameters (ZeRO-2, ZeRO-3, FSDP)";
+constexpr std::string_view kZero = "shards of gradients and parameters (ZeRO-2, ZeRO-3, FSDP)";
+constexpr std::string_view kHybrid = "ranks over which ZeRO shards (hybrid sharding)";
+constexpr std::string_view kReshard = "what becomes of gathered parameters (zero=3)";
+constexpr std::string_view kGather = "gathers of updated parameters (zero=1, 2)";
+constexpr std::string_view kReduce = "types in which gradients are reduced";
 constexpr std::string_view kRecompute = "recomputation of activations";
 constexpr std::string_view kOffload = "offloading to the host";
 
 // The names that Megatron-LM, DeepSpeed, PyTorch and papers use.
-constexpr std::array<Form, 46> kForms{{{"pipeline", kPipeline, "pp"},
+constexpr std::array<Form, 57> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"pipeline_parallel", kPipeline, "pp"},
                                        {"pipeline_parallel_size", kPipeline, "pp"},
                                        {"stages", kPipeline, "pp"},
@@ -60,12 +64,23 @@ constexpr std::array<Form, 46> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"topk", kExperts},
                                        {"zero_1", kShards, "zero"},
                                        {"zero1", kShards, "zero"},
-                                       {"zero2", kZero},
-                                       {"zero3", kZero},
+                                       {"zero2", kZero, "zero"},
+                                       {"zero3", kZero, "zero"},
+                                       {"zero_2", kZero, "zero"},
+                                       {"zero_3", kZero, "zero"},
                                        {"zero_stage", kShards, "zero"},
-                                       {"fsdp", kZero},
-                                       {"hsdp", kZero},
-                                       {"shard", kZero},
+                                       {"fsdp", kZero, "zero"},
+                                       {"fsdp2", kZero, "zero"},
+                                       {"fully_shard", kZero, "zero"},
+                                       {"hsdp", kHybrid, "shard"},
+                                       {"hybrid_shard", kHybrid, "shard"},
+                                       {"dp_shard", kHybrid, "shard"},
+                                       {"reshard_after_forward", kReshard, "reshard"},
+                                       {"overlap_param_gather", kGather, "gather"},
+                                       {"reduce_dtype", kReduce, "reduce"},
+                                       {"grad_reduce_dtype", kReduce, "reduce"},
+                                       {"grad_reduce_in_fp32", kReduce, "reduce"},
+                                       {"data_parallel_shard_degree", kHybrid, "shard"},
                                        {"distributed_optimizer", kShards, "zero"},
                                        {"use_distributed_optimizer", kShards, "zero"},
                                        {"recompute", kRecompute},

@@ -56,6 +56,15 @@ class Search {
     return tried(plan, "zero=1", "the optimizer's state sharded over data-parallel ranks");
   }
 
+  // Parameters are then gathered for every micro-step, which costs more than what stands before it.
+  [[nodiscard]] std::optional<MemoryLever> sharded_parameters() const {
+    Plan plan = plan_;
+    if (plan.dp == 1 || plan.zero == 3) return std::nullopt;
+    plan.zero = 3;
+    plan.gather = ParamGather::end;
+    return tried(plan, "zero=3", "parameters, gradients and state sharded (FSDP)");
+  }
+
   // The batch stays what it was.
   [[nodiscard]] std::optional<MemoryLever> micro_batch() const {
     Plan plan = plan_;
@@ -179,6 +188,7 @@ std::optional<MemoryLever> memory_lever(const Model& model, const Plan& plan,
   if (auto lever = search.loss_chunks()) return lever;
   if (auto lever = search.micro_batch()) return lever;
   if (auto lever = search.bf16()) return lever;
+  if (auto lever = search.sharded_parameters()) return lever;
   if (auto lever = search.together(limit, /*same_ranks=*/true)) return lever;
   if (auto lever = search.together(limit, /*same_ranks=*/false)) return lever;
   return search.slice();

@@ -187,28 +187,41 @@ Shards shards_of(const Model& model, const Plan& plan, std::int32_t rank,
 
 namespace {
 
+// Those of the batch come last, of what is complete but for them, or where a rank keeps its shard
+// alone before what is of the shard.
 std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, const Param& param) {
-  // Those of the batch come last, of what is complete but for them.
   std::vector<GradientSum> sums;
   // Of whole gradients although only a shard is needed: after the scatter this axis would wait for
   // the other one, and the backward pass for this axis.
   if (param.replicated && plan.sequence_parallel) {
     sums.push_back({.axis = StepMesh::name_of(StepGroup::tensor), .of_batch = false});
   }
-  if (param.tied) {
-    sums.push_back({.axis = StepMesh::name_of(StepGroup::tied_tables), .of_batch = false});
-  }
+  const GradientSum tables{.axis = StepMesh::name_of(StepGroup::tied_tables), .of_batch = false};
+  // Once per step: first and last stage see a micro-batch at different times. Their shards are
+  // alike, as the table is a unit of its own.
+  const bool tables_last = plan.shards_gradients();
+  if (param.tied && !tables_last) sums.push_back(tables);
   if (mesh.data_shares() > 1) {
-    sums.push_back({.axis = StepMesh::name_of(StepGroup::data), .scattered = plan.zero > 0});
+    const bool scattered = plan.shard_ways() > 1;
+    const StepGroup group = scattered ? mesh.shard_group() : StepGroup::data;
+    sums.push_back({.axis = StepMesh::name_of(group), .scattered = scattered});
+    if (group == StepGroup::data_shard) {
+      sums.push_back({.axis = StepMesh::name_of(StepGroup::data_replicate)});
+    }
   }
+  if (param.tied && tables_last) sums.push_back(tables);
   return sums;
 }
 
-// ZeRO-1 spreads state over the ranks that have the same parameters and see other sequences.
+// ZeRO spreads state over the ranks that have the same parameters and see other sequences.
 StateSharding state_sharding(const Plan& plan, const StepMesh& mesh, std::int32_t rank) {
   if (plan.zero == 0) return {};
-  const std::string axis = StepMesh::name_of(StepGroup::data);
-  return {.axis = axis, .ways = mesh.data_shares(), .index = mesh.dense().coordinate(rank, axis)};
+  const StepGroup kind = mesh.shard_group();
+  const std::vector<std::int32_t> ranks = mesh.group(rank, kind);
+  const auto own = std::find(ranks.begin(), ranks.end(), rank);
+  return {.axis = StepMesh::name_of(kind),
+          .ways = static_cast<std::int32_t>(ranks.size()),
+          .index = static_cast<std::int32_t>(own - ranks.begin())};
 }
 
 std::int64_t elements_of_bucket(const Plan& plan) {
@@ -216,25 +229,52 @@ std::int64_t elements_of_bucket(const Plan& plan) {
          static_cast<std::int64_t>(sizeof(float));
 }
 
+std::string_view component_of(std::string_view param) { return param.substr(0, param.find('.')); }
+
+// What is gathered and reduced at a time. A table that two stages hold is alone, so that its shards
+// are the same on both; where one stage has a tied table, what uses it at the end goes with it.
+std::string unit_of(const Param& param, bool table_is_head) {
+  if (param.tied) return "table";
+  const std::string_view component = component_of(param.name);
+  if (component.starts_with("layer")) return std::string(component);
+  const bool at_end = component == "head" || component == "final_norm";
+  return at_end && !table_is_head ? "head" : "embedding";
+}
+
+int section_key(const Param& p) {
+  return (p.tied ? 4 : 0) + (p.replicated ? 2 : 0) + (p.decay ? 0 : 1);
+}
+
 }  // namespace
 
 ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank,
-                         const DeviceTraits& traits) {
+                         const DeviceTraits& traits)
+    : shards_gradients_(plan.shards_gradients()), shards_params_(plan.shards_parameters()) {
   const StepMesh mesh(plan);
   state_ = state_sharding(plan, mesh, rank);
   const std::int32_t tp_rank = mesh.dense().coordinate(rank, StepMesh::name_of(StepGroup::tensor));
   std::vector<Param> declared =
       Declaration(model, plan, tp_rank, traits).run(model_stages(model, plan, mesh.stage(rank)));
-  const auto section_key = [](const Param& p) {
-    return (p.tied ? 4 : 0) + (p.replicated ? 2 : 0) + (p.decay ? 0 : 1);
+  const bool table_is_head = model.tied_embeddings && mesh.stages() == 1;
+  // By unit, in the order in which the last of its gradients completes.
+  std::unordered_map<std::string, std::size_t> completes;
+  const auto unit = [&](const Param& p) {
+    return shards_gradients_ ? unit_of(p, table_is_head) : std::string();
   };
-  std::stable_sort(declared.begin(), declared.end(),
-                   [&](const Param& a, const Param& b) { return section_key(a) < section_key(b); });
+  for (std::size_t i = 0; i < declared.size(); ++i) completes[unit(declared[i])] = i;
+  std::stable_sort(declared.begin(), declared.end(), [&](const Param& a, const Param& b) {
+    return std::pair(completes.at(unit(a)), section_key(a)) <
+           std::pair(completes.at(unit(b)), section_key(b));
+  });
   const std::int64_t full = elements_of_bucket(plan);
+  std::string current;
   for (Param& param : declared) {
-    if (sections_.empty() || sections_.back().replicated != param.replicated ||
+    const std::string next = unit(param);
+    const bool first = sections_.empty();
+    if (!first && next != current) close_bucket(current);
+    if (first || next != current || sections_.back().replicated != param.replicated ||
         sections_.back().tied != param.tied || sections_.back().decay != param.decay) {
-      close_bucket();
+      if (!shards_gradients_) close_bucket();
       const std::int32_t tables = param.tied ? mesh.size_of(StepGroup::tied_tables) : 1;
       sections_.push_back(
           {.replicated = param.replicated,
@@ -244,27 +284,52 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
            .gradient_sums = gradient_sums(plan, mesh, param),
            .offset = elements_});
     }
+    current = next;
     param.offset = elements_;
     elements_ += padded(param.stored_elements(), kAlignment);
+    sections_.back().elements = elements_ - sections_.back().offset;
     index_.emplace(param.name, params_.size());
     params_.push_back(std::move(param));
-    if (elements_ - (buckets_.empty() ? 0 : buckets_.back().end) >= full) close_bucket();
+    const bool is_full = elements_ - (buckets_.empty() ? 0 : buckets_.back().end) >= full;
+    if (is_full && !shards_gradients_) close_bucket();
   }
-  close_bucket();
+  close_bucket(current);
 }
 
-void ParamLayout::close_bucket() {
+void ParamLayout::close_bucket(std::string unit) {
   const std::int64_t begin = buckets_.empty() ? 0 : buckets_.back().end;
   if (elements_ == begin) return;
   const std::int64_t shard = padded(elements_ - begin, state_.ways * kAlignment) / state_.ways;
   elements_ = begin + state_.ways * shard;
   sections_.back().elements = elements_ - sections_.back().offset;
   const std::int64_t own = begin + state_.index * shard;
+  std::size_t first = sections_.size() - 1;
+  while (sections_[first].offset > begin) --first;
   buckets_.push_back({.begin = begin,
                       .end = elements_,
-                      .section = sections_.size() - 1,
-                      .own = {.begin = own, .end = own + shard, .state = state_elements_}});
+                      .section = first,
+                      .sections_end = sections_.size(),
+                      .own = {.begin = own, .end = own + shard, .state = state_elements_},
+                      .unit = std::move(unit)});
   state_elements_ += shard;
+}
+
+std::size_t ParamLayout::bucket_of(const Param& param) const {
+  const auto next =
+      std::upper_bound(buckets_.begin(), buckets_.end(), param.offset,
+                       [](std::int64_t offset, const Bucket& b) { return offset < b.begin; });
+  return static_cast<std::size_t>(next - buckets_.begin()) - 1;
+}
+
+std::vector<std::size_t> ParamLayout::units_of(std::string_view component) const {
+  std::vector<std::size_t> units;
+  for (const Param& param : params_) {
+    if (component_of(param.name) != component) continue;
+    const std::size_t bucket = bucket_of(param);
+    if (std::find(units.begin(), units.end(), bucket) == units.end()) units.push_back(bucket);
+  }
+  std::sort(units.begin(), units.end());
+  return units;
 }
 
 const Param& ParamLayout::find(const std::string& name) const {

@@ -5,7 +5,9 @@
 //
 // The optimizer's state (moments, master copy) lies in flat buffers of its own. Each rank has it
 // for all parameters, at the same offsets, or (ZeRO-1, arXiv 1910.02054) for its shard of every
-// bucket, one shard behind the other.
+// bucket, one shard behind the other. With ZeRO-2 gradients, and with ZeRO-3 parameters as well,
+// lie there like that; what is whole of them then is one unit at a time: a layer, or what stands
+// before or behind the layers (FSDP, arXiv 2304.11277, section 4.2).
 #pragma once
 
 #include <cstdint>
@@ -63,7 +65,7 @@ struct Param {
 struct GradientSum {
   std::string axis;
   bool of_batch = true;
-  bool scattered = false;  // a rank gets its shard of the sum alone; the last of a section's sums
+  bool scattered = false;  // a rank gets its shard of the sum alone; the sums behind it are of that
   bool operator==(const GradientSum&) const = default;
 };
 
@@ -108,18 +110,34 @@ class ParamLayout {
     [[nodiscard]] std::int64_t elements() const { return end - begin; }
   };
   // In completion order, tiling the flat buffers: a bucket closes when it holds at least the plan's
-  // bucket_mib of fp32 gradients; buckets do not cross sections. This rank updates `own`, which is
-  // all of the bucket or its shard.
+  // bucket_mib of fp32 gradients; buckets do not cross sections. Where gradients are sharded a
+  // bucket is a unit, which has sections of its own. This rank updates `own`, which is all of the
+  // bucket or its shard.
   struct Bucket {
     std::int64_t begin = 0, end = 0;
-    std::size_t section = 0;
+    std::size_t section = 0, sections_end = 0;  // those that it lies in, or that lie in it
     Range own;
+    std::string unit = {};  // "layer3", "head", "embedding", "table"; empty: is none
     [[nodiscard]] bool sharded() const { return own.elements() < end - begin; }
+    [[nodiscard]] std::int64_t elements() const { return end - begin; }
   };
   [[nodiscard]] const std::vector<Bucket>& buckets() const { return buckets_; }
+  // Indices of the units that the parameters of a component ("layer3", "head") lie in, in order.
+  [[nodiscard]] std::vector<std::size_t> units_of(std::string_view component) const;
+  // Index of the bucket that a parameter lies in.
+  [[nodiscard]] std::size_t bucket_of(const Param& param) const;
 
   [[nodiscard]] const StateSharding& state() const { return state_; }
   [[nodiscard]] std::int64_t state_elements() const { return state_elements_; }
+  // Whether the buffers of gradients and of parameters lie as the state does, and their elements.
+  [[nodiscard]] bool shards_gradients() const { return shards_gradients_; }
+  [[nodiscard]] bool shards_params() const { return shards_params_; }
+  [[nodiscard]] std::int64_t grad_elements() const {
+    return shards_gradients_ ? state_elements_ : elements_;
+  }
+  [[nodiscard]] std::int64_t param_elements() const {
+    return shards_params_ ? state_elements_ : elements_;
+  }
   // Of [begin, end), which lies in one bucket, that which this rank updates: there gradients become
   // complete, and there it has state. May be empty.
   [[nodiscard]] Range owned(std::int64_t begin, std::int64_t end) const;
@@ -128,13 +146,14 @@ class ParamLayout {
   }
 
  private:
-  void close_bucket();
+  void close_bucket(std::string unit = {});
 
   std::vector<Param> params_;
   std::unordered_map<std::string, std::size_t> index_;  // of params_, by name
   std::vector<ParamSection> sections_;
   std::vector<Bucket> buckets_;
   StateSharding state_;
+  bool shards_gradients_ = false, shards_params_ = false;
   std::int64_t elements_ = 0, state_elements_ = 0;
 };
 

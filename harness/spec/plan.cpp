@@ -22,11 +22,19 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 19> kKeys{
-    "dp",          "tp",          "pp",           "schedule",     "chunks", "sp",
-    "zero",        "micro_batch", "accumulation", "seq",          "layers", "precision",
-    "loss_chunks", "bucket_mib",  "lr",           "weight_decay", "clip",   "optimizer_overlap",
-    "grad_norm"};
+constexpr std::array<std::string_view, 23> kKeys{"dp",           "tp",
+                                                 "pp",           "schedule",
+                                                 "chunks",       "sp",
+                                                 "zero",         "shard",
+                                                 "reshard",      "gather",
+                                                 "reduce",       "micro_batch",
+                                                 "accumulation", "seq",
+                                                 "layers",       "precision",
+                                                 "loss_chunks",  "bucket_mib",
+                                                 "lr",           "weight_decay",
+                                                 "clip",         "optimizer_overlap",
+                                                 "grad_norm"};
+constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};      // by ParamGather
 constexpr std::array<std::string_view, 3> kOverlaps{"auto", "off", "on"};  // by OptimizerOverlap
 
 // No rate, decay or norm that anybody trains with comes near.
@@ -60,11 +68,24 @@ std::optional<std::string> set_schedule(std::string& schedule, std::string_view 
 }
 
 std::optional<std::string> set_zero(std::int64_t& zero, std::string_view value) {
-  if (value != "0" && value != "1") {
-    return "0, or 1: optimizer state sharded over data-parallel ranks (sharding of gradients, 2, "
-           "and parameters, 3, is not built yet, see docs/architecture.md)";
+  if (value.size() != 1 || value[0] < '0' || value[0] > '3') {
+    return "0 (nothing), or what is sharded over data-parallel ranks: 1 the optimizer's state, 2 "
+           "and "
+           "gradients, 3 and parameters (FSDP)";
   }
-  zero = value == "1" ? 1 : 0;
+  zero = value[0] - '0';
+  return std::nullopt;
+}
+
+std::optional<std::string> set_gather(ParamGather& gather, std::string_view value) {
+  if (value != kGathers[0] && value != kGathers[1]) return "end or forward";
+  gather = value == kGathers[0] ? ParamGather::end : ParamGather::forward;
+  return std::nullopt;
+}
+
+std::optional<std::string> set_dtype(DType& dtype, std::string_view value) {
+  if (value != "fp32" && value != "bf16") return "fp32 or bf16";
+  dtype = value == "fp32" ? DType::f32 : DType::bf16;
   return std::nullopt;
 }
 
@@ -107,14 +128,10 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   if (key == "grad_norm") return set_flag(plan.grad_norm, value);
   if (key == "sp") return set_flag(plan.sequence_parallel, value);
   if (key == "zero") return set_zero(plan.zero, value);
-  if (value == "fp32") {
-    plan.precision = DType::f32;
-  } else if (value == "bf16") {
-    plan.precision = DType::bf16;
-  } else {
-    return "fp32 or bf16";
-  }
-  return std::nullopt;
+  if (key == "shard") return whole(plan.shard, kMaxRanks);
+  if (key == "reshard") return set_flag(plan.reshard, value);
+  if (key == "gather") return set_gather(plan.gather, value);
+  return set_dtype(key == "reduce" ? plan.reduce : plan.precision, value);
 }
 
 bool is_key(std::string_view key) {
@@ -168,7 +185,16 @@ Plan Plan::on_one_rank() const {
   plan.chunks = 1;
   plan.sequence_parallel = false;
   plan.zero = 0;
+  plan.shard = 0;
+  plan.reshard = true;
+  plan.gather = ParamGather::end;
+  plan.reduce = DType::f32;
   return plan;
+}
+
+std::int64_t Plan::shard_ways() const {
+  if (zero == 0) return 1;
+  return std::max<std::int64_t>(1, shard > 0 ? shard : dp);
 }
 
 std::string degrees_text(const Plan& plan, std::string_view equals, std::string_view separator) {
@@ -218,6 +244,10 @@ Plan read_plan(YamlMap map, Plan base) {
   return base;
 }
 
+std::string_view name_of(ParamGather gather) {
+  return kGathers.at(static_cast<std::size_t>(gather));
+}
+
 std::string_view name_of(OptimizerOverlap overlap) {
   return kOverlaps.at(static_cast<std::size_t>(overlap));
 }
@@ -230,6 +260,10 @@ std::string to_text(const Plan& plan) {
   if (plan.chunks > 1) text += fmt::format(",chunks={}", plan.chunks);
   text += fmt::format(",sp={}", plan.sequence_parallel ? "on" : "off");
   if (plan.zero > 0) text += fmt::format(",zero={}", plan.zero);
+  if (plan.shard > 0) text += fmt::format(",shard={}", plan.shard);
+  if (!plan.reshard) text += ",reshard=off";
+  if (plan.gather != ParamGather::end) text += fmt::format(",gather={}", name_of(plan.gather));
+  if (plan.reduce != DType::f32) text += fmt::format(",reduce={}", name_of(plan.reduce));
   text += fmt::format(",micro_batch={},accumulation={}", plan.micro_batch, plan.accumulation);
   if (plan.seq > 0) text += fmt::format(",seq={}", plan.seq);
   if (plan.layers > 0) text += fmt::format(",layers={}", plan.layers);
@@ -252,6 +286,10 @@ std::string short_name(const Plan& plan) {
   name += fmt::format(".mb{}.seq{}", plan.micro_batch, plan.seq);
   if (plan.sequence_parallel) name += ".sp";
   if (plan.zero > 0) name += fmt::format(".zero{}", plan.zero);
+  if (plan.shard > 0) name += fmt::format(".shard{}", plan.shard);
+  if (!plan.reshard) name += ".noreshard";
+  if (plan.gather == ParamGather::forward) name += ".ahead";
+  if (plan.reduce != DType::f32) name += fmt::format(".r{}", name_of(plan.reduce));
   if (plan.accumulation > 1) name += fmt::format(".acc{}", plan.accumulation);
   if (plan.layers > 0) name += fmt::format(".L{}", plan.layers);
   if (plan.loss_chunks > 0) name += fmt::format(".lc{}", plan.loss_chunks);
@@ -310,6 +348,42 @@ std::optional<std::string> why_no_pipeline(const Plan& plan, const Model& model)
   if (problem.empty()) return std::nullopt;
   return fmt::format("schedule={}: {} (accumulation={}, pp={}, chunks={})", plan.schedule, problem,
                      plan.accumulation, plan.pp, plan.chunks);
+}
+
+// What sharding over data-parallel ranks cannot do, or is asked for without any.
+std::optional<std::string> why_no_sharding(const Plan& plan) {
+  if (plan.shard > 0 && plan.zero == 0) {
+    return fmt::format(
+        "shard={} says over how many ranks ZeRO shards, and zero=0 shards nothing; "
+        "give zero=1, 2 or 3, or leave it out",
+        plan.shard);
+  }
+  if (plan.shard == 1) return "shard=1 shards nothing; give zero=0, or a shard of at least 2";
+  if (plan.shard > 0 && plan.dp % plan.shard != 0) {
+    std::int64_t nearest = plan.shard;
+    while (plan.dp % nearest != 0) --nearest;
+    return fmt::format("shard={} does not divide the {} data-parallel ranks; {}", plan.shard,
+                       plan.dp,
+                       nearest > 1 ? fmt::format("shard={} does", nearest)
+                                   : std::string("leave it out to shard over all of them"));
+  }
+  if (!plan.reshard && plan.zero != 3) {
+    return fmt::format(
+        "reshard=off keeps gathered parameters, which are sharded with zero=3 alone "
+        "(zero={})",
+        plan.zero);
+  }
+  if (plan.gather == ParamGather::forward && (plan.zero == 0 || plan.zero == 3)) {
+    return plan.zero == 0 ? "gather=forward gathers updated shards, which zero=1 and zero=2 have"
+                          : "gather=forward is of zero=1 and zero=2; zero=3 gathers layer by layer";
+  }
+  if (plan.zero >= 2 && find_schedule(plan.schedule).splits_backward) {
+    return fmt::format(
+        "schedule={} keeps weight gradients for later, zero={} reduces those of a layer with its "
+        "backward pass; zero=1 goes with it, or schedule={}",
+        plan.schedule, plan.zero, kDefaultSchedule);
+  }
+  return std::nullopt;
 }
 
 std::string degrees_product(const Plan& plan) {
@@ -371,6 +445,7 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
                        model.layers, model.name);
   }
   if (auto reason = why_no_pipeline(plan, model)) return reason;
+  if (auto reason = why_no_sharding(plan)) return reason;
   return why_too_large(plan, model);
 }
 
@@ -380,6 +455,7 @@ Plan resolve(Plan plan, const Model& model, std::int64_t world_size) {
   if (plan.seq == 0) plan.seq = model.max_seq;
   plan = filled(plan, world_size);
   if (plan.layers == model.layers) plan.layers = 0;
+  if (plan.zero > 0 && plan.shard > 1 && plan.shard == plan.dp) plan.shard = 0;
   if (const auto reason = why_illegal(plan, model, world_size)) {
     throw Error(ExitCode::kUsage, fmt::format("impossible plan: {}", *reason));
   }

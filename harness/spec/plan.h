@@ -22,6 +22,10 @@ inline constexpr const char* kDefaultSchedule = "1f1b";
 // faster one; what never runs (programs built from it, costs, validation) is in the serial form.
 enum class OptimizerOverlap : std::uint8_t { automatic, off, on };
 
+// end: a step ends with whole parameters. forward: it begins with shards, which are gathered beside
+// the forward pass (Megatron-LM's overlap_param_gather); what a step leaves are shards again.
+enum class ParamGather : std::uint8_t { end, forward };
+
 struct Plan {
   std::int64_t dp = 0;  // 0: whatever the world size leaves over
   std::int64_t tp = 1;
@@ -30,8 +34,18 @@ struct Plan {
   std::int64_t chunks = 1;                  // of the model's layers on each stage
   bool sequence_parallel = false;
   // ZeRO (arXiv 1910.02054). 1: each data-parallel rank has the optimizer's state of its shard of
-  // the parameters. 0: each has all of it.
+  // the parameters. 2: and of the gradients no more than that. 3: and of the parameters (FSDP).
+  // 0: each has all of it.
   std::int64_t zero = 0;
+  // Data-parallel ranks over which that is spread; further ones hold the same shards (hybrid
+  // sharding). 0: all.
+  std::int64_t shard = 0;
+  // zero=3: whether the layers' parameters are dropped after each use, or gathered once per step.
+  bool reshard = true;
+  // zero=1 and 2: when updated parameters are gathered.
+  ParamGather gather = ParamGather::end;
+  // In which type gradients travel between data-parallel ranks: fp32 or bf16.
+  DType reduce = DType::f32;
   std::int64_t micro_batch = 1;   // sequences per data-parallel rank and micro-step
   std::int64_t accumulation = 1;  // micro-steps per optimizer step: a pipeline's micro-batches
   std::int64_t seq = 0;           // tokens per sequence; 0: the model's max_seq
@@ -50,6 +64,13 @@ struct Plan {
   bool operator==(const Plan&) const = default;
 
   [[nodiscard]] std::int64_t ranks() const { return tp * dp * pp; }
+  // Ranks over which ZeRO spreads what it spreads, and how many times they are there.
+  [[nodiscard]] std::int64_t shard_ways() const;
+  [[nodiscard]] std::int64_t shard_replicas() const { return dp / shard_ways(); }
+  // Gradients are reduced layer by layer after each backward pass, of which a rank keeps its shard;
+  // parameters are there as shards between uses.
+  [[nodiscard]] bool shards_gradients() const { return zero >= 2 && shard_ways() > 1; }
+  [[nodiscard]] bool shards_parameters() const { return zero == 3 && shard_ways() > 1; }
   // Of the model: what each stage of the pipeline has are `chunks` of them.
   [[nodiscard]] std::int64_t model_stages() const { return pp * chunks; }
   // The same global batch on one rank.
@@ -63,17 +84,17 @@ struct Plan {
   [[nodiscard]] bool computes_norm() const { return clip > 0 || grad_norm; }
 };
 
-// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp pp schedule chunks sp zero micro_batch
-// accumulation seq layers precision loss_chunks bucket_mib lr weight_decay clip optimizer_overlap
-// grad_norm. Error(kUsage)
-// names the column and the nearest key that is still free; `source` is where the text comes from.
+// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp pp schedule chunks sp zero shard reshard
+// gather reduce micro_batch accumulation seq layers precision loss_chunks bucket_mib lr
+// weight_decay clip optimizer_overlap grad_norm. Error(kUsage) names the column and the nearest key
+// that is still free; `source` is where the text comes from.
 [[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {},
                               std::string_view source = "--plan");
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
-// Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. pp, schedule, chunks, zero,
-// optimizer_overlap and grad_norm stand in it where they differ from their defaults: earlier
-// builds, whose records have the same text for the same work, do not know them.
+// Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. pp, schedule, chunks, zero
+// and what goes with it, optimizer_overlap and grad_norm stand in it where they differ from their
+// defaults: earlier builds, whose records have the same text for the same work, do not know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
 // "tp=2,dp=4"; "tp2.dp4"; "tp=2 dp=4". With pp where there is a pipeline.
 [[nodiscard]] std::string degrees_text(const Plan& plan, std::string_view equals = "=",
@@ -81,11 +102,14 @@ struct Plan {
 // `plan` with the data-parallel degree that fills `world_size`, where it has none.
 [[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
 // Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".pp2", ".gpipe", ".v2", ".sp",
-// ".zero1", ".acc4", ".L2", ".lc4",
+// ".zero1", ".shard4", ".noreshard", ".ahead" (gather=forward), ".rbf16" (reduce), ".acc4", ".L2",
+// ".lc4",
 // ".overlap" or ".serial" (the form of the optimizer that was asked for) before the dtype when they
 // differ from the defaults.
 [[nodiscard]] std::string short_name(const Plan& plan);
 
+// "end", "forward".
+[[nodiscard]] std::string_view name_of(ParamGather gather);
 // "auto", "off", "on".
 [[nodiscard]] std::string_view name_of(OptimizerOverlap overlap);
 

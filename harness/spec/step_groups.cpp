@@ -14,6 +14,11 @@ StepGroups::StepGroups(const Model& model, const Plan& plan) : mesh_(plan) {
   for (const StepGroup kind : {StepGroup::tensor, StepGroup::context, StepGroup::data}) {
     if (mesh_.size_of(kind) > 1) add(kind, StepMesh::name_of(kind));
   }
+  if (mesh_.shard_group() == StepGroup::data_shard) {
+    for (const StepGroup kind : {StepGroup::data_shard, StepGroup::data_replicate}) {
+      add(kind, StepMesh::name_of(kind));
+    }
+  }
   const std::int32_t stages = mesh_.stages();
   if (stages == 1) return;
   const bool ring = plan.chunks > 1;

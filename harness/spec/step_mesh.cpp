@@ -39,6 +39,8 @@ Axes axes_of(StepGroup group) {
     case StepGroup::context:
       return {.names = {"cp"}};
     case StepGroup::data:
+    case StepGroup::data_shard:
+    case StepGroup::data_replicate:
       return {.names = {"dp"}};
     case StepGroup::pipeline:
     case StepGroup::tied_tables:
@@ -62,21 +64,38 @@ Axes axes_of(StepGroup group) {
 StepMesh::StepMesh(const Degrees& degrees)
     : dense_({axis("tp", degrees.tensor), axis("cp", degrees.context), axis("dp", degrees.data),
               axis("pp", degrees.pipeline)}),
-      expert_(expert_mesh(degrees)) {}
+      expert_(expert_mesh(degrees)),
+      shard_(static_cast<std::int32_t>(degrees.shard > 0 ? degrees.shard : degrees.data)) {
+  STEPMARK_REQUIRE(degrees.data % shard_ == 0, "shard={} does not divide dp={}", shard_,
+                   degrees.data);
+}
 
 StepMesh::StepMesh(const Plan& plan)
-    : StepMesh(Degrees{
-          .tensor = plan.tp, .data = std::max<std::int64_t>(1, plan.dp), .pipeline = plan.pp}) {}
+    : StepMesh(Degrees{.tensor = plan.tp,
+                       .data = std::max<std::int64_t>(1, plan.dp),
+                       .pipeline = plan.pp,
+                       .shard = plan.shard}) {}
 
 std::vector<std::int32_t> StepMesh::group(std::int32_t rank, StepGroup group) const {
   const Axes axes = axes_of(group);
   std::vector<std::int32_t> ranks = (axes.expert ? expert_ : dense_).group(rank, axes.names);
   if (group == StepGroup::tied_tables && ranks.size() > 2) ranks = {ranks.front(), ranks.back()};
-  return ranks;
+  if (group != StepGroup::data_shard && group != StepGroup::data_replicate) return ranks;
+  // Neighbours shard, and every shard_-th rank has the same shard.
+  const bool neighbours = group == StepGroup::data_shard;
+  const std::int32_t own = data_share(rank);
+  std::vector<std::int32_t> part;
+  for (std::int32_t i = 0; i < std::ssize(ranks); ++i) {
+    const bool belongs = neighbours ? i / shard_ == own / shard_ : i % shard_ == own % shard_;
+    if (belongs) part.push_back(ranks[static_cast<std::size_t>(i)]);
+  }
+  return part;
 }
 
 std::string StepMesh::name_of(StepGroup group) {
   if (group == StepGroup::tied_tables) return "embedding";
+  if (group == StepGroup::data_shard) return "dp.shard";
+  if (group == StepGroup::data_replicate) return "dp.replicate";
   const Axes axes = axes_of(group);
   std::string name;
   for (auto each = axes.names.rbegin(); each != axes.names.rend(); ++each) {
@@ -92,7 +111,16 @@ std::int32_t StepMesh::size_of(StepGroup group) const {
   for (const std::string_view name : axes.names) {
     size *= (axes.expert ? expert_ : dense_).degree(name);
   }
-  return group == StepGroup::tied_tables ? std::min(size, 2) : size;
+  switch (group) {
+    case StepGroup::tied_tables:
+      return std::min(size, 2);
+    case StepGroup::data_shard:
+      return shard_;
+    case StepGroup::data_replicate:
+      return size / shard_;
+    default:
+      return size;
+  }
 }
 
 std::int32_t StepMesh::data_share(std::int32_t rank) const { return dense_.coordinate(rank, "dp"); }

@@ -19,12 +19,14 @@ struct Degrees {
   std::int64_t tensor = 1, context = 1, data = 1, pipeline = 1;
   std::int64_t expert_tensor = 0;  // 0: as tensor
   std::int64_t expert = 1;
+  std::int64_t shard = 0;  // of the data-parallel ranks; 0: all
 };
 
 // Who talks to whom. gradients: of dense parameters, data x context, whose ranks hold the same ones
 // and see different tokens; expert_gradients: the same of experts. tied_tables: first and last
 // stage, which both hold an embedding that is the output head as well. model: all ranks that share
-// one copy of the model.
+// one copy of the model. data_shard: neighbouring data-parallel ranks over which ZeRO spreads what
+// it spreads; data_replicate: those of all shard groups that hold the same shard.
 enum class StepGroup : std::uint8_t {
   tensor,
   context,
@@ -35,7 +37,9 @@ enum class StepGroup : std::uint8_t {
   expert,
   expert_gradients,
   tied_tables,
-  model
+  model,
+  data_shard,
+  data_replicate
 };
 
 class StepMesh {
@@ -58,6 +62,10 @@ class StepMesh {
   // Which share of the global batch a rank sees; how many shares there are.
   [[nodiscard]] std::int32_t data_share(std::int32_t rank) const;
   [[nodiscard]] std::int32_t data_shares() const { return size_of(StepGroup::data); }
+  // The group over which ZeRO shards: all data-parallel ranks, or data_shard.
+  [[nodiscard]] StepGroup shard_group() const {
+    return shard_ < data_shares() ? StepGroup::data_shard : StepGroup::data;
+  }
   // Which stage of the pipeline a rank is; how many there are.
   [[nodiscard]] std::int32_t stage(std::int32_t rank) const;
   [[nodiscard]] std::int32_t stages() const { return size_of(StepGroup::pipeline); }
@@ -66,6 +74,7 @@ class StepMesh {
 
  private:
   Mesh dense_, expert_;
+  std::int32_t shard_ = 1;  // data-parallel ranks of a shard group
 };
 
 // The axes that plans have today, tensor first: what programs and tables show.

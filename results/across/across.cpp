@@ -185,13 +185,47 @@ void add_costs(Across& out) {
                               .kind = kind,
                               .per_gpu_hour = hour->list,
                               .extra_per_gpu_hour = hour->extra,
-                              .goodput = hour->goodput,
+                              .goodput = hour->stated,
                               .per_million_tokens = cost,
-                              .delivered = delivered_cost(cost, hour->goodput),
+                              .delivered = delivered_cost(cost, hour->stated),
                               .per_step = cost_per_step(plan.step_s, plan.gpus, all_in),
                               .tokens_per_money = tokens_per_money(rate, all_in)});
       }
     }
+  }
+}
+
+// Kinds of which all providers that have a price state their goodput.
+std::vector<PriceKind> delivered_kinds(const Across& out) {
+  std::vector<PriceKind> kinds;
+  for (const PriceKind kind : price_kinds()) {
+    bool all = true;
+    for (const std::string& name : out.providers) {
+      const ProviderPrices* prices = out.options.prices->find(name);
+      const Price* price = prices == nullptr ? nullptr : prices->find(kind);
+      all = all && (price == nullptr || price->goodput);
+    }
+    if (all) kinds.push_back(kind);
+  }
+  return kinds;
+}
+
+// Which costs are compared as delivered, and whose goodput is missing where they are not.
+void say_goodput(Across& out) {
+  std::set<std::string> silent, stated;
+  for (const std::string& name : out.providers) {
+    const ProviderPrices* prices = out.options.prices->find(name);
+    if (prices == nullptr) continue;
+    for (const Price& price : prices->prices) (price.goodput ? stated : silent).insert(name);
+  }
+  if (silent.empty()) return;
+  if (stated.empty()) {
+    out.assumed.emplace_back("goodput of all providers is the same: no price states one");
+  } else {
+    out.assumed.push_back(
+        fmt::format("goodput counts only in kinds of prices of which all state it; {} has prices "
+                    "without: delivered cost N/A",
+                    fmt::join(silent, ", ")));
   }
 }
 
@@ -206,12 +240,10 @@ void say_what_is_assumed(Across& out) {
     const ProviderPrices* prices = out.options.prices->find(name);
     if (prices == nullptr) {
       out.remarks.push_back(fmt::format("{}: no price of {}", out.options.prices->path, name));
-    } else if (std::any_of(prices->prices.begin(), prices->prices.end(),
-                           [](const Price& price) { return !price.goodput; })) {
-      out.assumed.push_back(fmt::format("goodput of {} is 1 where no price says otherwise", name));
     }
   }
-  for (auto& remark : price_remarks(*out.options.prices, out.options.today)) {
+  say_goodput(out);
+  for (auto& remark : price_remarks(*out.options.prices, out.options.today, out.providers)) {
     out.remarks.push_back(std::move(remark));
   }
 }
@@ -243,6 +275,7 @@ Across across(std::span<const Provider> providers, const AcrossOptions& options)
       }
     }
   }
+  if (out.options.prices) out.options.delivered = delivered_kinds(out);
   for (const Gathered& one : gathered) out.works.push_back(entries_of(one, gathered, providers));
   judge_pairs(out);
   add_costs(out);

@@ -34,6 +34,9 @@ struct AcrossOptions {
   CompareOptions compare;  // margin, confidence and run_spread count
   std::optional<PriceFile> prices;
   std::chrono::sys_days today;
+  // Filled by across(): kinds of which every provider with a price states its goodput. Only there
+  // do costs compare as delivered; a goodput that one side does not state would favour it.
+  std::vector<PriceKind> delivered = {};
 };
 
 // How the plan that stands for a provider was found among several.
@@ -91,7 +94,8 @@ struct PairVerdict {
 struct ProviderCost {
   std::string provider;
   PriceKind kind = PriceKind::on_demand;
-  double per_gpu_hour = 0, extra_per_gpu_hour = 0, goodput = 1;
+  double per_gpu_hour = 0, extra_per_gpu_hour = 0;
+  std::optional<double> goodput;  // stated
   Figure per_million_tokens, delivered, per_step, tokens_per_money;
 };
 

@@ -124,9 +124,12 @@ std::optional<GpuHour> gpu_hour(const AcrossOptions& options, const BestPlan& pl
   const ProviderPrices* provider = options.prices ? options.prices->find(plan.provider) : nullptr;
   const Price* price = provider == nullptr ? nullptr : provider->find(kind);
   if (price == nullptr) return std::nullopt;
+  const bool counts = std::find(options.delivered.begin(), options.delivered.end(), kind) !=
+                      options.delivered.end();
   return GpuHour{.list = price->per_gpu_hour,
                  .extra = provider->extra.per_hour() / plan.gpus,
-                 .goodput = price->goodput.value_or(1)};
+                 .goodput = counts ? price->goodput.value_or(1) : 1,
+                 .stated = price->goodput};
 }
 
 std::vector<PairVerdict> judge_pair(const std::vector<PairOfPlans>& plans,

@@ -21,7 +21,9 @@ struct PairOfPlans {
 
 // What a GPU-hour of a provider's entry costs, all in and per useful hour; nothing without a price.
 struct GpuHour {
-  double list = 0, extra = 0, goodput = 1;
+  double list = 0, extra = 0;
+  double goodput = 1;            // that counts: 1 where not all providers state theirs
+  std::optional<double> stated;  // by this one
   [[nodiscard]] double delivered() const { return (list + extra) / goodput; }
 };
 [[nodiscard]] std::optional<GpuHour> gpu_hour(const AcrossOptions& options, const BestPlan& plan,

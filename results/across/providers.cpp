@@ -6,14 +6,14 @@
 #include "core/error.h"
 #include "results/across/across.h"
 #include "results/compare/run_identity.h"
-#include "results/families/step.h"
+#include "results/record/common_facts.h"
 
 namespace stepmark {
 namespace {
 
 std::string cluster_of(const Run& run) {
   for (const Record& record : run.records) {
-    if (auto name = record.text(facts::step::kCluster); !name.empty()) return name;
+    if (auto name = record.text(facts::kCluster); !name.empty()) return name;
   }
   return {};
 }

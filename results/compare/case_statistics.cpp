@@ -17,58 +17,22 @@
 #include <boost/math/distributions/normal.hpp>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <numeric>
+
+#include "core/stats/ordered.h"
+#include "results/compare/case_side.h"
 
 namespace stepmark {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kMostPriorFreedom = 60;  // of the family in a case's own variance
 constexpr double kStatedFreedom = 6;      // weight of a stated spread beside measured ones
 constexpr std::size_t kFewestForScatter = 5;
 constexpr double kPower = 0.8;
 
 double square(double x) { return x * x; }
-
-// What the samples of one side say.
-struct Side {
-  std::vector<double> log_medians;  // per run; NaN where a run lacks the case
-  double within = 0;                // mean variance of a log median from its own samples
-  double within_freedom = kInf;     // of the mean over the side's runs
-  double drift = 0;                 // largest
-  double runs = 0;                  // that have the case
-  double log_median = 0;            // mean over these
-};
-
-Side side_of(const Groups& runs, double confidence) {
-  Side out;
-  double freedom = 0;
-  for (const auto& run : runs) {
-    if (run.empty()) {
-      out.log_medians.push_back(kNaN);
-      continue;
-    }
-    const auto estimate = estimate_median(run, confidence);
-    out.log_medians.push_back(std::log(estimate.median));
-    out.within += estimate.log_variance;
-    freedom += estimate.freedom;
-    ++out.runs;
-    out.log_median += out.log_medians.back();
-    if (std::abs(estimate.drift) > std::abs(out.drift)) {
-      out.drift = estimate.drift;
-    }
-  }
-  if (out.runs > 0) {
-    out.log_median /= out.runs;
-    out.within /= out.runs;
-    out.within_freedom = freedom;
-  }
-  return out;
-}
 
 struct Case {
   std::size_t family = 0;
@@ -81,27 +45,31 @@ struct Case {
   [[nodiscard]] double per_run() const { return 1 / baseline.runs + 1 / candidate.runs; }
 };
 
-// A median of a coarse clock's values is off by up to half a step, in every run alike.
-double tick_of(const CaseSamples& samples) {
-  std::vector<double> all;
-  for (const auto* side : {&samples.baseline, &samples.candidate}) {
-    for (const auto& run : *side) {
-      all.insert(all.end(), run.begin(), run.end());
-    }
+void to_units(Case& c, const NodeLevel& level) {
+  if (level.level == Level::runs) return;
+  fold(c.baseline, level.baseline, level.nodes);
+  fold(c.candidate, level.candidate, level.nodes);
+  if (level.level == Level::node_pairs) {
+    keep_pairs(c.baseline, c.candidate);
+  } else if (!c.history.log_medians.empty()) {
+    fold(c.history, level.history, level.nodes);
   }
-  return clock_tick(all);
 }
 
-Case case_of(const CaseSamples& samples, std::size_t family, const CompareOptions& options) {
+Case case_of(const CaseSamples& samples, std::size_t family, const CompareOptions& options,
+             const NodeLevel& level) {
   Case out;
   out.family = family;
-  out.baseline = side_of(samples.baseline, options.confidence);
-  out.candidate = side_of(samples.candidate, options.confidence);
-  out.history = side_of(samples.history, options.confidence);
+  Groups sorted, of_history;
+  out.baseline = side_of(samples.baseline, options.confidence, sorted);
+  out.candidate = side_of(samples.candidate, options.confidence, sorted);
+  out.history = side_of(samples.history, options.confidence, of_history);
+  to_units(out, level);
   const double a = out.baseline.log_median;
   const double b = out.candidate.log_median;
   out.log_ratio = b - a;
-  out.tick_s = tick_of(samples);
+  // A median of a coarse clock's values is off by up to half a step, in every run alike.
+  out.tick_s = clock_tick_of_sorted(merged(sorted));
   out.tick_variance = (square(out.tick_s / std::exp(a)) + square(out.tick_s / std::exp(b))) / 12;
   const auto part = [](const Side& side) {
     return ErrorPart{.sd = std::sqrt(side.within / side.runs), .freedom = side.within_freedom};
@@ -111,26 +79,76 @@ Case case_of(const CaseSamples& samples, std::size_t family, const CompareOption
   return out;
 }
 
-std::vector<Case> cases_of(std::span<const CaseSamples> samples, const CompareOptions& options) {
-  std::map<std::string, std::size_t> families;
-  std::vector<Case> out;
-  for (const auto& c : samples) {
-    const auto family = families.emplace(c.family, families.size()).first->second;
-    out.push_back(case_of(c, family, options));
+// `measured`: what several runs show of the shared part, where they do, without the generous one
+// that may stand in its place.
+RunErrors run_errors(const Case& c, const ErrorPart& measured, const CompareOptions& options) {
+  const double per_run = c.per_run();
+  const double own = std::max(0.0, square(c.own.sd) - c.tick_variance) / per_run;
+  RunErrors out{.common = {.sd = c.common.sd / std::sqrt(per_run), .freedom = c.common.freedom},
+                .own = {.sd = std::sqrt(own), .freedom = c.own.freedom},
+                .sampled_sd = std::sqrt((c.baseline.sampled + c.candidate.sampled) / 2),
+                .tick_sd = std::sqrt(c.tick_variance),
+                .baseline_runs = c.baseline.runs,
+                .candidate_runs = c.candidate.runs};
+  if (measured.freedom > 0 && !options.run_spread) out.common = measured;
+  if (options.run_spread && measured.freedom <= 0) {
+    out.common.freedom = kStatedFreedom + out.baseline_runs + out.candidate_runs - 2;
+    out.own.freedom = std::max(out.own.freedom, kStatedFreedom);
   }
   return out;
 }
 
-VarianceComponents components_of(const std::vector<Case>& cases) {
-  std::vector<std::vector<std::vector<double>>> sides;
-  for (const auto side : {&Case::baseline, &Case::candidate, &Case::history}) {
-    std::vector<std::vector<double>> table((cases.front().*side).log_medians.size());
-    for (const auto& c : cases) {
-      for (std::size_t r = 0; r < table.size(); ++r) {
-        table[r].push_back((c.*side).log_medians[r]);
-      }
+std::vector<Case> cases_of(std::span<const CaseSamples> samples, const CompareOptions& options,
+                           const NodeLevel& level) {
+  std::map<std::string, std::size_t> families;
+  std::vector<Case> out;
+  for (const auto& c : samples) {
+    const auto family = families.emplace(c.family, families.size()).first->second;
+    out.push_back(case_of(c, family, options, level));
+  }
+  return out;
+}
+
+using Table = std::vector<std::vector<double>>;  // [run][case]
+
+Table table_of(const std::vector<Case>& cases, Side Case::*side) {
+  Table out((cases.front().*side).log_medians.size());
+  for (const auto& c : cases) {
+    for (std::size_t r = 0; r < out.size(); ++r) {
+      out[r].push_back((c.*side).log_medians[r]);
     }
-    sides.push_back(std::move(table));
+  }
+  return out;
+}
+
+// What differs between the sides on each node, as runs of one side: of two such with the sd of a
+// difference over the root of 2 the ratio has the error that the differences' mean has.
+Table differences_of_pairs(const std::vector<Case>& cases) {
+  Table out = table_of(cases, &Case::candidate);
+  for (std::size_t c = 0; c < cases.size(); ++c) {
+    for (std::size_t n = 0; n < out.size(); ++n) {
+      out[n][c] = (out[n][c] - cases[c].baseline.log_medians[n]) / std::sqrt(2.0);
+    }
+  }
+  return out;
+}
+
+// The runs of a history by node: what nodes differ by does not count where each is its own control.
+void add_by_node(const Table& history, const NodeLevel& level, std::vector<Table>& sides) {
+  std::map<std::size_t, Table> by_node;
+  for (std::size_t r = 0; r < history.size(); ++r) by_node[level.history[r]].push_back(history[r]);
+  for (auto& [node, table] : by_node) sides.push_back(std::move(table));
+}
+
+VarianceComponents components_of(const std::vector<Case>& cases, const NodeLevel& level) {
+  std::vector<Table> sides;
+  if (level.level == Level::node_pairs) {
+    sides.push_back(differences_of_pairs(cases));
+    add_by_node(table_of(cases, &Case::history), level, sides);
+  } else {
+    for (const auto side : {&Case::baseline, &Case::candidate, &Case::history}) {
+      sides.push_back(table_of(cases, side));
+    }
   }
   std::vector<std::size_t> family;
   std::vector<double> within;
@@ -269,12 +287,12 @@ Interval ratio_interval(double log_ratio, double reach) {
 }  // namespace
 
 std::vector<CaseStatistics> compare_cases(std::span<const CaseSamples> samples,
-                                          const CompareOptions& options) {
+                                          const CompareOptions& options, const NodeLevel& level) {
   if (samples.empty()) {
     return {};
   }
-  auto cases = cases_of(samples, options);
-  const auto components = components_of(cases);
+  auto cases = cases_of(samples, options, level);
+  const auto components = components_of(cases, level);
   Spread spread = Spread::measured;
   const auto common = common_part(components.common, options, spread);
   if (components.common.freedom > 0) {
@@ -308,7 +326,8 @@ std::vector<CaseStatistics> compare_cases(std::span<const CaseSamples> samples,
          .own_sd = c.own.sd / per_run,
          .drift_baseline = c.baseline.drift,
          .drift_candidate = c.candidate.drift,
-         .tick_s = c.tick_s});
+         .tick_s = c.tick_s,
+         .run_errors = run_errors(c, components.common, options)});
   }
   return out;
 }

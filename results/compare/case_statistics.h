@@ -8,6 +8,7 @@
 
 #include "core/stats.h"
 #include "results/compare/compare.h"
+#include "results/compare/node_level.h"
 
 namespace stepmark {
 
@@ -18,6 +19,15 @@ using Groups = std::vector<std::vector<double>>;  // [run][sample]
 struct CaseSamples {
   std::string family;
   Groups baseline, candidate, history;
+};
+
+// What one run differs by from another, of which the error of a comparison with other numbers of
+// runs or samples follows.
+struct RunErrors {
+  ErrorPart common, own;  // relative sd of one run, as far as known now
+  double sampled_sd = 0;  // part of `own` that more samples of a run would reduce
+  double tick_sd = 0;     // of the ratio, from a coarse clock: whatever the runs
+  double baseline_runs = 0, candidate_runs = 0;
 };
 
 struct CaseStatistics {
@@ -31,10 +41,13 @@ struct CaseStatistics {
   double common_sd = 0, own_sd = 0;                // of one run; relative
   double drift_baseline = 0, drift_candidate = 0;  // largest of the side's runs; 0: none
   double tick_s = 0;                               // of a coarse clock; 0: none shows
+  RunErrors run_errors;
 };
 
 // Rule, sources and reasons: case_statistics.cpp.
+// At `level` nodes their means are the runs, and whatever counts runs counts nodes.
 [[nodiscard]] std::vector<CaseStatistics> compare_cases(std::span<const CaseSamples> cases,
-                                                        const CompareOptions& options);
+                                                        const CompareOptions& options,
+                                                        const NodeLevel& level = {});
 
 }  // namespace stepmark

@@ -41,6 +41,29 @@ std::string label_difference(const Record& a, const Record& b) {
   return out;
 }
 
+// Of a case with too few samples: as many runs with samples enough. Times outside of what a clock
+// can give do not get better.
+ToDecide unusable(const SideCase& a, const SideCase& b) {
+  std::size_t fewest = kFewestSamples;
+  std::size_t runs = 1;
+  for (const auto* side : {&a, &b}) {
+    runs = std::max(runs, side->samples.size());
+    for (const auto& run : side->samples) {
+      if (!run.empty()) fewest = std::min(fewest, run.size());
+    }
+  }
+  if (fewest >= kFewestSamples) {
+    return {.need = Need::no_runs, .why = "a time of it is none that a clock can give"};
+  }
+  const auto count = static_cast<int>(runs);
+  return {.need = Need::samples,
+          .runs = count,
+          .more_baseline = count,
+          .more_candidate = count,
+          .samples_factor = static_cast<int>(2 * kFewestSamples / fewest),
+          .why = {}};
+}
+
 struct Judged {
   CaseVerdict verdict;
   CaseSamples samples;
@@ -71,6 +94,8 @@ Judged judge(const RunSide& baseline, const RunSide& candidate, const std::strin
   if (lacks_samples(a) || lacks_samples(b)) {  // how far the medians reach is not known
     v.verdict = Verdict::undecided;
     v.reason = kNoSamples;
+    v.to_decide = {.need = Need::no_runs,
+                   .why = "imported without samples: only runs that are measured anew decide"};
     if (v.baseline_s > 0 && v.candidate_s > 0) v.ratio = v.candidate_s / v.baseline_s;
     return out;
   }
@@ -78,6 +103,7 @@ Judged judge(const RunSide& baseline, const RunSide& candidate, const std::strin
     v.verdict = Verdict::undecided;
     v.reason = fmt::format("fewer than {} steady samples, or one outside {} s to {} s",
                            kFewestSamples, kShortest, kLongest);
+    v.to_decide = unusable(a, b);
     return out;
   }
   out.tested = true;
@@ -117,28 +143,39 @@ void set_statistics(CaseVerdict& v, const CaseStatistics& s, const CompareOption
   v.clock_tick_s = s.tick_s;
 }
 
-void decide(std::vector<Judged>& cases, const CompareOptions& options) {
+void decide(std::vector<Judged>& cases, const CompareOptions& options, const NodeLevel& nodes) {
   std::vector<CaseSamples> samples;
   for (auto& c : cases) {
     if (c.tested) {
       samples.push_back(std::move(c.samples));
     }
   }
-  const auto statistics = compare_cases(samples, options);
+  const auto statistics = compare_cases(samples, options, nodes);
   std::size_t next = 0;
   for (auto& c : cases) {
     if (c.tested) {
-      set_statistics(c.verdict, statistics[next++], options);
+      const CaseStatistics& one = statistics[next++];
+      set_statistics(c.verdict, one, options);
+      if (c.verdict.verdict == Verdict::undecided && options.say_what_decides) {
+        c.verdict.to_decide = to_decide(one, options, samples.size());
+        c.verdict.to_decide.of_nodes = nodes.level != Level::runs;
+      }
     }
   }
 }
 
-// Ids of both sides, the baseline's order first.
-std::vector<std::string> case_ids(const RunSide& baseline, const RunSide& candidate) {
+// Ids of both sides, the baseline's order first; of `only` those that contain one of its texts.
+std::vector<std::string> case_ids(const RunSide& baseline, const RunSide& candidate,
+                                  const std::vector<std::string>& only) {
   std::vector<std::string> out;
   std::set<std::string> seen;
+  const auto wanted = [&](const std::string& id) {
+    return only.empty() || std::any_of(only.begin(), only.end(), [&](const std::string& text) {
+             return id.find(text) != std::string::npos;
+           });
+  };
   const auto add = [&](const std::string& id) {
-    if (seen.insert(id).second) {
+    if (wanted(id) && seen.insert(id).second) {
       out.push_back(id);
     }
   };
@@ -161,14 +198,19 @@ SideComparison compare_sides(const RunSide& baseline, const RunSide& candidate,
                      .candidate = candidate.label,
                      .baseline_runs = runs_of(baseline),
                      .candidate_runs = runs_of(candidate),
+                     .nodes = options.of_nodes
+                                  ? NodeLevel{}
+                                  : node_level(nodes_of(baseline.runs), nodes_of(candidate.runs),
+                                               nodes_of(options.history)),
                      .differences = differences(baseline.runs.front(), candidate.runs.front())};
   std::vector<Judged> cases;
-  for (const auto& id : case_ids(baseline, candidate)) {
+  for (const auto& id : case_ids(baseline, candidate, options.only)) {
     cases.push_back(judge(baseline, candidate, id, options));
   }
-  decide(cases, options);
+  decide(cases, options, out.nodes);
   for (auto& c : cases) {
     refine(c.verdict, baseline, candidate);
+    if (c.verdict.verdict != Verdict::undecided) c.verdict.to_decide = {};
     out.cases.push_back(std::move(c.verdict));
   }
   for (const auto* side : {&baseline, &candidate}) {
@@ -181,12 +223,19 @@ SideComparison compare_sides(const RunSide& baseline, const RunSide& candidate,
   return out;
 }
 
+// Which cases of a suite a run was asked for is no other configuration of those that it measured.
+FlatConfig identity_of(const Run& run) {
+  auto out = config_identity(run.header.config);
+  std::erase_if(out, [](const auto& entry) { return entry.first == "only"; });
+  return out;
+}
+
 void check_side(const RunSide& side) {
   STEPMARK_REQUIRE(!side.runs.empty(), "side '{}' has no runs", side.label);
   const auto& first = side.runs.front();
-  const auto identity = config_identity(first.header.config);
+  const auto identity = identity_of(first);
   for (const auto& run : side.runs) {
-    const auto differs = first_difference(identity, config_identity(run.header.config));
+    const auto differs = first_difference(identity, identity_of(run));
     STEPMARK_REQUIRE(run.header.ranks == first.header.ranks &&
                          run.header.backend == first.header.backend && !differs,
                      "{} and {} are not repetitions of one configuration ({}): give them as two "
@@ -280,6 +329,13 @@ Comparison compare(std::span<const RunSide> sides, const CompareOptions& options
                    options.margin);
   STEPMARK_REQUIRE(!options.run_spread || (*options.run_spread >= 0 && *options.run_spread < 1),
                    "spread between runs {} is not within [0, 1)", options.run_spread.value_or(0));
+  STEPMARK_REQUIRE(options.power > 0.5 && options.power < 1, "power {} is not within (0.5, 1)",
+                   options.power);
+  STEPMARK_REQUIRE(smallest_difference(options) > options.margin,
+                   "the smallest difference to find, {}, is not beyond the margin of {}: "
+                   "differences up to that count as the same; give a smaller --margin or a larger "
+                   "--smallest",
+                   smallest_difference(options), options.margin);
   STEPMARK_REQUIRE(options.confidence > 0.5 && options.confidence < 1,
                    "confidence {} is not within (0.5, 1)", options.confidence);
   for (const auto& side : sides) {

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "results/compare/node_level.h"
+#include "results/compare/to_decide.h"
 #include "results/record/journal.h"
 
 namespace stepmark {
@@ -31,7 +33,12 @@ struct CompareOptions {
   std::optional<double> run_spread;
   // Earlier runs of one unchanged thing on the machine of the comparison: only their spread counts.
   std::vector<Run> history;
-  bool allow_missing = false;  // missing and incomparable cases do not change the exit code
+  double power = 0.9;              // with which further runs shall decide
+  std::optional<double> smallest;  // difference that these shall find; see smallest_difference()
+  bool say_what_decides = true;    // of undecided cases: up to 50 ms each
+  std::vector<std::string> only;   // cases whose id contains one of these; empty: all
+  bool of_nodes = false;           // nodes are what is compared: what they differ by is no error
+  bool allow_missing = false;      // missing and incomparable cases do not change the exit code
 };
 
 // Relative sd between runs that is taken where nothing tells it: larger than what it stands for.
@@ -75,6 +82,7 @@ struct CaseVerdict {
   double common_sd = 0, own_sd = 0;  // relative sd of a run: shared by its cases, and of this case
   double drift_baseline = 0, drift_candidate = 0;  // relative rise through a run; 0: none
   double clock_tick_s = 0;                         // of a coarse clock; 0: none shows
+  ToDecide to_decide;                              // of an undecided case
   // Why not comparable; else in what the records differ. How the verdict came about is in the
   // figures above.
   std::string reason;
@@ -89,6 +97,7 @@ struct Difference {
 struct SideComparison {
   std::string baseline, candidate;            // labels
   int baseline_runs = 1, candidate_runs = 1;  // repetitions within journals counted
+  NodeLevel nodes;                            // level `runs` unless nodes are the unit
   std::vector<Difference> differences;
   std::vector<CaseVerdict> cases;  // of both sides, in the baseline's order
   std::vector<std::string> notes;  // warnings of the runs

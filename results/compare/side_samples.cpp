@@ -22,9 +22,20 @@ const Series* time_series(const Record& record) {
   return found == record.series.end() ? nullptr : &*found;
 }
 
+// A record that was read has the summary of its samples (recompute.h), which says where they become
+// steady; to find that takes longer than to read them.
 std::vector<double> steady_times(const Record& record) {
   const auto* series = time_series(record);
-  return series == nullptr ? std::vector<double>{} : steady_values(*series);
+  if (series == nullptr) {
+    return {};
+  }
+  const auto* summary = record.summary(facts::kTimeS);
+  if (summary == nullptr) {
+    return steady_values(*series);
+  }
+  auto out = steady_values(*series, summary->steady_from);
+  const bool of_these = std::ssize(out) == summary->count;
+  return of_these ? out : steady_values(*series);
 }
 
 std::size_t repetitions_of(const Run& run) {

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "results/contract/floor_match.h"
 
 namespace stepmark {
 namespace {
@@ -125,9 +126,17 @@ std::vector<FloorCredit> floor_credits(const Terms& terms, const TimeSpan& span,
     std::erase_if(one.result.aside, [&](const SetAside& aside) {
       return aside.run->started_unix_s > 0 && !span.holds(aside.run->started_unix_s);
     });
-    for (const FloorCell& cell : one.result.cells) one.runs += cell.runs.size();
+    const bool none = std::none_of(results.begin(), results.end(), [&](const RunResult& result) {
+      return span.holds(result.started_unix_s) && has_case_of(floor, result);
+    });
+    for (FloorCell& cell : one.result.cells) {
+      one.runs += cell.runs.size();
+      if (none) cell.reason = "no run of its case began in this period";
+    }
     if (one.result.verdict == FloorVerdict::not_met) {
       one.credit = fees.credit_of(CreditUnit::order, floor.credit);
+    } else if (one.result.verdict == FloorVerdict::met) {
+      one.credit = 0;
     }
     out.push_back(std::move(one));
   }
@@ -144,7 +153,7 @@ MonthCredits month_credits(const Terms& terms, std::span<const RunResult> result
   if (terms.availability) out.units = unit_credits(terms, out.span, fees);
   out.floors = floor_credits(terms, out.span, results, fees);
   for (const UnitCredit& unit : out.units) out.sum += unit.credit;
-  for (const FloorCredit& floor : out.floors) out.sum += floor.credit;
+  for (const FloorCredit& floor : out.floors) out.sum += floor.credit.value_or(0);
   out.cap = fees.share_of(CreditUnit::order, terms.credits->cap, RoundingMode::down);
   out.owed = std::min(out.sum, out.cap);
   return out;
@@ -171,6 +180,14 @@ MonthRange parse_months(std::string_view first, std::string_view last) {
 std::int64_t CreditsOwed::owed() const {
   std::int64_t out = 0;
   for (const MonthCredits& month : months) out += month.owed;
+  return out;
+}
+
+int CreditsOwed::not_decided() const {
+  int out = 0;
+  for (const MonthCredits& month : months) {
+    for (const FloorCredit& floor : month.floors) out += floor.credit ? 0 : 1;
+  }
   return out;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,7 +34,8 @@ struct UnitCredit {
 struct FloorCredit {
   FloorResult result;  // from the month's runs
   std::size_t runs = 0;
-  std::int64_t credit = 0;
+  // Nothing where the runs do not decide it, or there are none: that is no 0.
+  std::optional<std::int64_t> credit;
 };
 
 struct MonthCredits {
@@ -43,7 +45,7 @@ struct MonthCredits {
   std::int64_t fee = 0;  // of the order in the span, rounded
   std::vector<UnitCredit> units;
   std::vector<FloorCredit> floors;  // those with a credit
-  std::int64_t sum = 0;             // of all credits
+  std::int64_t sum = 0;             // of all credits that are decided
   std::int64_t cap = 0;
   std::int64_t owed = 0;  // the sum, or the cap
 };
@@ -53,6 +55,8 @@ struct CreditsOwed {
   std::vector<MonthCredits> months;
   std::vector<std::string> remarks;
   [[nodiscard]] std::int64_t owed() const;
+  // Credits of floors, over all months, that the runs do not decide, or have no runs.
+  [[nodiscard]] int not_decided() const;
 };
 
 // `now`: seconds since 1970, by which a month is over or not. `terms` and `results` must outlive

@@ -42,7 +42,4 @@ struct Proposal {
 // runs: a floor from a single run would be a guess about all others.
 [[nodiscard]] Proposal propose(std::span<const Run> runs, const ProposeOptions& options);
 
-// As a TERMS.yaml that read_terms reads, with what each floor stands on in comments.
-[[nodiscard]] std::string terms_yaml(const Proposal& proposal);
-
 }  // namespace stepmark

@@ -62,6 +62,21 @@ void require_known_nodes(const YamlMap& map, const Availability& availability, c
   }
 }
 
+void read_rounding(YamlMap& map, Credits& credits) {
+  constexpr std::array<std::string_view, 4> kModes{"half-up", "half-even", "down", "up"};
+  constexpr std::array<RoundingMode, 4> kMeant{RoundingMode::half_up, RoundingMode::half_even,
+                                               RoundingMode::down, RoundingMode::up};
+  YamlMap rounding = map.required_map("rounding");
+  credits.round_to = required_money(rounding, "to");
+  const std::string mode = rounding.required_choice("mode", kModes);
+  for (std::size_t i = 0; i < kModes.size(); ++i) {
+    if (mode == kModes.at(i)) credits.rounding = kMeant.at(i);
+  }
+  rounding.finish();
+}
+
+}  // namespace
+
 std::vector<CreditTier> read_tiers(YamlMap& map) {
   std::vector<CreditTier> tiers;
   for (YamlMap& one : map.optional_maps("tiers")) {
@@ -85,21 +100,6 @@ std::vector<CreditTier> read_tiers(YamlMap& map) {
   }
   return tiers;
 }
-
-void read_rounding(YamlMap& map, Credits& credits) {
-  constexpr std::array<std::string_view, 4> kModes{"half-up", "half-even", "down", "up"};
-  constexpr std::array<RoundingMode, 4> kMeant{RoundingMode::half_up, RoundingMode::half_even,
-                                               RoundingMode::down, RoundingMode::up};
-  YamlMap rounding = map.required_map("rounding");
-  credits.round_to = required_money(rounding, "to");
-  const std::string mode = rounding.required_choice("mode", kModes);
-  for (std::size_t i = 0; i < kModes.size(); ++i) {
-    if (mode == kModes.at(i)) credits.rounding = kMeant.at(i);
-  }
-  rounding.finish();
-}
-
-}  // namespace
 
 Availability read_availability(YamlMap& map, const Terms& terms) {
   Availability out;

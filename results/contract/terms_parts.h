@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "results/contract/terms.h"
 
@@ -24,6 +25,8 @@ namespace stepmark {
 
 [[nodiscard]] Floor read_floor(YamlMap& map, const Terms& terms);
 [[nodiscard]] Availability read_availability(YamlMap& map, const Terms& terms);
+// `tiers`, from the highest uptime down to 0 %; empty where there are none.
+[[nodiscard]] std::vector<CreditTier> read_tiers(YamlMap& map);
 [[nodiscard]] Credits read_credits(YamlMap& map);
 
 }  // namespace stepmark

@@ -60,7 +60,9 @@ std::string known_families() {
   return out;
 }
 
-// Throws for what gives no figure at all; derive_guarded makes a remark of it.
+// Both throw for what gives no figure at all; derive_guarded makes a remark of it.
+void metrics_of_summaries(Record& record);
+
 void derive_metrics(Record& record) {
   std::vector<Summary> told = imported_summaries(record);
   record.summaries.clear();
@@ -70,6 +72,10 @@ void derive_metrics(Record& record) {
     if (!is_told) record.summaries.push_back(summarize(series));
   }
   std::move(told.begin(), told.end(), std::back_inserter(record.summaries));
+  metrics_of_summaries(record);
+}
+
+void metrics_of_summaries(Record& record) {
   const Summary* time = usable_summary(record, facts::kTimeS);
   if (time == nullptr) throw std::runtime_error(no_samples(facts::kTimeS));
   if (!std::isfinite(time->median) || time->median <= 0) {
@@ -97,6 +103,12 @@ void derive(Record& record) {
   }
   derive_guarded(record, derive_metrics);
   if (record.is_summary_only()) record.labels.emplace_back(kNoSamples);
+}
+
+void derive_from_summaries(Record& record) {
+  record.metrics.clear();
+  drop_remarks(record);
+  if (record.outcome == Outcome::ok) derive_guarded(record, metrics_of_summaries);
 }
 
 }  // namespace stepmark

@@ -16,5 +16,8 @@ namespace stepmark {
 // its figures have no intervals. Pure: reading a journal derives again and compares. A record of
 // another outcome than ok gets neither.
 void derive(Record& record);
+// The metrics that follow from summaries whose samples are elsewhere: as derive(), which computes
+// those first.
+void derive_from_summaries(Record& record);
 
 }  // namespace stepmark

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "results/families/family_list.h"  // generated: STEPMARK_CASE_FAMILIES(X)
@@ -70,6 +71,8 @@ struct Curves {
   std::string line, dashed;        // a text, and which of its values is drawn dashed
   struct Figure {
     std::string metric, title, unit;
+    // Numbers of the records that are drawn as levels, and what they are the rate of.
+    std::vector<std::pair<std::string, std::string>> levels = {};
   };
   std::vector<Figure> figures;
 };
@@ -89,7 +92,9 @@ struct Section {
   std::vector<Column> columns = {};  // of its table; none: no table
   std::vector<Curves> curves = {};
   std::vector<Bars> bars = {};
-  std::string split_heading = {};    // above the parts of the time, where records have them
+  std::string split_heading = {};  // above the parts of the time, where records have them
+  std::string split_by =
+      {};  // text: records alike in it stand side by side; none: those of one case
   std::vector<Column> figures = {};  // of the table among all figures; none: no table
 };
 

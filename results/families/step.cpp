@@ -194,6 +194,7 @@ Section section() {
                   {"HFU", {{From::metric, "hfu", Show::share}}},
                   {"checks", {{From::checks}}}},
       .split_heading = "Where the time of a step goes (slowest rank)",
+      .split_by = names::kWorkload,
       .figures = figure_columns({}, {{"tokens/s", {{From::metric, "tokens_per_s"}}},
                                      {"MFU", {{From::metric, "mfu", Show::share}}},
                                      {"MFU causal", {{From::metric, "mfu_causal", Show::share}}}})};

@@ -25,7 +25,6 @@ inline constexpr const char* kPeakSource = "peak_source";
 inline constexpr const char* kPeakUnknown = "peak_unknown";
 inline constexpr const char* kPeakPowerW = "peak_specified_power_w";
 inline constexpr const char* kPeakSmClockMhz = "peak_specified_sm_clock_mhz";
-inline constexpr const char* kCluster = "cluster";
 inline constexpr const char* kAchievableFlopsPerS = "achievable_flops_per_s";
 // What padding adds.
 inline constexpr const char* kPadding = "padding";

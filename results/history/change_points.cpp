@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "core/stats.h"
+#include "core/stats/ordered.h"
 #include "results/history/divisive.h"
 #include "results/history/welch.h"
 
@@ -28,7 +29,9 @@ struct Level {
 };
 
 Level level_of(std::span<const double> logs) {
-  return {.centre = median(logs), .sd = kNormal * median_absolute_deviation(logs)};
+  std::vector<double> sorted(logs.begin(), logs.end());
+  std::sort(sorted.begin(), sorted.end());
+  return {.centre = quantile_of_sorted(sorted, 0.5), .sd = kNormal * deviation_of_sorted(sorted)};
 }
 
 // Outliers pulled in. A series on a coarse clock has no deviation, and keeps its steps.

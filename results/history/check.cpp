@@ -56,6 +56,12 @@ ExitCode CheckResult::exit_code() const {
   return lost.empty() ? ExitCode::kOk : ExitCode::kNotMeasured;
 }
 
+void scan_new_points(const History& history, const ChangeOptions& options) {
+  Transaction transaction(history.database());
+  scan_all_series(history.database(), options);
+  transaction.commit();
+}
+
 CheckResult check_history(const History& history, const ChangeOptions& options) {
   const Database& database = history.database();
   CheckResult out{.options = options};

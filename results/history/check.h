@@ -29,6 +29,7 @@ struct FactDifference {
 struct Annotation {
   std::int64_t at = 0;
   std::string when, text, made;
+  std::int64_t line = 0;  // of this line alone; 0: of all, or not asked for
 };
 
 // Cases of a line that changed at the same run, give or take two.
@@ -59,12 +60,16 @@ struct CheckResult {
   std::vector<Event> events;  // the newest first
   std::vector<LostCase> lost;
   std::int64_t runs = 0, series = 0;
-  std::int64_t new_points = 0;    // that no check before this one has seen
+  std::int64_t new_points = 0;    // that nobody has looked at yet
   std::int64_t short_series = 0;  // too few points to say anything
   [[nodiscard]] int alarms() const;
   // 1 for alarms, 3 for lost cases, else 0.
   [[nodiscard]] ExitCode exit_code() const;
 };
+
+// Looks at the points that are new, so that the next check with these options need not: after many
+// runs were added, that takes seconds.
+void scan_new_points(const History& history, const ChangeOptions& options = {});
 
 [[nodiscard]] CheckResult check_history(const History& history, const ChangeOptions& options = {});
 

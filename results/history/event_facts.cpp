@@ -2,9 +2,13 @@
 // A fact is what it is called in its section; several of one name are joined.
 #include "results/history/event_facts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <tuple>
+
+#include "results/history/rows.h"
 
 namespace stepmark {
 namespace {
@@ -45,19 +49,13 @@ std::vector<FactDifference> differences_between(const Database& database, std::i
 
 std::vector<Annotation> annotations_between(const Database& database, std::int64_t line,
                                             std::int64_t from, std::int64_t to) {
-  Statement rows = database.prepare(
-      "SELECT at, text, made FROM annotation WHERE (line IS NULL OR line = ?1) AND at >= ?2 AND "
-      "at <= ?3 ORDER BY at, id");
+  Statement rows = database.prepare(fmt::format(
+      "SELECT {} FROM annotation WHERE (line IS NULL OR line = ?1) AND at >= ?2 AND at <= ?3 "
+      "ORDER BY at, id",
+      kAnnotationColumns));
   rows.bind(1, line).bind(2, std::clamp<std::int64_t>(from, 0, kLatest) - kDay);
   rows.bind(3, std::clamp<std::int64_t>(to, 0, kLatest) + kDay);
-  std::vector<Annotation> out;
-  while (rows.step()) {
-    out.push_back({.at = rows.integer(0),
-                   .when = utc_text(rows.integer(0)),
-                   .text = rows.text(1),
-                   .made = rows.text(2)});
-  }
-  return out;
+  return annotations_of(rows);
 }
 
 }  // namespace stepmark

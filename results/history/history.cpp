@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "results/history/add_run.h"
 #include "results/history/history_file.h"
+#include "results/history/rows.h"
 
 namespace stepmark {
 namespace {
@@ -91,26 +92,12 @@ std::vector<HistoryLine> History::lines() const {
 std::vector<HistoryRun> History::runs(int last) const {
   std::vector<HistoryRun> out;
   for (const HistoryLine& line : lines()) {
-    Statement rows = database_->prepare(
-        "SELECT * FROM (SELECT id, run_id, at, started, added, file, tool_version, git_revision, "
-        "ended, exit_code, cases, measured FROM run WHERE line = ?1 "
-        "ORDER BY at DESC, id DESC LIMIT ?2) ORDER BY at, id");
+    Statement rows =
+        database_->prepare(fmt::format("SELECT * FROM (SELECT {} FROM run WHERE line = ?1 "
+                                       "ORDER BY at DESC, id DESC LIMIT ?2) ORDER BY at, id",
+                                       kRunColumns));
     rows.bind(1, line.id).bind(2, last > 0 ? last : -1);
-    while (rows.step()) {
-      out.push_back({.id = rows.integer(0),
-                     .run_id = rows.text(1),
-                     .line = line,
-                     .at = rows.integer(2),
-                     .started = rows.text(3),
-                     .added = rows.text(4),
-                     .file = rows.text(5),
-                     .tool_version = rows.text(6),
-                     .git_revision = rows.text(7),
-                     .ended = rows.boolean(8),
-                     .exit_code = static_cast<int>(rows.integer(9)),
-                     .cases = static_cast<int>(rows.integer(10)),
-                     .measured = static_cast<int>(rows.integer(11))});
-    }
+    while (rows.step()) out.push_back(run_of(rows, line));
   }
   return out;
 }

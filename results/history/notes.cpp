@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "results/history/database.h"
+#include "results/history/rows.h"
 
 namespace stepmark {
 namespace {
@@ -51,16 +52,9 @@ Annotation annotate(const History& history, const std::string& when, const std::
 }
 
 std::vector<Annotation> annotations(const History& history) {
-  Statement rows =
-      history.database().prepare("SELECT at, text, made FROM annotation ORDER BY at, id");
-  std::vector<Annotation> out;
-  while (rows.step()) {
-    out.push_back({.at = rows.integer(0),
-                   .when = utc_text(rows.integer(0)),
-                   .text = rows.text(1),
-                   .made = rows.text(2)});
-  }
-  return out;
+  Statement rows = history.database().prepare(
+      fmt::format("SELECT {} FROM annotation ORDER BY at, id", kAnnotationColumns));
+  return annotations_of(rows);
 }
 
 std::vector<std::int64_t> acknowledge(const History& history,

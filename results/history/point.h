@@ -24,6 +24,8 @@ struct Point {
 // What was done, as text: records of one case whose works differ are not like for like (compare
 // calls them not comparable), so each work is a series of its own.
 [[nodiscard]] std::string work_of(const Record& record);
+// The way back: adds the facts that such a text has, of the record's family.
+void add_work(const std::string& work, Record& record);
 
 // "hosts" where the ranks of the case cannot be on one host, else "host"; empty where that is not
 // known. `ranks_per_host`: the most of any host, 0 if unknown.

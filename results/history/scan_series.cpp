@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Adding a run behind others leaves what was found as it is; adding one between others forgets the
-// scan of its series (add_run.cpp), which then starts again.
+// scan of its series (add_run.cpp), which then starts again. The file has one thread; what is found
+// in series is found by all cores, a batch of series at a time, which bounds the memory.
 #include "results/history/scan_series.h"
 
 #include <algorithm>
+#include <atomic>
+#include <future>
 #include <limits>
 #include <string>
+#include <thread>
 
 namespace stepmark {
 namespace {
@@ -24,39 +28,41 @@ struct Points {
   }
 };
 
+// A series whose new points are to be scanned, and what was found.
+struct Task {
+  std::int64_t series = 0;
+  ScanState state;
+  Points points;         // some that were scanned already, then those that are new
+  std::size_t from = 0;  // the first new one
+  std::vector<Change> changes;
+  [[nodiscard]] std::size_t new_points() const { return points.medians.size() - from; }
+};
+
 class SeriesScan {
  public:
   SeriesScan(const Database& database, const ChangeOptions& options)
       : options_(options), text_(options.text()), database_(database) {}
 
-  // The points that were new.
-  std::int64_t bring_up_to_date(std::int64_t series) {
-    ScanState state;
+  [[nodiscard]] Task load_task(std::int64_t series) {
+    Task out{.series = series};
     RunPlace last = kNever;
-    load(series, state, last);
-    Points before = load_before(series, last, points_before(options_, state));
-    if (before.medians.size() < points_before(options_, state)) {  // points are gone: start again
-      forget_.bind(1, series).run();
-      state = {};
+    load(series, out.state, last);
+    out.points = load_before(series, last, points_before(options_, out.state));
+    if (out.points.medians.size() < points_before(options_, out.state)) {
+      forget_.bind(1, series).run();  // points are gone: start again
+      out.state = {};
       last = kNever;
-      before = {};
+      out.points = {};
     }
-    Points points;
-    load_new(series, last, points);
-    if (points.medians.empty()) return 0;
-    const auto count = static_cast<std::int64_t>(points.medians.size());
-    const RunPlace end = points.places.back();
-    const std::size_t from = before.medians.size();
-    if (from > 0) {
-      before.medians.insert(before.medians.end(), points.medians.begin(), points.medians.end());
-      before.places.insert(before.places.end(), points.places.begin(), points.places.end());
-      points = std::move(before);
-    }
-    for (const Change& change : find_changes(points.medians, from, options_, state)) {
-      keep(series, points, change);
-    }
-    save(series, end, state);
-    return count;
+    out.from = out.points.medians.size();
+    load_new(series, last, out.points);
+    return out;
+  }
+
+  void keep_found(const Task& task) {
+    if (task.new_points() == 0) return;
+    for (const Change& change : task.changes) keep(task.series, task.points, change);
+    save(task.series, task.points.places.back(), task.state);
   }
 
  private:
@@ -126,6 +132,29 @@ class SeriesScan {
       "VALUES(?1, ?2, ?3, ?4, ?5, ?6)");
 };
 
+constexpr std::size_t kBatchPoints = 500'000;   // in memory together, and one series more
+constexpr std::size_t kPointsOfThread = 5'000;  // new ones that are worth another thread
+
+void find_in_all(std::vector<Task>& tasks, const ChangeOptions& options) {
+  std::size_t new_points = 0;
+  for (const Task& task : tasks) new_points += task.new_points();
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < tasks.size(); i = next++) {
+      Task& task = tasks[i];
+      task.changes = find_changes(task.points.medians, task.from, options, task.state);
+    }
+  };
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t others = std::min({cores, tasks.size(), new_points / kPointsOfThread + 1}) - 1;
+  std::vector<std::future<void>> helpers;
+  for (std::size_t i = 0; i < others; ++i) {
+    helpers.push_back(std::async(std::launch::async, work));
+  }
+  work();
+  for (auto& helper : helpers) helper.get();
+}
+
 }  // namespace
 
 std::int64_t scan_all_series(const Database& database, const ChangeOptions& options) {
@@ -134,7 +163,17 @@ std::int64_t scan_all_series(const Database& database, const ChangeOptions& opti
   while (series.step()) all.push_back(series.integer(0));
   SeriesScan scan(database, options);
   std::int64_t points = 0;
-  for (const std::int64_t one : all) points += scan.bring_up_to_date(one);
+  for (std::size_t next = 0; next < all.size();) {
+    std::vector<Task> tasks;
+    std::size_t loaded = 0;
+    while (next < all.size() && loaded < kBatchPoints) {
+      tasks.push_back(scan.load_task(all[next++]));
+      loaded += tasks.back().points.medians.size();
+      points += static_cast<std::int64_t>(tasks.back().new_points());
+    }
+    find_in_all(tasks, options);
+    for (const Task& task : tasks) scan.keep_found(task);
+  }
   return points;
 }
 

@@ -195,7 +195,8 @@ class JsonReport {
     const json* errors = JsonSource::find(root, "errors");
     if (errors == nullptr || !errors->is_array()) return;
     for (const json& error : *errors) {
-      if (error.is_string()) remark("NCCL said: " + error.get<std::string>().substr(0, 200));
+      if (!error.is_string() || error.get_ref<const std::string&>().empty()) continue;
+      remark("NCCL said: " + error.get<std::string>().substr(0, 200));
     }
   }
 

@@ -15,14 +15,80 @@ constexpr std::string_view kDigits = "0123456789";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// "[1,0]<std...>:", "[prterun-host-7@1,0]<stderr>: ".
+constexpr std::size_t kLongestTag = 160;
+
+// Colours of a terminal, at both ends: those of `script`, of pytest, of grep.
+std::string_view without_colours(std::string_view line) {
+  constexpr std::string_view kEscape = "\x1b[";
+  const auto size_at = [&](std::size_t at) -> std::size_t {
+    const auto end = line.find_first_not_of("0123456789;", at + kEscape.size());
+    const bool whole = end != std::string_view::npos && (line[end] == 'm' || line[end] == 'K');
+    return whole ? end + 1 - at : 0;
+  };
+  while (line.starts_with(kEscape)) {
+    const auto size = size_at(0);
+    if (size == 0) break;
+    line.remove_prefix(size);
+  }
+  for (auto at = line.rfind(kEscape); at != std::string_view::npos; at = line.rfind(kEscape)) {
+    if (size_at(at) != line.size() - at) break;
+    line.remove_suffix(line.size() - at);
+  }
+  return line;
+}
+
+// Whether `line` begins like `shape`: '0' stands for a digit, 'a' for a letter, '_' for a digit or
+// a blank; all else for itself.
+bool has_shape(std::string_view line, std::string_view shape) {
+  if (line.size() < shape.size()) return false;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const char c = line[i];
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const bool fits = shape[i] == '0'   ? is_digit(c)
+                      : shape[i] == '_' ? is_digit(c) || c == ' '
+                      : shape[i] == 'a' ? letter
+                                        : c == shape[i];
+    if (!fits) return false;
+  }
+  return true;
+}
+
+// "2026-03-01T10:00:00.123456Z " of kubectl and docker, then "stdout F " of a container's file.
+std::string_view without_time(std::string_view line) {
+  if (!has_shape(line, "0000-00-00T00:00:00")) return line;
+  const auto blank = line.find(' ');
+  if (blank == std::string_view::npos || blank > kLongestTag) return line;
+  line.remove_prefix(blank + 1);
+  constexpr std::size_t kStream = std::string_view("std... F ").size();
+  const bool stream = line.size() >= kStream && line.starts_with("std") &&
+                      (line.substr(3, 4) == "out " || line.substr(3, 4) == "err ") &&
+                      (line[7] == 'F' || line[7] == 'P') && line[8] == ' ';
+  return stream ? line.substr(kStream) : line;
+}
+
+// "Mar  1 10:00:00 node17 slurmstepd[123]: " of syslog and journalctl.
+std::string_view without_syslog(std::string_view line) {
+  if (!has_shape(line, "aaa _0 00:00:00 ")) return line;
+  const auto end = line.find("]: ");
+  return end == std::string_view::npos || end > kLongestTag ? line : line.substr(end + 3);
+}
+
+// "[pod/launcher-x7/mpi] " of kubectl logs --prefix.
+std::string_view without_pod(std::string_view line) {
+  if (!line.starts_with("[pod/")) return line;
+  const auto end = line.find("] ");
+  return end == std::string_view::npos ? line : line.substr(end + 2);
+}
+
+// "[1,0]<stdout>:", "[prterun-host-7@1,0]<stderr>: ", with the time of --timestamp-output in front.
 std::string_view without_mpirun_tag(std::string_view line) {
-  if (!line.starts_with('[')) return line;
-  constexpr std::string_view kLead = "]<std";
-  const auto end = line.find(kLead);
-  if (end == std::string_view::npos) return line;
-  const std::string_view rest = line.substr(end + kLead.size());
-  return rest.starts_with("out>:") || rest.starts_with("err>:") ? rest.substr(5) : line;
+  constexpr std::string_view kLead = "<std";
+  const auto at = line.find(kLead);
+  if (at == std::string_view::npos || at > kLongestTag) return line;
+  const std::string_view rest = line.substr(at + kLead.size());
+  const bool tagged = line.starts_with('[') || has_shape(line, "aaa aaa _0 00:00:00 0000");
+  if (tagged && (rest.starts_with("out>:") || rest.starts_with("err>:"))) return rest.substr(5);
+  return line;
 }
 
 // "0: ", with the rank aligned by blanks in front.
@@ -32,6 +98,11 @@ std::string_view without_srun_label(std::string_view line) {
   const auto end = line.find_first_not_of(kDigits, begin);
   if (end == std::string_view::npos || !line.substr(end).starts_with(": ")) return line;
   return line.substr(end + 2);
+}
+
+std::string_view without_prefixes(std::string_view line) {
+  line = without_pod(without_syslog(without_time(without_pod(without_colours(line)))));
+  return without_srun_label(without_mpirun_tag(line));
 }
 
 }  // namespace
@@ -45,7 +116,7 @@ std::vector<TextLine> text_lines(std::string_view content) {
     content.remove_prefix(whole ? end + 1 : content.size());
     if (text.ends_with('\r')) text.remove_suffix(1);
     lines.push_back({.number = static_cast<int>(lines.size()) + 1,
-                     .text = without_srun_label(without_mpirun_tag(text)),
+                     .text = without_prefixes(text),
                      .whole = whole});
   }
   return lines;

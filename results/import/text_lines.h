@@ -17,7 +17,9 @@ struct TextLine {
   bool whole = true;      // false: the file ends in it without a line break
 };
 
-// Prefixes of mpirun --tag-output ("[1,0]<stdout>:") and of srun --label ("0: ") are dropped.
+// Prefixes of mpirun --tag-output and --timestamp-output ("[1,0]<stdout>:"), of srun --label ("0:
+// "), of kubectl, docker and syslog (times, pods, hosts) and colours at the ends of a line are
+// dropped.
 [[nodiscard]] std::vector<TextLine> text_lines(std::string_view content);
 [[nodiscard]] std::vector<std::string_view> words_of(std::string_view text);
 // Cells of a table whose titles hold single blanks: apart by two blanks or a tab.

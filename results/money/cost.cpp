@@ -48,8 +48,9 @@ Figure tokens_per_money(const Measured& tokens_per_s_per_gpu, double price) {
                   {"price", exactly(price / kSecondsPerHour)});
 }
 
-Figure delivered_cost(const Figure& cost, double goodput) {
-  return quotient(kDelivered, {"cost", cost.measured()}, {"goodput", exactly(goodput)});
+Figure delivered_cost(const Figure& cost, std::optional<double> goodput) {
+  return quotient(kDelivered, {"cost", cost.measured()},
+                  {"goodput", goodput ? exactly(*goodput) : Measured{}});
 }
 
 Measured slowdown_cost_per_month(const Measured& time_ratio, double gpus, double price) {

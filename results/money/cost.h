@@ -4,6 +4,8 @@
 // prices and goodput are taken as exact. Definitions: docs/decisions.md.
 #pragma once
 
+#include <optional>
+
 #include "results/normalise/figure.h"
 
 namespace stepmark {
@@ -17,8 +19,8 @@ using normalise::Measured;
 [[nodiscard]] Figure cost_per_step(const Measured& step_s, double gpus, double price);
 // The reciprocal: tokens/s/GPU x 3600 / price.
 [[nodiscard]] Figure tokens_per_money(const Measured& tokens_per_s_per_gpu, double price);
-// A cost over the share of paid time that advances the job, in (0, 1].
-[[nodiscard]] Figure delivered_cost(const Figure& cost, double goodput);
+// A cost over the share of paid time that advances the job, in (0, 1]; N/A where nobody states it.
+[[nodiscard]] Figure delivered_cost(const Figure& cost, std::optional<double> goodput);
 
 // What the same work costs more per month (730 h) when it takes `time_ratio` as long: GPUs x price
 // x 730 x (ratio - 1). Negative where it takes less.

@@ -10,6 +10,7 @@
 
 #include "core/yaml.h"
 #include "results/money/calendar.h"
+#include "results/normalise/shares.h"
 
 namespace stepmark {
 namespace {
@@ -81,7 +82,21 @@ void read_basis(YamlMap& map, Price& price) {
       per_gpu ? *per_gpu : *price.per_node_hour / static_cast<double>(price.gpus_per_node);
 }
 
+// As a share, or as the hours of a month's jobs that it is the share of.
 std::optional<double> read_goodput(YamlMap& map, std::optional<double> outer) {
+  if (auto hours = map.optional_map("goodput_hours")) {
+    if (map.has("goodput")) map.fail("goodput", "beside goodput_hours: give one of both");
+    const double productive = amount(*hours, "productive");
+    const double paid = amount(*hours, "paid");
+    hours->finish();
+    const normalise::Figure share = normalise::goodput(productive, paid);
+    if (!share.value || *share.value > 1) {
+      map.fail("goodput_hours", fmt::format("{:g} productive hours of {:g} that are paid for: "
+                                            "expected at most as many",
+                                            productive, paid));
+    }
+    return share.value;
+  }
   if (!map.has("goodput")) return outer;
   const double value = map.required_double("goodput", {.min = 0, .max = 1});
   if (!(value > 0)) {
@@ -104,6 +119,7 @@ Price read_price(YamlMap map, Terms terms, const Price& outer) {
   read_terms(map, terms);
   price.gpus_per_node = read_gpus_per_node(map, outer.gpus_per_node);
   price.goodput = read_goodput(map, outer.goodput);
+  price.verified = map.optional_bool("verified", true);
   read_basis(map, price);
   for (const auto& [key, value] :
        {std::pair{"currency", &terms.currency}, {"date", &terms.date}, {"source", &terms.source}}) {
@@ -221,9 +237,13 @@ PriceFile parse_prices(std::string_view text, std::string_view name) {
   return read(YamlDocument::read_text(text, name), name);
 }
 
-std::vector<std::string> price_remarks(const PriceFile& file, std::chrono::sys_days today) {
+std::vector<std::string> price_remarks(const PriceFile& file, std::chrono::sys_days today,
+                                       std::span<const std::string> of_providers) {
   std::vector<std::string> out;
   for (const ProviderPrices& provider : file.providers) {
+    const bool asked = of_providers.empty() || std::find(of_providers.begin(), of_providers.end(),
+                                                         provider.provider) != of_providers.end();
+    if (!asked) continue;
     for (const Price& price : provider.prices) {
       const auto age = (today - price.date).count();
       const auto of = fmt::format("{}:{}: {} {} is of {}", file.path, price.line, provider.provider,
@@ -233,6 +253,10 @@ std::vector<std::string> price_remarks(const PriceFile& file, std::chrono::sys_d
                                   kStalePriceDays));
       } else if (age < 0) {
         out.push_back(fmt::format("{}, which is {} days ahead", of, -age));
+      }
+      if (!price.verified) {
+        out.push_back(fmt::format("{}:{}: {} {} is not verified: its source could not be confirmed",
+                                  file.path, price.line, provider.provider, name_of(price.kind)));
       }
     }
     if (const auto missing = provider.extra.missing(); !missing.empty()) {

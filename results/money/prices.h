@@ -30,6 +30,7 @@ struct Price {
   std::string region, source;
   std::chrono::sys_days date;
   std::optional<double> goodput;  // (0, 1]; share of paid time that advances the job
+  bool verified = true;           // false: its source could not be confirmed
   int line = 0;                   // of the file
 };
 
@@ -62,9 +63,10 @@ struct PriceFile {
 [[nodiscard]] PriceFile read_prices(const std::string& path);
 [[nodiscard]] PriceFile parse_prices(std::string_view text, std::string_view name);
 
-// Prices older than kStalePriceDays or from the future, and extra costs without amounts:
-// "prices.yaml:12: ...".
+// Prices older than kStalePriceDays, from the future or not verified, and extra costs without
+// amounts, of the providers `of` (empty: of all): "prices.yaml:12: ...".
 [[nodiscard]] std::vector<std::string> price_remarks(const PriceFile& file,
-                                                     std::chrono::sys_days today);
+                                                     std::chrono::sys_days today,
+                                                     std::span<const std::string> of = {});
 
 }  // namespace stepmark

@@ -21,6 +21,7 @@ constexpr double kSecondsPerHour = 3600;
 constexpr double kHoursPerDay = 24;
 constexpr double kHours = kDaysPerMonth * kHoursPerDay;  // of a month
 constexpr int kLimitMs = 20'000;
+constexpr double kNothing = 1e-9;  // of a share
 
 bool may_run(const PortfolioProblem& problem, const Restrictions& with, std::size_t w,
              std::size_t p) {
@@ -171,6 +172,19 @@ class Programme {
     }
   }
 
+  // Without what rounding leaves of nothing: 1e-15 of a workload would owe a provider its minimum.
+  [[nodiscard]] std::vector<double> shares_of(std::size_t w) const {
+    std::vector<double> out;
+    double sum = 0;
+    for (const int index : share_[w]) {
+      const double share = index == 0 ? 0 : glp_mip_col_val(lp_.get(), index);
+      out.push_back(share > kNothing ? share : 0);
+      sum += out.back();
+    }
+    for (double& share : out) share /= sum;
+    return out;
+  }
+
   void read(Allocation& out) {
     out.cost_per_month = glp_mip_obj_val(lp_.get());
     for (const int paid : paid_) {
@@ -178,14 +192,10 @@ class Programme {
       out.gpu_hours.push_back(0);
     }
     for (std::size_t w = 0; w < workloads(); ++w) {
-      std::vector<double>& shares = out.share.emplace_back();
+      std::vector<double>& shares = out.share.emplace_back(shares_of(w));
       for (std::size_t p = 0; p < providers(); ++p) {
-        const int index = share_[w][p];
-        shares.push_back(index == 0 ? 0 : glp_mip_col_val(lp_.get(), index));
-        if (index != 0) {
-          out.gpu_hours[p] +=
-              shares.back() * hours_of(problem_, w, p, problem_.rates[w][p]->median);
-        }
+        if (shares[p] > 0)
+          out.gpu_hours[p] += shares[p] * hours_of(problem_, w, p, problem_.rates[w][p]->median);
       }
     }
   }

@@ -15,18 +15,19 @@ namespace {
 constexpr double kZ = 1.959963984540054;  // of a 95 % interval
 constexpr double kNothing = 1e-9;         // of a share
 constexpr int kHalvings = 10;             // of a price: to a thousandth
+constexpr double kThousandths = 1000;     // of a standard deviation
 
 using Rates = std::vector<std::vector<double>>;
 
-Rates resampled(const PortfolioProblem& problem, const Philox& random, std::uint64_t sample) {
+// The sample's rates; `draw`: of its first pair.
+Rates resampled(const PortfolioProblem& problem, std::vector<int>::const_iterator draw) {
   Rates out(problem.rates.size());
-  std::uint64_t index = sample * kMostWorkloads * kMostProviders;
   for (std::size_t w = 0; w < out.size(); ++w) {
     for (const auto& rate : problem.rates[w]) {
-      const double draw = random.normal(index++);
+      const double deviations = *draw++ / kThousandths;
       double value = rate ? rate->median : 1;
       if (rate && rate->lower > 0 && rate->upper > rate->lower) {
-        value *= std::exp(draw * std::log(rate->upper / rate->lower) / (2 * kZ));
+        value *= std::exp(deviations * std::log(rate->upper / rate->lower) / (2 * kZ));
       }
       out[w].push_back(value);
     }
@@ -43,9 +44,10 @@ double at(const std::vector<double>& sorted, double share) {
 class Analysis {
  public:
   Analysis(const PortfolioProblem& problem, std::uint64_t seed) : problem_(problem) {
-    const Philox random(seed, 0);
-    for (int i = 0; i < kPortfolioSamples; ++i) {
-      rates_.push_back(resampled(problem, random, static_cast<std::uint64_t>(i)));
+    const std::vector<int> draws = portfolio_draws(problem, seed);
+    const std::ptrdiff_t pairs = std::ssize(draws) / kPortfolioSamples;
+    for (std::ptrdiff_t i = 0; i < kPortfolioSamples; ++i) {
+      rates_.push_back(resampled(problem, draws.begin() + i * pairs));
     }
     for (const MixWorkload& workload : problem.mix.workloads) {
       now_.push_back(place_of(workload.now));
@@ -183,6 +185,21 @@ class Analysis {
 };
 
 }  // namespace
+
+std::vector<int> portfolio_draws(const PortfolioProblem& problem, std::uint64_t seed) {
+  const Philox random(seed, 0);
+  std::vector<int> out;
+  for (int sample = 0; sample < kPortfolioSamples; ++sample) {
+    std::uint64_t index = static_cast<std::uint64_t>(sample) * kMostWorkloads * kMostProviders;
+    for (const auto& of_workload : problem.rates) {
+      for (const auto& rate : of_workload) {
+        const double draw = random.normal(index++);
+        out.push_back(rate ? static_cast<int>(std::lround(kThousandths * draw)) : 0);
+      }
+    }
+  }
+  return out;
+}
 
 Portfolio analyse(const PortfolioProblem& problem, std::uint64_t seed) {
   return Analysis(problem, seed).all();

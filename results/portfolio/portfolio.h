@@ -49,9 +49,17 @@ struct Portfolio {
 
 inline constexpr int kPortfolioSamples = 1000;
 inline constexpr double kDecidedShare = 0.95;
+inline constexpr std::uint64_t kPortfolioSeed = 1;
+
+// What rates are resampled with, in thousandths of a standard deviation: [sample][workload]
+// [provider] in one row, 0 where there is no rate. Whole thousandths, so that a page that solves
+// the mix again has the very same draws and decides no other way.
+[[nodiscard]] std::vector<int> portfolio_draws(const PortfolioProblem& problem,
+                                               std::uint64_t seed = kPortfolioSeed);
 
 // Rates are resampled log-normally from their intervals, independently, from a fixed seed: the same
 // problem gives the same answer. Where `cheapest.why` is not empty nothing else is filled.
-[[nodiscard]] Portfolio analyse(const PortfolioProblem& problem, std::uint64_t seed = 1);
+[[nodiscard]] Portfolio analyse(const PortfolioProblem& problem,
+                                std::uint64_t seed = kPortfolioSeed);
 
 }  // namespace stepmark

@@ -10,6 +10,7 @@ inline constexpr const char* kTitle = "title";  // the case in short, as tables 
 inline constexpr const char* kDtype = "dtype";
 inline constexpr const char* kMode = "mode";
 inline constexpr const char* kRanks = "ranks";
+inline constexpr const char* kCluster = "cluster";  // that the run was told it is on
 
 // The library that moves data, and what it told of itself.
 inline constexpr const char* kLibrary = "library";

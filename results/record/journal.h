@@ -7,6 +7,7 @@
 // finished by itself.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -91,6 +92,12 @@ struct Run {
   std::vector<std::string> warnings;  // "line 17: incomplete last line ignored"
   bool hashed = true;                 // false: of a version that wrote no hashes
   std::vector<int> damaged_lines;     // read although they do not fit their hashes
+  // Of the file that was read: its whole lines, their bytes, and the running hash of the last one
+  // (chain.h), which stands for all of them; empty without hashes.
+  struct Extent {
+    std::int64_t lines = 0, bytes = 0;
+    std::string chain;
+  } extent;
   // Shown as marks beside others: figures of others that a reader knows, no run of this report.
   bool beside = false;
   [[nodiscard]] const Record* find(std::string_view case_id) const;

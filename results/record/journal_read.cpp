@@ -376,6 +376,7 @@ Run parse_lines(std::string_view content, const std::string& path, const Derive&
       throw Error(ExitCode::kUsage, fmt::format("{}:{}: {}", path, number, error.message()));
     }
     end.bytes += text->size() + (end.break_missing ? 0 : 1);
+    run.extent.lines = number;
     if (end.break_missing) {
       run.warnings.push_back(
           fmt::format("line {}: the last line's break is missing or damaged; the line is whole and "
@@ -386,6 +387,8 @@ Run parse_lines(std::string_view content, const std::string& path, const Derive&
   }
   parser.finish();
   end.hash = parser.hash();
+  run.extent.bytes = static_cast<std::int64_t>(end.bytes);
+  run.extent.chain = end.hash;
   if (tail != nullptr) {
     *tail = end;
   }

@@ -15,6 +15,7 @@
 #include "core/stats.h"
 #include "results/record/common_facts.h"
 #include "results/record/merge_facts.h"
+#include "results/record/summary.h"
 
 namespace stepmark {
 
@@ -48,16 +49,6 @@ Estimate students_mean(std::span<const Estimate> estimates) {
   return {.value = middle, .lower = middle - half, .upper = middle + half};
 }
 
-std::vector<double> steady_part(const Series& series, std::int64_t steady_from) {
-  std::vector<double> out;
-  for (const double value : series.values) {
-    if (std::isfinite(value)) out.push_back(value);
-  }
-  const auto cut = std::clamp<std::int64_t>(steady_from, 0, std::ssize(out));
-  out.erase(out.begin(), out.begin() + cut);
-  return out;
-}
-
 const Series* find_series(const Record& record, std::string_view name) {
   const auto found = std::find_if(record.series.begin(), record.series.end(),
                                   [&](const Series& s) { return s.name == name; });
@@ -86,7 +77,7 @@ void merge_summary(const Repetitions& repetitions, const std::string& name, Reco
       complete = false;
       continue;
     }
-    const auto steady = steady_part(*series, own->steady_from);
+    const auto steady = steady_values(*series, own->steady_from);
     samples.insert(samples.end(), steady.begin(), steady.end());
   }
   const Estimate all = over_repetitions(medians);

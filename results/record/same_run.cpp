@@ -23,6 +23,15 @@ namespace {
 constexpr std::size_t kFewestSamples = 6;
 constexpr std::size_t kFewestDistinct = 4;
 
+// Seen after a few values nearly always, and a long series is never copied.
+bool has_distinct(const std::vector<double>& values, std::size_t count) {
+  std::set<double> seen;
+  return std::any_of(values.begin(), values.end(), [&](double value) {
+    seen.insert(value);
+    return seen.size() >= count;
+  });
+}
+
 const std::vector<double>* samples_of(const Record& record) {
   const auto found = std::find_if(record.series.begin(), record.series.end(),
                                   [](const Series& s) { return s.name == facts::kTimeS; });
@@ -34,7 +43,7 @@ const std::vector<double>* samples_of(const Record& record) {
   const bool telling =
       values.size() >= kFewestSamples &&
       std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); }) &&
-      std::set<double>(values.begin(), values.end()).size() >= kFewestDistinct;
+      has_distinct(values, kFewestDistinct);
   return telling ? &values : nullptr;
 }
 

@@ -9,12 +9,14 @@
 #include <limits>
 
 #include "core/stats.h"
+#include "core/stats/ordered.h"
 
 namespace stepmark {
 
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kConfidence = 0.95;
 
 double finite_or_nan(double value) { return std::isfinite(value) ? value : kNaN; }
 
@@ -34,28 +36,39 @@ std::vector<double> steady_values(const Series& series) {
   return values;
 }
 
+std::vector<double> steady_values(const Series& series, std::int64_t steady_from) {
+  auto values = finite_values(series);
+  const auto cut = std::clamp<std::int64_t>(steady_from, 0, std::ssize(values));
+  values.erase(values.begin(), values.begin() + cut);
+  return values;
+}
+
 Summary summarize(const Series& series) {
-  const auto steady = steady_values(series);
-  Summary out{
-      .series = series.name,
-      .count = static_cast<std::int64_t>(steady.size()),
-      .steady_from = static_cast<std::int64_t>(finite_values(series).size() - steady.size())};
+  const auto values = finite_values(series);
+  auto order = in_order(values);
+  const auto start = std::min(values.size(), steady_state_start(values, order));
+  const auto steady = std::span(values).subspan(start);
+  Summary out{.series = series.name,
+              .count = static_cast<std::int64_t>(steady.size()),
+              .steady_from = static_cast<std::int64_t>(start)};
   if (steady.empty()) {
     out.median = out.lower = out.upper = out.mean = out.min = out.max = kNaN;
     out.p95 = out.p99 = out.mad = kNaN;
     return out;
   }
-  const auto estimate = estimate_median(steady);
+  if (start > 0) order = order_from(order, start);
+  const auto sorted = values_of(order);
+  const auto estimate = estimate_median(steady, order, sorted, kConfidence);
   out.effective_count = estimate.effective_n;
   out.median = estimate.median;
   out.lower = finite_or_nan(estimate.interval.lower);
   out.upper = finite_or_nan(estimate.interval.upper);
   out.mean = mean(steady);
-  out.min = *std::min_element(steady.begin(), steady.end());
-  out.max = *std::max_element(steady.begin(), steady.end());
-  out.p95 = quantile(steady, 0.95);
-  out.p99 = quantile(steady, 0.99);
-  out.mad = median_absolute_deviation(steady);
+  out.min = sorted.front();
+  out.max = sorted.back();
+  out.p95 = quantile_of_sorted(sorted, 0.95);
+  out.p99 = quantile_of_sorted(sorted, 0.99);
+  out.mad = deviation_of_sorted(sorted);
   return out;
 }
 

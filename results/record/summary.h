@@ -12,6 +12,8 @@ namespace stepmark {
 
 // Values of the steady state: start-up transient cut (steady_state_start), NaN dropped.
 [[nodiscard]] std::vector<double> steady_values(const Series& series);
+// The same where it is known how many finite values are cut.
+[[nodiscard]] std::vector<double> steady_values(const Series& series, std::int64_t steady_from);
 
 // Pure. Undefined figures are NaN (an empty series; the interval with fewer than 6 samples); the
 // interval of the median counts dependence and drift (estimate_median).

@@ -3,10 +3,7 @@
 // comparing does.
 #include "results/seal/bytes.h"
 
-#include <fmt/ranges.h>
 #include <sodium.h>
-
-#include <array>
 
 #include "core/error.h"
 
@@ -65,13 +62,6 @@ std::optional<std::string> from_any_base64(std::string_view text) {
     }
   }
   return std::nullopt;
-}
-
-std::string sha256(std::string_view bytes) {
-  start_sodium();
-  std::array<unsigned char, crypto_hash_sha256_BYTES> digest{};
-  crypto_hash_sha256(digest.data(), unsigned_bytes(bytes), bytes.size());
-  return fmt::format("{:02x}", fmt::join(digest, ""));
 }
 
 }  // namespace stepmark

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes as text and back, and SHA-256, by libsodium. Only one text stands for given bytes: what is
+// Bytes as text and back, by libsodium. Only one text stands for given bytes: what is
 // not written as these functions write it is refused, so that no bit of a bundle is without
 // meaning. Internal to results/seal.
 #pragma once
@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/sha256.h"  // what is hashed is written as these functions write
+
 namespace stepmark {
 
 // Base64 of RFC 4648 with padding. Nothing for what is no base64, or has bits that say nothing.
@@ -15,9 +17,6 @@ namespace stepmark {
 [[nodiscard]] std::optional<std::string> from_base64(std::string_view text);
 // As above, but the URL-safe alphabet is read as well: signatures of other programs may use either.
 [[nodiscard]] std::optional<std::string> from_any_base64(std::string_view text);
-
-// 64 lower-case hexadecimal digits.
-[[nodiscard]] std::string sha256(std::string_view bytes);
 
 // Starts libsodium. Error(kEnvironment) when it cannot.
 void start_sodium();

@@ -59,20 +59,57 @@ ManifestJournal journal_from(const nlohmann::json& json, std::size_t place) {
   return journal;
 }
 
-ManifestComparison comparison_from(const nlohmann::json& json) {
-  JsonReader in(json, "manifest.comparison");
-  ManifestComparison comparison;
-  comparison.margin = in.number("margin");
+// Lists of texts, one in the other.
+std::vector<std::vector<std::string>> sides_from(JsonReader& in) {
+  std::vector<std::vector<std::string>> sides;
   for (const auto& side : in.array("sides")) {
     if (!side.is_array()) in.fail("sides", "lists of journals");
-    auto& files = comparison.sides.emplace_back();
+    auto& files = sides.emplace_back();
     for (const auto& file : side) {
       if (!file.is_string()) in.fail("sides", "lists of journals");
       files.push_back(file.get<std::string>());
     }
   }
+  return sides;
+}
+
+std::vector<std::string> texts_from(JsonReader& in, const char* key) {
+  std::vector<std::string> texts;
+  for (const auto& text : in.array(key)) {
+    if (!text.is_string()) in.fail(key, "texts");
+    texts.push_back(text.get<std::string>());
+  }
+  return texts;
+}
+
+ManifestComparison comparison_from(const nlohmann::json& json) {
+  JsonReader in(json, "manifest.comparison");
+  ManifestComparison comparison;
+  comparison.margin = in.number("margin");
+  comparison.sides = sides_from(in);
   in.finish();
   return comparison;
+}
+
+ManifestAcross across_from(const nlohmann::json& json) {
+  JsonReader in(json, "manifest.across");
+  ManifestAcross across;
+  across.margin = in.number("margin");
+  across.day = in.text("day");
+  across.names = texts_from(in, "names");
+  across.sides = sides_from(in);
+  if (across.names.size() != across.sides.size()) in.fail("names", "one for each of the sides");
+  in.finish();
+  return across;
+}
+
+ManifestAgreed agreed_from(const nlohmann::json& json, std::size_t place) {
+  JsonReader in(json, fmt::format("manifest.agreed[{}]", place));
+  const auto kind = agreed_kind(in.text("kind"));
+  if (!kind) in.fail("kind", "terms, prices or mix");
+  ManifestAgreed agreed{.kind = *kind, .lines = texts_from(in, "lines")};
+  in.finish();
+  return agreed;
 }
 
 }  // namespace
@@ -93,6 +130,12 @@ Manifest Manifest::from_text(std::string_view text) {
     manifest.journals.push_back(journal_from(one, manifest.journals.size()));
   }
   if (in.has("comparison")) manifest.comparison = comparison_from(in.object("comparison"));
+  if (in.has("across")) manifest.across = across_from(in.object("across"));
+  if (in.has("agreed")) {
+    for (const auto& one : in.array("agreed")) {
+      manifest.agreed.push_back(agreed_from(one, manifest.agreed.size()));
+    }
+  }
   in.finish();
   STEPMARK_REQUIRE(manifest.text() == text, "manifest: not written as stepmark writes it");
   return manifest;
@@ -117,6 +160,15 @@ std::string Manifest::text() const {
   if (comparison) {
     json["comparison"] = {{"margin", comparison->margin}, {"sides", comparison->sides}};
   }
+  if (across) {
+    json["across"] = {{"margin", across->margin},
+                      {"day", across->day},
+                      {"names", across->names},
+                      {"sides", across->sides}};
+  }
+  for (const auto& one : agreed) {
+    json["agreed"].push_back({{"kind", name_of(one.kind)}, {"lines", one.lines}});
+  }
   return json_text(json, {.indent = 1}) + "\n";
 }
 
@@ -124,6 +176,12 @@ const ManifestFile* Manifest::file(std::string_view name) const {
   const auto found = std::find_if(files.begin(), files.end(),
                                   [&](const ManifestFile& one) { return one.name == name; });
   return found == files.end() ? nullptr : &*found;
+}
+
+const ManifestAgreed* Manifest::find(AgreedKind kind) const {
+  const auto found = std::find_if(agreed.begin(), agreed.end(),
+                                  [&](const ManifestAgreed& one) { return one.kind == kind; });
+  return found == agreed.end() ? nullptr : &*found;
 }
 
 }  // namespace stepmark

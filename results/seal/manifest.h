@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "results/seal/agreed.h"
+
 namespace stepmark {
 
 inline constexpr std::string_view kManifestType = "application/vnd.stepmark.evidence.v1+json";
@@ -16,6 +18,9 @@ inline constexpr std::string_view kManifestName = "manifest.json";
 inline constexpr std::string_view kSignaturesName = "signatures.json";
 inline constexpr std::string_view kPageName = "report.html";
 inline constexpr std::string_view kVerdictsName = "comparison.json";
+inline constexpr std::string_view kAcrossName = "across.json";
+inline constexpr std::string_view kPortfolioName = "portfolio.json";
+inline constexpr std::string_view kContractName = "contract.json";
 inline constexpr std::string_view kKeysFolder = "keys/";
 
 struct ManifestFile {
@@ -44,10 +49,27 @@ struct ManifestComparison {
   double margin = 0;
 };
 
+// Those of across.json and portfolio.json: journals by side, whose they are, and the day until
+// which the ages of prices are counted.
+struct ManifestAcross {
+  std::vector<std::vector<std::string>> sides;
+  std::vector<std::string> names;  // of the sides' providers; "": as the journals say
+  double margin = 0;
+  std::string day;  // "2026-11-29"
+};
+
+// A file of agreed/, with line_hashes() of it.
+struct ManifestAgreed {
+  AgreedKind kind = AgreedKind::terms;
+  std::vector<std::string> lines;
+};
+
 struct Manifest {
   std::vector<ManifestFile> files;  // by name; not the manifest, its signatures and their keys
   std::vector<ManifestJournal> journals;
   std::optional<ManifestComparison> comparison;
+  std::optional<ManifestAcross> across;
+  std::vector<ManifestAgreed> agreed;  // by kind, each once
   bool redacted = true;
   SealedBy sealed_by;
 
@@ -55,6 +77,7 @@ struct Manifest {
   [[nodiscard]] static Manifest from_text(std::string_view text);
   [[nodiscard]] std::string text() const;
   [[nodiscard]] const ManifestFile* file(std::string_view name) const;
+  [[nodiscard]] const ManifestAgreed* find(AgreedKind kind) const;
 };
 
 }  // namespace stepmark

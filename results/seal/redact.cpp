@@ -21,11 +21,11 @@ bool is_alphanumeric(char c) {
 }
 bool in_name(char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; }
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
   return out;
 }
 
@@ -92,6 +92,11 @@ Redactor::Redactor(const RedactedNames& names) {
   for (const auto& host : names.hosts) know(host, Kind::host);
   for (const auto& user : names.users) know(user, Kind::user);
   for (const auto& other : names.others) know(other, Kind::name);
+  for (const auto& kept : names.kept) {
+    if (!kept.empty()) kept_.push_back(lower(kept));
+  }
+  std::sort(kept_.begin(), kept_.end(),
+            [](const auto& a, const auto& b) { return a.size() > b.size(); });
 }
 
 void Redactor::know(std::string_view name, Kind kind) {
@@ -239,23 +244,42 @@ std::size_t Redactor::sibling_at(std::string_view text, std::size_t at) const {
   return 0;
 }
 
-std::string Redactor::replaced(std::string_view text) {
+// Bytes of the longest kept name that begins here; it ends where no letter or digit goes on.
+std::size_t Redactor::kept_at(std::string_view text, std::size_t at) const {
+  for (const auto& kept : kept_) {
+    const auto end = at + kept.size();
+    if (end > text.size() ||
+        (end < text.size() && is_alphanumeric(text[end]) && is_alphanumeric(text[end - 1]))) {
+      continue;
+    }
+    const bool same =
+        std::equal(kept.begin(), kept.end(), text.begin() + static_cast<std::ptrdiff_t>(at),
+                   [](char a, char b) { return a == lower(b); });
+    if (same) return kept.size();
+  }
+  return 0;
+}
+
+template <class Stays>
+std::string Redactor::replaced_but(std::string_view text, const Stays& stays) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
-    if (const auto size = address_at(text, at); size > 0) {
-      out += word_for(lower(text.substr(at, size)), Kind::address);
-      at += size;
-      continue;
-    }
-    if (!is_alphanumeric(text[at]) || (at > 0 && is_alphanumeric(text[at - 1]))) {
+    if (at > 0 && is_alphanumeric(text[at]) && is_alphanumeric(text[at - 1])) {
       out += text[at++];
       continue;
     }
-    auto kind = Kind::host;
-    auto size = known_at(text, at, kind);
-    if (size == 0) size = sibling_at(text, at);
-    if (size == 0) {
-      out += text[at++];
+    auto kind = Kind::address;
+    auto size = address_at(text, at);
+    if (size == 0 && is_alphanumeric(text[at])) {
+      kind = Kind::host;
+      size = known_at(text, at, kind);
+      if (size == 0) size = sibling_at(text, at);
+    }
+    const auto kept = kept_.empty() ? 0 : kept_at(text, at);
+    if (size == 0 || kept >= size || stays(at, size)) {
+      const auto copied = std::max({kept, size, std::size_t{1}});
+      out += text.substr(at, copied);
+      at += copied;
       continue;
     }
     out += word_for(lower(text.substr(at, size)), kind);
@@ -267,6 +291,30 @@ std::string Redactor::replaced(std::string_view text) {
     if (domain) at += rest.size();
   }
   return out;
+}
+
+std::string Redactor::replaced(std::string_view text) {
+  return replaced_but(text, [](std::size_t, std::size_t) { return false; });
+}
+
+// A key is what a colon stands behind, outside of comments: "node17: dead" in one is no key.
+std::string Redactor::replaced_yaml(std::string_view text) {
+  const auto in_comment = [&](std::size_t at) {
+    const auto line = text.substr(0, at).rfind('\n') + 1;  // npos + 1: 0
+    const auto before = text.substr(line, at - line);
+    for (auto hash = before.find('#'); hash != std::string_view::npos;
+         hash = before.find('#', hash + 1)) {
+      if (hash == 0 || before[hash - 1] == ' ' || before[hash - 1] == '\t') return true;
+    }
+    return false;
+  };
+  return replaced_but(text, [&](std::size_t at, std::size_t size) {
+    auto end = at + size;
+    if (end < text.size() && (text[end] == '"' || text[end] == '\'')) ++end;
+    const bool colon = end < text.size() && text[end] == ':' &&
+                       (end + 1 == text.size() || text[end + 1] == ' ' || text[end + 1] == '\n');
+    return colon && !in_comment(at);
+  });
 }
 
 bool Redactor::replace(nlohmann::json& line) {

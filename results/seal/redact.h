@@ -17,6 +17,8 @@ namespace stepmark {
 struct RedactedNames {
   std::vector<std::string> hosts, users;
   std::vector<std::string> others;  // become name-1, ...: projects, customers, clusters
+  // Public, and never replaced: the parties of terms, ids that must keep their meaning.
+  std::vector<std::string> kept = {};
 };
 
 struct Redaction {
@@ -34,18 +36,26 @@ class Redactor {
   // anything was replaced.
   bool replace(nlohmann::json& line);
   [[nodiscard]] std::string replaced(std::string_view text);
+  // Of a YAML file, whose keys stay as they are.
+  [[nodiscard]] std::string replaced_yaml(std::string_view text);
+  // Names that a text gives away, such as user@host.
+  void learn_text(std::string_view text);
   [[nodiscard]] const std::vector<Redaction>& table() const { return table_; }  // that were met
 
  private:
   enum class Kind { host, user, domain, address, name };
   void know(std::string_view name, Kind kind);
-  void learn_text(std::string_view text);
   void learn_hosts(std::string_view text);
   [[nodiscard]] std::string word_for(const std::string& original, Kind kind);
   [[nodiscard]] std::size_t known_at(std::string_view text, std::size_t at, Kind& kind) const;
   [[nodiscard]] std::size_t sibling_at(std::string_view text, std::size_t at) const;
+  [[nodiscard]] std::size_t kept_at(std::string_view text, std::size_t at) const;
+  // `stays(at, size)`: what begins at `at` is not replaced.
+  template <class Stays>
+  [[nodiscard]] std::string replaced_but(std::string_view text, const Stays& stays);
 
   std::map<std::string, Kind, std::less<>> known_;  // in lower case
+  std::vector<std::string> kept_;                   // in lower case, the longest first
   std::set<std::size_t, std::greater<>> lengths_;   // of these
   std::set<std::string, std::less<>> stems_;        // "node" of node17: node18 is a host too
   std::map<std::string, std::set<std::string>, std::less<>> domains_;  // of a host's first label

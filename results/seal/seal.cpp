@@ -1,147 +1,142 @@
 // SPDX-License-Identifier: Apache-2.0
-// Redaction, then hashes, then what follows from the journals, then the manifest, then the
-// signature. What was made is verified before anyone gets it: a bundle that fails at the other
-// party's is of no use.
+// Redaction, then hashes, then what follows from the journals and from what was agreed, then the
+// manifest, then the signature. What was made is verified before anyone gets it: a bundle that
+// fails at the other party's is of no use.
 #include "results/seal/seal.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "core/error.h"
-#include "results/record/chain.h"
 #include "results/record/journal_lines.h"
 #include "results/record/json_reader.h"
 #include "results/record/json_text.h"
 #include "results/seal/bytes.h"
 #include "results/seal/chain_scan.h"
 #include "results/seal/dsse.h"
+#include "results/seal/sources.h"
+#include "results/seal/verdict_basis.h"
 #include "results/seal/verify.h"
 
 namespace stepmark {
 
 namespace {
 
-constexpr std::size_t kMostNameLetters = 60;  // of a journal in a bundle
 constexpr std::string_view kJournalFolder = "journals/";
 constexpr std::string_view kJournalEnding = ".smk";
 
-struct Sealed {
-  std::string name;  // in the bundle
-  std::string content;
-};
-
-// A journal that can be evidence: whole, and what its writer wrote. Its run.
-Run require_whole(const JournalSource& source, bool accept_unfinished) {
-  auto run = parse_lines(source.content, source.path, {});
-  STEPMARK_REQUIRE(
-      run.hashed,
-      "{}: schema version {} has no hashes and cannot be sealed: nothing in it shows a "
-      "change",
-      source.path, run.header.schema_version);
-  const auto scan = scan_chain(source.content);
-  STEPMARK_REQUIRE(!scan.broken, "{}:{}: {}; only whole journals are sealed", source.path,
-                   scan.broken->line, scan.broken->what);
-  STEPMARK_REQUIRE(
-      run.ended || accept_unfinished,
-      "{}:{}: no end line behind this line: the run has not ended, or lines were cut off; finish "
-      "it with --resume, or seal what is there with --accept-unfinished, which the bundle says",
-      source.path, scan.lines);
-  return run;
-}
-
-void require_other_runs(const std::vector<std::pair<std::string, std::string>>& ids) {
-  for (auto one = ids.begin(); one != ids.end(); ++one) {
-    const auto twin = std::find_if(ids.begin(), one,
-                                   [&](const auto& other) { return other.second == one->second; });
-    STEPMARK_REQUIRE(twin == one, "{} and {} are the same run ({}): give each once", twin->first,
-                     one->first, one->second);
+// A bundle in the making.
+class Sealing {
+ public:
+  Sealing(SealedSources sources, const SealOptions& options, const EvidenceViews& views)
+      : sources_(std::move(sources)), options_(options), views_(views) {
+    manifest_.redacted = options.redact;
+    manifest_.sealed_by = options.by;
   }
-}
 
-void each_line(std::string_view content, const std::function<void(std::string_view)>& visit) {
-  static_cast<void>(scan_chain(content, [&](std::string_view line, std::int64_t) { visit(line); }));
-}
-
-// The journal with names replaced and a chain of its own. Lines without any keep their bytes up to
-// the hash.
-std::string redacted(const std::string& content, Redactor& redactor) {
-  std::string out, hash;
-  each_line(content, [&](std::string_view line) {
-    auto json = parse_json(line);
-    std::string object;
-    if (redactor.replace(json)) {
-      json.erase("chain");
-      object = compact(json);
-    } else {
-      object = std::string(split_chained(line)->body) + "}";
+  Bundle signed_by(const SigningKey& key) {
+    journals();
+    agreed();
+    require_use(manifest_);
+    verdicts_and_page();
+    auto& members = bundle_.members;
+    std::sort(members.begin(), members.end(),
+              [](const Member& a, const Member& b) { return a.name < b.name; });
+    for (const Member& member : members) {
+      manifest_.files.push_back({.name = member.name,
+                                 .bytes = static_cast<std::int64_t>(member.content.size()),
+                                 .sha256 = sha256(member.content)});
     }
-    out += chained_line(object, hash) + "\n";
-  });
-  return out;
-}
-
-// "a" of "/home/me/a.smk", of letters that a bundle's names have, and no other's.
-std::string name_in_bundle(const std::string& path, std::set<std::string>& taken) {
-  auto stem = path.substr(path.find_last_of('/') + 1);
-  if (stem.ends_with(kJournalEnding)) stem.resize(stem.size() - kJournalEnding.size());
-  std::replace_if(
-      stem.begin(), stem.end(),
-      [](char c) {
-        return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                 c == '-' || c == '_');
-      },
-      '_');
-  stem = stem.empty() ? "journal" : stem.substr(0, kMostNameLetters);
-  auto name = stem;
-  for (int number = 2; !taken.insert(name).second; ++number) {
-    name = fmt::format("{}-{}", stem, number);
+    Envelope envelope{
+        .type = std::string(kManifestType), .body = manifest_.text(), .signatures = {}};
+    envelope.sign(key);
+    add(kManifestName, envelope.body);
+    add(kSignaturesName, envelope.text());
+    bundle_.redactions = std::move(sources_.redactions);
+    return std::move(bundle_);
   }
-  return fmt::format("{}{}{}", kJournalFolder, name, kJournalEnding);
-}
 
-std::vector<std::vector<Sealed>> sealed_journals(
-    const std::vector<std::vector<JournalSource>>& sides, const SealOptions& options,
-    std::vector<Redaction>& table) {
-  Redactor redactor(options.names);
-  if (options.redact) {
-    for (const auto& side : sides) {
-      for (const auto& source : side) {
-        each_line(source.content, [&](std::string_view line) { redactor.learn(parse_json(line)); });
+ private:
+  void add(std::string_view name, std::string content) {
+    bundle_.members.push_back({.name = std::string(name), .content = std::move(content)});
+  }
+
+  void journals() {
+    std::vector<std::vector<std::string>> sides;
+    for (const auto& side : sources_.sides) {
+      auto& files = sides.emplace_back();
+      for (const auto& journal : side) {
+        files.push_back(journal.name);
+        add_journal(journal);
       }
     }
-  }
-  std::vector<std::vector<Sealed>> out;
-  std::set<std::string> taken;
-  for (const auto& side : sides) {
-    auto& list = out.emplace_back();
-    for (const auto& source : side) {
-      const auto base = source.path.substr(source.path.find_last_of('/') + 1);
-      list.push_back(
-          {.name = name_in_bundle(options.redact ? redactor.replaced(base) : base, taken),
-           .content = options.redact ? redacted(source.content, redactor) : source.content});
+    if (sides.size() > 1) {
+      manifest_.comparison = ManifestComparison{.sides = sides, .margin = options_.margin};
+    }
+    if (options_.across) {
+      manifest_.across = ManifestAcross{.sides = std::move(sides),
+                                        .names = sources_.providers,
+                                        .margin = options_.margin,
+                                        .day = options_.day};
     }
   }
-  table = redactor.table();
-  return out;
-}
 
-void add_views(std::vector<Member>& members, const std::vector<std::vector<Run>>& sides,
-               Manifest& manifest, const SealOptions& options, const EvidenceViews& views) {
-  std::vector<Run> all;
-  for (const auto& side : sides) all.insert(all.end(), side.begin(), side.end());
-  members.push_back({.name = std::string(kPageName), .content = views.page(all)});
-  if (sides.size() < 2) return;
-  manifest.comparison = ManifestComparison{.sides = {}, .margin = options.margin};
-  for (const auto& side : sides) {
-    auto& files = manifest.comparison->sides.emplace_back();
-    for (const auto& run : side) files.push_back(run.path);
+  void add_journal(const Sealed& journal) {
+    const auto scan = scan_chain(journal.content);
+    auto run = parse_lines(journal.content, journal.name, views_.derive);
+    manifest_.journals.push_back({.file = journal.name,
+                                  .run_id = run.header.run_id,
+                                  .lines = scan.lines,
+                                  .chain = scan.last_hash,
+                                  .ended = run.ended});
+    all_.push_back(run);
+    runs_.emplace(journal.name, std::move(run));
+    contents_.emplace(journal.name, journal.content);
+    add(beside_journal("config", journal.name), header_text(journal.content, "config"));
+    add(beside_journal("environment", journal.name), header_text(journal.content, "environment"));
+    add(journal.name, journal.content);
   }
-  members.push_back({.name = std::string(kVerdictsName),
-                     .content = verdicts_text(views.verdicts(sides, options.margin))});
-}
+
+  void agreed() {
+    for (const auto& [kind, content] : sources_.agreed) {
+      manifest_.agreed.push_back({.kind = kind, .lines = line_hashes(content)});
+      contents_.emplace(agreed_file(kind), content);
+      add(agreed_file(kind), content);
+    }
+  }
+
+  [[nodiscard]] VerdictBasis basis(std::string_view file) const {
+    return verdict_basis(file, manifest_, {.runs = runs_, .contents = contents_});
+  }
+
+  void verdicts_and_page() {
+    nlohmann::json decision;
+    if (manifest_.comparison) {
+      add(kVerdictsName, verdicts_text(views_.compare(basis(kVerdictsName)).json));
+    }
+    if (manifest_.across) {
+      auto made = views_.across(basis(kAcrossName));
+      add(kAcrossName, verdicts_text(made.across.json));
+      if (!made.portfolio.json.is_null()) add(kPortfolioName, verdicts_text(made.portfolio.json));
+      decision = std::move(made.page);
+    }
+    if (manifest_.find(AgreedKind::terms) != nullptr) {
+      add(kContractName, verdicts_text(views_.contract(basis(kContractName)).json));
+    }
+    add(kPageName, views_.page(all_, decision));
+  }
+
+  SealedSources sources_;
+  const SealOptions& options_;
+  const EvidenceViews& views_;
+  Manifest manifest_;
+  Bundle bundle_;
+  std::vector<Run> all_;  // in the order of the manifest
+  std::map<std::string, Run> runs_;
+  std::map<std::string, std::string_view> contents_;  // of sources_
+};
 
 void add_key(std::vector<Member>& members, const PublicKey& key) {
   members.push_back(
@@ -178,50 +173,8 @@ std::string verdicts_text(const nlohmann::json& verdicts) {
 
 Bundle seal(const std::vector<std::vector<JournalSource>>& sides, const SealOptions& options,
             const EvidenceViews& views, const SigningKey& key) {
-  std::vector<std::pair<std::string, std::string>> ids;
-  for (const auto& side : sides) {
-    for (const auto& source : side) {
-      ids.emplace_back(source.path, require_whole(source, options.accept_unfinished).header.run_id);
-    }
-  }
-  require_other_runs(ids);
-  Bundle bundle;
-  Manifest manifest{.files = {},
-                    .journals = {},
-                    .comparison = {},
-                    .redacted = options.redact,
-                    .sealed_by = options.by};
-  std::vector<std::vector<Run>> runs;
-  for (auto& side : sealed_journals(sides, options, bundle.redactions)) {
-    auto& list = runs.emplace_back();
-    for (auto& journal : side) {
-      const auto scan = scan_chain(journal.content);
-      list.push_back(parse_lines(journal.content, journal.name, views.derive));
-      const Run& run = list.back();
-      manifest.journals.push_back({.file = journal.name,
-                                   .run_id = run.header.run_id,
-                                   .lines = scan.lines,
-                                   .chain = scan.last_hash,
-                                   .ended = run.ended});
-      bundle.members.push_back({.name = beside_journal("config", journal.name),
-                                .content = header_text(journal.content, "config")});
-      bundle.members.push_back({.name = beside_journal("environment", journal.name),
-                                .content = header_text(journal.content, "environment")});
-      bundle.members.push_back({.name = journal.name, .content = std::move(journal.content)});
-    }
-  }
-  add_views(bundle.members, runs, manifest, options, views);
-  std::sort(bundle.members.begin(), bundle.members.end(),
-            [](const Member& a, const Member& b) { return a.name < b.name; });
-  for (const Member& member : bundle.members) {
-    manifest.files.push_back({.name = member.name,
-                              .bytes = static_cast<std::int64_t>(member.content.size()),
-                              .sha256 = sha256(member.content)});
-  }
-  Envelope envelope{.type = std::string(kManifestType), .body = manifest.text(), .signatures = {}};
-  envelope.sign(key);
-  bundle.members.push_back({.name = std::string(kManifestName), .content = envelope.body});
-  bundle.members.push_back({.name = std::string(kSignaturesName), .content = envelope.text()});
+  require_sealable(sides, options.accept_unfinished);
+  auto bundle = Sealing(sealed_sources(sides, options), options, views).signed_by(key);
   add_key(bundle.members, key.public_key());
   require_verified(write_archive(bundle.members), views, options.by, "not sealed");
   return bundle;

@@ -3,30 +3,20 @@
 // everything, and signatures of the manifest. docs/evidence.md has the format.
 #pragma once
 
-#include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "results/record/journal.h"
-#include "results/record/recompute.h"
 #include "results/seal/archive.h"
+#include "results/seal/evidence_views.h"
 #include "results/seal/keys.h"
 #include "results/seal/manifest.h"
 #include "results/seal/redact.h"
 
 namespace stepmark {
 
-// What this folder does not know: how figures, verdicts and the page come about.
-struct EvidenceViews {
-  Derive derive;
-  std::function<std::string(std::span<const Run>)> page;
-  // The verdicts of sides against the first, as `compare --json`.
-  std::function<nlohmann::json(const std::vector<std::vector<Run>>& sides, double margin)> verdicts;
-};
-
-struct JournalSource {
+struct JournalSource {  // or a file that was agreed
   std::string path, content;
 };
 
@@ -36,6 +26,10 @@ struct SealOptions {
   bool accept_unfinished = false;  // journals whose last line says no end
   double margin = 0.02;            // of the verdicts
   SealedBy by;
+  bool across = false;                 // the sides are providers': verdicts between these too
+  std::vector<std::string> providers;  // of the sides; "": as the journals say
+  std::string day;                     // "2026-11-29", with `across`: prices age until then
+  std::map<AgreedKind, JournalSource> agreed;
 };
 
 struct Bundle {
@@ -43,9 +37,11 @@ struct Bundle {
   std::vector<Redaction> redactions;
 };
 
-// `sides`: journals by side, as `compare` takes them; several sides get verdicts. Error(kUsage)
-// "FILE:LINE: ..." for a journal that is damaged, cut, without hashes, given twice, or whose run
-// has not ended; Error(kCheckFailed) where what stands in one does not follow from its samples.
+// `sides`: journals by side, as `compare` takes them; several sides get verdicts, and so do terms,
+// of all journals or of those whose side has the provider's name. Error(kUsage) "FILE:LINE: ..."
+// for a journal that is damaged, cut, without hashes, given twice, or whose run has not ended, and
+// for prices or a mix of which nothing is made; Error(kCheckFailed) where what stands in a journal
+// does not follow from its samples.
 [[nodiscard]] Bundle seal(const std::vector<std::vector<JournalSource>>& sides,
                           const SealOptions& options, const EvidenceViews& views,
                           const SigningKey& key);

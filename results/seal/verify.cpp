@@ -10,10 +10,10 @@
 #include <set>
 
 #include "core/error.h"
-#include "results/record/json_reader.h"
 #include "results/seal/archive.h"
 #include "results/seal/bytes.h"
-#include "results/seal/json_differs.h"
+#include "results/seal/verdict_basis.h"
+#include "results/seal/verify_follows.h"
 #include "results/seal/verify_journal.h"
 #include "results/seal/verify_signatures.h"
 
@@ -23,24 +23,6 @@ namespace {
 
 bool is_unsigned(std::string_view name) {
   return name == kManifestName || name == kSignaturesName || name.starts_with(kKeysFolder);
-}
-
-// Pages of one version: alike but for digits of numbers, which compilers may differ in.
-bool same_page(std::string_view claimed, std::string_view again) {
-  if (claimed == again) return true;
-  constexpr std::string_view kBegin = R"(<script type="application/json" id="data">)";
-  constexpr std::string_view kEnd = "</script>";
-  const auto data_of = [&](std::string_view page) -> std::pair<std::string_view, std::string> {
-    const auto begin = page.find(kBegin);
-    const auto end = page.find(kEnd, begin);
-    if (begin == std::string_view::npos || end == std::string_view::npos) return {{}, ""};
-    return {page.substr(begin + kBegin.size(), end - begin - kBegin.size()),
-            std::string(page.substr(0, begin)) + std::string(page.substr(end))};
-  };
-  const auto [data, rest] = data_of(claimed);
-  const auto [other_data, other_rest] = data_of(again);
-  return !data.empty() && !other_data.empty() && rest == other_rest &&
-         !first_difference_of(parse_json(data), parse_json(other_data), false);
 }
 
 class BundleCheck {
@@ -63,13 +45,20 @@ class BundleCheck {
         runs_.emplace(journal.file, std::move(*run));
       }
     }
+    const CheckedBundle bundle{.members = members_,
+                               .manifest = manifest_,
+                               .views = views_,
+                               .same_build = same_build_,
+                               .wrong = wrong_,
+                               .runs = runs_};
     for (const auto& [name, ignored] : runs_) {
-      follows(beside_journal("config", name), header_text(content_of(name), "config"));
-      follows(beside_journal("environment", name), header_text(content_of(name), "environment"));
+      for (const char* part : {"config", "environment"}) {
+        require_same(bundle, beside_journal(part, name), header_text(content_of(name), part), out_);
+      }
     }
+    verify_agreed(bundle, out_);
     if (runs_.size() == manifest_.journals.size() && !runs_.empty()) {
-      guarded(kPageName, [&] { page(); });
-      if (manifest_.comparison) guarded(kVerdictsName, [&] { verdicts(); });
+      verify_verdicts_and_page(bundle, out_);
     }
     for (const auto& name : wrong_) {
       const auto* member = find_member(members_, name);
@@ -83,17 +72,6 @@ class BundleCheck {
   [[nodiscard]] bool said(const std::string& name) const {
     return std::any_of(out_.problems.begin(), out_.problems.end(),
                        [&](const Problem& problem) { return problem.member == name; });
-  }
-
-  // A step that reads what a signer wrote, who may be anyone.
-  template <class Step>
-  void guarded(std::string_view name, const Step& step) {
-    try {
-      step();
-    } catch (const std::exception& error) {
-      out_.problems.push_back(
-          {.member = std::string(name), .line = 0, .begin = 0, .end = 0, .what = error.what()});
-    }
   }
 
   void files() {
@@ -124,7 +102,12 @@ class BundleCheck {
   // looked at by nobody. Journals and runs stand in it once.
   std::set<std::string> expected_files() {
     std::set<std::string> names{std::string(kPageName)}, runs;
-    if (manifest_.comparison) names.emplace(kVerdictsName);
+    for (const auto& name : verdict_files(manifest_)) names.insert(name);
+    for (const auto& agreed : manifest_.agreed) {
+      if (!names.insert(agreed_file(agreed.kind)).second) {
+        absent(agreed_file(agreed.kind), "twice in the manifest");
+      }
+    }
     for (const auto& journal : manifest_.journals) {
       if (!journal.file.starts_with("journals/") || !names.insert(journal.file).second) {
         absent(journal.file, "not a journal's name, or twice in the manifest");
@@ -144,79 +127,8 @@ class BundleCheck {
         {.member = name, .line = 0, .begin = 0, .end = 0, .what = std::move(what)});
   }
 
-  // A file that can be made again from the journals.
-  void follows(const std::string& name, const std::string& expected) {
-    const auto* member = find_member(members_, name);
-    if (member == nullptr) return;  // said already
-    if (auto wrong = first_wrong_byte(*member, expected,
-                                      wrong_.contains(name)
-                                          ? "damaged: this byte is not as it was signed"
-                                          : "does not follow from the journal from here on")) {
-      out_.problems.push_back(std::move(*wrong));
-    }
-  }
-
-  // Whether the page that is made again is the one that was signed, whatever the member holds now.
-  [[nodiscard]] bool was_signed(std::string_view name, std::string_view text) const {
-    const auto* file = manifest_.file(name);
-    return file != nullptr && sha256(text) == file->sha256;
-  }
-
-  void page() {
-    const auto again = views_.page(runs_in_order());
-    const auto* member = find_member(members_, kPageName);
-    if (member == nullptr) return;
-    const bool damaged = wrong_.contains(std::string(kPageName));
-    if (damaged ? was_signed(kPageName, again)
-                : same_build_ && !same_page(member->content, again)) {
-      follows(std::string(kPageName), again);
-    } else if (!damaged && !same_build_) {
-      out_.notes.push_back(
-          "report.html was drawn by another build of stepmark and was not compared with the "
-          "samples: draw it again with `stepmark report` from the journals");
-    }
-  }
-
-  void verdicts() {
-    const auto* member = find_member(members_, kVerdictsName);
-    if (member == nullptr) return;
-    std::vector<std::vector<Run>> sides;
-    for (const auto& side : manifest_.comparison->sides) {
-      auto& list = sides.emplace_back();
-      for (const auto& file : side) {
-        const auto run = runs_.find(file);
-        STEPMARK_REQUIRE(run != runs_.end(), "compares '{}', which is not in the bundle", file);
-        list.push_back(run->second);
-      }
-    }
-    const auto again = views_.verdicts(sides, manifest_.comparison->margin);
-    if (wrong_.contains(std::string(kVerdictsName))) {
-      const auto text = verdicts_text(again);
-      if (was_signed(kVerdictsName, text)) follows(std::string(kVerdictsName), text);
-      return;
-    }
-    const auto claimed = parse_json(member->content);
-    if (auto found = first_difference_of(claimed, again, !same_build_)) {
-      out_.problems.push_back(
-          problem_in(*member, "does not follow from the samples: " + *found +
-                                  (same_build_ ? ""
-                                               : " (sealed by another build of stepmark, which "
-                                                 "may have judged otherwise)")));
-    }
-    for (const auto& side : again.value("sides", nlohmann::json::array())) {
-      out_.verdicts +=
-          static_cast<std::int64_t>(side.value("cases", nlohmann::json::array()).size());
-    }
-  }
-
   [[nodiscard]] std::string_view content_of(const std::string& name) const {
     return find_member(members_, name)->content;
-  }
-
-  [[nodiscard]] std::vector<Run> runs_in_order() const {
-    std::vector<Run> out;
-    for (const auto& journal : manifest_.journals) out.push_back(runs_.at(journal.file));
-    return out;
   }
 
   const std::vector<PlacedMember>& members_;

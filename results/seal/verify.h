@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "results/seal/keys.h"
@@ -18,7 +19,7 @@ namespace stepmark {
 
 struct Problem {
   std::string member;              // file of the bundle; empty: the archive itself
-  std::int64_t line = 0;           // of a journal; 0: none
+  std::int64_t line = 0;           // of the file, from 1; 0: none
   std::size_t begin = 0, end = 0;  // bytes of the bundle, from 0, end not included
   std::string what;
 };
@@ -42,6 +43,12 @@ struct Verification {
   std::optional<Manifest> manifest;                                // absent where nothing signed it
   std::int64_t lines = 0, records = 0, figures = 0, verdicts = 0;  // that were checked again
   [[nodiscard]] int trusted() const;                               // signers whose key was named
+  // Of each file of verdicts, what they come to: "2 met, 1 undecided".
+  std::vector<std::pair<std::string, std::string>> verdicts_by_file;
+  // Of the bundle's runs, in the manifest's order, where all of them are intact; and what its page
+  // shows beside them (AcrossVerdicts::page).
+  std::vector<Run> runs;
+  nlohmann::json decision;
 };
 
 // Never throws for what stands in `bytes`.

@@ -96,8 +96,9 @@ std::optional<Problem> first_wrong_byte(const PlacedMember& member, std::string_
   const auto at = static_cast<std::size_t>(
       std::mismatch(found.begin(), found.end(), expected.begin(), expected.end()).first -
       found.begin());
+  const auto wrong = found.begin() + static_cast<std::ptrdiff_t>(at);
   return Problem{.member = member.name,
-                 .line = 0,
+                 .line = 1 + std::count(found.begin(), wrong, '\n'),
                  .begin = member.begin + at,
                  .end = member.begin + std::min(at + 1, found.size()),
                  .what = what};

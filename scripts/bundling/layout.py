@@ -78,7 +78,7 @@ def copy_libraries(root, own, elves, instruction_sets):
 
 def copy_data(repo, root):
     share = root / "share" / "stepmark"
-    for kind in ("workloads", "suites", "clusters", "gpus"):
+    for kind in ("workloads", "suites", "clusters", "gpus", "prices", "sla"):
         shutil.copytree(repo / "cluster-configs" / kind, share / kind)
     shutil.copytree(repo / "results" / "published", share / "published")
     (root / "scripts").mkdir()

@@ -25,7 +25,9 @@ BUSBW = {
 RUN_SD, SAMPLE_SD, DEPENDENCE = 0.006, 0.01, 0.4
 RUNS, SAMPLES = 5, 60
 
-PRICE_KINDS = {"on-demand": {"north": 3.20, "east": 2.75, "west": 3.60}, "1-year": {"north": 2.60, "east": 2.30, "west": 2.95}}
+# Share of paid time that advances a job.
+GOODPUT = {"north": 0.97, "east": 0.95, "west": 0.96}
+PRICE_KINDS = {"on-demand": {"north": 3.20, "east": 2.75, "west": 3.60}, "1-year": {"north": 2.60, "east": 2.27, "west": 2.95}}
 PRICE_KIND = "1-year"
 DAY = "2026-11-15"
 
@@ -40,23 +42,23 @@ def rate(workload, provider):
 
 
 def cost(workload, provider, kind=PRICE_KIND):
-    """Of 10^6 tokens."""
-    return PRICE_KINDS[kind][provider] / (rate(workload, provider) * 3600) * 1e6
+    """Of 10^6 tokens, delivered."""
+    return PRICE_KINDS[kind][provider] / (rate(workload, provider) * 3600 * GOODPUT[provider]) * 1e6
 
 
 def break_even(workload, provider, other, kind=PRICE_KIND):
     """The price per GPU-hour at which `provider` costs what `other` does."""
-    return PRICE_KINDS[kind][other] * rate(workload, provider) / rate(workload, other)
+    return PRICE_KINDS[kind][other] * rate(workload, provider) / rate(workload, other) * GOODPUT[provider] / GOODPUT[other]
 
 
 def stated():
-    lines = [f"{'workload':<11} {'provider':<9} {'step s':>7} {'USD/GPU-h':>10} {'USD/10^6 tokens':>16}   break-even against the others"]
+    lines = [f"{'workload':<11} {'provider':<9} {'step s':>7} {'USD/GPU-h':>10} {'goodput':>8} {'USD/10^6 tokens':>16}   break-even against the others"]
     for workload, steps in STEP_S.items():
         cheapest = min(PROVIDERS, key=lambda name: cost(workload, name))
         for name in PROVIDERS:
             others = ", ".join(f"{other} {break_even(workload, name, other):.3f}" for other in PROVIDERS if other != name)
             mark = "  <- cheapest" if name == cheapest else ""
-            lines.append(f"{workload:<11} {name:<9} {steps[name]:>7.2f} {PRICE_KINDS[PRICE_KIND][name]:>10.2f} "
+            lines.append(f"{workload:<11} {name:<9} {steps[name]:>7.2f} {PRICE_KINDS[PRICE_KIND][name]:>10.2f} {GOODPUT[name]:>8.2f} "
                          f"{cost(workload, name):>16.5f}   {others}{mark}")
     gathers = BUSBW["all_gather"]
     lines.append(f"all-gather: north has {gathers['north'] / gathers['east']:.2f}x the bus bandwidth of east, "
@@ -71,7 +73,7 @@ def prices():
     for name in PROVIDERS:
         lines += [f"  - provider: {name}", "    prices:"]
         for kind, of in PRICE_KINDS.items():
-            lines.append(f"      - {{kind: {kind}, per_gpu_hour: {of[name]}, date: {DAY}, region: nowhere, "
+            lines.append(f"      - {{kind: {kind}, per_gpu_hour: {of[name]}, goodput: {GOODPUT[name]}, date: {DAY}, region: nowhere, "
                          f"source: made up}}")
     return "\n".join(lines) + "\n"
 

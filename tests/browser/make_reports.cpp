@@ -1,51 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the pages that check.mjs opens: usage make_reports FOLDER.
-#include <fmt/format.h>
-
-#include <array>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "core/output.h"
-#include "results/across/across.h"
+#include "decisions.h"
+#include "larger_pages.h"
 #include "results/families/derive.h"
-#include "results/money/calendar.h"
-#include "results/views/json/across_json.h"
 #include "results/views/report/report.h"
 #include "synthetic.h"
-
-namespace {
-
-using namespace stepmark;
-
-// Two providers of three runs each, one of them slower, with prices.
-std::string decision_page() {
-  std::vector<Provider> providers{{"<i>north</i>", {}}, {"south", {}}};
-  std::vector<Run> all;
-  for (std::size_t i = 0; i < 6; ++i) {
-    Run one = synthetic::run(
-        {.seed = 20 + i, .name = fmt::format("run{}", i), .slowdown = i < 3 ? 1.0 : 0.9});
-    one.header.run_id += std::to_string(i);
-    providers[i / 3].runs.push_back(one);
-    all.push_back(std::move(one));
-  }
-  AcrossOptions how;
-  how.prices = parse_prices(
-      "prices: p\ncurrency: USD\nsource: s\ndate: 2026-11-01\nproviders:\n"
-      "  - {provider: <i>north</i>, prices: [{kind: on-demand, per_gpu_hour: 3, goodput: 0.9}]}\n"
-      "  - {provider: south, egress: {per_gb: 0.1, gb_per_month: 5000}, prices: [{kind: on-demand, "
-      "per_gpu_hour: 2}]}\n",
-      "p.yaml");
-  how.today = *parse_day("2026-11-20");
-  nlohmann::json json = to_json(across(providers, how));
-  json["portfolio"] = {
-      {"mix", "m"}, {"currency", "USD"}, {"prices", "on-demand"}, {"why", "<b>none</b>"}};
-  return report_html(all, json);
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   using namespace stepmark;
@@ -77,8 +41,20 @@ int main(int argc, char** argv) {
     record.texts.emplace_back("not_stated", "clocks");
   }
   page("beside.html", {synthetic::run({.seed = 1, .name = "provider-a"}), published});
-  write_output_file((folder / "decision.html").string(), decision_page());
+  write_decisions(folder);
   page("two.html", {synthetic::run({.seed = 1, .name = "provider-a"}), other});
+  auto linked = synthetic::run({.seed = 11, .name = "linked"});
+  pages::declare_links(linked, "<b>c</b>", 5, 0.5);
+  pages::add_sizes(linked, 0.1);
+  PageParts more{.history = pages::history(folder.string(),
+                                           "<img src=x onerror=\"document.title='owned'\">",
+                                           "<script>document.title='owned'</script>")};
+  more.evidence = {{{"sha256", std::string(64, 'a')},
+                    {"signatures", {{{"fingerprint", "<u>12ab</u>"}, {"trusted_as", "<u>k</u>"}}}},
+                    {"note", "in <u>bundle</u>.tar, which verifies"}}};
+  write_output_file((folder / "evidence.html").string(), report_html(std::vector{linked}, more));
+  const auto twenty = pages::twenty(folder.string());
+  write_output_file((folder / "twenty.html").string(), report_html(twenty.runs, twenty.parts));
   page("four.html", {synthetic::run({.seed = 1, .name = "provider-a"}), other, simulated, failing});
   page("hostile.html", {synthetic::run({.seed = 5,
                                         .name = "</script><script>document.title='owned'</script>",

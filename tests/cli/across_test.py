@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Providers against each other: compare --across, with labels and prices."""
+"""Providers against each other: compare --across, with labels and prices; and prices like for like."""
 
 import datetime
 import json
@@ -76,6 +76,21 @@ class Across(tool.ToolTest):
             self.assertIn(text, table.out)
         self.assertNotIn("days old", table.out)
 
+    def test_published_prices_are_found_by_name(self):
+        files = [self.side("a", 1.0, cluster="aws-p5"), self.side("b", 1.0, cluster="oci-h100")]
+        result = stepmark("compare", "--across", *files, "--prices", "published", "--json")
+        self.expect(result, tool.OK)
+        found = json.loads(result.out)
+        asked = {one["provider"]: {term["kind"]: term for term in one["terms"]} for one in found["prices"]["providers"]}
+        self.assertEqual(sorted(asked), ["aws-p5", "oci-h100"])  # and none of the other fifty
+        self.assertEqual(asked["aws-p5"]["on-demand"]["per_gpu_hour"], 6.88)
+        for terms in asked.values():
+            for term in terms.values():
+                self.assertTrue(term["source"] and term["date"], term)
+        self.assertNotIn("gcp-", " ".join(found["remarks"]))
+        wrong = stepmark("compare", "--across", *files, "--prices", "publisht")
+        self.expect(wrong, tool.USAGE, "did you mean 'published'?")
+
     def test_the_cluster_names_the_provider(self):
         files = [self.side("a", 1.0, cluster="aws"), self.side("b", 1.0, cluster="gcp")]
         result = stepmark("compare", "--across", *files, "--json")
@@ -89,6 +104,38 @@ class Across(tool.ToolTest):
                           "--label", "B=" + self.side("b", 1.0, tokens_per_step=4096))
         self.expect(result, tool.NOT_MEASURED)
         self.assertIn("tokens per step is 8192 and 4096", " ".join(result.out.split()))
+
+    def test_what_a_change_costs_by_hand(self):
+        """Like for like: the same provider in May and in June."""
+        a, b = self.side("a", 1.0), self.side("b", 1.1)
+        words = ["compare", "--label", "A=" + a, "--label", "A=" + b, "--prices", self.prices()]
+        result = stepmark(*words, "--json")
+        self.expect(result, tool.CHECK_FAILED)  # 10 % slower
+        side, = json.loads(result.out)["sides"]
+        case, = side["cases"]
+        cost, = side["costs"]
+        self.assertEqual((cost["case_id"], cost["kind"], cost["gpus"]), (case["case_id"], "on-demand", 8))
+        # 8 GPUs at 3 an hour.
+        self.assertAlmostEqual(cost["per_step_baseline"], 8 * 3 * case["baseline_s"] / 3600, places=9)
+        self.assertAlmostEqual(cost["per_step_candidate"], 8 * 3 * case["candidate_s"] / 3600, places=9)
+        for key, of in ("value", "ratio"), ("lower", "lower"), ("upper", "upper"):
+            self.assertAlmostEqual(cost["per_month"][key], 8 * 3 * 730 * (case[of] - 1), places=6)
+        for key, of in ("value", "ratio"), ("lower", "upper"), ("upper", "lower"):
+            self.assertAlmostEqual(cost["break_even_candidate"][key], 3 / case[of], places=9)
+        table = stepmark(*words)
+        self.assertIn("cost of step", table.out)
+        # Another provider's price: B asks 2 for what takes 1.1 times as long.
+        result = stepmark("compare", "--label", "A=" + a, "--label", "B=" + b, "--prices", self.prices(), "--json")
+        side, = json.loads(result.out)["sides"]
+        cost, = side["costs"]
+        self.assertAlmostEqual(cost["per_month"]["value"], 8 * 730 * (2 * side["cases"][0]["ratio"] - 3), places=6)
+
+    def test_prices_must_name_a_side(self):
+        a, b = self.side("a", 1.0), self.side("b", 1.0)
+        self.expect(stepmark("compare", a, b, "--prices", self.prices()), tool.USAGE,
+                    "has prices of A, B, and the sides are of no name", "--label A=FILE.smk")
+        clustered = [self.side(name, 1.0, cluster="A") for name in "cd"]
+        self.expect(stepmark("compare", *clustered, "--prices", self.prices()), tool.OK)
 
     def test_prices_are_checked(self):
         sides = ["--label", "A=" + self.side("a", 1.0), "--label", "B=" + self.side("b", 1.0)]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alarms of a history: history check, annotate, acknowledge, export, compact, and scripts/nightly."""
 
+import contextlib
 import csv
 import io
 import json
@@ -68,6 +69,19 @@ class HistoryCheck(tool.ToolTest):
             self.slower_from(18, beginning, hosts=TWO_HOSTS, suite=f"s{place}")
             alarms = {one["line"]["suite"]: one["layer"] for one in self.check(tool.CHECK_FAILED)["events"]}
             self.assertEqual(alarms[f"s{place}"], layer, beginning)
+
+    def test_adding_looks_at_what_it_adds(self):
+        """So that the check that follows has nothing left to look at, however many runs were added."""
+        self.slower_from(16, "kernel/")
+        with contextlib.closing(sqlite3.connect(self.db)) as connection:
+            series, scanned, up_to_date, changes = connection.execute(
+                "SELECT (SELECT COUNT(*) FROM series), (SELECT COUNT(*) FROM scan), "
+                "(SELECT MIN(at) FROM scan) = (SELECT MAX(at) FROM run), (SELECT COUNT(*) FROM change)").fetchone()
+        self.assertGreater(series, 0)
+        self.assertEqual((scanned, up_to_date, changes), (series, 1, 1))
+        result = self.check(tool.CHECK_FAILED)
+        self.assertEqual(result["new_points"], 0)
+        self.assertEqual(len(result["events"]), 1)
 
     def test_night_by_night_finds_what_all_at_once_finds(self):
         self.slower_from(16, "kernel/")
@@ -259,6 +273,9 @@ exec '{tool.BINARY}' "$@"
         self.nightly(good, tool.OK, "--place", "c")
         self.nightly(good, tool.USAGE, "--keep-days", "none")
         self.nightly(self.path("absent.smk"), tool.ENVIRONMENT)
+        # A launcher that fails is no alarm: nothing was found to be slower.
+        self.nightly(good, tool.ENVIRONMENT, "--", "false")
+        self.nightly(good, tool.ENVIRONMENT, "--", "no-such-launcher")
 
 
 if __name__ == "__main__":

@@ -397,6 +397,15 @@ class Together(tool.ToolTest):
         half = numbers[1]["optimizer_bytes_per_rank"] / numbers[0]["optimizer_bytes_per_rank"]
         self.assertAlmostEqual(half, 0.5, delta=1e-3)
         self.assertLess(numbers[1]["memory_bytes_per_rank"], numbers[0]["memory_bytes_per_rank"])
+        result = stepmark("run", "--workload", "tiny", "--plan",
+                          "layers=2,seq=16,micro_batch=1,zero=3,accumulation=2", "--budget", "1s",
+                          "--out", "3.smk", ranks=2, cwd=self.folder)
+        self.expect(result, tool.OK)
+        record, = tool.records(self.path("3.smk"))
+        self.assertIn(".zero3.", record["case_id"])
+        self.assertTrue(all(check["passed"] for check in record["checks"]))
+        # No two ranks hold the same parameters.
+        self.assertEqual({check["name"] for check in record["checks"]} & added, {"padding", "padding after timing"})
         # Gradients in fp32 once rather than twice, and parameters in bf16.
         self.assertAlmostEqual(numbers[1]["bus_bytes_dp"] / numbers[0]["bus_bytes_dp"], 6 / 8, delta=1e-3)
 

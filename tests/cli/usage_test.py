@@ -29,7 +29,7 @@ model:
 plan:
   seq: 16
 """
-LISTS = ["workloads", "suites", "clusters", "gpus", "cases", "backends"]
+LISTS = ["workloads", "suites", "clusters", "gpus", "prices", "sla", "published", "cases", "backends"]
 
 
 class Help(tool.ToolTest):
@@ -337,14 +337,32 @@ class Plans(tool.ToolTest):
         self.assertEqual(set(shards["communication"]["dp"]["calls"]), {"all_reduce", "reduce_scatter", "all_gather"})
         self.assertAlmostEqual(shards["communication"]["dp"]["bus_bytes_per_rank"]
                                / whole["communication"]["dp"]["bus_bytes_per_rank"], 1, delta=1e-3)
-        self.expect(plan("zero=2"), tool.USAGE, "--plan:1:6: zero='2': expected 0, or 1")
+        self.expect(plan("zero=4"), tool.USAGE, "--plan:1:6: zero='4': expected 0", "1 the optimizer's state")
+
+    def test_sharded_gradients_and_parameters_are_said(self):
+        def plan(text, *more):
+            return stepmark("plan", "--workload", "tiny", "--ranks", "4", "--plan", text, *more)
+
+        self.assertIn("layer by layer in every micro-step, and kept as shards, updated parameters gathered", plan("zero=2").out)
+        self.assertIn("parameters gathered before each use, one layer ahead", plan("zero=3").out)
+        self.assertRegex(plan("zero=3,shard=2,reshard=off,reduce=bf16").out,
+                         r"over 2 ranks \(dp\.shard\).*gathered once per step.*2 groups hold the same.*reduced in bf16")
+        self.assertIn("beside the next step's forward pass", plan("zero=1,gather=forward").out)
+        whole, grads, params = (json.loads(plan(f"zero={zero}", "--json").out) for zero in (0, 2, 3))
+        memory = [facts["memory_bytes_per_rank"] for facts in (whole, grads, params)]
+        self.assertAlmostEqual(memory[1]["grad"] / memory[0]["grad"], 1 / 4, delta=1e-3)
+        self.assertAlmostEqual(memory[2]["param"] / memory[0]["param"], 1 / 4, delta=1e-3)
+        self.assertGreater(memory[0]["total"], memory[2]["total"])
+        self.assertEqual([facts["optimizer"]["parameters_sharded"] for facts in (whole, grads, params)], [False, False, True])
+        self.expect(plan("zero=3,shard=3"), tool.USAGE, "shard=3 does not divide the 4 data-parallel ranks; shard=2 does")
 
     def test_the_page_of_a_form_shows_its_program(self):
-        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "forms", "zero1.md")
-        with open(path, encoding="utf-8") as file:
-            page = file.read()
-        command, program = re.search(r"^```\n\$ stepmark (.*)\n((?:.*\n)*?)```$", page, re.M).groups()
-        self.assertEqual(stepmark(*command.split()).out, program)
+        for form in ("zero1", "zero2", "zero3", "hybrid"):
+            path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "forms", f"{form}.md")
+            with open(path, encoding="utf-8") as file:
+                page = file.read()
+            command, program = re.search(r"^```\n\$ stepmark (.*)\n((?:.*\n)*?)```$", page, re.M).groups()
+            self.assertEqual(stepmark(*command.split()).out, program, form)
 
     def fit(self, plan, ranks, cluster, workload="llama3-8b"):
         command = ["plan", "--workload", workload, "--plan", plan, "--ranks", ranks, "--cluster", cluster]

@@ -120,11 +120,11 @@ class RunOnEmulatedGpu(tool.ToolTest):
     def test_parallel_steps_equal_one_rank(self):
         for plan, ranks in (("tp=2,sp=on", 2), ("dp=2", 2), ("tp=2,dp=2", 4), ("pp=2,schedule=zb-h1,accumulation=2", 2),
                             ("pp=2,tp=2,accumulation=2", 4), ("dp=2,zero=1,precision=bf16", 2),
-                            ("tp=2,dp=2,sp=on,zero=1", 4)):
+                            ("tp=2,dp=2,sp=on,zero=1", 4), ("dp=4,zero=3,shard=2", 4)):
             with self.subTest(plan=plan):
                 step = self.measured(self.run_step(plan, ranks=ranks), 1)[0]
                 self.assertIn("loss and gradients against one rank", self.checks(step))
-                self.assertEqual("zero=1" in plan, "replicas after timing" in self.checks(step))
+                self.assertEqual("zero=" in plan, "replicas after timing" in self.checks(step))
                 os.remove(self.journal)
 
     def test_collectives_and_groups_are_exact(self):

@@ -11,19 +11,16 @@
 #include <utility>
 #include <vector>
 
-#include "collectives/mpi/mpi_runtime.h"
 #include "tests/equivalence_steps/optimizer_forms.h"
-#include "tests/equivalence_steps/step_run.h"
+#include "tests/equivalence_steps/zero_fixture.h"
 
 namespace stepmark {
 namespace {
 
-constexpr int kSteps = 5;
-constexpr double kLossTolerance = 1e-5;
-constexpr double kParamTolerance = 1e-4;  // relative 2-norm
 constexpr const char* kCommon = "seq=16,lr=1e-3,zero=1";
 
 using ::testing::Ge;
+using Zero = ZeroFixture;
 
 // Plans of 8 sequences per step: degrees, and what else is to vary.
 std::vector<std::string> plans_for(std::int64_t world) {
@@ -45,12 +42,6 @@ Plan plan_of(const std::string& text, const Model& model, std::int64_t world) {
   return resolve(plan, model, world);
 }
 
-Model model_of(bool llama, std::int64_t vocab = 1001) {
-  Model model = equivalence_model(llama ? ModelFamily::llama : ModelFamily::gpt2, !llama);
-  model.vocab = vocab;
-  return model;
-}
-
 // Removes op `index`, or (`again`) has it done once more right behind.
 Program with_fault(const Program& program, std::int32_t index, bool again) {
   Program faulty = program;
@@ -68,66 +59,6 @@ Program with_fault(const Program& program, std::int32_t index, bool again) {
   }
   return faulty;
 }
-
-class Zero : public ::testing::Test {
- protected:
-  [[nodiscard]] std::unique_ptr<StepRun> run(const Model& model, const Plan& plan) {
-    return std::make_unique<StepRun>(*world_, model, plan, world_->rank());
-  }
-  // One rank on its own in every process.
-  [[nodiscard]] std::unique_ptr<StepRun> alone(const Model& model, const Plan& plan) {
-    Plan one = plan.on_one_rank();
-    one.micro_batch = 8;
-    one.accumulation = 1;
-    one.optimizer_overlap = OptimizerOverlap::off;
-    return std::make_unique<StepRun>(*self_, model, resolve(one, model, 1), 0);
-  }
-
-  // Over all parameters of this rank and then over ranks, the largest relative 2-norm of the
-  // difference to the same elements of the whole parameters.
-  double param_error(const StepState& own, const StepState& whole) {
-    float worst = 0;
-    for (const Param& param : own.layout().params()) {
-      const std::vector<float> got = own.param_values(param);
-      const std::vector<float> expected = whole.param_values(whole.layout().find(param.name));
-      double error = 0, norm = 0;
-      std::size_t next = 0;
-      for (const RowRange& range : param.rows) {
-        for (std::int64_t row = range.begin; row < range.begin + range.count; ++row) {
-          for (std::int64_t col = 0; col < param.cols; ++col, ++next) {
-            const double want =
-                expected[static_cast<std::size_t>(row * param.global_cols + param.col_begin + col)];
-            error += std::pow(double{got[next]} - want, 2);
-            norm += want * want;
-          }
-        }
-      }
-      worst = std::max(worst, static_cast<float>(std::sqrt(error / norm)));
-    }
-    world_->all_reduce(&worst, &worst, 1, DType::f32, ReduceOp::max, *stream_);
-    stream_->synchronize();
-    return worst;
-  }
-
-  // Whether all ranks that hold the same parameters hold the same bytes.
-  bool replicas_agree(const Plan& plan, const StepState& state) {
-    const auto group = world_->split(StepMesh(plan).group(world_->rank(), StepGroup::data).front(),
-                                     world_->rank());
-    const std::uint64_t own = state.param_digest();
-    std::vector<std::uint64_t> all(static_cast<std::size_t>(group->size()));
-    group->all_gather(&own, all.data(), sizeof(own), DType::u8, *stream_);
-    stream_->synchronize();
-    float differ = std::any_of(all.begin(), all.end(), [&](auto d) { return d != own; }) ? 1 : 0;
-    world_->all_reduce(&differ, &differ, 1, DType::f32, ReduceOp::max, *stream_);
-    stream_->synchronize();
-    return differ == 0;
-  }
-
-  std::unique_ptr<Comm> world_ = make_mpi_comm();
-  std::unique_ptr<Comm> self_ = make_self_comm();
-  std::unique_ptr<Device> device_ = make_host_device(1);
-  std::unique_ptr<Stream> stream_ = device_->create_stream("test");
-};
 
 TEST_F(Zero, LossAndParametersEqualOneRankOverSteps) {
   bool llama = false;
@@ -147,7 +78,7 @@ TEST_F(Zero, LossAndParametersEqualOneRankOverSteps) {
       EXPECT_NEAR(steps->state().gradient_norm() / one->state().gradient_norm(), 1.0, 1e-4) << i;
     }
     EXPECT_LT(param_error(steps->state(), one->state()), kParamTolerance);
-    EXPECT_TRUE(replicas_agree(plan, steps->state()));
+    EXPECT_TRUE(replicas_agree(steps->state()));
     EXPECT_EQ(steps->state().largest_between(), 0);
   }
 }
@@ -187,7 +118,7 @@ TEST_F(Zero, Bf16LearnsAndReplicasAgree) {
   const double first = steps->state().loss();
   for (int i = 1; i < 10; ++i) steps->step();
   EXPECT_LT(steps->state().loss(), first - 0.5);
-  EXPECT_TRUE(replicas_agree(plan, steps->state()));
+  EXPECT_TRUE(replicas_agree(steps->state()));
   EXPECT_EQ(steps->state().largest_between(), 0);
 }
 
@@ -225,7 +156,7 @@ TEST_F(Zero, PlantedFaultsAreSeen) {
   EXPECT_THAT(param_error(twice->state(), one->state()), Ge(kParamTolerance));
   const auto stale = steps_of(with_fault(program, gather, false));
   EXPECT_THAT(param_error(stale->state(), one->state()), Ge(kParamTolerance));
-  EXPECT_FALSE(replicas_agree(plan, stale->state()));
+  EXPECT_FALSE(replicas_agree(stale->state()));
 }
 
 }  // namespace

@@ -22,12 +22,23 @@ namespace {
 
 using namespace stepmark;
 
+Verdicts counted(const VerdictBasis& basis) {
+  Verdicts out;
+  out.json = {{"sides", basis.sides.size()}, {"floors", {{{"floor", "f"}, {"verdict", 1.5}}}}};
+  return out;
+}
+
 const EvidenceViews& views() {
   static const EvidenceViews out{
       .derive = derive,
-      .page = [](std::span<const Run> runs) { return std::to_string(runs.size()); },
-      .verdicts = [](const std::vector<std::vector<Run>>& sides,
-                     double) { return nlohmann::json(sides.size()); }};
+      .page = [](std::span<const Run> runs,
+                 const nlohmann::json&) { return std::to_string(runs.size()); },
+      .compare = counted,
+      .across =
+          [](const VerdictBasis& basis) {
+            return AcrossVerdicts{counted(basis), {}, {}};
+          },
+      .contract = counted};
   return out;
 }
 
@@ -57,6 +68,8 @@ void sealed_by_stranger(const std::string& journal, const SigningKey& key) {
                             .sha256 = sha256(journal)});
   manifest.journals.push_back({.file = "journals/a.smk", .run_id = "r", .lines = 3, .chain = ""});
   manifest.comparison = ManifestComparison{.sides = {{"journals/a.smk"}, {"none"}}, .margin = 0.1};
+  manifest.agreed.push_back({.kind = AgreedKind::terms, .lines = line_hashes(journal)});
+  if (first_other_line(journal, manifest.agreed.front().lines)) std::abort();
   Envelope envelope{.type = std::string(kManifestType), .body = manifest.text(), .signatures = {}};
   envelope.sign(key);
   const auto pub = key.public_key();
@@ -75,6 +88,9 @@ void redacting(const std::string& text) {
   Redactor again({.hosts = {"node1.a.b"}, .users = {"bob"}, .others = {}});
   again.learn(line);
   static_cast<void>(again.replace(line));
+  Redactor kept({.hosts = {"a"}, .users = {"b"}, .others = {}, .kept = {text, "a: b"}});
+  kept.learn_text(text);
+  static_cast<void>(kept.replaced_yaml(text));
 }
 
 }  // namespace

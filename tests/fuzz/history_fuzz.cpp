@@ -8,12 +8,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <string>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "results/history/check.h"
 #include "results/history/database.h"
+#include "results/history/kept_runs.h"
 #include "results/views/csv/history_csv.h"
 #include "results/views/openmetrics/openmetrics.h"
 #include "results/views/table/check_table.h"
@@ -76,6 +78,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static_cast<void>(check_table(result, true));
     static_cast<void>(openmetrics_text(history, result, true));
     static_cast<void>(history_csv(history, false));
+    static_cast<void>(
+        kept_runs(history, {.to = std::numeric_limits<std::int64_t>::max(), .place = {}}));
   } catch (const Error&) {  // refused
   }
   remove_all(path);

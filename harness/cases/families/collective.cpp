@@ -21,6 +21,7 @@
 #include "harness/cases/concurrent.h"
 #include "harness/cases/entry_yaml.h"
 #include "harness/cases/family.h"
+#include "harness/cases/link_record.h"
 #include "harness/cases/traffic.h"
 #include "results/families/collective.h"
 #include "results/record/common_facts.h"
@@ -144,6 +145,7 @@ class CollectiveCase final : public Case {
     record.numbers.emplace_back(facts::collective::kSizeBytes,
                                 static_cast<double>(traffic.sizes.size_bytes));
     record.numbers.emplace_back(facts::kRanks, context.world.size());
+    if (context.links != nullptr) add_link_reference(record, *context.links);
   }
 
   // Rank 0 writes the record, and is the rank that NCCL's log is complete on.

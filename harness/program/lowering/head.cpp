@@ -52,7 +52,9 @@ void Lowering::head_piece(std::int64_t begin, std::int64_t end, BufferSlice whol
   builder_.set_phase(Phase::loss);
   const BufferSlice targets = rows(micro_slice(targets_in_), 1);
   const bool first = begin == 0 && !pass_.adds_to_norms;
-  shards_.ways > 1 ? sharded_loss(logits, targets, first) : whole_loss(logits, targets, first);
+  const bool first_loss = begin == 0 && !pass_.adds_to_loss;
+  shards_.ways > 1 ? sharded_loss(logits, targets, first_loss)
+                   : whole_loss(logits, targets, first_loss);
   builder_.set_phase(Phase::backward);
   linear_input_gradient(table, logits, rows(dwhole, model_.hidden), tokens, logits_width_,
                         model_.hidden);

@@ -41,6 +41,7 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank,
         {.axis = name, .ranks = ranks, .index = static_cast<std::int32_t>(own - ranks.begin())});
   }
   watch_gradients();
+  watch_units();
   const std::int64_t all_tokens = plan.accumulation * tokens_;
   if (stages_.front().first) {
     tokens_in_ = builder_.add_buffer(kTokensBuffer, BufferKind::input, DType::i32, all_tokens);
@@ -48,9 +49,9 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank,
   if (stages_.back().last) {
     targets_in_ = builder_.add_buffer(kTargetsBuffer, BufferKind::input, DType::i32, all_tokens);
   }
-  params_ =
-      builder_.add_buffer(kParamBuffer, BufferKind::param, plan.precision, layout_.elements());
-  grads_ = builder_.add_buffer(kGradBuffer, BufferKind::grad, DType::f32, layout_.elements());
+  params_ = builder_.add_buffer(kParamBuffer, BufferKind::param, plan.precision,
+                                layout_.param_elements());
+  grads_ = builder_.add_buffer(kGradBuffer, BufferKind::grad, DType::f32, layout_.grad_elements());
   if (plan.precision != DType::f32) {
     master_ = builder_.add_buffer(kMasterBuffer, BufferKind::optimizer, DType::f32,
                                   layout_.state_elements());
@@ -70,11 +71,13 @@ BufferSlice Lowering::buffer(const std::string& name, BufferKind kind, DType dty
 
 BufferSlice Lowering::param(const std::string& name) {
   const Param& p = layout_.find(name);
+  if (layout_.shards_params()) return unit_param(p);
   return ProgramBuilder::part(params_, p.offset, p.stored_elements());
 }
 
 BufferSlice Lowering::grad(const std::string& name) {
   const Param& p = layout_.find(name);
+  if (layout_.shards_gradients()) return unit_gradient(p);
   return ProgramBuilder::part(grads_, p.offset, p.stored_elements());
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct Pass {
   // Whether gradients of another micro-batch are there to be added to: of what is computed beside
   // the gradients with respect to inputs (norms, head), and of weights.
   bool adds_to_norms = false, adds_to_weights = false;
+  bool adds_to_loss = false;
   bool last = false;  // of its stage: its gradients are complete
   [[nodiscard]] bool split() const { return inputs != weights; }
 };
@@ -39,7 +41,11 @@ class Lowering {
   Lowering(const Model& model, const Plan& plan, std::int32_t rank, const DeviceTraits& traits);
 
   // What the parts are to work on from here on.
-  void begin_pass(const Pass& pass) { pass_ = pass; }
+  void begin_pass(const Pass& pass) {
+    pass_ = pass;
+    // What was reduced before is in the shards.
+    if (layout_.shards_gradients()) pass_.adds_to_norms = pass_.adds_to_weights = false;
+  }
   // By chunk, of this rank.
   [[nodiscard]] const std::vector<ModelStage>& stages() const { return stages_; }
 
@@ -59,6 +65,14 @@ class Lowering {
   // left, the backward pass has ended) are complete, and issues the synchronisation of every bucket
   // that this completes, and what the optimizer can do from then on.
   void gradients_complete(const std::string& component);
+  // Where gradients are sharded that is said after every backward pass, of all that it completes.
+  [[nodiscard]] bool reduces_every_pass() const { return layout_.shards_gradients(); }
+  // With ZeRO-3: which parameters all passes will use, and that those of a part ("embedding",
+  // "layer3", "head") are used from here on; the next part's are gathered meanwhile. In units.cpp.
+  void plan_gathers(std::span<const Pass> passes);
+  void enter(const std::string& part);
+  // Before the first pass: what the step before has left to gather (data_axis.cpp).
+  void begin_step();
   // What is left to do for the optimizer after the backward pass.
   void optimizer();
 
@@ -171,7 +185,41 @@ class Lowering {
   void declare_optimizer_buffers();
   // Between ranks that see other sequences, in data_axis.cpp.
   void synchronise(const ParamLayout::Bucket& bucket);
+  // One sum of gradients, in the type in which they travel: all of it (`own` is `whole`), or the
+  // rank's shard.
+  void reduce(const std::string& label, const GradientSum& sum, BufferSlice whole, BufferSlice own);
   void gather_updated();
+  void gather_params(const std::string& label, const ParamLayout::Bucket& bucket,
+                     BufferSlice whole);
+  [[nodiscard]] bool gathers_ahead() const {
+    return plan_.gather == ParamGather::forward && layout_.state().ways > 1;
+  }
+  // Where gradients and parameters of what this rank updates lie.
+  [[nodiscard]] BufferSlice own_gradient(const ParamLayout::Range& own) const {
+    return ProgramBuilder::part(grads_, layout_.shards_gradients() ? own.state : own.begin,
+                                own.elements());
+  }
+  [[nodiscard]] BufferSlice own_param(const ParamLayout::Range& own) const {
+    return ProgramBuilder::part(params_, layout_.shards_params() ? own.state : own.begin,
+                                own.elements());
+  }
+  // Of units, in units.cpp.
+  struct UnitUse {
+    std::string part;
+    std::vector<std::size_t> gathers;   // units
+    std::vector<BufferSlice> gathered;  // into, once the gathers are issued
+  };
+  void watch_units();
+  void unit_complete(const std::string& component);
+  void reduce_unit(std::size_t index);
+  void zero_gaps(std::size_t index, BufferSlice whole);
+  [[nodiscard]] std::int64_t written_elements(const Param& param) const;
+  BufferSlice unit_buffer(const std::string& what, const ParamLayout::Bucket& unit, bool in_turns,
+                          std::int32_t& turn, DType dtype);
+  BufferSlice unit_gradient(const Param& param);
+  [[nodiscard]] BufferSlice unit_param(const Param& param) const;
+  [[nodiscard]] std::vector<std::size_t> units_in_use(const std::string& part) const;
+  void gather_for(UnitUse& use);
   void sum_over_state(const std::string& label, BufferSlice x);
   void sum_loss();
   // Over all ranks that share a copy of the model, of what each has of its part.
@@ -179,15 +227,16 @@ class Lowering {
   void range_final(std::size_t range, bool backward_ended);
   void add_squares(const char* stream, std::size_t range);
   void find_scale();
-  // AdamW of what this rank updates of the buckets [begin, end), which lie in `section`.
-  void update(const char* stream, const std::string& label, const ParamSection& section,
-              std::size_t begin, std::size_t end);
-  // The same in as few pieces as lie in a row: one, or a shard of each bucket.
+  // AdamW of what this rank updates of the buckets [begin, end).
+  void update(const char* stream, const std::string& label, std::size_t begin, std::size_t end);
+  // The same in as few pieces as lie in a row: one, or a shard of each bucket, or what such a shard
+  // has of each section.
   struct Piece {
     ParamLayout::Range own;
+    std::size_t section = 0;
     std::size_t bucket = 0;
     bool sharded = false;
-    std::string name;  // of a shard: its bucket's bounds
+    std::string name;  // of a shard: its bucket's bounds, or its unit
   };
   [[nodiscard]] std::vector<Piece> pieces_of(std::size_t begin, std::size_t end) const;
   void update_range(const char* stream, std::size_t range);
@@ -206,10 +255,25 @@ class Lowering {
     std::size_t update = 0;    // index of the range that it belongs to
   };
   std::vector<PendingBucket> buckets_;
-  // Neighbouring buckets of one section that the optimizer treats at a time.
+  // By unit of the layout, where there are units.
+  struct PendingUnit {
+    std::vector<const Param*> params;
+    std::int64_t missing = 0;                   // whose gradients this pass has not completed
+    bool reduced = false;                       // in this step
+    BufferSlice gradient = {}, params_at = {};  // of the whole unit, where it is now
+  };
+  std::vector<PendingUnit> units_;
+  // By component: how many of its parameters lie in which units.
+  std::map<std::string, std::map<std::size_t, std::int64_t>> units_of_;
+  std::vector<UnitUse> uses_;
+  std::size_t next_use_ = 0;
+  std::int64_t largest_layer_ = 0, largest_shard_ = 0;  // elements, of units
+  std::int64_t largest_bucket_ = 0;
+  std::int32_t gradient_turn_ = 1, gather_turn_ = 1;
+  // Neighbouring buckets, of one section unless they are units, that the optimizer treats at a
+  // time.
   struct UpdateRange {
     std::size_t begin = 0, end = 0;
-    std::size_t section = 0;
     std::int64_t elements = 0;
     std::int64_t missing = 0;  // buckets whose synchronisation is not issued
   };

@@ -39,9 +39,12 @@ void Lowering::watch_gradients() {
     incomplete_[param.name.substr(0, param.name.find('.'))].push_back(bucket);
   }
   for (std::size_t i = 0; i < buckets.size(); ++i) {
-    const bool open = !updates_.empty() && updates_.back().section == buckets[i].section &&
+    const bool open = !updates_.empty() &&
+                      (layout_.shards_gradients() ||
+                       buckets[updates_.back().begin].section == buckets[i].section) &&
                       updates_.back().elements < layout_.elements() / kRangesOfModel;
-    if (!open) updates_.push_back({.begin = i, .section = buckets[i].section});
+    if (!open) updates_.push_back({.begin = i});
+    largest_bucket_ = std::max(largest_bucket_, buckets[i].elements());
     updates_.back().end = i + 1;
     updates_.back().elements += buckets[i].end - buckets[i].begin;
     ++updates_.back().missing;
@@ -59,6 +62,7 @@ void Lowering::declare_optimizer_buffers() {
 }
 
 void Lowering::gradients_complete(const std::string& component) {
+  if (layout_.shards_gradients()) return unit_complete(component);
   std::vector<std::size_t> ready;
   const auto complete = [&](const std::vector<std::size_t>& of_params) {
     for (const std::size_t bucket : of_params) {
@@ -97,15 +101,14 @@ void Lowering::range_final(std::size_t range, bool backward_ended) {
 
 void Lowering::add_squares(const char* stream, std::size_t range) {
   const UpdateRange& part = updates_[range];
-  // What several ranks hold is counted once.
-  const std::int32_t copies = layout_.sections()[part.section].copies;
   std::int64_t accumulate = range == final_.front() ? 0 : 1;
   for (const Piece& piece : pieces_of(part.begin, part.end)) {
     kernel(stream, fmt::format("norm.range{}{}", range, piece.name),
            SumSquaresShape{.elements = piece.own.elements(),
                            .accumulate = std::exchange(accumulate, 1),
-                           .weight = 1.0 / copies},
-           {ProgramBuilder::part(grads_, piece.own.begin, piece.own.elements()), square_sum_});
+                           // What several ranks hold is counted once.
+                           .weight = 1.0 / layout_.sections()[piece.section].copies},
+           {own_gradient(piece.own), square_sum_});
   }
 }
 
@@ -115,26 +118,28 @@ void Lowering::find_scale() {
   compute("clip", ClipScaleShape{.max_norm = plan_.clip}, {square_sum_, norm_and_scale_});
 }
 
-void Lowering::update(const char* stream, const std::string& label, const ParamSection& section,
-                      std::size_t begin, std::size_t end) {
+void Lowering::update(const char* stream, const std::string& label, std::size_t begin,
+                      std::size_t end) {
   if (!step_counted_) kernel(stream, "step", StepCountShape{}, {step_count_});
   step_counted_ = true;
-  for (const Piece& piece : pieces_of(begin, end)) {
+  const std::vector<Piece> pieces = pieces_of(begin, end);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const Piece& piece = pieces[i];
     const std::int64_t elements = piece.own.elements();
-    const auto flat = [&](BufferSlice whole) {
-      return ProgramBuilder::part(whole, piece.own.begin, elements);
-    };
     const auto state = [&](BufferSlice whole) {
       return whole.buffer < 0 ? whole : ProgramBuilder::part(whole, piece.own.state, elements);
     };
+    const bool decay = layout_.sections()[piece.section].decay;
     kernel(stream, label + piece.name,
            AdamWShape{.elements = elements,
                       .unscaled = plan_.clip > 0 ? 0 : 1,
                       .lr = plan_.lr,
-                      .weight_decay = section.decay ? plan_.weight_decay : 0.0},
-           {flat(grads_), norm_and_scale_, step_count_, state(moment1_), state(moment2_),
-            state(master_), flat(params_)});
-    if (piece.sharded) ungathered_.push_back(piece.bucket);
+                      .weight_decay = decay ? plan_.weight_decay : 0.0},
+           {own_gradient(piece.own), norm_and_scale_, step_count_, state(moment1_), state(moment2_),
+            state(master_), own_param(piece.own)});
+    const bool bucket_done = i + 1 == pieces.size() || pieces[i + 1].bucket != piece.bucket;
+    if (!piece.sharded || !bucket_done || layout_.shards_params() || gathers_ahead()) continue;
+    ungathered_.push_back(piece.bucket);
     if (std::string_view(stream) == kCompute) gather_updated();
   }
 }
@@ -143,15 +148,28 @@ std::vector<Lowering::Piece> Lowering::pieces_of(std::size_t begin, std::size_t 
   std::vector<Piece> pieces;
   for (std::size_t i = begin; i < end; ++i) {
     const ParamLayout::Bucket& bucket = layout_.buckets()[i];
-    if (bucket.sharded()) {
-      pieces.push_back({.own = bucket.own,
+    if (!bucket.sharded()) {
+      if (pieces.empty()) {
+        pieces.push_back({.own = bucket.own, .section = bucket.section, .bucket = i});
+      }
+      pieces.back().own.end = bucket.own.end;
+      continue;
+    }
+    for (std::size_t s = bucket.section; s < bucket.sections_end; ++s) {
+      const ParamSection& section = layout_.sections()[s];
+      ParamLayout::Range own = bucket.own;
+      own.begin = std::max(own.begin, section.offset);
+      own.end = std::min(own.end, section.offset + section.elements);
+      own.state += own.begin - bucket.own.begin;
+      if (own.begin >= own.end) continue;
+      pieces.push_back({.own = own,
+                        .section = s,
                         .bucket = i,
                         .sharded = true,
-                        .name = fmt::format("[{}:{}]", bucket.begin, bucket.end)});
-    } else if (pieces.empty()) {
-      pieces.push_back({.own = bucket.own, .bucket = i});
-    } else {
-      pieces.back().own.end = bucket.own.end;
+                        .name = bucket.unit.empty()
+                                    ? fmt::format("[{}:{}]", bucket.begin, bucket.end)
+                                    : fmt::format("[{}.{}]", bucket.unit,
+                                                  section.decay ? "matrices" : "vectors")});
     }
   }
   return pieces;
@@ -159,8 +177,7 @@ std::vector<Lowering::Piece> Lowering::pieces_of(std::size_t begin, std::size_t 
 
 void Lowering::update_range(const char* stream, std::size_t range) {
   const UpdateRange& part = updates_[range];
-  update(stream, fmt::format("adamw.range{}", range), layout_.sections()[part.section], part.begin,
-         part.end);
+  update(stream, fmt::format("adamw.range{}", range), part.begin, part.end);
 }
 
 void Lowering::optimizer() {
@@ -183,11 +200,11 @@ void Lowering::optimizer() {
     }
     return;
   }
-  const auto& sections = layout_.sections();
   const auto& buckets = layout_.buckets();
-  for (std::size_t i = 0, begin = 0, end = 0; i < sections.size(); ++i, begin = end) {
+  if (layout_.shards_gradients()) return update(kCompute, "adamw", 0, buckets.size());
+  for (std::size_t i = 0, begin = 0, end = 0; i < layout_.sections().size(); ++i, begin = end) {
     while (end < buckets.size() && buckets[end].section == i) ++end;
-    update(kCompute, fmt::format("adamw.section{}", i), sections[i], begin, end);
+    update(kCompute, fmt::format("adamw.section{}", i), begin, end);
   }
 }
 

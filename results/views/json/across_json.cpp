@@ -2,6 +2,7 @@
 // Keys in one place per object; what is undefined is null, and a figure that is N/A says why.
 #include "results/views/json/across_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -87,7 +88,7 @@ Json cost_json(const ProviderCost& cost) {
           {"kind", name_of(cost.kind)},
           {"per_gpu_hour", cost.per_gpu_hour},
           {"extra_per_gpu_hour", cost.extra_per_gpu_hour},
-          {"goodput", cost.goodput},
+          {"goodput", number(cost.goodput)},
           {"figures",
            {figure_json(cost.per_million_tokens), figure_json(cost.delivered),
             figure_json(cost.per_step), figure_json(cost.tokens_per_money)}}};
@@ -125,6 +126,29 @@ Json differed_json(const Across& across, std::size_t index) {
 
 }  // namespace
 
+Json prices_json(const PriceFile& file, std::chrono::sys_days today,
+                 std::span<const std::string> of) {
+  Json providers = Json::array();
+  for (const ProviderPrices& provider : file.providers) {
+    if (std::find(of.begin(), of.end(), provider.provider) == of.end()) continue;
+    Json terms = Json::array();
+    for (const Price& price : provider.prices) {
+      terms.push_back({{"kind", name_of(price.kind)},
+                       {"per_gpu_hour", price.per_gpu_hour},
+                       {"goodput", number(price.goodput)},
+                       {"region", price.region},
+                       {"verified", price.verified},
+                       {"date", to_text(price.date)},
+                       {"source", price.source}});
+    }
+    providers.push_back({{"provider", provider.provider}, {"terms", std::move(terms)}});
+  }
+  return {{"name", file.name},
+          {"currency", file.currency},
+          {"today", to_text(today)},
+          {"providers", std::move(providers)}};
+}
+
 Json to_json(const Across& across) {
   Json works = Json::array();
   for (const WorkAcross& work : across.works) works.push_back(work_json(work));
@@ -142,9 +166,7 @@ Json to_json(const Across& across) {
            {"remarks", across.remarks},
            {"exit_code", static_cast<int>(exit_code(across))}};
   if (across.options.prices) {
-    out["prices"] = {{"name", across.options.prices->name},
-                     {"currency", across.options.prices->currency},
-                     {"today", to_text(across.options.today)}};
+    out["prices"] = prices_json(*across.options.prices, across.options.today, across.providers);
   }
   return out;
 }

@@ -17,6 +17,23 @@ constexpr std::array kVerdicts = {Verdict::slower,         Verdict::faster, Verd
                                   Verdict::undecided,      Verdict::failed, Verdict::missing,
                                   Verdict::not_comparable, Verdict::skipped};
 
+nlohmann::json need_json(const ToDecide& need) {
+  if (need.need == Need::nothing) return nullptr;
+  const auto count = [](int runs) { return runs > 0 ? nlohmann::json(runs) : nlohmann::json(); };
+  const bool some = need.need != Need::no_runs;
+  return {
+      {"need", name_of(need.need)},
+      {"text", need_text(need)},
+      {"runs", count(need.runs)},
+      {"more_baseline", some ? nlohmann::json(need.more_baseline) : nlohmann::json()},
+      {"more_candidate", some ? nlohmann::json(need.more_candidate) : nlohmann::json()},
+      {"of_nodes", need.of_nodes},
+      {"samples_factor", some ? nlohmann::json(need.samples_factor) : nlohmann::json()},
+      {"power", need.power > 0 ? nlohmann::json(need.power) : nlohmann::json()},
+      {"from_margin", need.from_margin > 0 ? nlohmann::json(need.from_margin) : nlohmann::json()},
+      {"why", need.why}};
+}
+
 nlohmann::json case_json(const CaseVerdict& c) {
   return {{"case_id", c.case_id},
           {"family", c.family},
@@ -38,10 +55,11 @@ nlohmann::json case_json(const CaseVerdict& c) {
           {"baseline_drift", number_or_null(c.drift_baseline)},
           {"candidate_drift", number_or_null(c.drift_candidate)},
           {"clock_tick_s", number_or_null(c.clock_tick_s)},
+          {"to_decide", need_json(c.to_decide)},
           {"reason", reason_text(c)}};
 }
 
-nlohmann::json side_json(const SideComparison& side) {
+nlohmann::json side_json(const SideComparison& side, const CompareOptions& options) {
   auto differences = nlohmann::json::array();
   for (const auto& d : side.differences) {
     differences.push_back({{"section", d.section},
@@ -64,7 +82,13 @@ nlohmann::json side_json(const SideComparison& side) {
           {"candidate_runs", side.candidate_runs},
           {"differences", std::move(differences)},
           {"cases", std::move(cases)},
+          {"nodes",
+           {{"level", name_of(side.nodes.level)},
+            {"baseline", side.nodes.baseline_nodes},
+            {"candidate", side.nodes.candidate_nodes},
+            {"confounded", side.nodes.is_confounded()}}},
           {"counts", std::move(counts)},
+          {"to_decide", deciding_text(side, options)},
           {"notes", notes_text(side)}};
 }
 
@@ -73,11 +97,13 @@ nlohmann::json side_json(const SideComparison& side) {
 nlohmann::json to_json(const Comparison& comparison) {
   auto sides = nlohmann::json::array();
   for (const auto& side : comparison.sides) {
-    sides.push_back(side_json(side));
+    sides.push_back(side_json(side, comparison.options));
   }
   return {{"schema_version", kSchemaVersion},
           {"margin", comparison.options.margin},
           {"confidence", comparison.options.confidence},
+          {"smallest", smallest_difference(comparison.options)},
+          {"power", comparison.options.power},
           {"worst", name_of(comparison.worst())},
           {"allow_missing", comparison.options.allow_missing},
           {"exit_code", static_cast<int>(exit_code(comparison))},

@@ -113,7 +113,7 @@ json month_json(const MonthCredits& month) {
   json floors = json::array();
   for (const FloorCredit& one : month.floors) {
     json floor = floor_json(one.result, false);
-    floor["credit"] = money_text(one.credit);
+    floor["credit"] = one.credit ? json(money_text(*one.credit)) : json(nullptr);
     floors.push_back(std::move(floor));
   }
   return {{"from", moment_text(month.span.from)}, {"to", moment_text(month.span.to)},
@@ -150,6 +150,7 @@ json to_json(const CreditsOwed& credits) {
           {"currency", credits.terms->fee->currency},
           {"months", std::move(months)},
           {"remarks", credits.remarks},
+          {"not_decided", credits.not_decided()},
           {"owed", money_text(credits.owed())}};
 }
 

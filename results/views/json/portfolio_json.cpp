@@ -42,7 +42,47 @@ json provider_json(const PortfolioProblem& problem, const Portfolio& portfolio, 
           {"alone_why", worth.alone_why}};
 }
 
+json mix_provider_json(const MixProvider& provider) {
+  return {{"provider", provider.provider},
+          {"gpus", provider.gpus},
+          {"minimum_gpus", provider.minimum_gpus},
+          {"committed", provider.committed},
+          {"gpus_per_node", provider.gpus_per_node}};
+}
+
+json mix_workload_json(const PortfolioProblem& problem, std::size_t w) {
+  const MixWorkload& workload = problem.mix.workloads[w];
+  json rates = json::array();
+  for (const auto& rate : problem.rates[w]) {
+    rates.push_back(
+        rate ? json{{"median", rate->median}, {"lower", rate->lower}, {"upper", rate->upper}}
+             : json(nullptr));
+  }
+  return {{"workload", workload.workload},
+          {"tokens_per_month", workload.tokens_per_month},
+          {"deadline_days", workload.deadline_days},
+          {"may_run_on", workload.may_run_on},
+          {"now", workload.now},
+          {"rates", std::move(rates)}};
+}
+
 }  // namespace
+
+json portfolio_problem_json(const PortfolioProblem& problem) {
+  json out{{"samples", kPortfolioSamples},
+           {"decided_share", kDecidedShare},
+           {"hours_per_month", 24 * kDaysPerMonth},
+           {"providers", json::array()},
+           {"workloads", json::array()},
+           {"draws", nullptr}};
+  for (const MixProvider& provider : problem.mix.providers)
+    out["providers"].push_back(mix_provider_json(provider));
+  for (std::size_t w = 0; w < problem.mix.workloads.size(); ++w)
+    out["workloads"].push_back(mix_workload_json(problem, w));
+  if (problem.mix.providers.size() * problem.mix.workloads.size() <= kMostPagePairs)
+    out["draws"] = portfolio_draws(problem);
+  return out;
+}
 
 json portfolio_json(const PortfolioProblem& problem, const Portfolio& portfolio,
                     const std::string& currency) {

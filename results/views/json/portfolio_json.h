@@ -17,4 +17,11 @@ namespace stepmark {
                                             const Portfolio& portfolio,
                                             const std::string& currency);
 
+// The problem itself, for a page that solves it again: {samples, decided_share, hours_per_month,
+// providers: [{provider, gpus, minimum_gpus, committed, gpus_per_node}], workloads: [{workload,
+// tokens_per_month, deadline_days, may_run_on, now, rates: [{median, lower, upper} | null]}],
+// draws: of portfolio_draws(), or null of more than kMostPagePairs workloads x providers}.
+inline constexpr std::size_t kMostPagePairs = 400;  // 2 MB
+[[nodiscard]] nlohmann::json portfolio_problem_json(const PortfolioProblem& problem);
+
 }  // namespace stepmark

@@ -47,7 +47,14 @@ json curves_json(const Curves& curves) {
           {"line", curves.line},
           {"dashed", curves.dashed},
           {"figures", list(curves.figures, [](const Curves::Figure& figure) -> json {
-             return {{"metric", figure.metric}, {"title", figure.title}, {"unit", figure.unit}};
+             json levels = json::array();
+             for (const auto& [name, number] : figure.levels) {
+               levels.push_back({{"name", name}, {"number", number}});
+             }
+             return {{"metric", figure.metric},
+                     {"title", figure.title},
+                     {"unit", figure.unit},
+                     {"levels", std::move(levels)}};
            })}};
 }
 
@@ -70,6 +77,7 @@ json family_json(const Family& family) {
             {"curves", list(section.curves, curves_json)},
             {"bars", list(section.bars, bars_json)},
             {"split_heading", section.split_heading},
+            {"split_by", section.split_by},
             {"figures", list(section.figures, column_json)}}}};
 }
 

@@ -50,21 +50,39 @@ std::string fill(std::string_view page, std::string_view css, std::string_view d
   return out;
 }
 
+void add(std::string& scripts, std::string_view script) {
+  scripts += "<script>\n";
+  scripts += script;
+  scripts += "\n</script>\n";
+}
+
+// Only a page of providers solves mixes.
+void add_decision(std::string& scripts) {
+  scripts += "<!--\n";
+  scripts += kWeb_licences_txt;
+  scripts += "-->\n";
+  for (const auto script :
+       {kWeb_yalps_js, kWeb_terms_js, kWeb_allocation_js, kWeb_mix_analysis_js, kWeb_portfolio_js,
+        kWeb_even_chart_js, kWeb_break_even_js, kWeb_decision_js}) {
+    add(scripts, script);
+  }
+}
+
 }  // namespace
 
-std::string report_html(std::span<const Run> runs) { return report_html(runs, nullptr); }
+std::string report_html(std::span<const Run> runs) { return report_html(runs, PageParts{}); }
 
-std::string report_html(std::span<const Run> runs, const nlohmann::json& across) {
+std::string report_html(std::span<const Run> runs, const PageParts& parts) {
   STEPMARK_REQUIRE(!runs.empty(), "a report needs at least one run");
-  nlohmann::json data = report_data(runs);
-  if (!across.is_null()) data["decision"] = across;
+  const nlohmann::json data = report_data(runs, parts);
   std::string scripts;
   for (const auto script :
-       {kWeb_echarts_js, kWeb_charts_js, kWeb_beside_js, kWeb_decision_js, kWeb_page_js}) {
-    scripts += "<script>\n";
-    scripts += script;
-    scripts += "\n</script>\n";
+       {kWeb_echarts_js, kWeb_charts_js, kWeb_lazy_js, kWeb_series_js, kWeb_beside_js,
+        kWeb_split_js, kWeb_scaling_js, kWeb_history_js, kWeb_environment_js}) {
+    add(scripts, script);
   }
+  if (!parts.across.is_null()) add_decision(scripts);
+  add(scripts, kWeb_page_js);
   return fill(kWeb_page_html, kWeb_page_css, script_safe(data), scripts);
 }
 

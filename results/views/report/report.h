@@ -2,20 +2,20 @@
 // One self-contained HTML page about one or more runs: opens from disk, loads nothing.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 
 #include "results/record/journal.h"
+#include "results/views/report/page_parts.h"
 
 namespace stepmark {
 
 // The page as text. `runs` in the order of the page; Error(kUsage) when empty.
 [[nodiscard]] std::string report_html(std::span<const Run> runs);
 
-// The same of providers: above the runs stands which of them is cheaper, from the JSON of
-// `compare --across` (results/views/json/across_json.h), with prices that a reader can change.
-[[nodiscard]] std::string report_html(std::span<const Run> runs, const nlohmann::json& across);
+// The same with more than the runs themselves say: of providers which of them is cheaper, with
+// prices that a reader can change; a history; what is known of the files.
+[[nodiscard]] std::string report_html(std::span<const Run> runs, const PageParts& parts);
 
 // Writes it as write_output_file() does: a file is whole or untouched. Error(kEnvironment) with
 // errno text.

@@ -15,6 +15,8 @@
 #include "results/views/json/run_json.h"
 #include "results/views/report/beside_json.h"
 #include "results/views/report/families_json.h"
+#include "results/views/report/scaling_json.h"
+#include "results/views/report/slim.h"
 
 namespace stepmark {
 
@@ -74,6 +76,17 @@ std::vector<int> repetition_of_samples(const Run& run, const Record& record,
   return out;
 }
 
+// What stands behind the figures: the hash that all lines of the file run into, and what whoever
+// made the page knows of the file.
+nlohmann::json evidence_of(const Run& run, const nlohmann::json& known) {
+  nlohmann::json out{{"chain", run.extent.chain},
+                     {"lines", run.extent.lines},
+                     {"bytes", run.extent.bytes},
+                     {"integrity", integrity_of(run)}};
+  if (known.is_object()) out.update(known);
+  return out;
+}
+
 nlohmann::json run_data(const Run& run, const std::string& label) {
   auto header = header_json(run.header, "run");
   auto facts = header["environment"];
@@ -127,16 +140,26 @@ nlohmann::json run_data(const Run& run, const std::string& label) {
 
 }  // namespace
 
-nlohmann::json report_data(std::span<const Run> runs) {
+nlohmann::json report_data(std::span<const Run> runs, const PageParts& parts) {
   const auto labels = labels_of(runs);
   auto out = nlohmann::json::array();
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (!runs[i].beside) out.push_back(run_data(runs[i], labels[i]));
+    if (runs[i].beside) continue;
+    out.push_back(run_data(runs[i], labels[i]));
+    out.back()["owner"] = i < parts.owners.size() ? parts.owners[i] : std::string();
+    const bool known = parts.evidence.is_array() && i < parts.evidence.size();
+    out.back()["evidence"] = evidence_of(runs[i], known ? parts.evidence[i] : nlohmann::json());
   }
-  return {{"schema_version", kSchemaVersion},
-          {"families", families_json()},
-          {"runs", std::move(out)},
-          {"beside", beside_json(runs)}};
+  auto left_out = slim_records(out);
+  nlohmann::json data{{"schema_version", kSchemaVersion},
+                      {"families", families_json()},
+                      {"runs", std::move(out)},
+                      {"beside", beside_json(runs)},
+                      {"scaling", scaling_json(runs, parts.owners)},
+                      {"left_out", std::move(left_out)}};
+  if (!parts.history.is_null()) data["history"] = parts.history;
+  if (!parts.across.is_null()) data["decision"] = parts.across;
+  return data;
 }
 
 }  // namespace stepmark

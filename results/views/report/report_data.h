@@ -6,13 +6,15 @@
 #include <span>
 
 #include "results/record/journal.h"
+#include "results/views/report/page_parts.h"
 
 namespace stepmark {
 
-// {"families": what families_json() says, "runs": [{label, header, facts, hardware, counts,
-// provenances, records, missing, warnings, ended, exit_code}], "beside": what beside_json() says}:
-// records in their journal form, samples and timelines included. Runs that stand beside others are
-// in "beside" alone.
-[[nodiscard]] nlohmann::json report_data(std::span<const Run> runs);
+// {"families": what families_json() says, "runs": [{label, owner, header, facts, hardware, counts,
+// provenances, records, missing, warnings, evidence, ended, exit_code}], "beside": what
+// beside_json() says, "scaling": what scaling_json() says, "history", "left_out": [sentences]}:
+// records in their journal form, samples and timelines included as far as they fit
+// (slim_records()). Runs that stand beside others are in "beside" alone.
+[[nodiscard]] nlohmann::json report_data(std::span<const Run> runs, const PageParts& parts = {});
 
 }  // namespace stepmark

@@ -9,27 +9,11 @@
 #include <cmath>
 
 #include "results/views/table/format.h"
+#include "results/views/table/measured_text.h"
 #include "results/views/table/text_table.h"
 
 namespace stepmark {
 namespace {
-
-std::string with_interval(const Measured& value, int digits = 3) {
-  if (!value.value || !std::isfinite(*value.value)) return kNotAvailable;
-  const bool bounded =
-      value.lower && value.upper && std::isfinite(*value.lower) && std::isfinite(*value.upper);
-  return bounded ? fmt::format("{:.{}f} [{:.{}f}, {:.{}f}]", *value.value, digits, *value.lower,
-                               digits, *value.upper, digits)
-                 : fmt::format("{:.{}f} [?]", *value.value, digits);
-}
-
-// Four significant digits at least, whatever the currency.
-std::string money(const Measured& value) {
-  if (!value.value || !std::isfinite(*value.value)) return kNotAvailable;
-  const double size = std::max(std::abs(*value.value), 1e-12);
-  const int digits = std::clamp(3 - static_cast<int>(std::floor(std::log10(size))), 2, 9);
-  return with_interval(value, digits);
-}
 
 std::string value_of(const BestPlan& plan, std::string_view name) {
   for (const Figure& figure : plan.figures) {
@@ -114,9 +98,9 @@ std::string costs_table(const WorkAcross& work, const std::string& currency) {
                    {"tokens per " + currency}});
   for (const ProviderCost& cost : work.costs) {
     table.add({cost.provider, std::string(name_of(cost.kind)), format_number(cost.per_gpu_hour),
-               format_number(cost.extra_per_gpu_hour), money(cost.per_million_tokens.measured()),
-               format_number(cost.delivered.value), format_number(cost.per_step.value),
-               format_number(cost.tokens_per_money.value)});
+               format_number(cost.extra_per_gpu_hour),
+               money_text(cost.per_million_tokens.measured()), format_number(cost.delivered.value),
+               format_number(cost.per_step.value), format_number(cost.tokens_per_money.value)});
   }
   return table.empty() ? std::string() : table.text();
 }
@@ -125,7 +109,7 @@ void add_break_even(TextTable& table, const std::string& of, const std::string& 
                     const PairMoney& money_of, const Measured& price,
                     const std::optional<double>& asked, const std::string& verdict) {
   if (!price.value) return;
-  table.add({of, fmt::format("{} {}", with, name_of(money_of.kind)), money(price),
+  table.add({of, fmt::format("{} {}", with, name_of(money_of.kind)), money_text(price),
              format_number(asked), verdict});
 }
 
@@ -157,7 +141,7 @@ std::string months_text(const WorkAcross& work, const std::string& currency) {
       out += wrapped(
           fmt::format("  {} {}: being slower than {} costs {} {} a month on {:g} GPUs.",
                       work.best[pair.b].provider, name_of(one.kind), work.best[pair.a].provider,
-                      currency, money(one.slower_per_month), work.best[pair.b].gpus),
+                      currency, money_text(one.slower_per_month), work.best[pair.b].gpus),
           4);
     }
   }

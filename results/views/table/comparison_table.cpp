@@ -82,7 +82,8 @@ std::string family_text(const std::string& family, const std::vector<const CaseV
                    {"candidate"},
                    {"time ratio [interval]"},
                    {"verdict", Align::left},
-                   {"detects"}});
+                   {"detects"},
+                   {"to decide"}});
   for (const auto* c : cases) {
     std::string_view name = c->case_id;
     name.remove_suffix(ending.size());
@@ -90,7 +91,8 @@ std::string family_text(const std::string& family, const std::vector<const CaseV
       name.remove_prefix(prefix.size());
     }
     table.add({std::string(name), format_time(c->baseline_s), format_time(c->candidate_s),
-               ratio_text(*c), std::string(name_of(c->verdict)), detectable_text(*c)});
+               ratio_text(*c), std::string(name_of(c->verdict)), detectable_text(*c),
+               need_text(c->to_decide)});
   }
   return fmt::format("{}{}\n", ending.empty() ? "" : wrapped(fmt::format("... {}", ending), 2),
                      table.text());
@@ -146,6 +148,9 @@ std::string side_text(const SideComparison& side, const CompareOptions& options)
     out += fmt::format("Remarks\n{}\n", reasons);
   }
   out += wrapped(counts_text(side), 2);
+  if (const auto deciding = deciding_text(side, options); !deciding.empty()) {
+    out += wrapped(deciding, 2);
+  }
   for (const auto& note : notes_text(side)) {
     out += wrapped(fmt::format("Note: {}", note), 2);
   }

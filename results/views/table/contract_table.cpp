@@ -55,17 +55,23 @@ std::string aside_text(const FloorResult& result) {
   return out;
 }
 
-std::string remarks_of(const FloorCell& cell) {
-  std::string out;
-  const std::string where =
-      fmt::format("  {} on {} node{}: ", cell.case_id.empty() ? size_text(cell) : cell.case_id,
-                  cell.nodes, cell.nodes == 1 ? "" : "s");
-  if (const auto reason = cell_reason(cell); !reason.empty()) out += wrapped(where + reason, 4);
-  if (const auto kind = provenance_text(cell); !kind.empty()) out += wrapped(where + kind, 4);
-  return out;
+std::string where_text(const FloorCell& cell) {
+  return fmt::format("  {} on {} node{}: ", cell.case_id.empty() ? size_text(cell) : cell.case_id,
+                     cell.nodes, cell.nodes == 1 ? "" : "s");
 }
 
-std::string floor_text(const FloorResult& result) {
+std::string reason_of(const FloorCell& cell) {
+  const auto reason = cell_reason(cell);
+  return reason.empty() ? reason : wrapped(where_text(cell) + reason, 4);
+}
+
+std::string kind_of(const FloorCell& cell) {
+  const auto kind = provenance_text(cell);
+  return kind.empty() ? kind : wrapped(where_text(cell) + kind, 4);
+}
+
+// `say_kind`: what is not measured is said of each cell, not of all together.
+std::string floor_text(const FloorResult& result, bool say_kind) {
   std::string out =
       wrapped(fmt::format("{}: {}", result.floor->name, promise_text(*result.floor)), 2);
   TextTable table({{"case", Align::left},
@@ -82,7 +88,10 @@ std::string floor_text(const FloorResult& result) {
                std::string(name_of(cell.verdict))});
   }
   out += table.text();
-  for (const FloorCell& cell : result.cells) out += remarks_of(cell);
+  for (const FloorCell& cell : result.cells) {
+    out += reason_of(cell);
+    if (say_kind) out += kind_of(cell);
+  }
   return out + aside_text(result) + "\n";
 }
 
@@ -126,7 +135,7 @@ std::string cell_explanation(const Floor& floor, const FloorCell& cell, std::siz
                                name_of(cell.verdict), cell.reason),
                    2);
   }
-  out += remarks_of(cell);
+  out += reason_of(cell) + kind_of(cell);
   TextTable table({{"run", Align::left},
                    {"repetition"},
                    {"started", Align::left},
@@ -146,7 +155,7 @@ std::string cell_explanation(const Floor& floor, const FloorCell& cell, std::siz
   return out + "\n";
 }
 
-std::string month_text(const MonthCredits& month, const Terms& terms) {
+std::string month_text(const MonthCredits& month, const Terms& terms, bool say_kind) {
   const std::string& currency = terms.fee->currency;
   std::string out = wrapped(
       fmt::format("{} to {}{}: fee {} {}", day_text(month.span.from), day_text(month.span.to - 1),
@@ -173,15 +182,20 @@ std::string month_text(const MonthCredits& month, const Terms& terms) {
                     {"credit of the fee"},
                     {currency}});
   for (const FloorCredit& one : month.floors) {
-    floors.add({one.result.floor->name, std::string(name_of(one.result.verdict)),
-                fmt::format("{}", one.runs),
-                share_text(one.credit > 0 ? one.result.floor->credit : 0), money_text(one.credit)});
+    floors.add(
+        {one.result.floor->name, std::string(name_of(one.result.verdict)),
+         fmt::format("{}", one.runs),
+         one.credit ? share_text(*one.credit > 0 ? one.result.floor->credit : 0) : kNotAvailable,
+         one.credit ? money_text(*one.credit) : kNotAvailable});
   }
   if (!floors.empty()) out += floors.text();
   for (const FloorCredit& one : month.floors) {
-    if (one.result.verdict == FloorVerdict::not_met) continue;
-    for (const FloorCell& cell : one.result.cells) out += remarks_of(cell);
-    out += aside_text(one.result);
+    const bool settled = one.result.verdict == FloorVerdict::not_met;
+    for (const FloorCell& cell : one.result.cells) {
+      if (!settled) out += reason_of(cell);
+      if (say_kind) out += kind_of(cell);
+    }
+    if (!settled) out += aside_text(one.result);
   }
   return out +
          wrapped(fmt::format("  credits {}, cap {}: owed {} {}", money_text(month.sum),
@@ -194,7 +208,11 @@ std::string month_text(const MonthCredits& month, const Terms& terms) {
 
 std::string contract_table(const ContractCheck& check) {
   std::string out = heading(*check.terms) + "\n";
-  for (const FloorResult& result : check.floors) out += floor_text(result);
+  std::vector<const FloorResult*> floors;
+  for (const FloorResult& result : check.floors) floors.push_back(&result);
+  const std::string kind = provenance_of_all(floors);
+  for (const FloorResult& result : check.floors) out += floor_text(result, kind.empty());
+  if (!kind.empty()) out += wrapped(kind, 2);
   return out + wrapped(closing_text(check), 2);
 }
 
@@ -212,12 +230,26 @@ std::string explanation(const FloorResult& result, std::size_t most_samples) {
 
 std::string credits_table(const CreditsOwed& credits) {
   std::string out = heading(*credits.terms) + "\n";
-  for (const MonthCredits& month : credits.months) out += month_text(month, *credits.terms);
+  std::vector<const FloorResult*> floors;
+  for (const MonthCredits& month : credits.months) {
+    for (const FloorCredit& one : month.floors) floors.push_back(&one.result);
+  }
+  const std::string kind = provenance_of_all(floors);
+  for (const MonthCredits& month : credits.months) {
+    out += month_text(month, *credits.terms, kind.empty());
+  }
+  if (!kind.empty()) out += wrapped(kind, 2);
   for (const std::string& remark : credits.remarks) {
     out += wrapped(fmt::format("Note: {}", remark), 2);
   }
-  return out + wrapped(fmt::format("Owed in all: {} {}", money_text(credits.owed()),
-                                   credits.terms->fee->currency),
+  std::string open;
+  if (const int count = credits.not_decided(); count > 0) {
+    open = fmt::format("; {} of floors {} not decided and add{} nothing to it",
+                       count == 1 ? "1 credit" : fmt::format("{} credits", count),
+                       count == 1 ? "is" : "are", count == 1 ? "s" : "");
+  }
+  return out + wrapped(fmt::format("Owed in all: {} {}{}", money_text(credits.owed()),
+                                   credits.terms->fee->currency, open),
                        2);
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
 #include "results/compare/outcome.h"
 
@@ -74,6 +75,13 @@ std::string reason_text(const CaseVerdict& verdict) {
     add_remark(out,
                fmt::format("the clock's step of {:.3g} s counts as error", verdict.clock_tick_s));
   }
+  if (!verdict.to_decide.why.empty()) {
+    add_remark(out, fmt::format("no number of runs decides: {}", verdict.to_decide.why));
+  }
+  if (verdict.to_decide.from_margin > 0 && verdict.to_decide.need != Need::no_runs) {
+    add_remark(out, fmt::format("its ratio lies {:.2f} % from the margin",
+                                100 * verdict.to_decide.from_margin));
+  }
   if (verdict.spread == Spread::generous && verdict.verdict != Verdict::undecided) {
     add_remark(out, fmt::format("decided beyond a generous spread of {:.0f} % between runs",
                                 100 * kGenerousSpread));
@@ -81,8 +89,41 @@ std::string reason_text(const CaseVerdict& verdict) {
   return out;
 }
 
+namespace {
+
+// On which nodes the runs were, where that is part of the error.
+std::string nodes_text(const NodeLevel& nodes) {
+  if (nodes.is_confounded()) {
+    return fmt::format(
+        "The baseline ran on one node and the candidate on another: what the sides differ by "
+        "cannot be told from what these nodes differ by (confounded with node), however many runs "
+        "there are. Only differences beyond a generous spread of {:.0f} % between nodes, or one "
+        "stated by --run-spread, are decided. Run both sides on the same nodes, or each on "
+        "several; --of-nodes if the nodes themselves are what is compared.",
+        100 * kGenerousSpread);
+  }
+  if (nodes.level == Level::nodes) {
+    return fmt::format(
+        "Runs on one node are no independent samples of nodes: compared are the means over each "
+        "node's runs, {} of the baseline and {} of the candidate, and what these differ by is the "
+        "spread.",
+        nodes.baseline_nodes, nodes.candidate_nodes);
+  }
+  if (nodes.level == Level::node_pairs) {
+    return fmt::format(
+        "Both sides ran on the same {} nodes: compared are the differences on each node, and what "
+        "these differ by is the spread.",
+        nodes.baseline_nodes);
+  }
+  return {};
+}
+
+}  // namespace
+
 std::vector<std::string> notes_text(const SideComparison& side) {
   std::vector<std::string> out = side.notes;
+  if (auto nodes = nodes_text(side.nodes); !nodes.empty()) out.push_back(std::move(nodes));
+  if (side.nodes.is_confounded()) return out;
   const auto generous = std::any_of(side.cases.begin(), side.cases.end(), [](const auto& c) {
     return std::isfinite(c.ratio) && c.spread == Spread::generous;
   });
@@ -96,6 +137,77 @@ std::vector<std::string> notes_text(const SideComparison& side) {
         100 * kGenerousSpread));
   }
   return out;
+}
+
+std::string need_text(const ToDecide& need) {
+  const char* unit = need.of_nodes ? "nodes" : "runs";
+  const auto more = [&] {
+    return need.more_baseline == need.more_candidate
+               ? fmt::format("+{} {}", need.more_baseline, unit)
+               : fmt::format("+{}/+{} {}", need.more_baseline, need.more_candidate, unit);
+  };
+  switch (need.need) {
+    case Need::nothing:
+      return {};
+    case Need::spread:
+      return fmt::format("{}?", more());
+    case Need::runs:
+      return more();
+    case Need::samples:
+      return fmt::format("{} {} of {}x", need.runs, unit, need.samples_factor);
+    case Need::no_runs:
+      return "none";
+  }
+  return {};
+}
+
+namespace {
+
+std::string what_decides(Need need, const ToDecide& most, const char* unit) {
+  if (need == Need::samples) {
+    return fmt::format("{} new {} of each side with {} times the samples", most.runs, unit,
+                       most.samples_factor);
+  }
+  if (need == Need::no_runs) return "no number of runs that can be made; the remarks say why";
+  return fmt::format(
+      "{} more {} of the baseline and {} of the candidate{}", most.more_baseline, unit,
+      most.more_candidate,
+      need == Need::spread ? ", which tell what they differ by: then ask again" : "");
+}
+
+}  // namespace
+
+std::string deciding_text(const SideComparison& side, const CompareOptions& options) {
+  struct Kind {
+    int cases = 0;
+    ToDecide most;
+  };
+  std::map<Need, Kind> kinds;
+  for (const auto& c : side.cases) {
+    if (c.verdict != Verdict::undecided) continue;
+    auto& kind = kinds[c.to_decide.need];
+    ++kind.cases;
+    kind.most.runs = std::max(kind.most.runs, c.to_decide.runs);
+    kind.most.more_baseline = std::max(kind.most.more_baseline, c.to_decide.more_baseline);
+    kind.most.more_candidate = std::max(kind.most.more_candidate, c.to_decide.more_candidate);
+    kind.most.samples_factor = std::max(kind.most.samples_factor, c.to_decide.samples_factor);
+  }
+  if (kinds.empty()) return {};
+  std::string out;
+  const auto of_nodes = side.nodes.level != Level::runs;
+  for (const auto& [need, kind] : kinds) {
+    const auto& most = kind.most;
+    const auto what = what_decides(need, most, of_nodes ? "nodes" : "runs");
+    out += fmt::format("{}{} undecided case{}: {}", out.empty() ? "To decide " : "; ", kind.cases,
+                       kind.cases == 1 ? "" : "s", what);
+  }
+  const auto promise = fmt::format(
+      ". So counted that a difference of {:g} % is found{}, each in {:g} of 100 comparisons.",
+      100 * smallest_difference(options),
+      options.margin > 0 ? " and no difference is called same" : "", 100 * options.power);
+  const bool promised = kinds.contains(Need::runs) || kinds.contains(Need::samples);
+  return fmt::format("{}{} `compare --plan-next` prints the commands.", out,
+                     promised ? promise : std::string("."));
 }
 
 std::string counts_text(const SideComparison& side) {

@@ -14,6 +14,11 @@ namespace stepmark {
 [[nodiscard]] std::string reason_text(const CaseVerdict& verdict);
 // The side's notes, and what would decide where the spread between runs is unknown.
 [[nodiscard]] std::vector<std::string> notes_text(const SideComparison& side);
+// What would decide an undecided case, for a column: "+3 runs", "+3 runs?" (then
+// ask again), "4 runs of 8x"; empty of others.
+[[nodiscard]] std::string need_text(const ToDecide& need);
+// What would decide the side's undecided cases, and what that promises; empty without any.
+[[nodiscard]] std::string deciding_text(const SideComparison& side, const CompareOptions& options);
 // "12 cases compared: 10 same, ...; 1 failed, 2 missing, ..." of one side.
 [[nodiscard]] std::string counts_text(const SideComparison& side);
 // The last line: counts over all sides, the exit code and its reason.

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 namespace stepmark {
 namespace {
 
@@ -51,6 +53,20 @@ std::string provenance_text(const FloorCell& cell) {
   if (cell.runs.empty() || cell.provenance == Provenance::measured) return {};
   return fmt::format("its {} runs are {}, not measured", cell.runs.size(),
                      name_of(cell.provenance));
+}
+
+std::string provenance_of_all(const std::vector<const FloorResult*>& floors) {
+  std::set<Provenance> kinds;
+  std::set<const RunResult*> runs;
+  for (const FloorResult* floor : floors) {
+    for (const FloorCell& cell : floor->cells) {
+      for (const FloorEvidence& one : cell.runs) runs.insert(one.run);
+      if (!cell.runs.empty()) kinds.insert(cell.provenance);
+    }
+  }
+  if (kinds.size() != 1 || kinds.contains(Provenance::measured)) return {};
+  return fmt::format("All {} results of runs are {}, not measured.", runs.size(),
+                     name_of(*kinds.begin()));
 }
 
 std::string method_text(const QuantileBounds& bounds) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "results/contract/check.h"
 #include "results/contract/credits.h"
@@ -17,6 +18,9 @@ namespace stepmark {
 [[nodiscard]] std::string cell_reason(const FloorCell& cell);
 // "all 3 runs are simulated"; empty of measured ones.
 [[nodiscard]] std::string provenance_text(const FloorCell& cell);
+// The same once for all of them, "All 24 runs are simulated, not measured."; empty where they
+// differ or are measured.
+[[nodiscard]] std::string provenance_of_all(const std::vector<const FloorResult*>& floors);
 // How a bound was found, for both: "order statistics", "log-normal below, order statistics above".
 [[nodiscard]] std::string method_text(const QuantileBounds& bounds);
 // The last line: counts of floors, the exit code and its reason.

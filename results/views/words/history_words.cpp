@@ -63,14 +63,14 @@ std::string check_words(const CheckResult& result) {
       events([](const Event& event) { return event.slower && event.recovered; });
   const std::int64_t faster = events([](const Event& event) { return !event.slower; });
   std::string out = fmt::format(
-      "{}; {} acknowledged, {} recovered, {} faster{}. {} of {}, {} new points",
+      "{}; {} acknowledged, {} recovered, {} faster{}. {} of {}",
       counted(result.alarms(), "alarm", "alarms"), acknowledged, recovered, faster,
       result.lost.empty()
           ? ""
           : fmt::format(", {} no longer measured",
                         counted(static_cast<std::int64_t>(result.lost.size()), "case", "cases")),
-      counted(result.series, "series", "series"), counted(result.runs, "run", "runs"),
-      result.new_points);
+      counted(result.series, "series", "series"), counted(result.runs, "run", "runs"));
+  if (result.new_points > 0) out += fmt::format(", {} new points", result.new_points);
   if (result.short_series > 0) {
     out += fmt::format("; {} of them too short to say anything ({} points)", result.short_series,
                        result.options.fewest_first + result.options.fewest);

@@ -83,12 +83,49 @@ TEST_F(CudaSteps, PipelinesComputeWhatOneRankComputes) {
   pipeline_agrees("pp=2,tp=2,sp=on,accumulation=2,schedule=gpipe", false, true);
 }
 
+// Loss, norm and parameters of a sharded step, as far as a rank has them, against one rank.
+void sharding_agrees(const char* text, bool tied, bool capture) {
+  const auto executor = make_cuda_executor(*test::world().device);
+  Comm& world = *test::world().comm;
+  const Plan base = parse_plan(text, parse_plan("micro_batch=1,seq=8,optimizer_overlap=off"));
+  const std::int64_t dp = world.size() / (base.tp * base.pp);
+  if (dp < 2 || world.size() % (base.tp * base.pp) != 0 || base.shard >= dp) return;
+  const Model model = step_model(tied);
+  SCOPED_TRACE(std::string(text) + (tied ? " tied" : " untied"));
+  const Plan plan = resolve(base, model, world.size());
+  StepForm steps(*executor, world, model, plan, {.capture = capture});
+  const auto self = world.alone();
+  StepForm one(*executor, *self, model, plan.on_one_rank(), {.capture = capture});
+  for (int i = 0; i < 2; ++i) {
+    steps.runnable->run();
+    one.runnable->run();
+  }
+  if (steps.state.has_loss()) {
+    EXPECT_NEAR(steps.state.loss() / one.state.loss(), 1.0, 1e-4);
+  }
+  EXPECT_NEAR(steps.state.gradient_norm() / one.state.gradient_norm(), 1.0, 1e-3);
+  EXPECT_EQ(steps.state.largest_between(), 0);
+}
+
+TEST_F(CudaSteps, ShardedStepsComputeWhatOneRankComputes) {
+  sharding_agrees("zero=2,accumulation=2", true, true);
+  sharding_agrees("zero=3,accumulation=2", false, true);
+  sharding_agrees("zero=3,shard=2,accumulation=2", true, false);
+  sharding_agrees("zero=1,shard=2,gather=forward", false, true);
+  sharding_agrees("tp=2,sp=on,zero=3,reshard=off", false, false);
+  sharding_agrees("pp=2,zero=3,accumulation=2", true, true);
+}
+
 TEST_F(CudaSteps, OptimizerBesideBackwardIsTheSerialOneBitForBit) {
   forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,precision=bf16", "clip=0");
   forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,precision=bf16,accumulation=2", "clip=0.5");
   forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,tp=2,sp=on", "clip=0,grad_norm=on");
   forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,zero=1,precision=bf16", "clip=0");
   forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,zero=1,tp=2,sp=on", "clip=0.5");
+  forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,zero=2,accumulation=2", "clip=0");
+  forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,zero=3,precision=bf16,reduce=bf16", "clip=0.5");
+  forms_agree("micro_batch=1,seq=16,bucket_mib=0.01,zero=3,tp=2,sp=on,reshard=off",
+              "clip=0,grad_norm=on");
 }
 
 }  // namespace

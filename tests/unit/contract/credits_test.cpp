@@ -147,7 +147,10 @@ TEST(Credits, AreOwedForAFloorInTheMonthInWhichItIsNotMet) {
   const auto credits = owed(terms, "2026-12", "2027-02", results);
   EXPECT_EQ(credits.months.at(0).owed, 80000 * kMillion);
   EXPECT_EQ(credits.months.at(0).floors.at(0).runs, 3U);
+  EXPECT_EQ(credits.months.at(0).floors.at(0).credit, 80000 * kMillion);
   EXPECT_EQ(credits.months.at(1).owed, 0);
+  EXPECT_EQ(credits.months.at(2).floors.at(0).credit, std::nullopt) << "no runs: not 0";
+  EXPECT_EQ(credits.not_decided(), 2);
   EXPECT_EQ(credits.months.at(1).floors.at(0).result.verdict, FloorVerdict::not_measured);
   EXPECT_EQ(credits.months.at(2).floors.at(0).runs, 0U);
   EXPECT_THAT(credits.remarks.at(0), HasSubstr("have no date"));

@@ -5,9 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <regex>
+
 #include "core/error.h"
 #include "core/units.h"
 #include "results/contract/check.h"
+#include "results/views/words/terms_draft.h"
 #include "synthetic.h"
 
 namespace stepmark {
@@ -66,6 +69,12 @@ TEST(Propose, WritesTermsThatAreReadAndMetByTheirOwnRuns) {
   const Proposal proposal = propose(runs, {});
   const std::string text = terms_yaml(proposal);
   EXPECT_THAT(text, HasSubstr("# 8 measured runs in 8 journals: 50% quantile"));
+  // Comments are for people: as many digits as the tables of contract have.
+  for (std::size_t at = text.find("  # "); at != std::string::npos;
+       at = text.find("  # ", at + 1)) {
+    const std::string comment = text.substr(at, text.find('\n', at) - at);
+    EXPECT_FALSE(std::regex_search(comment, std::regex("[0-9.]{8}"))) << comment;
+  }
   const Terms terms = read_terms_text(text, "draft.yaml");
   ASSERT_EQ(terms.floors.size(), 1U);
   EXPECT_EQ(terms.floors[0].value, proposal.floors[0].floor.value);

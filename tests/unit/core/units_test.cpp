@@ -99,7 +99,7 @@ TEST(Parse, RefusesEverythingElse) {
        {"", "K", "-1", "1X", "1 K", "nan", "inf", "1e400", "0x10", "1.5", "9E18G"}) {
     EXPECT_THROW(static_cast<void>(parse_bytes(text)), Error) << text;
   }
-  for (const char* text : {"", "s", "-1s", "1w", "nan"}) {
+  for (const char* text : {"", "s", "-1s", "1w", "nan", "1e305d"}) {
     EXPECT_THROW(static_cast<void>(parse_seconds(text)), Error) << text;
   }
   for (const char* text : {"", "%", "-1%", "1%%"}) {

@@ -12,9 +12,9 @@
 
 #include "core/build_info.h"
 #include "core/error.h"
+#include "core/sha256.h"
 #include "harness/measure/cgroup_limit.h"
 #include "harness/measure/environment_capture.h"
-#include "harness/measure/file_hash.h"
 #include "harness/measure/process_start.h"
 
 namespace stepmark {

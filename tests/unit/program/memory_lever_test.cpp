@@ -82,6 +82,15 @@ TEST(MemoryLever, ShardsTheOptimizersState) {
   EXPECT_EQ(lever(found->plan, found->bytes - 1, 1)->change, "micro_batch=1,accumulation=2");
 }
 
+TEST(MemoryLever, ShardsParametersWhereNothingCheaperHelps) {
+  const Plan plan = resolved("tp=1,micro_batch=1,precision=bf16,zero=1", 4);
+  const std::int64_t available = memory_of(plan) - 1;
+  const auto found = lever(plan, available, 1);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->change, "zero=3");
+  expect_fits(*found, available);
+}
+
 TEST(MemoryLever, KeepsTheBatchWhenMicroBatchesShrink) {
   const Plan plan = resolved("tp=1,micro_batch=8", 1);
   const std::int64_t available = memory_of(plan) - 1;

@@ -97,6 +97,34 @@ TEST(ImportNcclTests, SeveralTestsPrefixesNoiseAndTimestamps) {
             50);
 }
 
+// As launchers, containers and terminals hand a log on.
+TEST(ImportNcclTests, WhatOthersPutAroundLinesIsDropped) {
+  const std::string plain = sample(kNew).content;
+  for (const char* const around :
+       {"[1,0]<stdout>:%", "[prterun-host-7@1,0]<stderr>: %", "Sun Nov 29 13:24:45 2026<stdout>:%",
+        "Sun Nov 29 13:24:45 2026[1,0]<stdout>:%", "0: %", " 0: %",
+        "2026-03-01T10:00:00.123456789Z %", "2026-03-01T10:00:00.123456789+01:00 stdout F %",
+        "[pod/launcher-x7/mpi] %", "[pod/launcher-x7/mpi] 2026-03-01T10:00:00Z %",
+        "Mar  1 10:00:00 node17 slurmstepd[123]: %", "\x1b[32m%\x1b[0m",
+        "\x1b[0;1m%\x1b[K\x1b[m"}) {
+    const std::string_view frame = around;
+    std::string text;
+    for (std::size_t at = 0; at < plain.size();) {
+      const auto end = plain.find('\n', at);
+      const auto place = frame.find('%');
+      text += frame.substr(0, place);
+      text += std::string_view(plain).substr(at, end - at);
+      text += frame.substr(place + 1);
+      text += '\n';
+      at = end + 1;
+    }
+    const Import run = import_files(std::vector{ImportSource{"all.log", text}});
+    EXPECT_EQ(run.records.size(), 6U) << around;
+    EXPECT_THAT(run.remarks, IsEmpty()) << around;
+    EXPECT_EQ(run.code, ExitCode::kOk) << around << run.reason;
+  }
+}
+
 TEST(ImportNcclTests, ColumnsAreFoundByTheirNames) {
   std::string text = sample(kNew).content;
   replace_all(text, "#wrong     time", "#wrong   i_min   i_max   i_p99   i_cv%     time");
@@ -242,6 +270,7 @@ TEST(ImportNcclTests, RanksAreAskedForWhereTheListIsMissing) {
 TEST(ImportNcclTests, JsonWithoutItsEnvironment) {
   const Import run = import_sample("nccl-tests-v3.json");
   EXPECT_EQ(run.code, ExitCode::kOk) << run.reason;
+  EXPECT_THAT(run.remarks, IsEmpty());  // an empty error is none
   ASSERT_EQ(run.records.size(), 4U);
   const Record& one = find(run, "collective/all_reduce/bf16/sum/1MiB/out-of-place/world8");
   EXPECT_THAT(one.labels,

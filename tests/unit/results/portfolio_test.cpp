@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "generated_mix.h"
 
 namespace stepmark {
 namespace {
@@ -144,6 +145,43 @@ TEST(Portfolio, EqualProvidersSeldomMoveAWorkload) {
   }
   EXPECT_LE(moved, kCases * 7 / 100);  // 5 %, and twice the standard error of 400 cases
   EXPECT_GT(moved, 0);
+}
+
+std::vector<std::vector<double>> medians_of(const PortfolioProblem& problem) {
+  std::vector<std::vector<double>> out;
+  for (const auto& of_workload : problem.rates) {
+    auto& row = out.emplace_back();
+    for (const auto& one : of_workload) row.push_back(one ? one->median : 1);
+  }
+  return out;
+}
+
+// A solver's rounding leaves 1e-15 of a workload somewhere: it must not owe that provider's minimum
+// in the cost at resampled rates, which at the medians is the cost itself.
+TEST(Portfolio, RoundingOwesNoMinimum) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const PortfolioProblem problem = generated_mix(seed);
+    const Portfolio out = analyse(problem);
+    ASSERT_EQ(out.cheapest.why, "");
+    const auto medians = medians_of(problem);
+    for (const Allocation* one : {&out.cheapest, &out.advised}) {
+      EXPECT_NEAR(cost_of(problem, *one, medians) / one->cost_per_month, 1, 1e-6) << "mix " << seed;
+    }
+  }
+}
+
+TEST(Portfolio, DrawsAreThoseOfASeedAndOfMeasuredRates) {
+  PortfolioProblem problem = one_workload();
+  problem.rates[0][0].reset();
+  const std::vector<int> draws = portfolio_draws(problem);
+  ASSERT_EQ(draws.size(), 2U * kPortfolioSamples);
+  EXPECT_EQ(draws, portfolio_draws(problem));
+  double squares = 0;
+  for (std::size_t i = 0; i < draws.size(); i += 2) {
+    EXPECT_EQ(draws[i], 0);
+    squares += std::pow(draws[i + 1] / 1000.0, 2);
+  }
+  EXPECT_NEAR(squares / kPortfolioSamples, 1, 0.15);  // a variance of 1, three standard errors
 }
 
 TEST(Portfolio, WhatCannotRunIsSaid) {

@@ -6,36 +6,25 @@
 
 #include <algorithm>
 
-#include "results/compare/compare.h"
-#include "results/families/derive.h"
+#include "harness/cli/evidence.h"
 #include "results/seal/bytes.h"
 #include "results/seal/dsse.h"
-#include "results/views/json/comparison_json.h"
 #include "synthetic.h"
 
 namespace stepmark::sealed {
 
 const EvidenceViews& views() {
-  static const EvidenceViews out{
-      .derive = derive,
-      .page =
-          [](std::span<const Run> runs) {
-            std::string text;
-            for (const Run& run : runs) {
-              text += fmt::format("{} {}\n", run.header.run_id, run.records.front().case_id);
-            }
-            return text;
-          },
-      .verdicts =
-          [](const std::vector<std::vector<Run>>& sides, double margin) {
-            std::vector<RunSide> named;
-            for (const auto& side : sides) {
-              named.push_back({.label = side.front().path, .runs = side});
-            }
-            CompareOptions how;
-            how.margin = margin;
-            return to_json(compare(named, how));
-          }};
+  static const EvidenceViews out = [] {
+    auto real = evidence_views();
+    real.page = [](std::span<const Run> runs, const nlohmann::json& decision) {
+      std::string text;
+      for (const Run& run : runs) {
+        text += fmt::format("{} {}\n", run.header.run_id, run.records.front().case_id);
+      }
+      return text + (decision.is_null() ? "" : "decided\n");
+    };
+    return real;
+  }();
   return out;
 }
 
@@ -45,6 +34,25 @@ SealedBy by() {
           .build_type = "Release",
           .binary_sha256 = std::string(64, '0'),
           .dirty = false};
+}
+
+JournalSource step_journal(const std::string& path, std::uint64_t seed, double seconds) {
+  synthetic::Noise noise(seed);
+  Run run{.path = path};
+  run.header = synthetic::header({.seed = seed, .name = path});
+  run.header.run_id = fmt::format("run-{}", seed);
+  run.header.environment.facts = {
+      {.section = "placement", .name = "host", .value = "gpu-017", .fingerprint = false},
+      {.section = "placement",
+       .name = "ranks by host",
+       .value = "gpu-017 x2, gpu-018 x2",
+       .fingerprint = false}};
+  run.records.push_back(synthetic::step(
+      "tiny", synthetic::times({.median_s = seconds, .count = 12, .noise = 0.001}, noise), false));
+  run.records.front().started_unix_s += static_cast<double>(seed);
+  run.header.cases = {run.records.front().case_id};
+  run.ended = true;
+  return {.path = path, .content = synthetic::chained(synthetic::lines_of(run))};
 }
 
 JournalSource journal(const std::string& path, std::uint64_t seed, int count,

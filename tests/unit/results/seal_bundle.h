@@ -18,6 +18,9 @@ namespace stepmark::sealed {
 [[nodiscard]] JournalSource journal(const std::string& path, std::uint64_t seed, int count = 8,
                                     const std::string& host = "node17.example.com",
                                     std::size_t records = 1);
+// Of a step of 2048 tokens that takes about `seconds` on four ranks of two hosts.
+[[nodiscard]] JournalSource step_journal(const std::string& path, std::uint64_t seed,
+                                         double seconds);
 [[nodiscard]] Verification verified(std::string_view bytes,
                                     std::span<const TrustedKey> trusted = {});
 [[nodiscard]] std::string bytes_of(const Bundle& bundle);

@@ -43,7 +43,7 @@ TEST(PlanText, RoundTripsRandomPlans) {
   const Philox rng(7, 0);
   for (std::uint64_t i = 0; i < 500; ++i) {
     auto draw = [&, k = std::uint64_t{0}](std::uint64_t bound) mutable {
-      return static_cast<std::int64_t>(rng.below(16 * i + k++, bound));
+      return static_cast<std::int64_t>(rng.below(32 * i + k++, bound));
     };
     Plan plan;
     plan.dp = draw(9);
@@ -52,7 +52,11 @@ TEST(PlanText, RoundTripsRandomPlans) {
     plan.schedule = draw(2) == 1 ? "zb-h1" : "1f1b";
     plan.chunks = 1 + draw(3);
     plan.sequence_parallel = draw(2) == 1;
-    plan.zero = draw(2);
+    plan.zero = draw(4);
+    plan.shard = draw(9);
+    plan.reshard = draw(2) == 1;
+    plan.gather = static_cast<ParamGather>(draw(2));
+    plan.reduce = draw(2) == 1 ? DType::bf16 : DType::f32;
     plan.micro_batch = 1 + draw(1000);
     plan.accumulation = 1 + draw(64);
     plan.seq = draw(4096);
@@ -86,8 +90,7 @@ TEST(PlanText, UnknownKeyGivesColumnAndNearest) {
 }
 
 TEST(PlanText, FormsThatDoNotExistYetAreNamed) {
-  for (const char* form :
-       {"cp", "ep", "etp", "zero3", "fsdp", "recompute", "CP", "moe", "offload"}) {
+  for (const char* form : {"cp", "ep", "etp", "recompute", "CP", "moe", "offload"}) {
     EXPECT_THAT(error_of(std::string("tp=2,") + form + "=2"),
                 AllOf(StartsWith("--plan:1:6: "), HasSubstr("is not built yet"),
                       HasSubstr("docs/architecture.md"), Not(HasSubstr("did you mean"))))
@@ -125,13 +128,17 @@ TEST(PlanText, PipelineStandsInItWhereThereIsOne) {
 TEST(PlanText, StagesOfZeroAreNamed) {
   EXPECT_EQ(parse_plan("zero=1").zero, 1);
   EXPECT_EQ(parse_plan("zero=0", parse_plan("zero=1")), Plan{});
-  for (const char* text : {"tp=2,zero=2", "tp=2,zero=3", "tp=2,zero=on"}) {
+  for (const char* text : {"tp=2,zero=4", "tp=2,zero=", "tp=2,zero=on"}) {
     EXPECT_THAT(error_of(text),
                 AllOf(StartsWith("--plan:1:11: zero="),
-                      HasSubstr("expected 0, or 1: optimizer state sharded over data-parallel"),
-                      HasSubstr("of gradients, 2, and parameters, 3, is not built yet")));
+                      HasSubstr("1 the optimizer's state, 2 and gradients, 3 and")));
   }
-  for (const char* name : {"zero1", "zero_stage", "distributed_optimizer", "ZeRO-1"}) {
+  EXPECT_THAT(error_of("zero=3,gather=now"), HasSubstr("expected end or forward"));
+  EXPECT_THAT(error_of("zero=3,reduce=fp16"), HasSubstr("expected fp32 or bf16"));
+  EXPECT_THAT(error_of("hsdp=2"), HasSubstr("the key 'shard' of a plan"));
+  EXPECT_THAT(error_of("reshard_after_forward=off"), HasSubstr("the key 'reshard' of a plan"));
+  for (const char* name :
+       {"zero1", "zero_stage", "distributed_optimizer", "ZeRO-1", "ZeRO-3", "fsdp"}) {
     EXPECT_THAT(
         error_of(std::string("tp=2,") + name + "=1"),
         AllOf(StartsWith("--plan:1:6: "), HasSubstr("are given by the key 'zero' of a plan")))
@@ -146,6 +153,14 @@ TEST(PlanText, ZeroStandsInItWhereItIsAskedFor) {
   EXPECT_EQ(short_name(parse_plan("tp=2,dp=2,sp=on,zero=1,seq=8,accumulation=2")),
             "tp2.dp2.mb1.seq8.sp.zero1.acc2.fp32");
   EXPECT_EQ(parse_plan("dp=4,zero=1").on_one_rank().zero, 0);
+  const Plan all = parse_plan("dp=8,zero=3,shard=4,reshard=off,reduce=bf16,seq=8");
+  EXPECT_EQ(short_name(all), "tp1.dp8.mb1.seq8.zero3.shard4.noreshard.rbf16.fp32");
+  EXPECT_THAT(to_text(all), HasSubstr(",zero=3,shard=4,reshard=off,reduce=bf16,micro_batch="));
+  EXPECT_EQ(short_name(parse_plan("dp=2,zero=1,gather=forward,seq=8")),
+            "tp1.dp2.mb1.seq8.zero1.ahead.fp32");
+  EXPECT_EQ(all.on_one_rank(), parse_plan("dp=1,accumulation=8,seq=8"));
+  EXPECT_EQ(all.shard_ways(), 4);
+  EXPECT_EQ(all.shard_replicas(), 2);
 }
 
 TEST(PlanText, OffersOnlyKeysThatAreNearAndFree) {
@@ -201,7 +216,7 @@ TEST(PlanYaml, ReadsTheSameKeysAndPlacesErrors) {
   EXPECT_THAT(error_in("tp: 2\nacumulation: 2\n"),
               AllOf(StartsWith("p.yaml:2:1:"), HasSubstr("accumulation")));
   EXPECT_THAT(error_in("tp: [1, 2]\n"), StartsWith("p.yaml:1:5:"));
-  EXPECT_THAT(error_in("tp: 2\nzero: 2\n"), StartsWith("p.yaml:2:1:"));
+  EXPECT_THAT(error_in("tp: 2\nzero: 4\n"), StartsWith("p.yaml:2:1:"));
   EXPECT_THAT(error_in("tp: 2\ndistributed_optimizer: true\n"),
               AllOf(StartsWith("p.yaml:2:1:"), HasSubstr("the key 'zero'")));
 }
@@ -211,6 +226,23 @@ std::string reason(std::string_view text, std::int64_t world, const Model& model
   if (plan.dp == 0) plan.dp = 1;
   if (plan.seq == 0) plan.seq = model.max_seq;
   return why_illegal(plan, model, world).value_or("legal");
+}
+
+TEST(PlanLegality, ShardingNamesItsRuleAndWhatWouldDo) {
+  EXPECT_THAT(reason("dp=4,shard=2", 4), HasSubstr("zero=0 shards nothing; give zero=1, 2 or 3"));
+  EXPECT_THAT(reason("dp=4,zero=3,shard=1", 4), HasSubstr("give zero=0, or a shard of at least 2"));
+  EXPECT_THAT(reason("dp=6,zero=1,shard=4", 6), HasSubstr("6 data-parallel ranks; shard=3 does"));
+  EXPECT_THAT(reason("dp=5,zero=1,shard=4", 5), HasSubstr("leave it out"));
+  EXPECT_THAT(reason("dp=2,zero=2,reshard=off", 2), HasSubstr("with zero=3 alone"));
+  EXPECT_THAT(reason("dp=2,gather=forward", 2), HasSubstr("which zero=1 and zero=2 have"));
+  EXPECT_THAT(reason("dp=2,zero=3,gather=forward", 2), HasSubstr("zero=3 gathers layer by layer"));
+  EXPECT_THAT(reason("dp=2,pp=2,zero=2,schedule=zb-h1,accumulation=2", 4),
+              HasSubstr("zero=1 goes with it, or schedule=1f1b"));
+  for (const char* text : {"dp=4,zero=2", "dp=4,zero=3,reshard=off", "dp=4,zero=3,shard=2",
+                           "dp=4,zero=2,gather=forward", "dp=4,reduce=bf16"}) {
+    EXPECT_EQ(reason(text, 4), "legal") << text;
+  }
+  EXPECT_EQ(resolve(parse_plan("dp=4,zero=3,shard=4"), small(), 4).shard, 0);
 }
 
 TEST(WhyIllegal, GivesEveryReason) {

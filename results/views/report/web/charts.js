@@ -5,9 +5,10 @@
 
 const charts = (() => {
   const mounted = [];
+  const kTooltipRows = 12;
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const runColour = (index) => colour(`--run${(index % 4) + 1}`);
+  const runColour = (index) => colour(`--run${(index % 8) + 1}`);
   const partColour = (index) => colour(`--part${(index % 8) + 1}`);
   const narrow = () => window.innerWidth < 760;
 
@@ -65,6 +66,13 @@ const charts = (() => {
       }
     });
   });
+  // All charts at once, in a width or in that of their places, in the colours of the moment.
+  function fit(width) {
+    for (const { chart, draw } of mounted) {
+      chart.resize(width ? { width: Math.min(width, chart.getDom().clientWidth) } : undefined);
+      draw();
+    }
+  }
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     for (const { draw } of mounted) draw();
   });
@@ -116,7 +124,7 @@ const charts = (() => {
   }
 
   // The 95 % interval as an area: one polygon through all upper and back through all lower points.
-  function band(points, shade) {
+  function band(points, shade, opacity = 0.22) {
     const known = points.filter((p) => p.lower > 0 && p.upper > 0);
     return {
       type: "custom",
@@ -131,19 +139,34 @@ const charts = (() => {
         return {
           type: "polygon",
           shape: { points: upper.concat(lower) },
-          style: { fill: shade, opacity: 0.22 },
+          style: { fill: shade, opacity },
         };
       },
     };
   }
 
   // lines: [{name, run, dash, points: [{x bytes, value, lower, upper}]}]; both axes logarithmic.
-  // marks: [{name, x, value}], figures of others.
-  function curves(lines, unit, marks = []) {
+  // marks: [{name, x, value}], figures of others; levels: [{name, value}], limits that were declared.
+  function curves(lines, unit, marks = [], levels = []) {
     const series = [];
+    const opacity = 0.22 / Math.max(1, lines.length / 4);
+    const sizes = lines.flatMap((line) => line.points).concat(marks).map((p) => Math.log2(p.x));
+    for (const level of levels) {
+      series.push({
+        type: "line",
+        name: level.name,
+        silent: true,
+        z: 2,
+        symbol: "none",
+        color: colour("--warn"),
+        lineStyle: { type: [7, 4], width: 1.5 },
+        data: [Math.floor(Math.min(...sizes)), Math.max(Math.floor(Math.min(...sizes)) + 1, Math.ceil(Math.max(...sizes)))].map((x) => ({ value: [x, level.value], level: true })),
+        endLabel: { show: true, formatter: () => level.name, align: "right", verticalAlign: "bottom", offset: [-8, -2], color: colour("--warn"), fontSize: 11 },
+      });
+    }
     for (const line of lines) {
       const shade = runColour(line.run);
-      series.push(band(line.points, shade), {
+      series.push(band(line.points, shade, opacity), {
         type: "line",
         name: line.name,
         z: 3,
@@ -168,8 +191,9 @@ const charts = (() => {
       },
     });
     const shown = (items) => {
-      const rows = items.filter((item) => item.seriesType === "line");
-      if (rows.length === 0) return "";
+      const known = items.filter((item) => item.seriesType === "line" && item.data.point);
+      if (known.length === 0) return "";
+      const rows = known.slice(0, kTooltipRows);
       return [`<b>${bytes(rows[0].data.point.x)}</b>`]
         .concat(
           rows.map((item) => {
@@ -178,6 +202,7 @@ const charts = (() => {
             return `${item.marker}${escaped(item.seriesName)}: ${number(value)}${range} ${unit}`;
           }),
         )
+        .concat(known.length > rows.length ? [`and ${known.length - rows.length} more`] : [])
         .join("<br>");
     };
     return {
@@ -323,5 +348,5 @@ const charts = (() => {
     };
   }
 
-  return { mount, curves, fractions, costs, split, timeline, number, seconds, bytes, percent };
+  return { axis, tooltip, colour, runColour, escaped, fit, mount, curves, fractions, costs, split, timeline, number, seconds, bytes, percent };
 })();

@@ -7,6 +7,12 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const runs = data.runs;
   const many = runs.length > 1;
+  // Runs of one owner (provider, side) share a colour and stand together.
+  const owners = [...new Set(runs.map((run) => run.owner))];
+  const owned = owners.every(Boolean);
+  runs.forEach((run, index) => (run.colour = owned ? owners.indexOf(run.owner) : index));
+
+  const kMostCards = 6; // of runs, that are shown unasked
 
   function el(tag, attributes = {}, ...children) {
     const out = document.createElement(tag);
@@ -15,13 +21,18 @@
     return out;
   }
 
-  const swatchStyle = (index) => `--swatch: var(--run${(index % 4) + 1})`;
-  const swatch = (index) => el("span", { class: "swatch", style: swatchStyle(index) });
+  const shadeOf = (colour) => `var(--run${(colour % 8) + 1})`;
+  const swatchStyle = (run) => `--swatch: ${shadeOf(run.colour)}`;
+  const swatch = (run) => el("span", { class: "swatch", style: swatchStyle(run) });
   const metric = (record, name) => record.metrics.find((m) => m.name === name);
   const value = (record, name) => metric(record, name)?.value ?? null;
   const time = (record) => record.summaries.find((s) => s.series === "time_s");
   const title = (record) => record.texts.title || record.case_id.replace(/^[a-z]+\//, "");
   const ok = (run, family) => run.records.filter((r) => r.family === family && r.outcome === "ok");
+
+  // A page of many runs leaves out what is as it mostly is.
+  const kDefaults = { labels: [], checks: [], split: [], timeline: [], series: [], summaries: [], metrics: [], reason: "", perf_valid: true };
+  for (const run of runs) run.records = run.records.map((record) => ({ ...kDefaults, ...record }));
 
   // Labels that all measured cases of a run share are said once, in the run's card.
   for (const run of runs) {
@@ -54,7 +65,13 @@
   function chart(kind, height, build, renderer) {
     const out = el("div", { class: "chart", "data-kind": kind, role: "img" });
     if (height) out.style.height = `${height}px`;
-    return { element: out, draw: () => charts.mount(out, build, renderer) };
+    // Draws when it comes into view; what is returned draws it again, once there is something.
+    const draw = () => {
+      let again = null;
+      lazy.whenSeen(out, () => (again = charts.mount(out, build, renderer)));
+      return () => again?.();
+    };
+    return { element: out, draw };
   }
 
   function halfWidth(summary) {
@@ -70,8 +87,8 @@
       : el("span", { class: "bad" }, `${failed} of ${record.checks.length} failed`);
   }
 
-  function named(record, run, index) {
-    const out = el("span", {}, many ? swatch(index) : null, title(record));
+  function named(record, run) {
+    const out = el("span", {}, many ? swatch(run) : null, title(record));
     if (many) out.title = run.label;
     if (record.provenance !== "measured") out.append(el("span", { class: "tag warn" }, record.provenance));
     if (!record.perf_valid) out.append(el("span", { class: "tag bad" }, ["not performance", record.texts.topology].filter(Boolean).join(": ")));
@@ -112,13 +129,13 @@
       provenances.length ? `, ${provenances.join(" and ")}` : "",
     );
     if (provenances.length > 1) verdict.append(el("span", { class: "bad" }, ": different provenances side by side, do not compare them"));
-    runs.forEach((run, index) => {
+    runs.forEach((run) => {
       const h = run.header;
       const state = run.ended ? `ended with exit code ${run.exit_code}` : "interrupted: no end line";
       document.getElementById("runs").append(
         el(
           "div",
-          { class: "run", style: swatchStyle(index) },
+          { class: "run", style: swatchStyle(run) },
           el("strong", {}, run.label),
           run.integrity === "damaged" ? el("p", { class: "bad" }, "damaged journal, read all the same: lines do not fit their hashes") : "",
           el("p", { class: "counts" }, `${run.counts.ok} of ${run.counts.asked} measured, ${run.counts.skipped} skipped, ${run.counts.asked - run.counts.ok - run.counts.skipped} without result; ${state}`),
@@ -165,9 +182,9 @@
   }
 
   // A cell: a text, or a node where there is more to say. Why a metric has no value is its tooltip.
-  function cellOf(column, record, run, index, item) {
+  function cellOf(column, record, run, item) {
     const [first] = column.values;
-    if (first.from === "name") return named(record, run, index);
+    if (first.from === "name") return named(record, run);
     if (first.from === "checks") return checks(record);
     const m = first.from === "metric" ? metric(record, withItem(first.name, item)) : null;
     if (m && m.value === null) return el("span", { class: "soft", title: m.note }, "N/A");
@@ -181,10 +198,10 @@
 
   // Rows of a family's records in all runs.
   const rowsOf = (family, columns) =>
-    runs.flatMap((run, index) =>
+    runs.flatMap((run) =>
       ok(run, family.name).flatMap((record) =>
         itemsOf(family, record).map((item) => {
-          const [first, ...others] = columns.map((column) => cellOf(column, record, run, index, item));
+          const [first, ...others] = columns.map((column) => cellOf(column, record, run, item));
           return [first, ...runCell(run), ...others];
         }),
       ),
@@ -194,29 +211,6 @@
     const rows = columns.length ? rowsOf(family, columns) : [];
     const [first, ...others] = columns.map((column) => [column.title, column.is_text]);
     return rows.length ? table([first, ...runColumn, ...others], rows) : null;
-  }
-
-  // Where the time goes, a stacked bar per run and case.
-  function splitParts(family, drawings) {
-    const bars = new Map(); // case -> a bar per run
-    for (const run of runs) {
-      for (const record of ok(run, family.name).filter((r) => r.split.length)) {
-        const one = bars.get(title(record)) ?? bars.set(title(record), []).get(title(record));
-        one.push({
-          name: many ? run.label : "time",
-          parts: Object.fromEntries(record.split.map((part) => [part.name, part.seconds ?? 0])),
-        });
-      }
-    }
-    if (bars.size === 0) return [];
-    const parts = [...new Set([...bars.values()].flat().flatMap((bar) => Object.keys(bar.parts)))];
-    const figures = [...bars].map(([name, one]) => [name, chart("split", 36 + 34 * one.length, () => charts.split(one, parts))]);
-    drawings.push(...figures.map(([, figure]) => figure));
-    return [
-      el("h3", {}, family.section.split_heading || "Where the time goes"),
-      key(parts.map((part, i) => [`var(--part${(i % 8) + 1})`, part])),
-      ...figures.flatMap(([name, figure]) => [el("p", { class: "chart-title" }, name), figure.element]),
-    ];
   }
 
   function timeline() {
@@ -240,6 +234,16 @@
     const height = (p) => 120 + Math.max(2, p.rows.length) * 24;
     const figure = chart("timeline", height(chosen), () => charts.timeline(chosen.rows, chosen.spans), "canvas");
     const hidden = el("p", { class: "hint" });
+    // Of the step that is chosen when it is opened; once for each.
+    const kMostSpans = 2000;
+    const spansTable = () =>
+      lazy.details(el, `Spans of ${chosen.name} as a table`, () =>
+        table(
+          [["stream", true], ["operation", true], ["phase", true], ["from"], ["takes"]],
+          chosen.spans.slice(0, kMostSpans).map((span) => [chosen.rows[span.row], span.label, span.phase, charts.seconds(span.begin), charts.seconds(span.end - span.begin)]),
+        ),
+      );
+    let spans = spansTable();
     const note = () => (hidden.textContent = chosen.hidden ? `${chosen.hidden} more streams are in the embedded data.` : "");
     section(
       "timeline",
@@ -248,22 +252,43 @@
       prepared.length > 1 ? el("p", {}, select) : el("p", { class: "chart-title" }, chosen.name),
       figure.element,
       hidden,
+      spans,
     );
     note();
     const draw = figure.draw();
     select.addEventListener("change", () => {
       chosen = prepared[Number(select.value)];
       figure.element.style.height = `${height(chosen)}px`;
-      echarts.getInstanceByDom(figure.element).resize();
+      echarts.getInstanceByDom(figure.element)?.resize();
       note();
       draw();
+      const other = spansTable();
+      spans.replaceWith(other);
+      spans = other;
+    });
+  }
+
+  // What the records declare as limits of a figure: [{name, value}], each rate once.
+  function levels(figure, records) {
+    const out = new Map();
+    for (const { name, number } of figure.levels) {
+      for (const record of records.filter((r) => r.numbers[number] > 0)) {
+        const said = `${name} ${charts.number(record.numbers[number])} ${figure.unit}`;
+        const level = out.get(said) ?? out.set(said, { said, value: record.numbers[number], clusters: new Set() }).get(said);
+        if (record.texts.cluster) level.clusters.add(record.texts.cluster);
+      }
+    }
+    return [...out.values()].map(({ said, value, clusters }) => {
+      const names = [...clusters];
+      const whose = names.length > 2 ? `${names.length} clusters` : names.join(", ");
+      return { name: `${whose} ${said}`.trim(), value };
     });
   }
 
   // Metrics against a number: a pair of drawings for each combination of texts.
   function curves(family, spec, drawings) {
     const groups = new Map();
-    runs.forEach((run, index) => {
+    runs.forEach((run) => {
       for (const record of ok(run, family.name)) {
         if (!(record.numbers[spec.against] > 0)) continue;
         const group = spec.apart.map((text) => record.texts[text]).filter(Boolean).join(" ");
@@ -271,17 +296,19 @@
         const dashed = line === spec.dashed;
         const name = [many ? run.label : "", line].filter(Boolean).join(" · ") || "time";
         const lines = groups.get(group) ?? groups.set(group, new Map()).get(group);
-        const own = lines.get(name) ?? lines.set(name, { name, run: many ? index : dashed ? 1 : 0, dash: dashed ? "dashed" : "solid", records: [] }).get(name);
+        const own = lines.get(name) ?? lines.set(name, { name, key: [owned ? run.owner : many ? run.label : "", line].filter(Boolean).join(" · ") || "time", run: many ? run.colour : dashed ? 1 : 0, dash: dashed ? "dashed" : "solid", records: [] }).get(name);
         own.records.push(record);
       }
     });
     if (groups.size === 0) return [];
     const known = new Map();
     for (const lines of groups.values()) {
-      for (const line of lines.values()) known.set(line.name, [`var(--run${(line.run % 4) + 1})`, line.name, line.dash === "dashed"]);
+      for (const line of lines.values()) known.set(line.key, [shadeOf(line.run), line.key, line.dash === "dashed"]);
     }
     const marked = (data.beside ?? []).some((other) => other.family === family.name);
     if (marked) known.set("others", ["var(--soft)", "◇ figures of others, on their systems (below)", true]);
+    const levelled = spec.figures.some((figure) => levels(figure, [...groups.values()].flatMap((lines) => [...lines.values()].flatMap((line) => line.records))).length);
+    if (levelled) known.set("levels", ["var(--warn)", "declared rate of a link", true]);
     const children = [key([...known.values()])];
     for (const [heading, lines] of groups) {
       const of = (name) =>
@@ -295,10 +322,11 @@
           }))
           .filter((line) => line.points.length > 0);
       const pair = el("div", { class: "pair" });
-      for (const { metric: name, title: label, unit } of spec.figures) {
+      for (const one of spec.figures) {
+        const { metric: name, title: label, unit } = one;
         const drawn = of(name);
         if (drawn.length === 0) continue;
-        const figure = chart(name, 0, () => charts.curves(drawn, unit, beside.marks(data, family, spec, [...lines.values()][0].records[0], name)));
+        const figure = chart(name, 0, () => charts.curves(drawn, unit, beside.marks(data, family, spec, [...lines.values()][0].records[0], name), levels(one, drawn.flatMap((line) => line.records))));
         pair.append(el("div", {}, el("p", { class: "chart-title" }, label), figure.element));
         drawings.push(figure);
       }
@@ -315,11 +343,11 @@
   // A metric of every case as bars; nothing where no case has it.
   function bars(family, spec, drawings) {
     const names = [...new Set(runs.flatMap((run) => ok(run, family.name).map(title)))];
-    const all = runs.map((run, index) => {
+    const all = runs.map((run) => {
       const byName = new Map(ok(run, family.name).map((record) => [title(record), record]));
       return {
         name: run.label,
-        run: index,
+        run: run.colour,
         values: names.map((name) => {
           const record = byName.get(name);
           const m = record && metric(record, spec.metric);
@@ -343,9 +371,12 @@
       const drawn = spec.bars.map((one) => bars(family, one, own.drawings));
       const children = [
         familyTable(family, spec.columns),
-        ...splitParts(family, own.drawings),
+        ...split.show(runs, family, own.drawings, { el, table, chart, key, ok, title, many }),
         ...spec.curves.flatMap((one) => curves(family, one, own.drawings)),
         ...drawn,
+        spec.curves.length + drawn.filter(Boolean).length && spec.figures.length
+          ? lazy.details(el, `${family.name}: these figures as a table`, () => familyTable(family, spec.figures))
+          : null,
       ].filter(Boolean);
       const nothing = spec.bars.find((one, i) => !drawn[i]);
       if (children.length === 0 && !nothing) continue;
@@ -391,33 +422,6 @@
     );
   }
 
-  function environment() {
-    const facts = new Map();
-    runs.forEach((run, index) => {
-      for (const fact of run.facts) {
-        const key = JSON.stringify([fact.section, fact.name]);
-        const row = facts.get(key) ?? facts.set(key, { section: fact.section, name: fact.name, fingerprint: fact.fingerprint, values: runs.map(() => "") }).get(key);
-        row.values[index] = fact.value;
-      }
-    });
-    const all = [...facts.values()];
-    const differs = (row) => new Set(row.values).size > 1;
-    const columns = [["fact", true], ...runs.map((run, i) => [many ? el("span", {}, swatch(i), run.label) : "value", true])];
-    const cells = (row) => [`${row.section} ${row.name}`, ...row.values.map((v) => v || el("span", { class: "soft" }, "–"))];
-    const different = all.filter(differs).sort((a, b) => b.fingerprint - a.fingerprint);
-    const same = all.filter((row) => !differs(row));
-    const children = [];
-    if (many) {
-      children.push(
-        different.length
-          ? table(columns, different.map(cells), (r) => (different[r].fingerprint ? "differs" : ""))
-          : el("p", { class: "good" }, "No difference between the runs."),
-      );
-    }
-    children.push(el("details", many ? {} : { open: "" }, el("summary", {}, many ? `${same.length} facts are the same` : `${same.length} facts`), table(columns, same.map(cells))));
-    section("environment", many ? "Environment: differences" : "Environment", many ? "Shaded facts belong to the fingerprint that runs must share to be like for like; others, such as host names, may differ." : "", ...children);
-  }
-
   function missing() {
     const rows = runs.flatMap((run) => withoutResult(run).map((row) => [row[0], ...runCell(run), row[1], row[2]]));
     if (rows.length === 0) return;
@@ -434,9 +438,9 @@
 
   function tables() {
     const children = data.families.flatMap((family) => {
-      const figures = familyTable(family, family.section.figures);
       const count = runs.reduce((sum, run) => sum + ok(run, family.name).length, 0);
-      return figures ? [el("details", {}, el("summary", {}, `${family.name}: ${count} cases`), figures)] : [];
+      if (count === 0 || family.section.figures.length === 0) return [];
+      return [lazy.details(el, `${family.name}: ${count} cases`, () => familyTable(family, family.section.figures))];
     });
     const save = el("button", { class: "button", type: "button" }, "Save all figures and samples as JSON");
     save.addEventListener("click", () => {
@@ -444,27 +448,31 @@
       el("a", { href: url, download: "stepmark-report.json" }).click();
       URL.revokeObjectURL(url);
     });
-    section("tables", "All figures", "", ...children, el("p", {}, save));
+    if (data.left_out.length) save.textContent = "Save all figures of this page as JSON";
+    const left = data.left_out.length ? `A page of so many runs leaves out ${data.left_out.join("; ")}: the journals have them.` : "";
+    section("tables", "All figures", left, ...children, el("p", {}, save));
   }
 
   header();
   // Verdict and money first: who decides opens the runs where a figure is in doubt.
-  if (data.decision) {
+  if (data.decision || runs.length > kMostCards) {
     const cards = document.getElementById("runs");
     const folded = el("details", {}, el("summary", {}, `${runs.length} runs`));
     cards.replaceWith(folded);
     folded.append(cards);
   }
   if (data.decision) decision.show(data.decision, { el, table, section, chart });
-  if (data.decision?.portfolio) decision.portfolio(data.decision, { el, table, section });
   failures();
   familySections();
+  scaling.show(data.scaling, { el, table, section, chart, key, owners: owned ? owners : [] });
+  if (data.history) overTime.show(data.history, { el, table, section, chart });
   beside.show(data, { el, table, section });
   devices();
-  environment();
+  environment.show(runs, { el, table, section, swatch, many });
+  environment.evidence(runs, { el, table, section, swatch });
   missing();
   tables();
   document.getElementById("footer").append(
-    "GB = 10⁹ bytes, GiB = 2³⁰ bytes. Times are medians of the steady state; intervals are distribution-free 95 % intervals of the median, widened for samples that depend on each other. Charts by Apache ECharts (Apache-2.0), inside this page; nothing is loaded from elsewhere.",
+    "GB = 10⁹ bytes, GiB = 2³⁰ bytes. Times are medians of the steady state; intervals are distribution-free 95 % intervals of the median, widened for samples that depend on each other. Charts by Apache ECharts (Apache-2.0), mixes solved by YALPS (MIT), both inside this page; nothing is loaded from elsewhere.",
   );
 })();

@@ -23,7 +23,7 @@ AcrossOptions options(const std::string& prices = "") {
 
 constexpr const char* kPrices =
     "prices: x\ncurrency: USD\ndate: 2026-11-01\nsource: s\nproviders:\n"
-    "  - {provider: A, prices: [{kind: on-demand, per_gpu_hour: 3}]}\n"
+    "  - {provider: A, goodput: 1, prices: [{kind: on-demand, per_gpu_hour: 3}]}\n"
     "  - {provider: B, goodput: 0.8, prices: [{kind: on-demand, per_gpu_hour: 2},"
     " {kind: spot, per_gpu_hour: 1}]}\n";
 
@@ -123,6 +123,28 @@ TEST(Across, MoneyTurnsWhereItShould) {
   EXPECT_NEAR(*pair.money[1].break_even_a.value, ratio / 0.8, 1e-9);
   ASSERT_EQ(result.works[0].costs.size(), 3U);
   EXPECT_NEAR(*result.works[0].costs[0].per_million_tokens.value, 3e6 / 3600 / 1024, 0.03);
+}
+
+// A goodput that one side keeps to itself must not make it the cheaper one.
+TEST(Across, GoodputCountsWhereAllStateIt) {
+  made::Noise noise(5);
+  const std::vector<Provider> providers = {made::provider("A", {{.seconds = 1}}, 4, noise),
+                                           made::provider("B", {{.seconds = 1.25}}, 4, noise)};
+  std::string prices = kPrices;
+  prices.erase(prices.find("goodput: 1, "), std::string_view("goodput: 1, ").size());
+  const Across result = across(providers, options(prices));
+  const PairVerdict& pair = result.works.at(0).pairs.at(0);
+  const double ratio = *pair.rate_ratio.value;
+  EXPECT_NEAR(*pair.money[0].break_even_a.value, 2 * ratio, 1e-9);
+  EXPECT_NEAR(*pair.money[0].cost_ratio.value, 2 * ratio / 3, 1e-9);
+  EXPECT_EQ(pair.money[0].cheaper, Verdict::faster);
+  // Spot has one price, whose goodput is known.
+  EXPECT_NEAR(*pair.money[1].break_even_a.value, ratio / 0.8, 1e-9);
+  const auto& costs = result.works[0].costs;
+  EXPECT_FALSE(costs[0].delivered.value);
+  EXPECT_EQ(costs[0].delivered.why, "goodput is not known");
+  EXPECT_NEAR(*costs[1].delivered.value, *costs[1].per_million_tokens.value / 0.8, 1e-9);
+  EXPECT_THAT(result.assumed, ::testing::Contains(HasSubstr("A has prices without")));
 }
 
 TEST(Across, ProvidersAreNamedOrRefused) {

@@ -5,8 +5,10 @@
 
 #include <array>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
+#include "core/rng.h"
 #include "results/history/divisive.h"
 #include "results/history/layer.h"
 #include "results/history/welch.h"
@@ -66,6 +68,57 @@ TEST(Divisive, PermutationsOfAStepAreRarelyAsGoodAndNeverImpossible) {
   const double p = permutation_p(none, q, all);
   EXPECT_GT(p, 0.05);
   EXPECT_EQ(p, permutation_p(none, q, all));
+}
+
+// The permutation test as docs/history.md says it, without any haste.
+double plain_p(const std::vector<double>& x, double q, const PermutationTest& test) {
+  const Philox random(test.seed, test.stream);
+  std::uint64_t drawn = 0;
+  const auto below = [&](std::size_t bound) {
+    return static_cast<std::size_t>((std::uint64_t{random.u32(drawn++)} * bound) >> 32U);
+  };
+  const double of = test.permutations + 1;
+  int as_good = 0;
+  for (int i = 0; i < test.permutations && (as_good + 1) / of <= test.level; ++i) {
+    std::vector<std::size_t> order((x.size() + test.block - 1) / test.block);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    for (std::size_t k = order.size(); k > 1; --k) std::swap(order[k - 1], order[below(k)]);
+    const std::size_t offset = test.block > 1 ? below(x.size()) : 0;
+    std::vector<double> permuted;
+    for (const std::size_t block : order) {
+      for (std::size_t k = 0; k < test.block && block * test.block + k < x.size(); ++k) {
+        permuted.push_back(x[(block * test.block + k + offset) % x.size()]);
+      }
+    }
+    double best = -1e300;
+    for (std::size_t at = test.left; at + test.right <= x.size(); ++at) {
+      best = std::max(best, q_by_definition(permuted, at));
+    }
+    as_good += best >= q * (1 - 1e-12) ? 1 : 0;
+  }
+  return (as_good + 1) / of;
+}
+
+// Series of every length, with blocks, and of a coarse clock, whose splits are often equally good.
+TEST(Divisive, AQuickLookDecidesWhatTheDefinitionDoes) {
+  const Philox random(81, 0);
+  std::uint64_t drawn = 0;
+  for (std::size_t n = 15; n <= 45; n += 3) {
+    std::vector<double> x;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double noise = random.normal(drawn++);
+      x.push_back(-7 + 0.01 * ((n % 2 == 0 ? noise : std::round(noise)) + (i > n / 2 ? 1 : 0)));
+    }
+    for (const std::size_t block : {1, 2, 4}) {
+      const PermutationTest test{
+          .block = block, .permutations = 60, .level = 1, .seed = 3, .stream = n};
+      const double q = best_split(x, test.left, test.right).q;
+      for (const double share : {0.2, 0.6, 1.0}) {
+        EXPECT_EQ(permutation_p(x, share * q, test), plain_p(x, share * q, test))
+            << n << ' ' << block;
+      }
+    }
+  }
 }
 
 // x = 1..5 and 3..9 step 1.5: means 3 and 6, sample variances 2.5 and 5.625.

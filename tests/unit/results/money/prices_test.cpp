@@ -66,6 +66,47 @@ TEST(Prices, OldOnesAndMissingAmountsAreRemarked) {
   EXPECT_THAT(remarks("2026-09-01").front(), HasSubstr("which is 18 days ahead"));
 }
 
+// Every shipped price: a source, a day, what it is per, and no remark but on those not verified.
+TEST(Prices, EveryShippedOneHasSourceAndDate) {
+  const PriceFile file = read_prices(STEPMARK_PUBLISHED_PRICES);
+  EXPECT_EQ(file.currency, "USD");
+  EXPECT_GE(file.providers.size(), 50U);
+  std::size_t prices = 0;
+  std::size_t unverified = 0;
+  for (const ProviderPrices& provider : file.providers) {
+    for (const Price& price : provider.prices) {
+      SCOPED_TRACE(fmt::format("line {}", price.line));
+      ++prices;
+      unverified += price.verified ? 0U : 1U;
+      EXPECT_GT(price.source.size(), 20U);
+      EXPECT_GE(price.date, *parse_day("2026-01-01"));
+      EXPECT_LE(price.date, *parse_day("2026-11-24"));
+      EXPECT_GT(price.per_gpu_hour, 1);
+      EXPECT_LT(price.per_gpu_hour, 40);
+    }
+  }
+  EXPECT_GE(prices, 100U);
+  EXPECT_EQ(price_remarks(file, *parse_day("2026-11-24")).size(), unverified + 2);
+  const std::vector<std::string> one{"aws-p5"};
+  EXPECT_THAT(price_remarks(file, *parse_day("2026-11-24"), one), ElementsAre());
+  EXPECT_EQ(price_remarks(file, *parse_day("2027-11-24"), one).size(),
+            file.find("aws-p5")->prices.size());
+  EXPECT_DOUBLE_EQ(file.find("aws-p5")->find(PriceKind::on_demand)->per_gpu_hour, 6.88);
+  EXPECT_DOUBLE_EQ(file.find("oci-gb200")->find(PriceKind::on_demand)->per_gpu_hour, 16);
+}
+
+TEST(Prices, GoodputAsHours) {
+  const PriceFile file = parse_prices(
+      with("kind: spot, per_gpu_hour: 1, goodput_hours: {productive: 657, paid: 730}"), "p.yaml");
+  EXPECT_DOUBLE_EQ(*file.providers[0].prices[0].goodput, 0.9);
+  EXPECT_THAT(
+      refusal(with("kind: spot, per_gpu_hour: 1, goodput_hours: {productive: 731, paid: 730}")),
+      HasSubstr("p.yaml:8:"));
+  EXPECT_THAT(refusal(with("kind: spot, per_gpu_hour: 1, goodput: 0.9, goodput_hours: "
+                           "{productive: 1, paid: 2}")),
+              HasSubstr("give one of both"));
+}
+
 TEST(Prices, MistakesAreRefusedWithTheirLine) {
   EXPECT_EQ(refusal(with("kind: on-demand, per_gpu_hour: 2")), "accepted");
   EXPECT_THAT(refusal(with("kind: ondemand, per_gpu_hour: 2")), HasSubstr("p.yaml:8:"));

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A row per step and kind of price, with what the figures mean said once.
+#include "results/views/table/change_cost_table.h"
+
+#include <fmt/format.h>
+
+#include "results/views/table/format.h"
+#include "results/views/table/measured_text.h"
+#include "results/views/table/text_table.h"
+
+namespace stepmark {
+
+std::string change_cost_table(std::span<const ChangeCost> costs, const SideComparison& side,
+                              const PriceFile& prices) {
+  if (costs.empty()) {
+    return wrapped(fmt::format("No cost of the change: {} has a price of {} or {}, but no step of "
+                               "both has a time and GPUs.",
+                               prices.name, side.baseline, side.candidate),
+                   2);
+  }
+  TextTable table({{"cost of step", Align::left},
+                   {"price", Align::left},
+                   {"baseline"},
+                   {"candidate"},
+                   {"more per month"},
+                   {"breaks even at"}});
+  for (const ChangeCost& one : costs) {
+    table.add({one.case_id, std::string(name_of(one.kind)), format_number(one.per_step_baseline),
+               format_number(one.per_step_candidate), money_text(one.per_month),
+               money_text(one.break_even_candidate)});
+  }
+  return table.text() +
+         wrapped(fmt::format("In {}: what a step costs, what a month (730 h) of the baseline's "
+                             "work costs more at the "
+                             "candidate, and the candidate's price per GPU-hour at which a step "
+                             "costs the same. Intervals are those of the time ratio; prices are "
+                             "taken as exact ({}).",
+                             prices.currency, prices.name),
+                 2);
+}
+
+}  // namespace stepmark
