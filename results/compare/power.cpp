@@ -66,9 +66,11 @@ double power_to_call_same(const FutureError& error, const DecisionGoal& goal) {
                   [](double x) { return std::max(0.0, 2 * normal_cdf(x) - 1); });
 }
 
-bool reaches(const FutureError& error, const DecisionGoal& goal) {
-  return (goal.find_beyond <= 0 || power_to_find(error, goal) >= goal.power) &&
-         (goal.same_within <= 0 || power_to_call_same(error, goal) >= goal.power);
+double power_to_decide(const FutureError& error, const DecisionGoal& goal) {
+  double power = 1;
+  if (goal.find_beyond > 0) power = power_to_find(error, goal);
+  if (goal.same_within > 0) power = std::min(power, power_to_call_same(error, goal));
+  return power;
 }
 
 }  // namespace stepmark

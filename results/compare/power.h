@@ -30,6 +30,7 @@ struct DecisionGoal {
 // that the comparison will estimate anew.
 [[nodiscard]] double power_to_find(const FutureError& error, const DecisionGoal& goal);
 [[nodiscard]] double power_to_call_same(const FutureError& error, const DecisionGoal& goal);
-[[nodiscard]] bool reaches(const FutureError& error, const DecisionGoal& goal);
+// The lower of those that are wanted; 1: neither.
+[[nodiscard]] double power_to_decide(const FutureError& error, const DecisionGoal& goal);
 
 }  // namespace stepmark

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 
 #include "results/compare/case_statistics.h"
@@ -55,44 +56,56 @@ FutureError error_of(const RunErrors& now, const Design& design) {
   return out;
 }
 
+// Standard deviations that a normal error must be away to be found with this power.
+double quantile_of(double power) {
+  constexpr double kSure = 1e-9;
+  return boost::math::quantile(boost::math::normal(), std::clamp(power, kSure, 1 - kSure));
+}
+
+// The power at a number of runs per side.
+struct Tried {
+  int runs = 0;
+  double power = 0;
+};
+
+// Runs at which the power is wanted: its quantile is nearly linear in the square root of the runs.
+double guess_between(const Tried& low, const Tried& high, double wanted) {
+  const double at_low = quantile_of(low.power);
+  const double slope =
+      (quantile_of(high.power) - at_low) / (std::sqrt(high.runs) - std::sqrt(low.runs));
+  return std::ceil(square(std::sqrt(low.runs) + (quantile_of(wanted) - at_low) / slope));
+}
+
 struct Search {
   const RunErrors& now;
   DecisionGoal goal;
 
-  [[nodiscard]] bool enough(int runs, const Design& design) const {
+  [[nodiscard]] double power(int runs, const Design& design) const {
     Design at = design;
     at.baseline = std::max(design.baseline, static_cast<double>(runs));
     at.candidate = std::max(design.candidate, static_cast<double>(runs));
-    return reaches(error_of(now, at), goal);
+    return power_to_decide(error_of(now, at), goal);
   }
   // Fewest runs per side from `least` on, beside those of `design`; 0: more than kMostPlannedRuns.
+  // A power is an integral over two spreads, so guesses come before halves.
   [[nodiscard]] int fewest(int least, const Design& design) const {
-    if (enough(least, design)) return least;
-    int low = least;  // too few
-    int high = least;
-    while (high < kMostPlannedRuns) {
-      high = std::min(2 * high, kMostPlannedRuns);
-      if (enough(high, design)) break;
-      low = high;
+    constexpr int kGuesses = 6;
+    Tried low{.runs = least, .power = power(least, design)};
+    if (low.power >= goal.power) return least;
+    Tried high{.runs = kMostPlannedRuns, .power = power(kMostPlannedRuns, design)};
+    if (least >= kMostPlannedRuns || high.power < goal.power) return 0;
+    for (int i = 0; high.runs - low.runs > 1; ++i) {
+      const double guess = guess_between(low, high, goal.power);
+      int at = (low.runs + high.runs) / 2;
+      if (i < kGuesses && std::isfinite(guess)) {
+        at = static_cast<int>(std::clamp<double>(guess, low.runs + 1, high.runs - 1));
+      }
+      const Tried tried{.runs = at, .power = power(at, design)};
+      (tried.power >= goal.power ? high : low) = tried;
     }
-    if (low == kMostPlannedRuns) return 0;
-    while (high - low > 1) {
-      const int middle = (low + high) / 2;
-      (enough(middle, design) ? high : low) = middle;
-    }
-    return high;
+    return high.runs;
   }
 };
-
-double power_of(const Search& search, Design design, int runs) {
-  design.baseline = std::max(design.baseline, static_cast<double>(runs));
-  design.candidate = std::max(design.candidate, static_cast<double>(runs));
-  const FutureError error = error_of(search.now, design);
-  double power = 1;
-  if (search.goal.find_beyond > 0) power = power_to_find(error, search.goal);
-  if (search.goal.same_within > 0) power = std::min(power, power_to_call_same(error, search.goal));
-  return power;
-}
 
 // Of the estimate, where it is the only thing left to aim at.
 DecisionGoal goal_of_estimate(DecisionGoal goal, double log_ratio, double margin) {
@@ -127,7 +140,7 @@ ToDecide cheapest(const Search& search, int least, int more_runs) {
   ToDecide out{.need = more_runs > 0 ? Need::runs : Need::no_runs};
   if (more_runs > 0) {
     set_runs(out, now, more_runs);
-    out.power = power_of(search, today(now), more_runs);
+    out.power = search.power(more_runs, today(now));
   }
   const double total = square(now.common.sd) + square(now.own.sd);
   if (more_runs > 0 && square(now.sampled_sd) < kLeastSampledShare * total) return out;
@@ -142,7 +155,7 @@ ToDecide cheapest(const Search& search, int least, int more_runs) {
            .more_baseline = runs,
            .more_candidate = runs,
            .samples_factor = factor,
-           .power = power_of(search, anew, runs)};
+           .power = search.power(runs, anew)};
   }
   return out;
 }
@@ -150,7 +163,7 @@ ToDecide cheapest(const Search& search, int least, int more_runs) {
 std::string why_none(const Search& search, bool near_margin) {
   Design without = today(search.now);
   without.with_tick = false;
-  if (search.now.tick_sd > 0 && search.enough(kMostPlannedRuns, without)) {
+  if (search.now.tick_sd > 0 && search.power(kMostPlannedRuns, without) >= search.goal.power) {
     return "the step of its clock is as coarse as what shall be told";
   }
   return near_margin ? fmt::format(
