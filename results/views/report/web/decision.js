@@ -160,7 +160,7 @@ const decision = (() => {
     section(
       "decision",
       "Which provider",
-      "The best measured plan of each for the same work. Everything here follows the prices, terms and commitments below, which can be changed. A provider is called the cheapest only where the intervals of the measured rates leave no other.",
+      "The best measured plan of each for the same work. Everything here follows the prices, terms and commitments below, which can be changed. Ranked by delivered cost where all state their goodput, else by cost. A provider is called the cheapest only where the intervals of the measured rates leave no other.",
       answer,
       form?.element ?? el("p", { class: "warn" }, "No price file was given: --prices FILE."),
       ...refused,
