@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// One list of keys and one function that sets them, for texts (dp=2,tp=4) and YAML alike.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <iterator>
+#include <set>
+#include <vector>
+
+#include "core/error.h"
+#include "harness/program/schedule/schedule.h"
+#include "harness/spec/forms.h"
+#include "harness/spec/limits.h"
+#include "harness/spec/plan.h"
+
+namespace stepmark {
+namespace {
+
+constexpr std::array<std::string_view, 23> kKeys{"dp",           "tp",
+                                                 "pp",           "schedule",
+                                                 "chunks",       "sp",
+                                                 "zero",         "shard",
+                                                 "reshard",      "gather",
+                                                 "reduce",       "micro_batch",
+                                                 "accumulation", "seq",
+                                                 "layers",       "precision",
+                                                 "loss_chunks",  "bucket_mib",
+                                                 "lr",           "weight_decay",
+                                                 "clip",         "optimizer_overlap",
+                                                 "grad_norm"};
+constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};      // by ParamGather
+constexpr std::array<std::string_view, 3> kOverlaps{"auto", "off", "on"};  // by OptimizerOverlap
+
+// No rate, decay or norm that anybody trains with comes near.
+constexpr double kMaxHyperparameter = 1e9;
+
+std::optional<std::string> set_flag(bool& flag, std::string_view value) {
+  if (value != "on" && value != "off" && value != "true" && value != "false") return "on or off";
+  flag = value == "on" || value == "true";
+  return std::nullopt;
+}
+
+std::optional<std::string> set_overlap(OptimizerOverlap& overlap, std::string_view value) {
+  bool on = false;
+  if (value == kOverlaps[0]) {
+    overlap = OptimizerOverlap::automatic;
+  } else if (!set_flag(on, value)) {
+    overlap = on ? OptimizerOverlap::on : OptimizerOverlap::off;
+  } else {
+    return "auto, on or off";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> set_schedule(std::string& schedule, std::string_view value) {
+  std::string names;
+  for (const ScheduleInfo& info : all_schedules()) {
+    names += fmt::format("{}{}", names.empty() ? "" : " ", info.name);
+    if (info.name == value) schedule = value;
+  }
+  return schedule == value ? std::nullopt : std::optional("one of " + names);
+}
+
+std::optional<std::string> set_zero(std::int64_t& zero, std::string_view value) {
+  if (value.size() != 1 || value[0] < '0' || value[0] > '3') {
+    return "0 (nothing), or what is sharded over data-parallel ranks: 1 the optimizer's state, 2 "
+           "and "
+           "gradients, 3 and parameters (FSDP)";
+  }
+  zero = value[0] - '0';
+  return std::nullopt;
+}
+
+std::optional<std::string> set_gather(ParamGather& gather, std::string_view value) {
+  if (value != kGathers[0] && value != kGathers[1]) return "end or forward";
+  gather = value == kGathers[0] ? ParamGather::end : ParamGather::forward;
+  return std::nullopt;
+}
+
+std::optional<std::string> set_dtype(DType& dtype, std::string_view value) {
+  if (value != "fp32" && value != "bf16") return "fp32 or bf16";
+  dtype = value == "fp32" ? DType::f32 : DType::bf16;
+  return std::nullopt;
+}
+
+// Sets one key from text; returns what was expected when the text does not fit.
+std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string_view value) {
+  const auto whole = [&](std::int64_t& target, std::int64_t max) -> std::optional<std::string> {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc{} || end != value.data() + value.size() || number < 1 || number > max) {
+      return fmt::format("a whole number from 1 to {}", max);
+    }
+    target = number;
+    return std::nullopt;
+  };
+  const auto real = [&](double& target, double min, double max) -> std::optional<std::string> {
+    double number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc{} || end != value.data() + value.size() || !(number >= min) ||
+        !(number <= max)) {
+      return fmt::format("a number from {} to {}", min, max);
+    }
+    target = number;
+    return std::nullopt;
+  };
+  if (key == "dp") return whole(plan.dp, kMaxRanks);
+  if (key == "tp") return whole(plan.tp, kMaxRanks);
+  if (key == "pp") return whole(plan.pp, kMaxRanks);
+  if (key == "schedule") return set_schedule(plan.schedule, value);
+  if (key == "chunks") return whole(plan.chunks, kMaxLayers);
+  if (key == "micro_batch") return whole(plan.micro_batch, kMaxMicroBatch);
+  if (key == "accumulation") return whole(plan.accumulation, kMaxLayerPasses);
+  if (key == "seq") return whole(plan.seq, kMaxSequence);
+  if (key == "layers") return whole(plan.layers, kMaxLayers);
+  if (key == "loss_chunks") return whole(plan.loss_chunks, kMaxMicroBatch);
+  if (key == "bucket_mib") return real(plan.bucket_mib, 1e-6, kMaxBucketMib);
+  if (key == "lr") return real(plan.lr, 0.0, kMaxHyperparameter);
+  if (key == "weight_decay") return real(plan.weight_decay, 0.0, kMaxHyperparameter);
+  if (key == "clip") return real(plan.clip, 0.0, kMaxHyperparameter);
+  if (key == "optimizer_overlap") return set_overlap(plan.optimizer_overlap, value);
+  if (key == "grad_norm") return set_flag(plan.grad_norm, value);
+  if (key == "sp") return set_flag(plan.sequence_parallel, value);
+  if (key == "zero") return set_zero(plan.zero, value);
+  if (key == "shard") return whole(plan.shard, kMaxRanks);
+  if (key == "reshard") return set_flag(plan.reshard, value);
+  if (key == "gather") return set_gather(plan.gather, value);
+  return set_dtype(key == "reduce" ? plan.reduce : plan.precision, value);
+}
+
+bool is_key(std::string_view key) {
+  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+}
+
+// The keys of "tp=2,dp=4", wrong ones included.
+std::vector<std::string> keys_in(std::string_view text) {
+  std::vector<std::string> keys;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view item = text.substr(begin, end - begin);
+    keys.emplace_back(item.substr(0, item.find('=')));
+    begin = end + 1;
+  }
+  return keys;
+}
+
+// What to say of a key that is none, in a plan whose keys are `given`.
+std::string why_no_key(std::string_view key, const std::vector<std::string>& given) {
+  if (auto form = form_not_built(key)) return *form;
+  const std::vector<std::string> keys(kKeys.begin(), kKeys.end());
+  std::vector<std::string> free;
+  std::copy_if(keys.begin(), keys.end(), std::back_inserter(free), [&](const std::string& name) {
+    return std::find(given.begin(), given.end(), name) == given.end();
+  });
+  const std::string nearest = nearest_name(key, free);
+  return fmt::format("unknown key '{}'; {}", key,
+                     nearest.empty() ? fmt::format("valid keys: {}", fmt::join(kKeys, " "))
+                                     : fmt::format("did you mean '{}'?", nearest));
+}
+
+}  // namespace
+
+std::string degrees_text(const Plan& plan, std::string_view equals, std::string_view separator) {
+  std::string text = fmt::format("tp{}{}{}dp{}{}", equals, plan.tp, separator, equals, plan.dp);
+  if (plan.pp > 1) text += fmt::format("{}pp{}{}", separator, equals, plan.pp);
+  return text;
+}
+
+Plan parse_plan(std::string_view text, Plan base, std::string_view source) {
+  std::set<std::string_view> given;
+  // A comma promises another item, so a text that ends in one has an empty item there.
+  for (std::size_t begin = 0; !text.empty() && begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view item = text.substr(begin, end - begin);
+    const std::size_t column = begin + 1;
+    const std::size_t equals = item.find('=');
+    const std::string_view key = item.substr(0, equals);
+    STEPMARK_REQUIRE(is_key(key), "{}:1:{}: {}", source, column, why_no_key(key, keys_in(text)));
+    STEPMARK_REQUIRE(equals != std::string_view::npos, "{}:1:{}: '{}' needs a value, as in {}=2",
+                     source, column, key, key);
+    STEPMARK_REQUIRE(given.insert(key).second, "{}:1:{}: '{}' is given twice", source, column, key);
+    const std::string_view value = item.substr(equals + 1);
+    if (const auto expected = set_key(base, key, value)) {
+      throw Error(ExitCode::kUsage, fmt::format("{}:1:{}: {}='{}': expected {}", source,
+                                                column + equals + 1, key, value, *expected));
+    }
+    begin = end + 1;
+  }
+  return base;
+}
+
+Plan read_plan(YamlMap map, Plan base) {
+  for (const std::string_view key : kKeys) {
+    if (!map.has(key)) continue;
+    const std::string value = map.required_string(key);
+    if (const auto expected = set_key(base, key, value)) {
+      map.fail(key, fmt::format("'{}': expected {}", value, *expected));
+    }
+  }
+  refuse_forms_not_built(map);
+  map.finish();
+  return base;
+}
+
+std::string_view name_of(ParamGather gather) {
+  return kGathers.at(static_cast<std::size_t>(gather));
+}
+
+std::string_view name_of(OptimizerOverlap overlap) {
+  return kOverlaps.at(static_cast<std::size_t>(overlap));
+}
+
+std::string to_text(const Plan& plan) {
+  std::string text = fmt::format("tp={}", plan.tp);
+  if (plan.dp > 0) text = fmt::format("dp={},", plan.dp) + text;
+  if (plan.pp > 1) text += fmt::format(",pp={}", plan.pp);
+  if (plan.schedule != kDefaultSchedule) text += fmt::format(",schedule={}", plan.schedule);
+  if (plan.chunks > 1) text += fmt::format(",chunks={}", plan.chunks);
+  text += fmt::format(",sp={}", plan.sequence_parallel ? "on" : "off");
+  if (plan.zero > 0) text += fmt::format(",zero={}", plan.zero);
+  if (plan.shard > 0) text += fmt::format(",shard={}", plan.shard);
+  if (!plan.reshard) text += ",reshard=off";
+  if (plan.gather != ParamGather::end) text += fmt::format(",gather={}", name_of(plan.gather));
+  if (plan.reduce != DType::f32) text += fmt::format(",reduce={}", name_of(plan.reduce));
+  text += fmt::format(",micro_batch={},accumulation={}", plan.micro_batch, plan.accumulation);
+  if (plan.seq > 0) text += fmt::format(",seq={}", plan.seq);
+  if (plan.layers > 0) text += fmt::format(",layers={}", plan.layers);
+  if (plan.loss_chunks > 0) text += fmt::format(",loss_chunks={}", plan.loss_chunks);
+  text +=
+      fmt::format(",precision={},bucket_mib={},lr={},weight_decay={},clip={}",
+                  name_of(plan.precision), plan.bucket_mib, plan.lr, plan.weight_decay, plan.clip);
+  if (plan.optimizer_overlap != OptimizerOverlap::automatic) {
+    text += fmt::format(",optimizer_overlap={}", name_of(plan.optimizer_overlap));
+  }
+  if (plan.grad_norm) text += ",grad_norm=on";
+  return text;
+}
+
+std::string short_name(const Plan& plan) {
+  std::string name = fmt::format("tp{}.dp{}", plan.tp, plan.dp);
+  if (plan.pp > 1) name += fmt::format(".pp{}", plan.pp);
+  if (plan.schedule != kDefaultSchedule) name += "." + plan.schedule;
+  if (plan.chunks > 1) name += fmt::format(".v{}", plan.chunks);
+  name += fmt::format(".mb{}.seq{}", plan.micro_batch, plan.seq);
+  if (plan.sequence_parallel) name += ".sp";
+  if (plan.zero > 0) name += fmt::format(".zero{}", plan.zero);
+  if (plan.shard > 0) name += fmt::format(".shard{}", plan.shard);
+  if (!plan.reshard) name += ".noreshard";
+  if (plan.gather == ParamGather::forward) name += ".ahead";
+  if (plan.reduce != DType::f32) name += fmt::format(".r{}", name_of(plan.reduce));
+  if (plan.accumulation > 1) name += fmt::format(".acc{}", plan.accumulation);
+  if (plan.layers > 0) name += fmt::format(".L{}", plan.layers);
+  if (plan.loss_chunks > 0) name += fmt::format(".lc{}", plan.loss_chunks);
+  if (plan.optimizer_overlap == OptimizerOverlap::on) name += ".overlap";
+  if (plan.optimizer_overlap == OptimizerOverlap::off) name += ".serial";
+  return name + "." + std::string(name_of(plan.precision));
+}
+
+}  // namespace stepmark
