@@ -13,6 +13,7 @@
 #include "core/units.h"
 #include "harness/backend/backends.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/plan_activations.h"
 #include "harness/cli/plan_pipeline.h"
 #include "harness/program/step.h"
 #include "harness/program/step_facts.h"
@@ -272,6 +273,7 @@ nlohmann::json to_json(const Facts& facts) {
                         {"pieces", logits.pieces},
                         {"bytes", logits.bytes},
                         {"saved_bytes", logits.whole_bytes - logits.bytes}}},
+                      {"activations", activations_json(facts.plan, facts.program)},
                       {"communication", traffic},
                       {"optimizer",
                        {{"overlap", name_of(facts.plan.optimizer_overlap)},
@@ -334,6 +336,7 @@ std::string to_table(const Facts& facts) {
   memory.add({"planned peak", format_bytes(static_cast<double>(facts.step.peak_bytes))});
   text += memory.text();
   text += padding_text(facts);
+  text += activations_text(facts.plan, facts.program, sets_in_flight(facts.plan, 0));
   text += logits_text(facts);
   text += pipeline_text(facts.plan, facts.pipeline);
   if (facts.cluster) text += fit_text(facts);

@@ -46,7 +46,10 @@ void backward_pass(Lowering& lowering, const Pass& pass) {
     if (!pass.stage.first) lowering.gradients_complete("embedding");
   }
   for (std::int64_t layer = pass.stage.end; layer-- > pass.stage.begin;) {
-    if (pass.inputs) lowering.enter(fmt::format("layer{}", layer));
+    if (pass.inputs) {
+      lowering.enter(fmt::format("layer{}", layer));
+      lowering.recompute(layer);
+    }
     lowering.mlp_backward(layer);
     lowering.attention_backward(layer);
     if (completes) lowering.gradients_complete(fmt::format("layer{}", layer));

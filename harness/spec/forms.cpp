@@ -29,7 +29,7 @@ constexpr std::string_view kHybrid = "ranks over which ZeRO shards (hybrid shard
 constexpr std::string_view kReshard = "what becomes of gathered parameters (zero=3)";
 constexpr std::string_view kGather = "gathers of updated parameters (zero=1, 2)";
 constexpr std::string_view kReduce = "types in which gradients are reduced";
-constexpr std::string_view kRecompute = "recomputation of activations";
+constexpr std::string_view kRecompute = "recomputations of activations";
 constexpr std::string_view kOffload = "offloading to the host";
 
 // The names that Megatron-LM, DeepSpeed, PyTorch and papers use.
@@ -83,11 +83,11 @@ constexpr std::array<Form, 57> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"data_parallel_shard_degree", kHybrid, "shard"},
                                        {"distributed_optimizer", kShards, "zero"},
                                        {"use_distributed_optimizer", kShards, "zero"},
-                                       {"recompute", kRecompute},
-                                       {"remat", kRecompute},
-                                       {"checkpointing", kRecompute},
-                                       {"activation_checkpointing", kRecompute},
-                                       {"gradient_checkpointing", kRecompute},
+                                       {"recompute_granularity", kRecompute, "recompute"},
+                                       {"remat", kRecompute, "recompute"},
+                                       {"checkpointing", kRecompute, "recompute"},
+                                       {"activation_checkpointing", kRecompute, "recompute"},
+                                       {"gradient_checkpointing", kRecompute, "recompute"},
                                        {"offload", kOffload},
                                        {"cpu_offload", kOffload}}};
 

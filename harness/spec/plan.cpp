@@ -36,6 +36,7 @@ Plan Plan::on_one_rank() const {
   plan.reshard = true;
   plan.gather = ParamGather::end;
   plan.reduce = DType::f32;
+  plan.recompute = Recompute::none;
   return plan;
 }
 

@@ -26,6 +26,12 @@ enum class OptimizerOverlap : std::uint8_t { automatic, off, on };
 // the forward pass (Megatron-LM's overlap_param_gather); what a step leaves are shards again.
 enum class ParamGather : std::uint8_t { end, forward };
 
+// What of a layer's forward pass is computed again before its backward pass instead of being kept
+// (arXiv 2205.05198; what each keeps is in docs/measuring.md). none: nothing. selective: what is
+// large and takes no GEMM: outputs of norms and of the activation. full: all but the layer's input,
+// its communication included.
+enum class Recompute : std::uint8_t { none, selective, full };
+
 struct Plan {
   std::int64_t dp = 0;  // 0: whatever the world size leaves over
   std::int64_t tp = 1;
@@ -46,6 +52,7 @@ struct Plan {
   ParamGather gather = ParamGather::end;
   // In which type gradients travel between data-parallel ranks: fp32 or bf16.
   DType reduce = DType::f32;
+  Recompute recompute = Recompute::none;
   std::int64_t micro_batch = 1;   // sequences per data-parallel rank and micro-step
   std::int64_t accumulation = 1;  // micro-steps per optimizer step: a pipeline's micro-batches
   std::int64_t seq = 0;           // tokens per sequence; 0: the model's max_seq
@@ -85,7 +92,7 @@ struct Plan {
 };
 
 // Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp pp schedule chunks sp zero shard reshard
-// gather reduce micro_batch accumulation seq layers precision loss_chunks bucket_mib lr
+// gather reduce recompute micro_batch accumulation seq layers precision loss_chunks bucket_mib lr
 // weight_decay clip optimizer_overlap grad_norm. Error(kUsage) names the column and the nearest key
 // that is still free; `source` is where the text comes from.
 [[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {},
@@ -93,8 +100,9 @@ struct Plan {
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
 // Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. pp, schedule, chunks, zero
-// and what goes with it, optimizer_overlap and grad_norm stand in it where they differ from their
-// defaults: earlier builds, whose records have the same text for the same work, do not know them.
+// and what goes with it, recompute, optimizer_overlap and grad_norm stand in it where they differ
+// from their defaults: earlier builds, whose records have the same text for the same work, do not
+// know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
 // "tp=2,dp=4"; "tp2.dp4"; "tp=2 dp=4". With pp where there is a pipeline.
 [[nodiscard]] std::string degrees_text(const Plan& plan, std::string_view equals = "=",
@@ -102,7 +110,8 @@ struct Plan {
 // `plan` with the data-parallel degree that fills `world_size`, where it has none.
 [[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
 // Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".pp2", ".gpipe", ".v2", ".sp",
-// ".zero1", ".shard4", ".noreshard", ".ahead" (gather=forward), ".rbf16" (reduce), ".acc4", ".L2",
+// ".zero1", ".shard4", ".noreshard", ".ahead" (gather=forward), ".rbf16" (reduce), ".selective",
+// ".recompute" (full), ".acc4", ".L2",
 // ".lc4",
 // ".overlap" or ".serial" (the form of the optimizer that was asked for) before the dtype when they
 // differ from the defaults.
@@ -110,6 +119,8 @@ struct Plan {
 
 // "end", "forward".
 [[nodiscard]] std::string_view name_of(ParamGather gather);
+// "none", "selective", "full".
+[[nodiscard]] std::string_view name_of(Recompute recompute);
 // "auto", "off", "on".
 [[nodiscard]] std::string_view name_of(OptimizerOverlap overlap);
 

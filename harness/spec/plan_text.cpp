@@ -19,19 +19,32 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 23> kKeys{"dp",           "tp",
-                                                 "pp",           "schedule",
-                                                 "chunks",       "sp",
-                                                 "zero",         "shard",
-                                                 "reshard",      "gather",
-                                                 "reduce",       "micro_batch",
-                                                 "accumulation", "seq",
-                                                 "layers",       "precision",
-                                                 "loss_chunks",  "bucket_mib",
-                                                 "lr",           "weight_decay",
-                                                 "clip",         "optimizer_overlap",
+constexpr std::array<std::string_view, 24> kKeys{"dp",
+                                                 "tp",
+                                                 "pp",
+                                                 "schedule",
+                                                 "chunks",
+                                                 "sp",
+                                                 "zero",
+                                                 "shard",
+                                                 "reshard",
+                                                 "gather",
+                                                 "reduce",
+                                                 "recompute",
+                                                 "micro_batch",
+                                                 "accumulation",
+                                                 "seq",
+                                                 "layers",
+                                                 "precision",
+                                                 "loss_chunks",
+                                                 "bucket_mib",
+                                                 "lr",
+                                                 "weight_decay",
+                                                 "clip",
+                                                 "optimizer_overlap",
                                                  "grad_norm"};
-constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};      // by ParamGather
+constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};  // by ParamGather
+constexpr std::array<std::string_view, 3> kRecomputes{"none", "selective", "full"};
 constexpr std::array<std::string_view, 3> kOverlaps{"auto", "off", "on"};  // by OptimizerOverlap
 
 // No rate, decay or norm that anybody trains with comes near.
@@ -77,6 +90,13 @@ std::optional<std::string> set_zero(std::int64_t& zero, std::string_view value) 
 std::optional<std::string> set_gather(ParamGather& gather, std::string_view value) {
   if (value != kGathers[0] && value != kGathers[1]) return "end or forward";
   gather = value == kGathers[0] ? ParamGather::end : ParamGather::forward;
+  return std::nullopt;
+}
+
+std::optional<std::string> set_recompute(Recompute& recompute, std::string_view value) {
+  const auto* const found = std::find(kRecomputes.begin(), kRecomputes.end(), value);
+  if (found == kRecomputes.end()) return "none, selective or full";
+  recompute = static_cast<Recompute>(found - kRecomputes.begin());
   return std::nullopt;
 }
 
@@ -128,6 +148,7 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   if (key == "shard") return whole(plan.shard, kMaxRanks);
   if (key == "reshard") return set_flag(plan.reshard, value);
   if (key == "gather") return set_gather(plan.gather, value);
+  if (key == "recompute") return set_recompute(plan.recompute, value);
   return set_dtype(key == "reduce" ? plan.reduce : plan.precision, value);
 }
 
@@ -209,6 +230,10 @@ std::string_view name_of(ParamGather gather) {
   return kGathers.at(static_cast<std::size_t>(gather));
 }
 
+std::string_view name_of(Recompute recompute) {
+  return kRecomputes.at(static_cast<std::size_t>(recompute));
+}
+
 std::string_view name_of(OptimizerOverlap overlap) {
   return kOverlaps.at(static_cast<std::size_t>(overlap));
 }
@@ -225,6 +250,9 @@ std::string to_text(const Plan& plan) {
   if (!plan.reshard) text += ",reshard=off";
   if (plan.gather != ParamGather::end) text += fmt::format(",gather={}", name_of(plan.gather));
   if (plan.reduce != DType::f32) text += fmt::format(",reduce={}", name_of(plan.reduce));
+  if (plan.recompute != Recompute::none) {
+    text += fmt::format(",recompute={}", name_of(plan.recompute));
+  }
   text += fmt::format(",micro_batch={},accumulation={}", plan.micro_batch, plan.accumulation);
   if (plan.seq > 0) text += fmt::format(",seq={}", plan.seq);
   if (plan.layers > 0) text += fmt::format(",layers={}", plan.layers);
@@ -251,6 +279,8 @@ std::string short_name(const Plan& plan) {
   if (!plan.reshard) name += ".noreshard";
   if (plan.gather == ParamGather::forward) name += ".ahead";
   if (plan.reduce != DType::f32) name += fmt::format(".r{}", name_of(plan.reduce));
+  if (plan.recompute == Recompute::selective) name += ".selective";
+  if (plan.recompute == Recompute::full) name += ".recompute";
   if (plan.accumulation > 1) name += fmt::format(".acc{}", plan.accumulation);
   if (plan.layers > 0) name += fmt::format(".L{}", plan.layers);
   if (plan.loss_chunks > 0) name += fmt::format(".lc{}", plan.loss_chunks);

@@ -356,8 +356,28 @@ class Plans(tool.ToolTest):
         self.assertEqual([facts["optimizer"]["parameters_sharded"] for facts in (whole, grads, params)], [False, False, True])
         self.expect(plan("zero=3,shard=3"), tool.USAGE, "shard=3 does not divide the 4 data-parallel ranks; shard=2 does")
 
+    def test_plan_says_what_recomputation_saves_and_costs(self):
+        def plan(keys, *options):
+            result = stepmark("plan", "--workload", "tiny", "--plan", f"tp=2,dp=1,seq=64,micro_batch=4,accumulation=1,{keys}", "--ranks", 2,
+                              "--backend", "host", *options)
+            self.expect(result, tool.OK)
+            return result.out
+
+        self.assertRegex(plan("recompute=none"), r"activations: [0-9.]+ MiB kept of each layer .* 1 in flight; recompute=none\n")
+        self.assertRegex(plan("recompute=full"), r"recompute=full: [0-9.]+ ?.FLOP computed again, [0-9.]+ % of the kernels' \(in HFU, not in MFU\)")
+        none, some, full = (json.loads(plan(f"recompute={kind}", "--json")) for kind in ("none", "selective", "full"))
+        kept = [facts["activations"]["kept_bytes_per_layer"] for facts in (none, some, full)]
+        self.assertEqual(kept[2], 4 * 64 * 256 * 4)
+        self.assertEqual(sorted(kept, reverse=True), kept)
+        self.assertEqual(none["model_flops_per_step"], full["model_flops_per_step"])
+        self.assertAlmostEqual(full["kernel_flops_per_rank"] - none["kernel_flops_per_rank"],
+                               full["activations"]["recomputed_flops_per_rank"], delta=1)
+        self.assertGreater(none["memory_bytes_per_rank"]["total"], full["memory_bytes_per_rank"]["total"])
+        self.assertEqual(full["communication"]["tp"]["calls"]["all_reduce"] - none["communication"]["tp"]["calls"]["all_reduce"],
+                         2 * none["activations"]["layers"])
+
     def test_the_page_of_a_form_shows_its_program(self):
-        for form in ("zero1", "zero2", "zero3", "hybrid"):
+        for form in ("zero1", "zero2", "zero3", "hybrid", "recompute"):
             path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "forms", f"{form}.md")
             with open(path, encoding="utf-8") as file:
                 page = file.read()

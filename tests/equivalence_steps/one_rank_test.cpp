@@ -217,6 +217,23 @@ TEST_P(OneRank, AnotherScheduleIsTheSameStep) {
   }
 }
 
+// What is computed again is what was there.
+TEST_P(OneRank, RecomputationIsTheSameStepBitForBitInLessMemory) {
+  for (const char* text :
+       {"micro_batch=4,seq=16,accumulation=2", "micro_batch=4,seq=16,precision=bf16"}) {
+    const Plan plan = resolve(parse_plan(text), model_, 1);
+    StepRun kept(*self_, model_, plan, 0);
+    for (int i = 0; i < 3; ++i) kept.step();
+    for (const char* kind : {"selective", "full"}) {
+      StepRun again(*self_, model_, parse_plan(std::string("recompute=") + kind, plan), 0);
+      EXPECT_LT(again.runnable().arena()->bytes(), kept.runnable().arena()->bytes());
+      for (int i = 0; i < 3; ++i) again.step();
+      EXPECT_EQ(again.state().loss(), kept.state().loss());
+      EXPECT_EQ(again.state().param_bytes(), kept.state().param_bytes()) << kind << " " << text;
+    }
+  }
+}
+
 TEST(StepState, RefusesAProgramOfAnotherPlan) {
   const Model model = equivalence_model(ModelFamily::gpt2, true);
   const auto self = make_self_comm();

@@ -13,10 +13,10 @@ void Lowering::attention_forward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
   const BufferSlice x = residual(layer);
   const BufferSlice normed =
-      activation(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
+      saved(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward(name + "attn_norm", x, normed);
   const BufferSlice whole = gather_tokens(name + "attn", normed, "gathered");
-  const BufferSlice qkv = activation(name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
+  const BufferSlice qkv = saved(name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
   linear_forward(name + "attn.qkv", whole, qkv, tokens_, qkv_width_, model_.hidden,
                  model_.has_bias());
   if (model_.family == ModelFamily::llama) {
@@ -29,9 +29,8 @@ void Lowering::attention_forward(std::int64_t layer) {
                       .theta = model_.rope_theta},
             {qkv});
   }
-  const BufferSlice attended =
-      activation(name + "attended", tokens_ * q_width_);              // (tokens, q width)
-  const BufferSlice lse = statistic(name + "lse", tokens_ * heads_);  // (tokens, heads)
+  const BufferSlice attended = saved(name + "attended", tokens_ * q_width_);  // (tokens, q width)
+  const BufferSlice lse = saved(name + "lse", tokens_ * heads_, DType::f32);  // (tokens, heads)
   compute(name + "attention",
           AttentionFwdShape{.batch = plan_.micro_batch,
                             .seq = plan_.seq,
@@ -39,8 +38,7 @@ void Lowering::attention_forward(std::int64_t layer) {
                             .kv_heads = kv_heads_,
                             .head_dim = model_.head_dim},
           {qkv, attended, lse});
-  const BufferSlice middle =
-      activation(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
+  const BufferSlice middle = saved(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
   row_parallel_residual(name + "attn.out", attended, q_width_, x, middle);
 }
 
@@ -52,9 +50,8 @@ void Lowering::attention_backward(std::int64_t layer) {
     bias_gradient(name + "attn.out", dout, share_tokens_, model_.hidden);
   }
   const BufferSlice dy = gather_gradient(name + "attn.out.bwd", dout, name + "mid");
-  const BufferSlice attended =
-      activation(name + "attended", tokens_ * q_width_);                     // (tokens, q width)
-  const BufferSlice dattended = workspace("dattended", tokens_ * q_width_);  // (tokens, q width)
+  const BufferSlice attended = saved(name + "attended", tokens_ * q_width_);  // (tokens, q width)
+  const BufferSlice dattended = workspace("dattended", tokens_ * q_width_);   // (tokens, q width)
   if (pass_.inputs) {
     linear_input_gradient(name + "attn.out", dy, dattended, tokens_, model_.hidden, q_width_);
   }
@@ -62,7 +59,7 @@ void Lowering::attention_backward(std::int64_t layer) {
     linear_weight_gradient(name + "attn.out", dy, attended, tokens_, model_.hidden, q_width_);
     if (!plan_.sequence_parallel) bias_gradient(name + "attn.out", dy, tokens_, model_.hidden);
   }
-  const BufferSlice qkv = activation(name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
+  const BufferSlice qkv = saved(name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
   const BufferSlice dqkv =
       gradient_of("dqkv", name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
   if (pass_.inputs) {
@@ -72,7 +69,7 @@ void Lowering::attention_backward(std::int64_t layer) {
                               .heads = heads_,
                               .kv_heads = kv_heads_,
                               .head_dim = model_.head_dim},
-            {dattended, qkv, attended, statistic(name + "lse", tokens_ * heads_),
+            {dattended, qkv, attended, saved(name + "lse", tokens_ * heads_, DType::f32),
              dqkv});  // (tokens, heads)
   }
   if (pass_.inputs && model_.family == ModelFamily::llama) {
@@ -87,9 +84,12 @@ void Lowering::attention_backward(std::int64_t layer) {
             {dqkv});
   }
   const BufferSlice normed =
-      activation(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
+      saved(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   BufferSlice whole, dnormed;
-  if (pass_.weights) whole = gather_tokens(name + "attn.bwd", normed, "gathered");
+  if (pass_.weights) {
+    norm_again(name + "attn_norm", residual(layer), normed);
+    whole = gather_tokens(name + "attn.bwd", normed, "gathered");
+  }
   if (pass_.inputs) {
     const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
     linear_input_gradient(name + "attn.qkv", dqkv, dwhole, tokens_, qkv_width_, model_.hidden);

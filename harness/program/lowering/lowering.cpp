@@ -111,12 +111,12 @@ BufferSlice Lowering::gradient_of(const std::string& shared, const std::string& 
 }
 
 void Lowering::norm_forward(const std::string& name, BufferSlice x, BufferSlice y) {
-  const BufferSlice rstd = statistic(name + ".rstd", share_tokens_);  // (share)
+  const BufferSlice rstd = norm_statistic(name + ".rstd");  // (share)
   if (model_.has_bias()) {
     compute(name,
             LayerNormFwdShape{.rows = share_tokens_, .cols = model_.hidden, .eps = model_.norm_eps},
-            {x, param(name + ".weight"), param(name + ".bias"), y,
-             statistic(name + ".mean", share_tokens_), rstd});  // (share)
+            {x, param(name + ".weight"), param(name + ".bias"), y, norm_statistic(name + ".mean"),
+             rstd});  // (share)
   } else {
     compute(name,
             RmsNormFwdShape{.rows = share_tokens_, .cols = model_.hidden, .eps = model_.norm_eps},
@@ -127,14 +127,14 @@ void Lowering::norm_forward(const std::string& name, BufferSlice x, BufferSlice 
 void Lowering::norm_backward(const std::string& name, BufferSlice dy, BufferSlice x, BufferSlice dx,
                              bool add) {
   const std::int64_t accumulate = pass_.adds_to_norms ? 1 : 0;
-  const BufferSlice rstd = statistic(name + ".rstd", share_tokens_);  // (share)
+  const BufferSlice rstd = norm_statistic(name + ".rstd");  // (share)
   if (model_.has_bias()) {
     compute(name + ".bwd",
             LayerNormBwdShape{.rows = share_tokens_,
                               .cols = model_.hidden,
                               .add_dx = add ? 1 : 0,
                               .accumulate = accumulate},
-            {dy, x, param(name + ".weight"), statistic(name + ".mean", share_tokens_), rstd, dx,
+            {dy, x, param(name + ".weight"), norm_statistic(name + ".mean"), rstd, dx,
              grad(name + ".weight"), grad(name + ".bias")});
   } else {
     compute(name + ".bwd",
@@ -204,7 +204,7 @@ void Lowering::bias_gradient(const std::string& name, BufferSlice dy, std::int64
 void Lowering::all_reduce(const std::string& label, const std::string& axis, BufferSlice x,
                           DType dtype, ReduceOp op) {
   builder_.comm(
-      label, axis,
+      labelled(label), axis,
       {.verb = Verb::all_reduce, .axis = axis, .dtype = dtype, .op = op, .count = x.elements}, x,
       x);
 }

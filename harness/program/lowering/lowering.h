@@ -56,6 +56,8 @@ class Lowering {
   void attention_backward(std::int64_t layer);
   void mlp_forward(std::int64_t layer);
   void mlp_backward(std::int64_t layer);
+  // Before the backward pass of a layer: what of its forward pass is to be done again first.
+  void recompute(std::int64_t layer);
   void head_forward_backward();
   // Between neighbouring stages, in pipeline_axis.cpp. Receives what `pass` begins with, which may
   // be a later one; sends what the current one ends with. Nothing at the ends of the model.
@@ -92,6 +94,13 @@ class Lowering {
   BufferSlice statistic(const std::string& name, std::int64_t elements) {
     return buffer(in_set(name), BufferKind::activation, DType::f32, elements);
   }
+  // What a layer's forward pass computes and its backward pass reads ("layer3.qkv"): an activation,
+  // or, where it is computed again, a place that all layers use in turn. In recompute.cpp.
+  BufferSlice saved(const std::string& name, std::int64_t elements) {
+    return saved(name, elements, plan_.precision);
+  }
+  BufferSlice saved(const std::string& name, std::int64_t elements, DType dtype);
+  [[nodiscard]] bool is_kept(const std::string& of_layer) const;
   [[nodiscard]] std::string in_set(const std::string& name) const {
     return in_set(name, pass_.set);
   }
@@ -128,8 +137,23 @@ class Lowering {
   template <class Shape>
   void kernel(const char* stream, const std::string& label, const Shape& shape,
               const std::vector<BufferSlice>& operands) {
-    builder_.kernel(label, stream, pack(shape, plan_.precision), operands);
+    builder_.kernel(labelled(label), stream, pack(shape, plan_.precision), operands);
   }
+  // "layer3.attn.qkv", and "layer3.recompute.attn.qkv" while a layer is computed again.
+  [[nodiscard]] std::string labelled(const std::string& label) const;
+  // Lowers what `ops` does as a recomputation.
+  template <class Ops>
+  void again(const Ops& ops) {
+    again_ = true;
+    ops();
+    again_ = false;
+  }
+  // Where weight gradients read what a selective recomputation has dropped; else nothing.
+  void norm_again(const std::string& name, BufferSlice x, BufferSlice y);
+  void activate_again(const std::string& name, BufferSlice up, BufferSlice active);
+  void activate(const std::string& name, BufferSlice up, BufferSlice active);
+  // Mean or inverse root-mean-square of each row, fp32: (share).
+  BufferSlice norm_statistic(const std::string& name);
   void norm_forward(const std::string& name, BufferSlice x, BufferSlice y);
   // dx [+]= gradient through the norm. add: the residual branch's gradient is already in dx.
   void norm_backward(const std::string& name, BufferSlice dy, BufferSlice x, BufferSlice dx,
@@ -283,6 +307,7 @@ class Lowering {
   std::vector<std::size_t> ungathered_;  // buckets: their shards are updated, the rest is old
   bool step_counted_ = false;
   Pass pass_;
+  bool again_ = false;  // a layer's forward pass is lowered for the second time
   // By component: the bucket of each of its parameters, until their gradients are complete.
   std::map<std::string, std::vector<std::size_t>> incomplete_;
 

@@ -11,21 +11,27 @@ namespace stepmark {
 
 void Lowering::mlp_forward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
-  const BufferSlice middle =
-      activation(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
+  const BufferSlice middle = saved(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
   const BufferSlice normed =
-      activation(name + "mlp_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
+      saved(name + "mlp_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward(name + "mlp_norm", middle, normed);
   const BufferSlice whole = gather_tokens(name + "mlp", normed, "gathered");
-  const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);  // (tokens, MLP in)
+  const BufferSlice up = saved(name + "up", tokens_ * mlp_in_);  // (tokens, MLP in)
   linear_forward(name + "mlp.up", whole, up, tokens_, mlp_in_, model_.hidden, model_.has_bias());
-  const BufferSlice active = activation(name + "active", tokens_ * ffn_);  // (tokens, MLP width)
+  const BufferSlice active = saved(name + "active", tokens_ * ffn_);  // (tokens, MLP width)
+  activate(name, up, active);
+  const BufferSlice out =
+      again_ ? workspace("layer.out", share_tokens_ * model_.hidden)  // (share, hidden)
+             : residual(layer + 1);
+  row_parallel_residual(name + "mlp.down", active, ffn_, middle, out);
+}
+
+void Lowering::activate(const std::string& name, BufferSlice up, BufferSlice active) {
   if (model_.family == ModelFamily::llama) {
     compute(name + "swiglu", SwigluFwdShape{.rows = tokens_, .cols = ffn_}, {up, active});
   } else {
     compute(name + "gelu", GeluFwdShape{.elements = tokens_ * ffn_}, {up, active});
   }
-  row_parallel_residual(name + "mlp.down", active, ffn_, middle, residual(layer + 1));
 }
 
 void Lowering::mlp_backward(std::int64_t layer) {
@@ -37,12 +43,12 @@ void Lowering::mlp_backward(std::int64_t layer) {
   }
   const BufferSlice dy =
       gather_gradient(name + "mlp.down.bwd", dout, fmt::format("x{}", layer + 1));
-  const BufferSlice active = activation(name + "active", tokens_ * ffn_);  // (tokens, MLP width)
-  const BufferSlice dactive = workspace("dactive", tokens_ * ffn_);        // (tokens, MLP width)
+  const BufferSlice active = saved(name + "active", tokens_ * ffn_);  // (tokens, MLP width)
+  const BufferSlice dactive = workspace("dactive", tokens_ * ffn_);   // (tokens, MLP width)
   if (pass_.inputs) {
     linear_input_gradient(name + "mlp.down", dy, dactive, tokens_, model_.hidden, ffn_);
   }
-  const BufferSlice up = activation(name + "up", tokens_ * mlp_in_);           // (tokens, MLP in)
+  const BufferSlice up = saved(name + "up", tokens_ * mlp_in_);                // (tokens, MLP in)
   const BufferSlice dup = gradient_of("dup", name + "up", tokens_ * mlp_in_);  // (tokens, MLP in)
   if (pass_.inputs && model_.family == ModelFamily::llama) {
     compute(name + "swiglu.bwd", SwigluBwdShape{.rows = tokens_, .cols = ffn_}, {dactive, up, dup});
@@ -50,13 +56,18 @@ void Lowering::mlp_backward(std::int64_t layer) {
     compute(name + "gelu.bwd", GeluBwdShape{.elements = tokens_ * ffn_}, {dactive, up, dup});
   }
   if (pass_.weights) {
+    activate_again(name, up, active);
     linear_weight_gradient(name + "mlp.down", dy, active, tokens_, model_.hidden, ffn_);
     if (!plan_.sequence_parallel) bias_gradient(name + "mlp.down", dy, tokens_, model_.hidden);
   }
   const BufferSlice normed =
-      activation(name + "mlp_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
+      saved(name + "mlp_norm.out", share_tokens_ * model_.hidden);                // (share, hidden)
+  const BufferSlice middle = saved(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
   BufferSlice whole, dnormed;
-  if (pass_.weights) whole = gather_tokens(name + "mlp.bwd", normed, "gathered");
+  if (pass_.weights) {
+    norm_again(name + "mlp_norm", middle, normed);
+    whole = gather_tokens(name + "mlp.bwd", normed, "gathered");
+  }
   if (pass_.inputs) {
     const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
     linear_input_gradient(name + "mlp.up", dup, dwhole, tokens_, mlp_in_, model_.hidden);
@@ -67,8 +78,6 @@ void Lowering::mlp_backward(std::int64_t layer) {
     bias_gradient(name + "mlp.up", dup, tokens_, mlp_in_);
   }
   if (!pass_.inputs) return;
-  const BufferSlice middle =
-      activation(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
   branch_backward(name + "mlp_norm", dnormed, middle, dout, gradient_at(name + "mid"));
 }
 

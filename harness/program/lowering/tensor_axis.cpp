@@ -21,7 +21,7 @@ BufferSlice Lowering::gather_tokens(const std::string& label, BufferSlice x,
 
 void Lowering::gather_into(const std::string& label, BufferSlice x, BufferSlice whole) {
   builder_.comm(
-      label + ".gather", kAxis,
+      labelled(label + ".gather"), kAxis,
       {.verb = Verb::all_gather, .axis = kAxis, .dtype = plan_.precision, .count = x.elements}, x,
       whole);
 }
@@ -40,7 +40,7 @@ void Lowering::sum_tokens(const std::string& label, BufferSlice partial, BufferS
     sum_shards(label + ".reduce", share, plan_.precision);
     return;
   }
-  builder_.comm(label + ".reduce_scatter", kAxis,
+  builder_.comm(labelled(label + ".reduce_scatter"), kAxis,
                 {.verb = Verb::reduce_scatter,
                  .axis = kAxis,
                  .dtype = plan_.precision,

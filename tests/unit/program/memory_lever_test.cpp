@@ -83,12 +83,26 @@ TEST(MemoryLever, ShardsTheOptimizersState) {
 }
 
 TEST(MemoryLever, ShardsParametersWhereNothingCheaperHelps) {
-  const Plan plan = resolved("tp=1,micro_batch=1,precision=bf16,zero=1", 4);
+  const Plan plan = resolved("tp=1,micro_batch=1,precision=bf16,zero=1,recompute=selective", 4);
   const std::int64_t available = memory_of(plan) - 1;
   const auto found = lever(plan, available, 1);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->change, "zero=3");
   expect_fits(*found, available);
+}
+
+TEST(MemoryLever, RecomputesWhatIsCheapBeforeItRoundsAndLayersAtTheEnd) {
+  const Plan plan = resolved("tp=1,seq=32", 1);
+  const std::int64_t available = memory_of(plan) - 1;
+  const auto cheap = lever(plan, available, 1);
+  ASSERT_TRUE(cheap);
+  EXPECT_EQ(cheap->change, "recompute=selective");
+  expect_fits(*cheap, available);
+  const Plan narrow = parse_plan("precision=bf16", cheap->plan);
+  const auto layers = lever(narrow, memory_of(narrow) - 1, 1);
+  ASSERT_TRUE(layers);
+  EXPECT_EQ(layers->change, "recompute=full");
+  expect_fits(*layers, memory_of(narrow) - 1);
 }
 
 TEST(MemoryLever, KeepsTheBatchWhenMicroBatchesShrink) {

@@ -57,6 +57,7 @@ TEST(PlanText, RoundTripsRandomPlans) {
     plan.reshard = draw(2) == 1;
     plan.gather = static_cast<ParamGather>(draw(2));
     plan.reduce = draw(2) == 1 ? DType::bf16 : DType::f32;
+    plan.recompute = static_cast<Recompute>(draw(3));
     plan.micro_batch = 1 + draw(1000);
     plan.accumulation = 1 + draw(64);
     plan.seq = draw(4096);
@@ -90,7 +91,7 @@ TEST(PlanText, UnknownKeyGivesColumnAndNearest) {
 }
 
 TEST(PlanText, FormsThatDoNotExistYetAreNamed) {
-  for (const char* form : {"cp", "ep", "etp", "recompute", "CP", "moe", "offload"}) {
+  for (const char* form : {"cp", "ep", "etp", "CP", "moe", "offload"}) {
     EXPECT_THAT(error_of(std::string("tp=2,") + form + "=2"),
                 AllOf(StartsWith("--plan:1:6: "), HasSubstr("is not built yet"),
                       HasSubstr("docs/architecture.md"), Not(HasSubstr("did you mean"))))
@@ -161,6 +162,19 @@ TEST(PlanText, ZeroStandsInItWhereItIsAskedFor) {
   EXPECT_EQ(all.on_one_rank(), parse_plan("dp=1,accumulation=8,seq=8"));
   EXPECT_EQ(all.shard_ways(), 4);
   EXPECT_EQ(all.shard_replicas(), 2);
+}
+
+TEST(PlanText, RecomputeStandsInItWhereItIsAskedFor) {
+  EXPECT_THAT(to_text(Plan{}), Not(HasSubstr("recompute")));
+  const Plan full = parse_plan("recompute=full,seq=8"), some = parse_plan("recompute=selective");
+  EXPECT_THAT(to_text(full), HasSubstr(",recompute=full,micro_batch=1,"));
+  EXPECT_THAT(short_name(full), HasSubstr(".seq8.recompute.fp32"));
+  EXPECT_THAT(short_name(some), HasSubstr(".selective.fp32"));
+  EXPECT_EQ(parse_plan("recompute=none", full), parse_plan("seq=8"));
+  EXPECT_EQ(some.on_one_rank().recompute, Recompute::none);
+  EXPECT_THAT(error_of("tp=2,recompute=on"),
+              AllOf(StartsWith("--plan:1:16:"), HasSubstr("expected none, selective or full")));
+  EXPECT_THAT(error_of("activation_checkpointing=on"), HasSubstr("by the key 'recompute'"));
 }
 
 TEST(PlanText, OffersOnlyKeysThatAreNearAndFree) {
