@@ -16,7 +16,6 @@
 namespace stepmark {
 namespace {
 
-constexpr double kGradientTolerance = 1e-5;  // relative 2-norm, per parameter
 constexpr double kBf16Tolerance = 3e-2;
 
 // Plans of 8 sequences per step.
@@ -60,23 +59,7 @@ TEST_F(Units, LossGradientsAndParametersEqualOneRank) {
     const Model model = model_for(text, llama = !llama);
     const Plan plan = plan_of(text, model);
     SCOPED_TRACE(model.name + " " + to_text(plan));
-    const auto one = alone(model, plan);
-    const auto steps = run(model, plan);
-    for (int i = 0; i < kSteps; ++i) {
-      one->step();
-      steps->step();
-      if (steps->state().has_loss()) {
-        EXPECT_NEAR(steps->state().loss() / one->state().loss(), 1.0, kLossTolerance) << i;
-      }
-      if (plan.computes_norm()) {
-        EXPECT_NEAR(steps->state().gradient_norm() / one->state().gradient_norm(), 1.0, 1e-4) << i;
-      }
-      if (i > 0) continue;
-      EXPECT_LT(gradient_error(steps->state(), one->state()), kGradientTolerance);
-    }
-    EXPECT_LT(param_error(steps->state(), one->state()), kParamTolerance);
-    EXPECT_TRUE(replicas_agree(steps->state()));
-    EXPECT_EQ(steps->state().largest_between(), 0);
+    expect_equals_one_rank(model, plan);
   }
 }
 

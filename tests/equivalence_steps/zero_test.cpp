@@ -60,26 +60,13 @@ Program with_fault(const Program& program, std::int32_t index, bool again) {
   return faulty;
 }
 
-TEST_F(Zero, LossAndParametersEqualOneRankOverSteps) {
+TEST_F(Zero, LossGradientsAndParametersEqualOneRank) {
   bool llama = false;
   for (const std::string& text : plans_for(world_->size())) {
     const Model model = model_of(std::exchange(llama, !llama));
     const Plan plan = plan_of(text, model, world_->size());
     SCOPED_TRACE(model.name + " " + to_text(plan));
-    const auto one = alone(model, plan);
-    const auto steps = run(model, plan);
-    for (int i = 0; i < kSteps; ++i) {
-      one->step();
-      steps->step();
-      if (steps->state().has_loss()) {
-        EXPECT_NEAR(steps->state().loss() / one->state().loss(), 1.0, kLossTolerance) << i;
-      }
-      if (!plan.computes_norm()) continue;
-      EXPECT_NEAR(steps->state().gradient_norm() / one->state().gradient_norm(), 1.0, 1e-4) << i;
-    }
-    EXPECT_LT(param_error(steps->state(), one->state()), kParamTolerance);
-    EXPECT_TRUE(replicas_agree(steps->state()));
-    EXPECT_EQ(steps->state().largest_between(), 0);
+    expect_equals_one_rank(model, plan);
   }
 }
 
