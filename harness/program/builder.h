@@ -28,6 +28,8 @@ class ProgramBuilder {
   [[nodiscard]] static BufferSlice part(BufferSlice slice, std::int64_t offset,
                                         std::int64_t elements);
 
+  // Makes room for about so many ops: growing moves them all.
+  void expect_ops(std::size_t ops) { program_.ops.reserve(ops); }
   void set_phase(Phase phase) { phase_ = phase; }
   // Ops go to the stream `stream`, created on first use.
   void kernel(std::string label, std::string_view stream, const OpShape& shape,

@@ -7,6 +7,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "harness/program/fewest_waits.h"
 #include "harness/program/fuse_patterns.h"
@@ -104,16 +107,38 @@ std::optional<Op> fused(const Program& program, std::int32_t first, std::int32_t
   return op;
 }
 
-// Indices of ops in the last op's dependency list through `place`; of each stream the latest is
-// enough.
-void renumber(std::vector<Op>& ops, const std::vector<std::int32_t>& place) {
-  Op& op = ops.back();
+// Indices of ops in the dependency list of the op that is now at `index`, through `place`; of each
+// stream the latest is enough. The ops before it are in their new places.
+void renumber(std::vector<Op>& ops, std::size_t index, const std::vector<std::int32_t>& place) {
+  Op& op = ops[index];
   FewestWaits waits;
   for (const std::int32_t old : op.deps) {
     const std::int32_t dep = place[static_cast<std::size_t>(old)];
     waits.depends(ops[static_cast<std::size_t>(dep)].stream, dep);
   }
   op.deps = waits.waits_of(op.stream);
+}
+
+// Which ops are joined with their followers.
+enum class Part : std::uint8_t { alone, first, second };
+struct Pairs {
+  std::vector<Op> joined;             // in the order of the first of each
+  std::vector<std::int32_t> seconds;  // of them; old indices
+  std::vector<Part> part_of;          // by old index
+};
+Pairs pairs_of(const Program& program) {
+  const std::vector<std::int32_t> next = followers(program);
+  Pairs pairs{.joined = {}, .seconds = {}, .part_of = std::vector(next.size(), Part::alone)};
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    if (pairs.part_of[i] == Part::second) continue;
+    std::optional<Op> joined = fused(program, static_cast<std::int32_t>(i), next[i]);
+    if (!joined) continue;
+    pairs.joined.push_back(std::move(*joined));
+    pairs.seconds.push_back(next[i]);
+    pairs.part_of[i] = Part::first;
+    pairs.part_of[static_cast<std::size_t>(next[i])] = Part::second;
+  }
+  return pairs;
 }
 
 std::vector<bool> used_buffers(const Program& program) {
@@ -147,24 +172,24 @@ void drop_unused(Program& program, const std::vector<bool>& used_before) {
 }  // namespace
 
 Program fuse(Program program) {
-  const std::vector<std::int32_t> next = followers(program);
   const std::vector<bool> used_before = used_buffers(program);
+  // All pairs first, since they are found by looking around the whole program; then ops move up.
+  Pairs pairs = pairs_of(program);
   std::vector<std::int32_t> place(program.ops.size(), -1);  // old index -> new
-  std::vector<Op> ops;
-  for (std::int32_t i = 0; i < std::ssize(program.ops); ++i) {
-    auto& new_index = place[static_cast<std::size_t>(i)];
-    if (new_index >= 0) continue;  // the second of a pair
-    new_index = static_cast<std::int32_t>(ops.size());
-    const std::int32_t second = next[static_cast<std::size_t>(i)];
-    if (std::optional<Op> pair = fused(program, i, second)) {
-      place[static_cast<std::size_t>(second)] = new_index;
-      ops.push_back(std::move(*pair));
-    } else {
-      ops.push_back(at(program, i));
+  std::vector<Op>& ops = program.ops;
+  std::size_t kept = 0, pair = 0;
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    if (pairs.part_of[i] == Part::second) continue;
+    place[i] = static_cast<std::int32_t>(kept);
+    if (pairs.part_of[i] == Part::first) {
+      place[static_cast<std::size_t>(pairs.seconds[pair])] = place[i];
+      ops[kept] = std::move(pairs.joined[pair++]);
+    } else if (kept != i) {
+      ops[kept] = std::move(ops[i]);
     }
-    renumber(ops, place);
+    renumber(ops, kept++, place);
   }
-  program.ops = std::move(ops);
+  ops.resize(kept);
   drop_unused(program, used_before);
   return program;
 }

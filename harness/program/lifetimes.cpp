@@ -178,12 +178,27 @@ bool Lifetime::before(std::size_t i, const Lifetime& next, std::size_t j) const 
   return true;
 }
 
+std::size_t Lifetime::last_before(std::size_t i, std::int32_t op) const {
+  std::size_t step = 1;
+  while (i + step < size() && last_[i + step] < op) {
+    i += step;
+    step *= 2;
+  }
+  const auto from = last_.begin() + static_cast<std::ptrdiff_t>(i);
+  const auto to = last_.begin() + static_cast<std::ptrdiff_t>(std::min(i + step, size()));
+  return i + static_cast<std::size_t>(std::lower_bound(from, to, op) - from) - 1;
+}
+
 bool Lifetime::overlaps(const Lifetime& other) const {
+  // Of the times that end before one of the other begins, in the order of ops, the last one ends
+  // behind all of them: if it is before in every order, they are.
   for (std::size_t i = 0, j = 0; i < size() && j < other.size();) {
-    if (before(i, other, j)) {
-      ++i;
-    } else if (other.before(j, *this, i)) {
-      ++j;
+    if (last_[i] < other.first_[j]) {
+      i = last_before(i, other.first_[j]);
+      if (!before(i++, other, j)) return true;
+    } else if (other.last_[j] < first_[i]) {
+      j = other.last_before(j, first_[i]);
+      if (!other.before(j++, *this, i)) return true;
     } else {
       return true;
     }

@@ -41,7 +41,8 @@ class Lifetime {
   [[nodiscard]] std::size_t size() const { return first_.size(); }
   [[nodiscard]] std::int32_t first(std::size_t i) const { return first_[i]; }
   [[nodiscard]] std::int32_t last(std::size_t i) const { return last_[i]; }
-  // Whether some op of the one may run while the other is live.
+  // Whether some op of the one may run while the other is live. A buffer with few times is compared
+  // with one that has many in time per few, not per many.
   [[nodiscard]] bool overlaps(const Lifetime& other) const;
 
  private:
@@ -49,6 +50,8 @@ class Lifetime {
   void move(std::size_t to, std::size_t from);
   // All uses in time i end before any of time j of `next` begins.
   [[nodiscard]] bool before(std::size_t i, const Lifetime& next, std::size_t j) const;
+  // The last time from i on that ends before `op` in the order of ops; time i does.
+  [[nodiscard]] std::size_t last_before(std::size_t i, std::int32_t op) const;
 
   std::size_t streams_;
   std::vector<std::int32_t> first_, last_;  // by time, in the order of ops

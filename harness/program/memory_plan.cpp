@@ -41,18 +41,18 @@ class Planner {
     STEPMARK_REQUIRE(plan_.bytes < std::int64_t{1} << 60, "buffers need over 2^60 bytes");
   }
 
+  [[nodiscard]] std::int64_t offset_of(std::size_t b) const { return plan_.offsets_bytes[b]; }
+
   // Where the smallest hole is that has room, between those of `others` that are live with it.
+  // `others` are in the order in which they lie.
   void fit(std::size_t b, std::int64_t begin, const std::vector<std::size_t>& others,
            const std::vector<Lifetime>& lifetimes) {
-    std::vector<std::pair<std::int64_t, std::int64_t>> taken;
-    for (const std::size_t other : others) {
-      if (sizes_[other] == 0 || !lifetimes[b].overlaps(lifetimes[other])) continue;
-      taken.emplace_back(plan_.offsets_bytes[other], plan_.offsets_bytes[other] + sizes_[other]);
-    }
-    std::sort(taken.begin(), taken.end());
     std::int64_t best = -1, best_room = 0;
     std::int64_t free_from = begin;
-    for (const auto& [from, to] : taken) {
+    for (const std::size_t other : others) {
+      const std::int64_t from = plan_.offsets_bytes[other], to = from + sizes_[other];
+      // What ends before leaves no other hole.
+      if (to <= free_from || !lifetimes[b].overlaps(lifetimes[other])) continue;
       const std::int64_t room = from - free_from;
       if (room >= sizes_[b] && (best < 0 || room < best_room)) {
         best = free_from;
@@ -124,7 +124,7 @@ MemoryPlan plan_memory(const Program& program) {
   const auto others = std::stable_partition(passing.begin(), passing.end(), [&](std::size_t b) {
     return live_at(lifetimes.of[b], fullest);
   });
-  std::vector<std::size_t> placed;
+  std::vector<std::size_t> placed;  // in the order in which they lie
   std::int64_t pairs = 0;
   for (auto b = passing.begin(); b != passing.end(); ++b) {
     pairs += b < others ? 0 : std::ssize(placed);
@@ -133,7 +133,10 @@ MemoryPlan plan_memory(const Program& program) {
     } else {
       planner.fit(*b, begin, placed, lifetimes.of);
     }
-    placed.push_back(*b);
+    const auto behind = std::upper_bound(
+        placed.begin(), placed.end(), planner.offset_of(*b),
+        [&](std::int64_t offset, std::size_t other) { return offset < planner.offset_of(other); });
+    placed.insert(behind, *b);
   }
   return std::move(planner).take();
 }

@@ -7,12 +7,20 @@
 //   text   program -> text
 //   parse  text -> program
 // The counter `ops` is the size of the program.
+//   all_roles  what a plan of 16,384 ranks takes to be checked whole: the program of every role,
+//              built and validated, every micro-step and layer. Bounds: 2 s and 1 GiB ("peak_MiB",
+//              the most that the process ever had; run it alone with --benchmark_filter=all_roles).
 #include <benchmark/benchmark.h>
+
+#include <sys/resource.h>
 
 #include <string>
 
+#include "core/error.h"
 #include "harness/program/step.h"
+#include "harness/program/step_facts.h"
 #include "harness/program/text.h"
+#include "harness/program/validate_step.h"
 #include "harness/spec/workload.h"
 
 namespace stepmark {
@@ -68,6 +76,44 @@ void parse(benchmark::State& state) {
   report(state, program);
 }
 
+double peak_mib() {
+  rusage usage{};
+  STEPMARK_REQUIRE(getrusage(RUSAGE_SELF, &usage) == 0, "getrusage gave nothing");
+  return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts in KiB
+}
+
+// Degrees and micro-batches of arXiv 2407.21783 table 4, a chunk per layer or two.
+constexpr int kWorld = 16'384;
+Plan plan_of_world(std::int64_t accumulation) {
+  return resolve(parse_plan("tp=8,pp=16,dp=128,sp=on,schedule=interleaved,chunks=7,"
+                            "micro_batch=1,zero=1,accumulation=" +
+                                std::to_string(accumulation),
+                            workload().plan),
+                 workload().model, kWorld);
+}
+
+void all_roles(benchmark::State& state) {
+  const Plan plan = plan_of_world(state.range(0));
+  StepValidation done;
+  for ([[maybe_unused]] const auto iteration : state) {
+    done = validate_step(workload().model, plan);
+  }
+  STEPMARK_REQUIRE(done.ranks == kWorld, "not all of the step was looked at");
+  state.counters["whole"] = done.whole ? 1 : 0;
+  state.counters["roles"] = static_cast<double>(done.roles);
+  state.counters["peak_MiB"] = peak_mib();
+}
+
+void all_memory(benchmark::State& state) {
+  const Plan plan = plan_of_world(state.range(0));
+  std::int64_t bytes = 0;
+  for ([[maybe_unused]] const auto iteration : state) {
+    bytes = step_memory_bytes(workload().model, plan);
+  }
+  state.counters["GB"] = static_cast<double>(bytes) / 1e9;
+  state.counters["peak_MiB"] = peak_mib();
+}
+
 void micro_steps(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgName("accumulation")
       ->RangeMultiplier(2)
@@ -79,6 +125,11 @@ void micro_steps(benchmark::internal::Benchmark* benchmark) {
 BENCHMARK(build)->Apply(micro_steps);
 BENCHMARK(text)->Apply(micro_steps);
 BENCHMARK(parse)->Apply(micro_steps);
+void micro_batches(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgName("accumulation")->Arg(16)->Arg(112)->Unit(benchmark::kMillisecond);
+}
+BENCHMARK(all_roles)->Apply(micro_batches);
+BENCHMARK(all_memory)->Apply(micro_batches);
 
 }  // namespace
 }  // namespace stepmark
