@@ -193,7 +193,7 @@ class Search {
 std::optional<MemoryLever> memory_lever(const Model& model, const Plan& plan,
                                         std::int64_t available, std::int64_t tp_limit,
                                         const MemoryOf& memory_of) {
-  const std::int64_t limit = std::min({tp_limit, model.heads, model.kv_heads});
+  const std::int64_t limit = std::min(tp_limit, model.heads);
   const Search search(model, plan, available, memory_of);
   if (auto lever = search.tensor_parallel(limit)) return lever;
   if (auto lever = search.sequence_parallel()) return lever;

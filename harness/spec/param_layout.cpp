@@ -20,6 +20,11 @@ namespace {
 
 constexpr std::int64_t kAlignment = 16;  // elements: one cache line of fp32
 
+// Ranks that hold each key/value head.
+std::int64_t kv_copies(const Model& model, std::int64_t tp) {
+  return std::max<std::int64_t>(1, tp / model.kv_heads);
+}
+
 // Declares the parameters of one rank; `tp` and `r` are degree and rank of the tensor axis.
 class Declaration {
  public:
@@ -55,18 +60,24 @@ class Declaration {
          .replicated = true,
          .id = id});
   }
+  // A part of a fused matrix, each row of which is on `copies` neighbouring ranks.
+  struct PartRows {
+    std::int64_t rows = 0;
+    std::int64_t copies = 1;
+  };
   // Output rows split over the group: rows of each part of the fused matrix that belong to this
   // rank, each part padded to a multiple.
   void column_parallel(const std::string& name, std::uint64_t id,
-                       const std::vector<std::int64_t>& part_rows, std::int64_t cols,
+                       const std::vector<PartRows>& parts, std::int64_t cols,
                        std::int64_t multiple) {
     Param param{.name = name, .global_cols = cols, .cols = cols, .id = id};
-    for (const std::int64_t rows : part_rows) {
-      const std::int64_t count = rows / tp_;
-      param.rows.push_back({.begin = param.global_rows + r_ * count,
+    for (const PartRows& part : parts) {
+      const std::int64_t count = part.rows * part.copies / tp_;
+      param.rows.push_back({.begin = param.global_rows + r_ / part.copies * count,
                             .count = count,
-                            .padding = padded(count, multiple) - count});
-      param.global_rows += rows;
+                            .padding = padded(count, multiple) - count,
+                            .copies = part.copies});
+      param.global_rows += part.rows;
     }
     add(std::move(param));
   }
@@ -113,11 +124,10 @@ class Declaration {
   void block(std::int64_t layer) {
     const std::string prefix = fmt::format("layer{}.", layer);
     const std::uint64_t id = 100 * (static_cast<std::uint64_t>(layer) + 1);
-    const std::vector<std::int64_t> mlp_parts = model_.family == ModelFamily::llama
-                                                    ? std::vector{model_.ffn, model_.ffn}
-                                                    : std::vector{model_.ffn};
-    const std::vector<std::int64_t> qkv_parts{model_.q_width(), model_.kv_heads * model_.head_dim,
-                                              model_.kv_heads * model_.head_dim};
+    const std::vector<PartRows> mlp_parts(model_.family == ModelFamily::llama ? 2 : 1,
+                                          {.rows = model_.ffn});
+    const PartRows kv{.rows = model_.kv_heads * model_.head_dim, .copies = kv_copies(model_, tp_)};
+    const std::vector<PartRows> qkv_parts{{.rows = model_.q_width()}, kv, kv};
     const std::int64_t multiple = traits_.dimension_multiple;
     row_parallel(prefix + "mlp.down.weight", id + 1, model_.hidden, model_.ffn, multiple);
     if (model_.has_bias()) replicated_vector(prefix + "mlp.down.bias", id + 2, ParamInit::normal);
@@ -165,6 +175,14 @@ std::int64_t Param::stored_rows() const {
   return count;
 }
 
+std::int64_t Param::shared_elements() const {
+  std::int64_t count = 0;
+  for (const RowRange& range : rows) {
+    if (range.copies > 1) count += range.count + range.padding;
+  }
+  return count * stored_cols();
+}
+
 RowRange vocab_shard(std::int64_t vocab, std::int64_t tp, std::int64_t tp_rank,
                      const DeviceTraits& traits) {
   const std::int64_t least = vocab / tp, larger = vocab % tp;
@@ -180,7 +198,8 @@ Shards shards_of(const Model& model, const Plan& plan, std::int32_t rank,
   return {.ways = static_cast<std::int32_t>(plan.tp),
           .index = index,
           .heads = model.heads / plan.tp,
-          .kv_heads = model.kv_heads / plan.tp,
+          .kv_heads = model.kv_heads * kv_copies(model, plan.tp) / plan.tp,
+          .kv_copies = kv_copies(model, plan.tp),
           .ffn = model.ffn / plan.tp,
           .vocab = vocab_shard(model.vocab, plan.tp, index, traits)};
 }
@@ -288,6 +307,10 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
     param.offset = elements_;
     elements_ += padded(param.stored_elements(), kAlignment);
     sections_.back().elements = elements_ - sections_.back().offset;
+    if (const std::int64_t shared = param.shared_elements(); shared > 0) {
+      const std::int64_t end = param.offset + param.stored_elements();
+      shared_.push_back({.begin = end - shared, .end = end, .copies = param.copies()});
+    }
     index_.emplace(param.name, params_.size());
     params_.push_back(std::move(param));
     const bool is_full = elements_ - (buckets_.empty() ? 0 : buckets_.back().end) >= full;
@@ -312,6 +335,22 @@ void ParamLayout::close_bucket(std::string unit) {
                       .own = {.begin = own, .end = own + shard, .state = state_elements_},
                       .unit = std::move(unit)});
   state_elements_ += shard;
+}
+
+std::vector<ParamLayout::Part> ParamLayout::parts_of(std::int64_t begin, std::int64_t end) const {
+  std::vector<Part> parts;
+  const auto add = [&](std::int64_t from, std::int64_t to, std::int64_t copies) {
+    if (from < to) parts.push_back({.begin = from, .end = to, .copies = copies});
+  };
+  auto next = std::upper_bound(shared_.begin(), shared_.end(), begin,
+                               [](std::int64_t at, const Part& part) { return at < part.end; });
+  for (; next != shared_.end() && next->begin < end; ++next) {
+    add(begin, next->begin, 1);
+    add(std::max(begin, next->begin), std::min(end, next->end), next->copies);
+    begin = next->end;
+  }
+  add(begin, end, 1);
+  return parts;
 }
 
 std::size_t ParamLayout::bucket_of(const Param& param) const {

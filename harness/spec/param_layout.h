@@ -31,6 +31,9 @@ struct RowRange {
   std::int64_t begin = 0;
   std::int64_t count = 0;
   std::int64_t padding = 0;
+  // Ranks of the group that its parameter is split over which hold these rows: keys and values of
+  // heads that several ranks' queries use. Ranges of more than one are a parameter's last ones.
+  std::int64_t copies = 1;
 };
 
 struct Param {
@@ -57,6 +60,10 @@ struct Param {
   [[nodiscard]] std::int64_t stored_rows() const;
   [[nodiscard]] std::int64_t stored_cols() const { return cols + padding_cols; }
   [[nodiscard]] std::int64_t stored_elements() const { return stored_rows() * stored_cols(); }
+  // Of them, those of the ranges at the end that other ranks hold as well; and how many ranks hold
+  // them.
+  [[nodiscard]] std::int64_t shared_elements() const;
+  [[nodiscard]] std::int64_t copies() const { return rows.back().copies; }
 };
 
 // A sum over the ranks of an axis that makes a gradient complete: of_batch, since they saw other
@@ -124,6 +131,12 @@ class ParamLayout {
   [[nodiscard]] const std::vector<Bucket>& buckets() const { return buckets_; }
   // Indices of the units that the parameters of a component ("layer3", "head") lie in, in order.
   [[nodiscard]] std::vector<std::size_t> units_of(std::string_view component) const;
+  // [begin, end) of the flat buffers in parts that equally many ranks of the tensor-parallel group
+  // hold, apart from what a section says: one part unless there are heads that ranks share.
+  struct Part {
+    std::int64_t begin = 0, end = 0, copies = 1;
+  };
+  [[nodiscard]] std::vector<Part> parts_of(std::int64_t begin, std::int64_t end) const;
   // Index of the bucket that a parameter lies in.
   [[nodiscard]] std::size_t bucket_of(const Param& param) const;
 
@@ -152,6 +165,7 @@ class ParamLayout {
   std::unordered_map<std::string, std::size_t> index_;  // of params_, by name
   std::vector<ParamSection> sections_;
   std::vector<Bucket> buckets_;
+  std::vector<Part> shared_;  // of parameters that other ranks hold as well, in order
   StateSharding state_;
   bool shards_gradients_ = false, shards_params_ = false;
   std::int64_t elements_ = 0, state_elements_ = 0;
@@ -170,7 +184,9 @@ void initial_row(const Param& param, const Model& model, std::uint64_t seed,
 // The sizes of a rank's part of the model, and which of how many parts it is.
 struct Shards {
   std::int32_t ways = 1, index = 0;
-  std::int64_t heads = 0, kv_heads = 0;
+  // Key/value heads are those of this rank's query heads. Where there are fewer than ranks, each is
+  // on kv_copies neighbouring ones.
+  std::int64_t heads = 0, kv_heads = 0, kv_copies = 1;
   std::int64_t ffn = 0;  // without padding
   RowRange vocab;
 };

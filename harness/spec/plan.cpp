@@ -165,9 +165,9 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
     return fmt::format("tp={} does not divide the {} attention heads of {}", plan.tp, model.heads,
                        model.name);
   }
-  if (model.kv_heads % plan.tp != 0) {
-    return fmt::format("tp={} does not divide the {} key/value heads of {}", plan.tp,
-                       model.kv_heads, model.name);
+  if (model.kv_heads % plan.tp != 0 && plan.tp % model.kv_heads != 0) {
+    return fmt::format("tp={} neither divides the {} key/value heads of {} nor is a multiple",
+                       plan.tp, model.kv_heads, model.name);
   }
   if (model.ffn % plan.tp != 0) {
     return fmt::format("tp={} does not divide the MLP width {} of {}", plan.tp, model.ffn,

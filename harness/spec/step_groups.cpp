@@ -7,13 +7,16 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "harness/spec/param_layout.h"
 
 namespace stepmark {
 
-StepGroups::StepGroups(const Model& model, const Plan& plan) : mesh_(plan) {
+StepGroups::StepGroups(const Model& model, const Plan& plan)
+    : mesh_(plan), kv_copies_(static_cast<std::int32_t>(shards_of(model, plan, 0).kv_copies)) {
   for (const StepGroup kind : {StepGroup::tensor, StepGroup::context, StepGroup::data}) {
     if (mesh_.size_of(kind) > 1) add(kind, StepMesh::name_of(kind));
   }
+  if (kv_copies_ > 1) add(StepGroup::tensor, kKeyValues);
   if (mesh_.shard_group() == StepGroup::data_shard) {
     for (const StepGroup kind : {StepGroup::data_shard, StepGroup::data_replicate}) {
       add(kind, StepMesh::name_of(kind));
@@ -52,6 +55,11 @@ std::vector<std::int32_t> StepGroups::group(const std::string& name, std::int32_
   STEPMARK_CHECK(found != names_.end(), "a step without a group '{}'", name);
   std::vector<std::int32_t> ranks =
       mesh_.group(rank, kinds_[static_cast<std::size_t>(found - names_.begin())]);
+  if (name == kKeyValues) {
+    const auto own = std::find(ranks.begin(), ranks.end(), rank) - ranks.begin();
+    const auto first = ranks.begin() + own / kv_copies_ * kv_copies_;
+    return {first, first + kv_copies_};
+  }
   const bool takes_part = std::find(ranks.begin(), ranks.end(), rank) != ranks.end();
   return takes_part ? ranks : std::vector{rank};
 }

@@ -32,6 +32,9 @@ class StepGroups {
   [[nodiscard]] std::vector<std::int32_t> group(const std::string& name, std::int32_t rank) const;
   // All groups of a name; they are a partition of the ranks.
   [[nodiscard]] std::vector<std::vector<std::int32_t>> all(const std::string& name) const;
+  // Of the neighbouring tensor-parallel ranks that hold the same key/value heads; there is one
+  // where there are fewer heads than ranks.
+  static constexpr const char* kKeyValues = "tp.kv";
   // Of the link between the stage at `place` in the pipeline and the next one.
   [[nodiscard]] static std::string link_name(Direction direction, std::int32_t place,
                                              std::int32_t stages);
@@ -40,6 +43,7 @@ class StepGroups {
   void add(StepGroup kind, std::string name);
 
   StepMesh mesh_;
+  std::int32_t kv_copies_;  // ranks that hold a key/value head
   std::vector<std::string> names_;
   std::vector<StepGroup> kinds_;  // by name
 };

@@ -15,8 +15,6 @@
 namespace stepmark {
 namespace {
 
-constexpr double kGradientTolerance = 1e-5;  // relative 2-norm, per parameter
-
 // Plans of 8 sequences per step.
 std::vector<std::string> plans_for(std::int64_t world) {
   static const std::map<std::int64_t, std::vector<std::string>> kPlans{

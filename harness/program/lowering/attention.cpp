@@ -98,6 +98,7 @@ void Lowering::attention_backward(std::int64_t layer) {
   if (pass_.weights) {
     linear_weight_gradient(name + "attn.qkv", dqkv, whole, tokens_, qkv_width_, model_.hidden);
     bias_gradient(name + "attn.qkv", dqkv, tokens_, qkv_width_);
+    sum_shared_heads(name + "attn.qkv");
   }
   if (!pass_.inputs) return;
   branch_backward(name + "attn_norm", dnormed, residual(layer), dout, gradient_before(layer));

@@ -199,6 +199,9 @@ class Lowering {
   // Of what each of them has of its own shard; nothing where a layer is whole.
   void sum_shards(const std::string& label, BufferSlice x, DType dtype,
                   ReduceOp op = ReduceOp::sum);
+  // Of the gradients of a layer's keys and values, over the ranks that share its heads, each of
+  // which has those of its own queries. Once they have been added up on this rank.
+  void sum_shared_heads(const std::string& name);
   // A message to or from a neighbour.
   void message(Direction direction, bool sends, BufferSlice x);
   void all_reduce(const std::string& label, const std::string& axis, BufferSlice x, DType dtype,

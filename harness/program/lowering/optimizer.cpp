@@ -103,12 +103,18 @@ void Lowering::add_squares(const char* stream, std::size_t range) {
   const UpdateRange& part = updates_[range];
   std::int64_t accumulate = range == final_.front() ? 0 : 1;
   for (const Piece& piece : pieces_of(part.begin, part.end)) {
-    kernel(stream, fmt::format("norm.range{}{}", range, piece.name),
-           SumSquaresShape{.elements = piece.own.elements(),
-                           .accumulate = std::exchange(accumulate, 1),
-                           // What several ranks hold is counted once.
-                           .weight = 1.0 / layout_.sections()[piece.section].copies},
-           {own_gradient(piece.own), square_sum_});
+    const std::int32_t copies = layout_.sections()[piece.section].copies;
+    for (const ParamLayout::Part& alike : layout_.parts_of(piece.own.begin, piece.own.end)) {
+      const ParamLayout::Range own{.begin = alike.begin,
+                                   .end = alike.end,
+                                   .state = piece.own.state + alike.begin - piece.own.begin};
+      kernel(stream, fmt::format("norm.range{}{}", range, piece.name),
+             SumSquaresShape{.elements = own.elements(),
+                             .accumulate = std::exchange(accumulate, 1),
+                             // What several ranks hold is counted once.
+                             .weight = 1.0 / static_cast<double>(copies * alike.copies)},
+             {own_gradient(own), square_sum_});
+    }
   }
 }
 

@@ -58,6 +58,21 @@ BufferSlice Lowering::reduce_tokens(const std::string& label, BufferSlice partia
   return share;
 }
 
+void Lowering::sum_shared_heads(const std::string& name) {
+  if (shards_.kv_copies == 1 || !(pass_.last || reduces_every_pass())) return;
+  builder_.set_phase(Phase::gradient_sync);
+  for (const char* what : {".weight", ".bias"}) {
+    if (what == std::string_view(".bias") && !model_.has_bias()) continue;
+    const std::int64_t shared = layout_.find(name + what).shared_elements();
+    const BufferSlice whole = grad(name + what);
+    // Rows of keys and values stand behind those of queries.
+    all_reduce(name + what + ".kv", StepGroups::kKeyValues,
+               ProgramBuilder::part(whole, whole.elements - shared, shared), DType::f32,
+               ReduceOp::sum);
+  }
+  builder_.set_phase(Phase::backward);
+}
+
 void Lowering::sum_shards(const std::string& label, BufferSlice x, DType dtype, ReduceOp op) {
   if (shards_.ways > 1) all_reduce(label, kAxis, x, dtype, op);
 }

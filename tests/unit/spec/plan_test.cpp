@@ -263,7 +263,12 @@ TEST(WhyIllegal, GivesEveryReason) {
   EXPECT_EQ(reason("tp=2,dp=2", 4), "legal");
   EXPECT_THAT(reason("tp=2,dp=2", 8), AllOf(HasSubstr("needs 4 ranks"), HasSubstr("has 8")));
   EXPECT_THAT(reason("tp=16", 16), HasSubstr("8 attention heads"));
-  EXPECT_THAT(reason("tp=8", 8), HasSubstr("4 key/value heads"));
+  EXPECT_EQ(reason("tp=8", 8), "legal");  // each of 4 key/value heads is on two ranks
+  Model uneven = small();
+  uneven.heads = 24;
+  uneven.hidden = 192;
+  EXPECT_THAT(reason("tp=6", 6, uneven),
+              HasSubstr("neither divides the 4 key/value heads of small nor is a multiple"));
   Model odd = small();
   odd.ffn = 97;
   EXPECT_THAT(reason("tp=2", 2, odd), HasSubstr("MLP width 97"));
