@@ -132,7 +132,7 @@ class Mistakes(tool.ToolTest):
         refuse("", -3, "from 1 to 1048576")
         refuse("tp=2,dp=2", 3, "needs 4 ranks, but the world has 3")
         refuse("tp=3", 3, "does not divide the 8 attention heads")
-        refuse("tp=16", 16, "does not divide the 8 key/value heads", workload="llama3-70b")
+        refuse("tp=24", 24, "does not divide the 64 attention heads", workload="llama3-70b")
         refuse("layers=9", 1, "more than the 4 layers")
         refuse("seq=4096", 1, "longer than the 128 positions")
         refuse("tp=2,sp=on,micro_batch=1,seq=3", 2, "divisible by tp=2")
