@@ -40,10 +40,10 @@ class PlanNext(tool.ToolTest):
         return stepmark("compare", *words, cwd=self.folder)
 
     @tool.once_per_machine
-    def test_the_plan_runs_and_ends_with_verdicts(self):
+    def test_the_plan_runs_and_ends_with_a_comparison_of_all(self):
         self.write("suite.yaml", SUITE)
         self.measure("it's a.smk", "b.smk")
-        # A wide margin, so that a busy machine decides too; and a spread that two runs do not suffice for.
+        # A spread that two runs do not suffice for, whatever the machine does.
         words = ["it's a.smk", "b.smk", "--margin", "45%", "--run-spread", "18%", "--smallest", "99%", "--power", "60%"]
         side, = json.loads(self.compare(*words, "--json").out)["sides"]
         undecided = [case for case in side["cases"] if case["verdict"] == "undecided"]
@@ -57,11 +57,12 @@ class PlanNext(tool.ToolTest):
         script, count = re.subn(r"--run-spread[\s\\]+18%", "", plan.out)
         self.assertEqual(count, 1)
         done = sh(script, self.folder)
-        self.assertEqual(done.returncode, tool.OK, done.stdout + done.stderr)
+        # What the machine did meanwhile decides the verdict; that announced runs find, simulations show.
+        self.assertIn(done.returncode, (tool.OK, tool.CHECK_FAILED), done.stdout + done.stderr)
         last = " ".join(done.stdout.split())
         self.assertIn(f"{len(undecided)} cases compared", last.replace("1 case compared", "1 cases compared"))
-        self.assertIn("0 undecided", last)
-        self.assertTrue(os.path.exists(self.path(f"next-b{1 + more}.smk")))
+        self.assertIn(f"next-b{1 + more}.smk against the baseline it's a.smk,next-a2.smk", last)
+        self.assertTrue(os.path.exists(self.path(f"next-a{1 + more}.smk")))
 
     def test_what_is_printed(self):
         self.write("suite.yaml", SUITE)

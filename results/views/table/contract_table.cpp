@@ -16,8 +16,14 @@
 namespace stepmark {
 namespace {
 
+// Five digits, and whole numbers as they are said: tokens/s go into the millions.
 std::string value_text(double value) {
-  return std::isfinite(value) ? fmt::format("{:.5g}", value) : "?";
+  if (!std::isfinite(value)) return "?";
+  constexpr double kWhole = 1e4;
+  constexpr double kMostWhole = 1e12;
+  const double size = std::abs(value);
+  return size >= kWhole && size < kMostWhole ? fmt::format("{:.0f}", value)
+                                             : fmt::format("{:.5g}", value);
 }
 
 std::string bounds_text(const FloorCell& cell) {

@@ -24,9 +24,10 @@ std::string with_interval(const Measured& value, int digits) {
 
 std::string money_text(const Measured& value) {
   if (!value.value || !std::isfinite(*value.value)) return kNotAvailable;
+  constexpr double kWithoutCents = 1000;
   const double size = std::max(std::abs(*value.value), 1e-12);
-  const int digits = std::clamp(3 - static_cast<int>(std::floor(std::log10(size))), 2, 9);
-  return with_interval(value, digits);
+  if (size >= kWithoutCents) return with_interval(value, 0);
+  return with_interval(value, std::clamp(3 - static_cast<int>(std::floor(std::log10(size))), 2, 9));
 }
 
 }  // namespace stepmark

@@ -108,7 +108,7 @@ inline void measure(World& world, const Truth& truth, int runs, int factor, Meas
     auto& names = candidate ? all.nodes_b : all.nodes_a;
     for (int r = 0; r < runs; ++r) {
       const std::size_t node = world.node_of(candidate, names.size());
-      names.push_back("n" + std::to_string(node));
+      names.push_back(std::to_string(node));
       auto samples = world.run(candidate, node, factor, rates);
       for (std::size_t c = 0; c < samples.size(); ++c) {
         auto& side = candidate ? all.cases[c].candidate : all.cases[c].baseline;
