@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <string_view>
 
 #include "core/output.h"
 #include "known_truth.h"
@@ -66,7 +67,9 @@ int main(int argc, char** argv) {
       World{"A/A, one node a side, 8 runs on each", with(confounded, two, 1, false)},
       World{"2 % slower, both sides on 4 nodes, then those announced",
             with(pairs, one, 1.02, true)}};
+  const std::string_view wanted = argc > 2 ? argv[2] : "";
   for (const World& world : kWorlds) {
+    if (std::string_view(world.name).find(wanted) == std::string_view::npos) continue;
     const auto r = stepmark::made::known_truth(world.truth);
     stepmark::write_stdout(fmt::format(
         R"({{"world": "{}", "comparisons": {}, "false_verdicts": {:.4f}, "found": {:.4f}, "same": {:.4f}, "announced": {:.4f}, "mean_runs": {:.1f}, "ratio_coverage": {:.4f}, "median_coverage": {:.4f}}})"

@@ -62,9 +62,15 @@ class World {
     return out;
   }
   [[nodiscard]] std::size_t node_of(bool candidate, std::size_t run) const {
-    if (!candidate || truth_.shared_nodes) return run % static_cast<std::size_t>(truth_.nodes_a);
-    return static_cast<std::size_t>(truth_.nodes_a) +
-           run % static_cast<std::size_t>(truth_.nodes_b);
+    const auto first = static_cast<std::size_t>(candidate ? truth_.nodes_b : truth_.nodes_a);
+    const std::size_t others = candidate && !truth_.shared_nodes ? kOfCandidate : 0;
+    return others +
+           (run < runs_on_first_ ? run % first : first + (run - runs_on_first_) % further_);
+  }
+  // Runs of a side behind its first `runs` are on so many further nodes.
+  void add_nodes(int runs, int further) {
+    runs_on_first_ = static_cast<std::size_t>(runs);
+    further_ = static_cast<std::size_t>(further);
   }
   [[nodiscard]] double medians() const { return medians_; }
 
@@ -87,12 +93,14 @@ class World {
     return out;
   }
 
-  static constexpr std::uint64_t kOfNodes = 7919;  // streams of their own
+  static constexpr std::uint64_t kOfNodes = 7919;   // streams of their own
+  static constexpr std::size_t kOfCandidate = 512;  // nodes
   const Truth& truth_;
   std::uint64_t index_;
   Philox random_;
   std::uint64_t next_ = 0;
   double medians_ = 0;
+  std::size_t runs_on_first_ = SIZE_MAX, further_ = 1;
 };
 
 struct MeasuredRuns {
@@ -188,6 +196,13 @@ inline void one_comparison(const Truth& truth, std::uint64_t index, TruthRates& 
       runs = std::max(asked.anew, asked.runs);
       factor = asked.factor;
       measure(world, truth, runs, factor, all, rates);
+    } else if (node_level(all.nodes_a, all.nodes_b).level != Level::runs) {
+      // As many runs on each of the further nodes as on those there are.
+      const int further = asked.runs - truth.nodes_a;
+      if (further <= 0) break;
+      world.add_nodes(runs, further);
+      measure(world, truth, further * truth.runs / truth.nodes_a, factor, all, rates);
+      runs += further * truth.runs / truth.nodes_a;
     } else if (asked.runs > runs) {
       measure(world, truth, asked.runs - runs, factor, all, rates);
       runs = asked.runs;
