@@ -123,7 +123,7 @@ std::optional<std::string> why_no_context(const Plan& plan, const Model& model) 
         : nearest > 1           ? fmt::format("cp={} goes", nearest)
                                 : "leave cp out");
   }
-  const std::int64_t heads = model.kv_heads / plan.tp;
+  const std::int64_t heads = std::max<std::int64_t>(1, model.kv_heads / plan.tp);  // or copies
   if (plan.cp_kind == ContextKind::ulysses && heads % plan.cp != 0) {
     return fmt::format(
         "cp_kind=ulysses gives each of cp={} ranks a share of the {} key/value heads of {}{}, "
