@@ -14,7 +14,6 @@
 #include "harness/backend/backends.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/plan_activations.h"
-#include "harness/cli/plan_list.h"
 #include "harness/cli/plan_pipeline.h"
 #include "harness/program/step.h"
 #include "harness/program/step_facts.h"
@@ -158,7 +157,7 @@ struct LogitsMemory {
   std::int64_t bytes, whole_bytes;  // of a rank
 };
 LogitsMemory logits_memory(const Facts& facts) {
-  const std::int64_t all = facts.plan.rank_tokens();
+  const std::int64_t all = facts.plan.micro_batch * facts.plan.seq;
   const std::int64_t tokens = facts.plan.loss_tokens();
   const std::int32_t index = facts.with_loss.buffer_index("logits");
   const BufferDecl& buffer = facts.with_loss.buffers[static_cast<std::size_t>(index)];
@@ -169,19 +168,13 @@ LogitsMemory logits_memory(const Facts& facts) {
 std::string logits_text(const Facts& facts) {
   const LogitsMemory m = logits_memory(facts);
   const std::string size = format_bytes(static_cast<double>(m.bytes));
-  // The ranks of the last stage have some, and rank 0 may not be one.
-  const std::string whose =
-      facts.with_loss.rank == 0
-          ? "logits"
-          : fmt::format("logits, which rank 0 has not, of rank {} in the last stage",
-                        facts.with_loss.rank);
   if (m.pieces == 1) {
     return fmt::format(
-        "{}: {} of the activations, their gradient in the same memory; loss_chunks=N keeps an "
+        "logits: {} of the activations, their gradient in the same memory; loss_chunks=N keeps an "
         "N-th\n",
-        whose, size);
+        size);
   }
-  return fmt::format("{}: {} in {} pieces of {} tokens, {} saved of {} in one piece\n", whose, size,
+  return fmt::format("logits: {} in {} pieces of {} tokens, {} saved of {} in one piece\n", size,
                      m.pieces, m.tokens, format_bytes(static_cast<double>(m.whole_bytes - m.bytes)),
                      format_bytes(static_cast<double>(m.whole_bytes)));
 }
@@ -276,8 +269,7 @@ nlohmann::json to_json(const Facts& facts) {
                       {"padding", padding_json(facts)},
                       {"memory_bytes_per_rank", memory},
                       {"logits",
-                       {{"rank", facts.with_loss.rank},
-                        {"tokens", logits.tokens},
+                       {{"tokens", logits.tokens},
                         {"pieces", logits.pieces},
                         {"bytes", logits.bytes},
                         {"saved_bytes", logits.whole_bytes - logits.bytes}}},
@@ -382,27 +374,19 @@ DeviceTraits traits_of(const PlanOptions& options, const std::optional<Cluster>&
   return *traits;
 }
 
-std::int64_t ranks_of(const PlanOptions& options, const std::optional<Cluster>& cluster) {
-  if (options.nodes == 0) return options.ranks;
-  STEPMARK_REQUIRE(cluster, "--nodes {}: of which cluster? Name it with --cluster, or give --ranks",
-                   options.nodes);
-  return options.nodes * cluster->accelerators_per_node;
-}
-
 }  // namespace
 
 ExitCode plan_command(const PlanOptions& options) {
   Facts facts;
   facts.workload = read_workload(find_file("workloads", options.workload));
+  facts.plan =
+      resolve(parse_plan(options.plan, facts.workload.plan), facts.workload.model, options.ranks);
+  facts.model = sliced(facts.workload.model, facts.plan);
   if (!options.cluster.empty())
     facts.cluster = read_cluster(find_file("clusters", options.cluster));
   facts.traits = traits_of(options, facts.cluster);
-  const std::int64_t ranks = ranks_of(options, facts.cluster);
-  if (options.list) return list_plans(options, facts.workload, ranks, facts.cluster, facts.traits);
-  facts.plan = resolve(parse_plan(options.plan, facts.workload.plan), facts.workload.model, ranks);
-  facts.model = sliced(facts.workload.model, facts.plan);
-  STEPMARK_REQUIRE(options.program_of < ranks, "--program {}: there are ranks 0 to {}",
-                   options.program_of, ranks - 1);
+  STEPMARK_REQUIRE(options.program_of < options.ranks, "--program {}: there are ranks 0 to {}",
+                   options.program_of, options.ranks - 1);
   if (options.program_of >= 0) {
     const std::string text =
         to_text(step_program(facts.model, facts.plan, options.program_of, facts.traits));
