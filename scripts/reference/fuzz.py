@@ -4,7 +4,7 @@
 
 usage: scripts/reference/fuzz.py [--minutes 10] [--beside 2] [--only NAME] [--json FILE] [--findings FOLDER]
 
-Takes the targets from the fuzz build (`cmake --preset fuzz && cmake --build --preset fuzz --target fuzzers`), each with the
+Takes the targets from the fuzz build (`cmake --preset host-debug && cmake --build --preset host-debug --target fuzzers`), each with the
 corpus and limits of its test but another seed. Time is counted on the processor, so that a busy machine shortens nothing.
 A target that finds something leaves the input in the folder of findings. Exit code 1 when one did.
 """
@@ -21,7 +21,7 @@ import tempfile
 import time
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-BUILD = os.path.join(ROOT, "build", "fuzz")
+BUILD = os.path.join(ROOT, "build", "host-debug")
 POLL_S = 1.0
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -32,7 +32,7 @@ def targets(only):
     found = {test["name"]: test.get("command") for test in json.loads(listed.stdout)["tests"]}
     unbuilt = [name for name, command in found.items() if not command or not os.access(command[0], os.X_OK)]
     if unbuilt or not found:
-        sys.exit(f"no program of {', '.join(unbuilt) or 'any target'}: cmake --build --preset fuzz --target fuzzers")
+        sys.exit(f"no program of {', '.join(unbuilt) or 'any target'}: cmake --build --preset host-debug --target fuzzers")
     return {name: command for name, command in found.items() if only in name}
 
 
