@@ -72,12 +72,17 @@ const std::string_view* agreed(const VerdictBasis& basis, AgreedKind kind) {
   return found == basis.agreed.end() ? nullptr : &found->second;
 }
 
+std::string said_as(const VerdictBasis& basis, AgreedKind kind) {
+  const auto found = basis.said_as.find(kind);
+  return found == basis.said_as.end() ? agreed_file(kind) : found->second;
+}
+
 AcrossVerdicts across_verdicts(const VerdictBasis& basis) {
   const auto day = parse_day(basis.day);
   STEPMARK_REQUIRE(day.has_value(), "'{}': no day, such as 2026-11-29", basis.day);
   AcrossOptions how{.compare = {.margin = basis.margin}, .today = *day};
   if (const auto* prices = agreed(basis, AgreedKind::prices)) {
-    how.prices = parse_prices(*prices, agreed_file(AgreedKind::prices));
+    how.prices = parse_prices(*prices, said_as(basis, AgreedKind::prices));
   }
   const Across result = across(providers(basis), how);
   AcrossVerdicts out;
@@ -89,9 +94,9 @@ AcrossVerdicts across_verdicts(const VerdictBasis& basis) {
   const auto* mix = agreed(basis, AgreedKind::mix);
   if (mix == nullptr) return out;
   STEPMARK_REQUIRE(how.prices.has_value(), "{}: a mix is allocated by prices, and there are none",
-                   agreed_file(AgreedKind::mix));
+                   said_as(basis, AgreedKind::mix));
   const auto problem =
-      portfolio_problem(parse_mix(*mix, agreed_file(AgreedKind::mix)), result, *how.prices);
+      portfolio_problem(parse_mix(*mix, said_as(basis, AgreedKind::mix)), result, *how.prices);
   out.portfolio.json = portfolio_json(problem, analyse(problem), how.prices->currency);
   out.portfolio.count = static_cast<std::int64_t>(problem.mix.workloads.size());
   out.portfolio.summary = fmt::format("{} workload{} allocated", out.portfolio.count,
@@ -124,8 +129,9 @@ std::vector<Run> promised_runs(const VerdictBasis& basis, const Terms& terms) {
 Verdicts contract_verdicts(const VerdictBasis& basis) {
   const auto* text = agreed(basis, AgreedKind::terms);
   STEPMARK_REQUIRE(text != nullptr, "no terms are in the bundle");
-  const Terms terms = read_terms_text(*text, agreed_file(AgreedKind::terms));
+  Terms terms = read_terms_text(*text, said_as(basis, AgreedKind::terms));
   const auto runs = promised_runs(basis, terms);
+  terms.file = agreed_file(AgreedKind::terms);  // what the bundle says depends on nobody's folders
   auto results = run_results(runs, terms);
   for (const Run& run : runs) {
     const auto content = basis.journals.find(run.path);

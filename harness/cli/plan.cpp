@@ -168,13 +168,17 @@ LogitsMemory logits_memory(const Facts& facts) {
 std::string logits_text(const Facts& facts) {
   const LogitsMemory m = logits_memory(facts);
   const std::string size = format_bytes(static_cast<double>(m.bytes));
+  // Only the last stage has some, and rank 0 may not be of it.
+  const std::int32_t rank = facts.with_loss.rank;
+  const std::string whose =
+      rank == 0 ? "logits" : fmt::format("logits (of rank {}; rank 0 has none)", rank);
   if (m.pieces == 1) {
     return fmt::format(
-        "logits: {} of the activations, their gradient in the same memory; loss_chunks=N keeps an "
+        "{}: {} of the activations, their gradient in the same memory; loss_chunks=N keeps an "
         "N-th\n",
-        size);
+        whose, size);
   }
-  return fmt::format("logits: {} in {} pieces of {} tokens, {} saved of {} in one piece\n", size,
+  return fmt::format("{}: {} in {} pieces of {} tokens, {} saved of {} in one piece\n", whose, size,
                      m.pieces, m.tokens, format_bytes(static_cast<double>(m.whole_bytes - m.bytes)),
                      format_bytes(static_cast<double>(m.whole_bytes)));
 }
@@ -269,7 +273,8 @@ nlohmann::json to_json(const Facts& facts) {
                       {"padding", padding_json(facts)},
                       {"memory_bytes_per_rank", memory},
                       {"logits",
-                       {{"tokens", logits.tokens},
+                       {{"rank", facts.with_loss.rank},
+                        {"tokens", logits.tokens},
                         {"pieces", logits.pieces},
                         {"bytes", logits.bytes},
                         {"saved_bytes", logits.whole_bytes - logits.bytes}}},

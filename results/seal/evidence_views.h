@@ -30,6 +30,9 @@ struct VerdictBasis {
   double margin = 0;
   std::string day;                                // "2026-11-29": ages of prices count until then
   std::map<AgreedKind, std::string_view> agreed;  // contents
+  // What messages call what was agreed, where that is not its name in the bundle: while sealing,
+  // the files that the user gave.
+  std::map<AgreedKind, std::string> said_as;
   std::map<std::string, std::string_view> journals;  // contents, by Run::path
 };
 

@@ -108,7 +108,9 @@ class Sealing {
   }
 
   [[nodiscard]] VerdictBasis basis(std::string_view file) const {
-    return verdict_basis(file, manifest_, {.runs = runs_, .contents = contents_});
+    auto out = verdict_basis(file, manifest_, {.runs = runs_, .contents = contents_});
+    for (const auto& [kind, source] : options_.agreed) out.said_as.emplace(kind, source.path);
+    return out;
   }
 
   void verdicts_and_page() {

@@ -269,6 +269,13 @@ class Plans(tool.ToolTest):
         self.assertEqual(len(set(programs)), 4)
         self.assertIn("layer0", programs[0])
 
+    def test_whose_the_logits_are_is_said(self):
+        plan = ["plan", "--workload", "tiny", "--ranks", "4", "--plan"]
+        self.assertIn("\nlogits: ", stepmark(*plan, "tp=2,dp=2").out)
+        stages = stepmark(*plan, "tp=2,pp=2,accumulation=2").out
+        self.assertIn("\nlogits (of rank 2; rank 0 has none): ", stages)
+        self.assertEqual(json.loads(stepmark(*plan, "tp=2,pp=2,accumulation=2", "--json").out)["logits"]["rank"], 2)
+
     def test_padding_and_its_cost_are_named(self):
         plan = ["plan", "--workload", "gpt2-124m", "--plan", "micro_batch=8,precision=bf16"]
         host = stepmark(*plan, "--backend", "host")
