@@ -95,7 +95,7 @@ ExitCode history_acknowledge_command(const HistoryOptions& options) {
   }
   std::vector<std::int64_t> numbers = options.alarms;
   if (options.every) {
-    for (const Event& event : check_history(history).events) {
+    for (const HistoryEvent& event : check_history(history).events) {
       if (event.is_alarm()) numbers.push_back(event.number);
     }
   }

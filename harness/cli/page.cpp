@@ -21,7 +21,7 @@ using nlohmann::json;
 
 struct ReadBundle {
   std::string file;
-  Verification found;
+  BundleVerification found;
 };
 
 // Null where the file has changed since, is none, or is a bundle's.
@@ -32,7 +32,7 @@ json sha256_of(const Run& run) {
   return sha256_of_file(run.path);
 }
 
-json signers_of(const Verification& found) {
+json signers_of(const BundleVerification& found) {
   json out = json::array();
   for (const Signer& signer : found.signers) {
     out.push_back({{"fingerprint", signer.fingerprint}, {"trusted_as", signer.trusted_as}});

@@ -41,7 +41,7 @@ struct Outcome {
   std::string word, why;
 };
 
-Outcome outcome_of(const Verification& found, const VerifyOptionsCli& options) {
+Outcome outcome_of(const BundleVerification& found, const VerifyOptionsCli& options) {
   if (!found.problems.empty()) {
     return {
         ExitCode::kCheckFailed, "not verified",
@@ -65,7 +65,8 @@ std::string signer_text(const Signer& signer) {
                            printable_line(signer.trusted_as));
 }
 
-std::string as_text(const Verification& found, const Outcome& outcome, const std::string& path) {
+std::string as_text(const BundleVerification& found, const Outcome& outcome,
+                    const std::string& path) {
   std::string out = fmt::format("{}: {}{}\n", printable_line(path), outcome.word,
                                 outcome.why.empty() ? "" : ": " + outcome.why);
   for (std::size_t i = 0; i < found.problems.size() && i < kShownProblems; ++i) {
@@ -94,7 +95,7 @@ std::string as_text(const Verification& found, const Outcome& outcome, const std
   return out;
 }
 
-nlohmann::json as_json(const Verification& found, const Outcome& outcome) {
+nlohmann::json as_json(const BundleVerification& found, const Outcome& outcome) {
   nlohmann::json json{{"verified", outcome.code == ExitCode::kOk},
                       {"outcome", outcome.word},
                       {"why", outcome.why},
@@ -124,7 +125,7 @@ nlohmann::json as_json(const Verification& found, const Outcome& outcome) {
 }
 
 // Of what does not verify nothing is drawn: a page looks as good as the figures in it.
-void write_page(const Verification& found, const std::string& path) {
+void write_page(const BundleVerification& found, const std::string& path) {
   if (!found.problems.empty() || found.runs.empty()) {
     log_warning("{}: not written, since the bundle is not intact", path);
     return;

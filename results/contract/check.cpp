@@ -151,7 +151,7 @@ FloorCell judge(const Floor& floor, std::span<const double> figures, double with
                 std::size_t cells) {
   const double each = (1 - floor.confidence) / 2;
   const double shared = each / static_cast<double>(std::max<std::size_t>(1, cells));
-  const bool least = floor.direction == Direction::at_least;
+  const bool least = floor.direction == FloorDirection::at_least;
   FloorCell out;
   out.tails = least ? Tails{.below = each, .above = shared} : Tails{.below = shared, .above = each};
   out.bounds = quantile_bounds(figures, floor.quantile, out.tails, within_sd);

@@ -22,7 +22,7 @@ void require_sense(const Floor& floor, const RunResult& result, const RunFigure&
     fail(floor, fmt::format("{} is in '{}' ({}), the floor in '{}'; give it in '{}'", floor.metric,
                             figure.unit, result.case_id, floor.unit, figure.unit));
   }
-  if (figure.higher_is_better != (floor.direction == Direction::at_least)) {
+  if (figure.higher_is_better != (floor.direction == FloorDirection::at_least)) {
     fail(floor,
          fmt::format("{} is better when it is {}, and the floor says '{}'", floor.metric,
                      figure.higher_is_better ? "higher" : "lower", name_of(floor.direction)));

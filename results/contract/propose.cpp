@@ -55,11 +55,12 @@ const RunFigure* headline(const RunResult& result, const std::string& asked) {
 }
 
 // To four digits, down for `at_least` and up for `at_most`.
-double rounded_outward(double value, Direction direction) {
+double rounded_outward(double value, FloorDirection direction) {
   const int exponent = 3 - static_cast<int>(std::floor(std::log10(value)));
   const double scale = std::pow(10.0, std::abs(exponent));
   const double digits = exponent >= 0 ? value * scale : value / scale;
-  const double kept = direction == Direction::at_least ? std::floor(digits) : std::ceil(digits);
+  const double kept =
+      direction == FloorDirection::at_least ? std::floor(digits) : std::ceil(digits);
   return exponent >= 0 ? kept / scale : kept * scale;
 }
 
@@ -75,7 +76,7 @@ ProposedFloor floor_of(const std::vector<const RunResult*>& runs, const std::str
   out.floor.quantile = options.quantile;
   out.floor.confidence = options.confidence;
   const bool higher = shown.higher_is_better;
-  out.floor.direction = higher ? Direction::at_least : Direction::at_most;
+  out.floor.direction = higher ? FloorDirection::at_least : FloorDirection::at_most;
   std::vector<double> figures;
   std::set<std::string> journals;
   for (const RunResult* run : runs) {

@@ -133,8 +133,8 @@ Terms read_map(YamlMap map, std::string_view file) {
 
 }  // namespace
 
-std::string_view name_of(Direction direction) {
-  return direction == Direction::at_least ? "at least" : "at most";
+std::string_view name_of(FloorDirection direction) {
+  return direction == FloorDirection::at_least ? "at least" : "at most";
 }
 
 const Floor* Terms::find(std::string_view floor) const {

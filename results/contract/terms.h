@@ -18,8 +18,8 @@ namespace stepmark {
 
 inline constexpr std::int64_t kWhole = 1'000'000'000;  // a share of 100 %
 
-enum class Direction : std::uint8_t { at_least, at_most };
-[[nodiscard]] std::string_view name_of(Direction direction);
+enum class FloorDirection : std::uint8_t { at_least, at_most };
+[[nodiscard]] std::string_view name_of(FloorDirection direction);
 
 // What a quantile of the medians of runs must keep, for each of its sizes on each of its node
 // counts by itself. It says nothing of any other size or count.
@@ -30,7 +30,7 @@ struct Floor {
   std::vector<std::int64_t> sizes;  // bytes; empty where the case has none, or names its own
   std::vector<std::int64_t> nodes;
   std::string metric;
-  Direction direction = Direction::at_least;
+  FloorDirection direction = FloorDirection::at_least;
   double value = 0;
   std::string unit;          // that of the metric
   double quantile = 0.5;     // of run medians

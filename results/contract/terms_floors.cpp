@@ -38,7 +38,7 @@ void read_value(YamlMap& map, Floor& floor) {
   if (least == map.has("at_most")) {
     map.fail(least ? "at_most" : "", "expected one of at_least and at_most");
   }
-  floor.direction = least ? Direction::at_least : Direction::at_most;
+  floor.direction = least ? FloorDirection::at_least : FloorDirection::at_most;
   const char* key = least ? "at_least" : "at_most";
   const std::string text = map.required_string(key);
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), floor.value);

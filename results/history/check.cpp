@@ -47,8 +47,8 @@ void find_lost(const Database& database, const HistoryLine& line, std::vector<Lo
 }  // namespace
 
 int CheckResult::alarms() const {
-  return static_cast<int>(std::count_if(events.begin(), events.end(),
-                                        [](const Event& event) { return event.is_alarm(); }));
+  return static_cast<int>(std::count_if(
+      events.begin(), events.end(), [](const HistoryEvent& event) { return event.is_alarm(); }));
 }
 
 ExitCode CheckResult::exit_code() const {
@@ -68,7 +68,8 @@ CheckResult check_history(const History& history, const ChangeOptions& options) 
   Transaction transaction(database);
   out.new_points = scan_all_series(database, options);
   for (const HistoryLine& line : history.lines()) {
-    for (Event& event : events_of(database, line, options)) out.events.push_back(std::move(event));
+    for (HistoryEvent& event : events_of(database, line, options))
+      out.events.push_back(std::move(event));
     find_lost(database, line, out.lost);
   }
   out.runs = count(database, "SELECT COUNT(*) FROM run");
@@ -78,9 +79,10 @@ CheckResult check_history(const History& history, const ChangeOptions& options) 
                                         "level_points >= " +
                                             std::to_string(options.fewest_first + options.fewest));
   transaction.commit();
-  std::stable_sort(out.events.begin(), out.events.end(), [](const Event& a, const Event& b) {
-    return a.first_started > b.first_started;
-  });
+  std::stable_sort(out.events.begin(), out.events.end(),
+                   [](const HistoryEvent& a, const HistoryEvent& b) {
+                     return a.first_started > b.first_started;
+                   });
   return out;
 }
 

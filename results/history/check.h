@@ -33,7 +33,7 @@ struct Annotation {
 };
 
 // Cases of a line that changed at the same run, give or take two.
-struct Event {
+struct HistoryEvent {
   std::int64_t number = 0;  // of an alarm: what `acknowledge` names; 0 for what became faster
   HistoryLine line;
   bool slower = true;
@@ -57,7 +57,7 @@ struct LostCase {
 
 struct CheckResult {
   ChangeOptions options;
-  std::vector<Event> events;  // the newest first
+  std::vector<HistoryEvent> events;  // the newest first
   std::vector<LostCase> lost;
   std::int64_t runs = 0, series = 0;
   std::int64_t new_points = 0;    // that nobody has looked at yet

@@ -50,8 +50,8 @@ class LineEvents {
   LineEvents(const Database& database, const HistoryLine& line, const ChangeOptions& options)
       : database_(database), line_(line), options_(options) {}
 
-  std::vector<Event> all() {
-    std::vector<Event> out;
+  std::vector<HistoryEvent> all() {
+    std::vector<HistoryEvent> out;
     load_changes();
     if (changes_.empty()) return out;
     load_runs();
@@ -205,11 +205,11 @@ class LineEvents {
     return out;
   }
 
-  Event event_of(const Group& group, bool slower) const {
+  HistoryEvent event_of(const Group& group, bool slower) const {
     const RunInLine& first = first_run(group);
     const RunInLine& last =
         runs_.at(static_cast<std::size_t>(std::max<std::int64_t>(first.position - 1, 0)));
-    Event out{.line = line_, .slower = slower};
+    HistoryEvent out{.line = line_, .slower = slower};
     out.first_run = first.run_id;
     out.first_started = first.started;
     out.last_run = last.run_id;
@@ -236,7 +236,7 @@ class LineEvents {
   }
 
   // The number of an alarm at this run or at a neighbour, or a new one.
-  void number(Event& event, const RunInLine& first) const {
+  void number(HistoryEvent& event, const RunInLine& first) const {
     std::int64_t nearest = kOneEvent + 1;
     const auto end = alarms_.upper_bound(first.position + kOneEvent);
     for (auto one = alarms_.lower_bound(first.position - kOneEvent); one != end; ++one) {
@@ -267,8 +267,8 @@ class LineEvents {
 
 }  // namespace
 
-std::vector<Event> events_of(const Database& database, const HistoryLine& line,
-                             const ChangeOptions& options) {
+std::vector<HistoryEvent> events_of(const Database& database, const HistoryLine& line,
+                                    const ChangeOptions& options) {
   return LineEvents(database, line, options).all();
 }
 

@@ -14,7 +14,7 @@ inline constexpr std::int64_t kOneEvent = 2;
 
 // The events of a line, oldest first. Alarms get their numbers, which the file keeps: in the
 // caller's transaction.
-[[nodiscard]] std::vector<Event> events_of(const Database& database, const HistoryLine& line,
-                                           const ChangeOptions& options);
+[[nodiscard]] std::vector<HistoryEvent> events_of(const Database& database, const HistoryLine& line,
+                                                  const ChangeOptions& options);
 
 }  // namespace stepmark

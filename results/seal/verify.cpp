@@ -28,7 +28,7 @@ bool is_unsigned(std::string_view name) {
 class BundleCheck {
  public:
   BundleCheck(const std::vector<PlacedMember>& members, const Manifest& manifest,
-              const EvidenceViews& views, const SealedBy& own, Verification& out)
+              const EvidenceViews& views, const SealedBy& own, BundleVerification& out)
       : members_(members), manifest_(manifest), views_(views), out_(out) {
     const auto& by = manifest.sealed_by;
     const bool own_version = by.tool_version == own.tool_version &&
@@ -134,7 +134,7 @@ class BundleCheck {
   const std::vector<PlacedMember>& members_;
   const Manifest& manifest_;
   const EvidenceViews& views_;
-  Verification& out_;
+  BundleVerification& out_;
   bool same_build_ = false;      // figures, verdicts and page must come out alike
   std::set<std::string> wrong_;  // files whose size or hash is not the signed one
   std::map<std::string, Run> runs_;
@@ -153,15 +153,15 @@ std::string text_of(const Problem& problem) {
   return fmt::format("{}: {}", place, problem.what);
 }
 
-int Verification::trusted() const {
+int BundleVerification::trusted() const {
   return static_cast<int>(std::count_if(signers.begin(), signers.end(), [](const Signer& signer) {
     return !signer.trusted_as.empty();
   }));
 }
 
-Verification verify(std::string_view bytes, std::span<const TrustedKey> trusted,
-                    const EvidenceViews& views, const SealedBy& own) {
-  Verification out;
+BundleVerification verify(std::string_view bytes, std::span<const TrustedKey> trusted,
+                          const EvidenceViews& views, const SealedBy& own) {
+  BundleVerification out;
   try {
     const auto members = read_archive(bytes);
     const auto body = verify_signatures(members, trusted, out);

@@ -36,7 +36,7 @@ struct Signer {
   std::string trusted_as;  // TrustedKey::name; empty: nobody named this key
 };
 
-struct Verification {
+struct BundleVerification {
   std::vector<Problem> problems;  // none: intact, and everything follows
   std::vector<Signer> signers;    // whose signatures fit, each key once
   std::vector<std::string> notes;
@@ -52,7 +52,7 @@ struct Verification {
 };
 
 // Never throws for what stands in `bytes`.
-[[nodiscard]] Verification verify(std::string_view bytes, std::span<const TrustedKey> trusted,
-                                  const EvidenceViews& views, const SealedBy& own);
+[[nodiscard]] BundleVerification verify(std::string_view bytes, std::span<const TrustedKey> trusted,
+                                        const EvidenceViews& views, const SealedBy& own);
 
 }  // namespace stepmark

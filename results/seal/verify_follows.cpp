@@ -38,7 +38,7 @@ bool same_page(std::string_view claimed, std::string_view again) {
 
 class FollowsCheck {
  public:
-  FollowsCheck(const CheckedBundle& bundle, Verification& out) : bundle_(bundle), out_(out) {
+  FollowsCheck(const CheckedBundle& bundle, BundleVerification& out) : bundle_(bundle), out_(out) {
     for (const auto& member : bundle.members) contents_.emplace(member.name, member.content);
   }
 
@@ -144,14 +144,14 @@ class FollowsCheck {
   }
 
   const CheckedBundle& bundle_;
-  Verification& out_;
+  BundleVerification& out_;
   std::map<std::string, std::string_view> contents_;
 };
 
 }  // namespace
 
 void require_same(const CheckedBundle& bundle, const std::string& name, const std::string& expected,
-                  Verification& out) {
+                  BundleVerification& out) {
   const auto* member = find_member(bundle.members, name);
   if (member == nullptr) return;  // said already
   if (auto wrong = first_wrong_byte(*member, expected,
@@ -162,7 +162,7 @@ void require_same(const CheckedBundle& bundle, const std::string& name, const st
   }
 }
 
-void verify_agreed(const CheckedBundle& bundle, Verification& out) {
+void verify_agreed(const CheckedBundle& bundle, BundleVerification& out) {
   for (const auto& agreed : bundle.manifest.agreed) {
     const auto* member = find_member(bundle.members, agreed_file(agreed.kind));
     if (member == nullptr) continue;  // said already
@@ -178,7 +178,7 @@ void verify_agreed(const CheckedBundle& bundle, Verification& out) {
   }
 }
 
-void verify_verdicts_and_page(const CheckedBundle& bundle, Verification& out) {
+void verify_verdicts_and_page(const CheckedBundle& bundle, BundleVerification& out) {
   FollowsCheck(bundle, out).all();
 }
 

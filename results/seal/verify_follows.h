@@ -25,9 +25,9 @@ struct CheckedBundle {
 
 // A file that must be `expected` to the byte; where not, a problem in `out`.
 void require_same(const CheckedBundle& bundle, const std::string& name, const std::string& expected,
-                  Verification& out);
-void verify_agreed(const CheckedBundle& bundle, Verification& out);
+                  BundleVerification& out);
+void verify_agreed(const CheckedBundle& bundle, BundleVerification& out);
 // Of a bundle whose journals are all intact. Fills `out.runs` and `out.decision`.
-void verify_verdicts_and_page(const CheckedBundle& bundle, Verification& out);
+void verify_verdicts_and_page(const CheckedBundle& bundle, BundleVerification& out);
 
 }  // namespace stepmark

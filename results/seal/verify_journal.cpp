@@ -19,7 +19,7 @@ namespace {
 
 class JournalCheck {
  public:
-  JournalCheck(const PlacedMember& member, Verification& out) : member_(member), out_(out) {}
+  JournalCheck(const PlacedMember& member, BundleVerification& out) : member_(member), out_(out) {}
 
   void problem(std::int64_t line, std::size_t begin, std::size_t end, std::string what) {
     out_.problems.push_back({.member = member_.name,
@@ -77,13 +77,14 @@ class JournalCheck {
 
  private:
   const PlacedMember& member_;
-  Verification& out_;
+  BundleVerification& out_;
 };
 
 }  // namespace
 
 std::optional<Run> verify_journal(const PlacedMember& member, const ManifestJournal& manifest,
-                                  const EvidenceViews& views, bool own_version, Verification& out) {
+                                  const EvidenceViews& views, bool own_version,
+                                  BundleVerification& out) {
   JournalCheck check(member, out);
   if (!check.chain(manifest)) return std::nullopt;
   try {

@@ -14,6 +14,6 @@ namespace stepmark {
 [[nodiscard]] std::optional<Run> verify_journal(const PlacedMember& member,
                                                 const ManifestJournal& manifest,
                                                 const EvidenceViews& views, bool own_version,
-                                                Verification& out);
+                                                BundleVerification& out);
 
 }  // namespace stepmark

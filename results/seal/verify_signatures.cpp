@@ -18,7 +18,7 @@ namespace {
 
 using Keys = std::map<std::string, PublicKey, std::less<>>;  // by fingerprint
 
-Keys keys_in(const std::vector<PlacedMember>& members, Verification& out) {
+Keys keys_in(const std::vector<PlacedMember>& members, BundleVerification& out) {
   Keys keys;
   for (const auto& member : members) {
     if (!member.name.starts_with(kKeysFolder)) continue;
@@ -62,7 +62,7 @@ std::set<std::string> signers_of(const Envelope& envelope, const std::string& bo
 }
 
 void name_signers(const std::set<std::string>& signers, const Keys& keys,
-                  std::span<const TrustedKey> trusted, Verification& out) {
+                  std::span<const TrustedKey> trusted, BundleVerification& out) {
   for (const auto& fingerprint : signers) {
     Signer signer{.fingerprint = fingerprint, .trusted_as = {}};
     const auto& key = keys.find(fingerprint)->second;
@@ -106,7 +106,7 @@ std::optional<Problem> first_wrong_byte(const PlacedMember& member, std::string_
 
 std::optional<std::string> verify_signatures(const std::vector<PlacedMember>& members,
                                              std::span<const TrustedKey> trusted,
-                                             Verification& out) {
+                                             BundleVerification& out) {
   const auto* signatures = find_member(members, kSignaturesName);
   const auto* manifest = find_member(members, kManifestName);
   for (const auto& [member, name] :

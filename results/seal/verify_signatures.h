@@ -24,6 +24,6 @@ namespace stepmark {
 // nobody signed is not read. Problems and signers go to `out`.
 [[nodiscard]] std::optional<std::string> verify_signatures(const std::vector<PlacedMember>& members,
                                                            std::span<const TrustedKey> trusted,
-                                                           Verification& out);
+                                                           BundleVerification& out);
 
 }  // namespace stepmark

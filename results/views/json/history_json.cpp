@@ -87,7 +87,7 @@ json to_json(const HistoryRun& run) {
           {"measured", run.measured}};
 }
 
-json to_json(const Event& event) {
+json to_json(const HistoryEvent& event) {
   return {{"alarm", event.number == 0 ? json(nullptr) : json(event.number)},
           {"line", to_json(event.line)},
           {"direction", event.slower ? "slower" : "faster"},

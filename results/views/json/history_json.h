@@ -12,7 +12,7 @@ namespace stepmark {
 
 [[nodiscard]] nlohmann::json to_json(const HistoryLine& line);
 [[nodiscard]] nlohmann::json to_json(const HistoryRun& run);
-[[nodiscard]] nlohmann::json to_json(const Event& event);
+[[nodiscard]] nlohmann::json to_json(const HistoryEvent& event);
 [[nodiscard]] nlohmann::json to_json(const CheckResult& result);
 // All of it: runs, series with their points, what a check finds, annotations.
 [[nodiscard]] nlohmann::json history_json(const History& history, const CheckResult& check,

@@ -98,7 +98,7 @@ std::string openmetrics_text(const History& history, const CheckResult& check, b
     started.add(labels, static_cast<double>(run.at), -1);
     if (run.ended) exit_code.add(labels, run.exit_code, -1);
     std::int64_t open = 0, gone = 0;
-    for (const Event& event : check.events) {
+    for (const HistoryEvent& event : check.events) {
       open += event.line.id == run.line.id && event.is_alarm() ? 1 : 0;
     }
     for (const LostCase& one : check.lost) gone += one.line.id == run.line.id ? 1 : 0;

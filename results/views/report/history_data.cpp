@@ -34,7 +34,7 @@ struct Line {
   std::vector<json> changed, steady;         // series
 };
 
-std::string state_of(const Event& event, const ChangedCase& one) {
+std::string state_of(const HistoryEvent& event, const ChangedCase& one) {
   if (!event.slower) return "faster";
   if (one.recovered) return "recovered";
   return event.acknowledged.empty() ? "alarm" : "acknowledged";
@@ -42,7 +42,7 @@ std::string state_of(const Event& event, const ChangedCase& one) {
 
 json changes_of(const Line& line, const HistorySeries& series, const CheckResult& check) {
   json out = json::array();
-  for (const Event& event : check.events) {
+  for (const HistoryEvent& event : check.events) {
     const auto run = line.place.find(event.first_run);
     if (event.line.id != line.line.id || run == line.place.end()) continue;
     // Of a case that was changed there are several series: the change is of the one that was
@@ -149,7 +149,7 @@ json history_data(const History& history, const CheckResult& check) {
   json shown = json::array();
   for (auto& [id, line] : lines) shown.push_back(line_json(line, notes, left_points));
   json events = json::array();
-  for (const Event& event : check.events) {
+  for (const HistoryEvent& event : check.events) {
     events.push_back(to_json(event));
     events.back()["words"] = headline(event);
   }

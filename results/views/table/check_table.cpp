@@ -18,7 +18,7 @@ constexpr std::size_t kMostFacts = 12;
 
 std::string said(const std::string& value) { return value.empty() ? "nothing" : value; }
 
-std::string cases_table(const Event& event, bool all) {
+std::string cases_table(const HistoryEvent& event, bool all) {
   TextTable table({{.title = "  case", .align = Align::left},
                    {.title = "time"},
                    {.title = "95 %"},
@@ -36,7 +36,7 @@ std::string cases_table(const Event& event, bool all) {
   return out;
 }
 
-std::string facts_text(const Event& event, bool all) {
+std::string facts_text(const HistoryEvent& event, bool all) {
   if (event.differences.empty()) return wrapped("  environment: no fact differs", 4);
   std::string out;
   const std::size_t shown =
@@ -53,7 +53,7 @@ std::string facts_text(const Event& event, bool all) {
   return out;
 }
 
-std::string event_text(const Event& event, bool all) {
+std::string event_text(const HistoryEvent& event, bool all) {
   std::string out = wrapped(headline(event), 2);
   out += wrapped(fmt::format("  first {} run {} ({}), last before it {} ({}); shown by {}",
                              event.slower ? "bad" : "fast", event.first_run, event.first_started,
@@ -87,7 +87,7 @@ std::string lost_text(const std::vector<LostCase>& lost) {
 
 std::string check_table(const CheckResult& result, bool all) {
   std::string out;
-  for (const Event& event : result.events) {
+  for (const HistoryEvent& event : result.events) {
     if (!all && !event.is_alarm()) continue;
     out += event_text(event, all) + "\n";
   }

@@ -14,7 +14,7 @@ std::string counted(std::int64_t count, const char* one, const char* several) {
   return fmt::format("{} {}", count, count == 1 ? one : several);
 }
 
-std::string state_of(const Event& event) {
+std::string state_of(const HistoryEvent& event) {
   if (!event.slower) return "faster";
   if (event.recovered) return fmt::format("alarm {}, recovered: slower", event.number);
   if (!event.acknowledged.empty()) {
@@ -40,7 +40,7 @@ std::string interval_words(const LevelRatio& ratio) {
   return fmt::format("{:+.1f} to {:+.1f} %", 100 * (ratio.lower - 1), 100 * (ratio.upper - 1));
 }
 
-std::string headline(const Event& event) {
+std::string headline(const HistoryEvent& event) {
   std::string size = "N/A";
   if (!event.cases.empty()) {
     const LevelRatio& most = event.cases.front().ratio;
@@ -56,12 +56,12 @@ std::string check_words(const CheckResult& result) {
   const auto events = [&](auto&& is) {
     return static_cast<std::int64_t>(std::count_if(result.events.begin(), result.events.end(), is));
   };
-  const std::int64_t acknowledged = events([](const Event& event) {
+  const std::int64_t acknowledged = events([](const HistoryEvent& event) {
     return event.slower && !event.recovered && !event.acknowledged.empty();
   });
   const std::int64_t recovered =
-      events([](const Event& event) { return event.slower && event.recovered; });
-  const std::int64_t faster = events([](const Event& event) { return !event.slower; });
+      events([](const HistoryEvent& event) { return event.slower && event.recovered; });
+  const std::int64_t faster = events([](const HistoryEvent& event) { return !event.slower; });
   std::string out = fmt::format(
       "{}; {} acknowledged, {} recovered, {} faster{}. {} of {}",
       counted(result.alarms(), "alarm", "alarms"), acknowledged, recovered, faster,

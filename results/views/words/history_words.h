@@ -18,7 +18,7 @@ namespace stepmark {
 [[nodiscard]] std::string interval_words(const LevelRatio& ratio);
 
 // "ALARM 3: slower since run R by +3.1 % (...): 4 cases; nightly on ..."
-[[nodiscard]] std::string headline(const Event& event);
+[[nodiscard]] std::string headline(const HistoryEvent& event);
 // Counts of everything, and what the exit code is.
 [[nodiscard]] std::string check_words(const CheckResult& result);
 

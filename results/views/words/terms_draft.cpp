@@ -46,7 +46,7 @@ std::string floor_yaml(const ProposedFloor& one) {
                      in_quotes(floor.name), in_quotes(floor.case_id), floor.nodes.front(),
                      in_quotes(floor.metric));
   out += fmt::format("    {}: {}\n    quantile: {}\n    confidence: {}\n",
-                     floor.direction == Direction::at_least ? "at_least" : "at_most",
+                     floor.direction == FloorDirection::at_least ? "at_least" : "at_most",
                      in_quotes(fmt::format("{} {}", floor.value, floor.unit)),
                      percent(floor.quantile), percent(floor.confidence));
   return out;

@@ -166,11 +166,11 @@ TEST(ContractCheck, ItsExitCodeIsThatOfTheWorstFloor) {
 // undecided.
 TEST(ContractCheck, ThreeFloorsAreThoseComputedByHand) {
   const std::vector<double> medians{101, 103, 104, 106, 107};
-  Floor floor{.direction = Direction::at_least, .value = 95, .confidence = 0.9};
+  Floor floor{.direction = FloorDirection::at_least, .value = 95, .confidence = 0.9};
   const auto first = judge(floor, medians, 0, 1);
   EXPECT_EQ(first.verdict, FloorVerdict::met);
   EXPECT_EQ(first.bounds.lower.value, 101);
-  floor.direction = Direction::at_most;
+  floor.direction = FloorDirection::at_most;
   floor.value = 100;
   const auto second = judge(floor, medians, 0, 1);
   EXPECT_EQ(second.verdict, FloorVerdict::not_met);
@@ -185,7 +185,7 @@ TEST(ContractCheck, ThreeFloorsAreThoseComputedByHand) {
 struct Simulated {
   double quantile, confidence;
   int runs;
-  Direction direction;
+  FloorDirection direction;
 };
 
 class AtTheFloor : public ::testing::TestWithParam<Simulated> {};
@@ -212,15 +212,15 @@ TEST_P(AtTheFloor, IsDecidedNoMoreOftenThanStated) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Floors, AtTheFloor,
-                         ::testing::Values(Simulated{0.5, 0.95, 3, Direction::at_least},
-                                           Simulated{0.5, 0.95, 9, Direction::at_least},
-                                           Simulated{0.1, 0.95, 5, Direction::at_least},
-                                           Simulated{0.1, 0.9, 30, Direction::at_least},
-                                           Simulated{0.9, 0.95, 6, Direction::at_most}));
+                         ::testing::Values(Simulated{0.5, 0.95, 3, FloorDirection::at_least},
+                                           Simulated{0.5, 0.95, 9, FloorDirection::at_least},
+                                           Simulated{0.1, 0.95, 5, FloorDirection::at_least},
+                                           Simulated{0.1, 0.9, 30, FloorDirection::at_least},
+                                           Simulated{0.9, 0.95, 6, FloorDirection::at_most}));
 
 // The same over six cells of a floor at once: "not met" is wrong at most as often.
 TEST(ContractCheck, ManyCellsDoNotMakeAFloorNotMet) {
-  const Floor floor{.direction = Direction::at_least, .value = 330};
+  const Floor floor{.direction = FloorDirection::at_least, .value = 330};
   constexpr int kTrials = 2000;
   constexpr int kCells = 6;
   int not_met = 0;

@@ -59,7 +59,7 @@ TEST(Propose, TakesTheQuantileOfRunMediansLessAMargin) {
   EXPECT_EQ(proposal.gpus_per_node, 2);
   EXPECT_EQ(proposal.floors[0].floor.metric, "busbw");
   const Proposal slow = propose(runs, {.metric = "latency"});
-  EXPECT_EQ(slow.floors[0].floor.direction, Direction::at_most);
+  EXPECT_EQ(slow.floors[0].floor.direction, FloorDirection::at_most);
   EXPECT_DOUBLE_EQ(slow.floors[0].floor.value, 510000);  // us, 2 % more
 }
 

@@ -36,7 +36,7 @@ TEST(Terms, AreReadAsTheyStand) {
   EXPECT_DOUBLE_EQ(first.confidence, 0.95);
   EXPECT_EQ(first.credit, kWhole / 20);
   const Floor& second = terms.floors[1];
-  EXPECT_EQ(second.direction, Direction::at_most);
+  EXPECT_EQ(second.direction, FloorDirection::at_most);
   EXPECT_EQ(second.quantile, 0.5);
   EXPECT_EQ(second.confidence, 0.95);
   EXPECT_EQ(terms.availability->objective, 995'000'000);

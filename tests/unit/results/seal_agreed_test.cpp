@@ -96,7 +96,8 @@ class AgreedBundles : public ::testing::Test {
     return sealed::member(members, name).content;
   }
   // What is said of a bundle whose author wrote something else into a file, and signed all of it.
-  static Verification forged(std::string_view name, std::string_view from, std::string_view to) {
+  static BundleVerification forged(std::string_view name, std::string_view from,
+                                   std::string_view to) {
     auto members = bundle().members;
     auto& text = sealed::member(members, name).content;
     const auto at = text.find(from);

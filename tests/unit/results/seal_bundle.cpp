@@ -73,13 +73,13 @@ JournalSource journal(const std::string& path, std::uint64_t seed, int count,
   return {.path = path, .content = synthetic::chained(synthetic::lines_of(run))};
 }
 
-Verification verified(std::string_view bytes, std::span<const TrustedKey> trusted) {
+BundleVerification verified(std::string_view bytes, std::span<const TrustedKey> trusted) {
   return verify(bytes, trusted, views(), by());
 }
 
 std::string bytes_of(const Bundle& bundle) { return write_archive(bundle.members); }
 
-std::string said(const Verification& found) {
+std::string said(const BundleVerification& found) {
   std::string out;
   for (const auto& problem : found.problems) out += text_of(problem) + "\n";
   return out;

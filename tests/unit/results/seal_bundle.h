@@ -21,11 +21,11 @@ namespace stepmark::sealed {
 // Of a step of 2048 tokens that takes about `seconds` on four ranks of two hosts.
 [[nodiscard]] JournalSource step_journal(const std::string& path, std::uint64_t seed,
                                          double seconds);
-[[nodiscard]] Verification verified(std::string_view bytes,
-                                    std::span<const TrustedKey> trusted = {});
+[[nodiscard]] BundleVerification verified(std::string_view bytes,
+                                          std::span<const TrustedKey> trusted = {});
 [[nodiscard]] std::string bytes_of(const Bundle& bundle);
 // What is wrong, a problem per line.
-[[nodiscard]] std::string said(const Verification& found);
+[[nodiscard]] std::string said(const BundleVerification& found);
 [[nodiscard]] Member& member(std::vector<Member>& members, std::string_view name);
 // The manifest of a bundle that someone changed, signed by that someone.
 void sign_again(std::vector<Member>& members, const SigningKey& key);

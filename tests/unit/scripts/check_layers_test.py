@@ -199,6 +199,21 @@ class CheckLayers(unittest.TestCase):
         good["tests/unit/core/a.cpp"] = LICENCE + "int x;\n"
         self.assertEqual(run(good), (0, ""))
 
+    def test_a_type_has_its_name_to_itself(self):
+        def named(name, kind="struct"):
+            return SPDX + f"namespace stepmark {{\n{kind} {name} {{\n}};\n}}  // namespace stepmark\n"
+
+        code, output = run({"core/a.h": named("Event", "class"), "results/record/b.h": named("Event")})
+        self.assertEqual((code, output), (1, "results/record/b.h:4: stepmark::Event is a type of core/a.h too: "
+                                             "a linker takes one for the other\n"))
+        kinds = named("Side", "enum class").replace("Side {", "Side : std::uint8_t {")
+        self.assertEqual(run({"core/a.cpp": kinds, "results/record/b.cpp": named("Side final", "class")})[0], 1)
+        inner = named("Event").replace("namespace stepmark", "namespace stepmark::csv")
+        hidden = named("Event").replace("struct", "namespace {\nstruct").replace("};", "};\n}  // namespace")
+        declared = named("Event").replace(" {\n};", ";")
+        self.assertEqual(run({"core/a.h": named("Event"), "core/b.h": inner, "core/c.cpp": hidden, "core/d.h": declared,
+                              "core/e.h": named("Events"), "tests/unit/core/f.h": named("Event")}), (0, ""))
+
     def test_house_rules(self):
         self.rejects("core/a.cpp", "int x;\n", "no SPDX")
         self.rejects("core/a.cpp", f"{SPDX}#ifdef NDEBUG\n#endif\n", "conditional compilation")
