@@ -41,6 +41,11 @@ if(STEPMARK_WERROR)
   target_compile_options(stepmark_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>
     "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Werror>")
 endif()
+# Of what no fuzz target reads: its loops are not to count their turns.
+set(STEPMARK_UNFUZZED)
+if(STEPMARK_SANITIZE MATCHES "fuzzer")
+  set(STEPMARK_UNFUZZED -fno-sanitize=fuzzer-no-link)
+endif()
 if(STEPMARK_SANITIZE)
   target_compile_options(stepmark_options INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${STEPMARK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer>)

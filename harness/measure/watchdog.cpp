@@ -14,6 +14,7 @@
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <source_location>
 #include <thread>
 #include <utility>
 
@@ -100,9 +101,10 @@ struct Watchdog::State {
         log_error("no progress: '{}' did not finish before its deadline", late);
       }
     } catch (const std::exception& error) {
-      log_check_failure("on_expiry(activity)", error.what());
+      log_check_failure("on_expiry(activity)", error.what(), std::source_location::current());
     } catch (...) {
-      log_check_failure("on_expiry(activity)", "unknown exception");
+      log_check_failure("on_expiry(activity)", "unknown exception",
+                        std::source_location::current());
     }
   }
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <source_location>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -193,7 +194,7 @@ std::string RunJournal::give_up(const std::string& reason, ExitCode code) noexce
     }
     return kept;
   } catch (const std::exception& error) {
-    log_check_failure("give_up", error.what());
+    log_check_failure("give_up", error.what(), std::source_location::current());
     return {};
   }
 }

@@ -156,7 +156,7 @@ void decide(std::vector<Judged>& cases, const CompareOptions& options, const Nod
     if (c.tested) {
       const CaseStatistics& one = statistics[next++];
       set_statistics(c.verdict, one, options);
-      if (c.verdict.verdict == Verdict::undecided) {
+      if (c.verdict.verdict == Verdict::undecided && options.say_what_decides) {
         c.verdict.to_decide = to_decide(one, options, samples.size());
         c.verdict.to_decide.of_nodes = nodes.level != Level::runs;
       }

@@ -35,6 +35,7 @@ struct CompareOptions {
   std::vector<Run> history;
   double power = 0.9;              // with which further runs shall decide
   std::optional<double> smallest;  // difference that these shall find; see smallest_difference()
+  bool say_what_decides = true;    // of undecided cases; costs some time
   std::vector<std::string> only;   // cases whose id contains one of these; empty: all
   bool of_nodes = false;           // nodes are what is compared: what they differ by is no error
   bool allow_missing = false;      // missing and incomparable cases do not change the exit code

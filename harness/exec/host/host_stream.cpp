@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <source_location>
 #include <system_error>
 #include <utility>
 
@@ -50,7 +51,9 @@ HostStream::~HostStream() {
   }
   work_added_.notify_one();
   worker_.join();
-  if (failure_) log_check_failure("stream finished", "a failure of stream " + name_ + " was lost");
+  if (failure_)
+    log_check_failure("stream finished", "a failure of stream " + name_ + " was lost",
+                      std::source_location::current());
 }
 
 void HostStream::submit(Task task) { push({.task = std::move(task)}); }

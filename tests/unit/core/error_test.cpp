@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <source_location>
 #include <string>
 
 #include "core/control.h"
@@ -72,7 +73,7 @@ TEST_F(Named, LogLinesAreWholeAndNamed) {
   testing::internal::CaptureStderr();
   log_info("not shown away from rank {}", 0);
   log_warning("disk {} is full", "a");
-  log_check_failure("close(fd) == 0", "cannot close");
+  log_check_failure("close(fd) == 0", "cannot close", std::source_location::current());
   const std::string text = testing::internal::GetCapturedStderr();
   EXPECT_THAT(text, StartsWith("[rank 3] warning: disk a is full\n[rank 3] error: cannot close"));
   EXPECT_THAT(text, HasSubstr("[close(fd) == 0] (tests/unit/core/error_test.cpp:"));

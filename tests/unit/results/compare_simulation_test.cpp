@@ -33,7 +33,7 @@ Run made(const Scenario& s, std::uint64_t seed, double slowdown) {
 SideComparison once(const Scenario& s, std::uint64_t seed, double slowdown) {
   const std::vector<RunSide> sides = {{.label = "a", .runs = {made(s, 2 * seed, 1)}},
                                       {.label = "b", .runs = {made(s, 2 * seed + 1, slowdown)}}};
-  CompareOptions options;
+  CompareOptions options{.say_what_decides = false};
   if (s.stated) options.run_spread = std::max(0.002, s.between_run_sd);
   return compare(sides, options).sides.at(0);
 }
