@@ -9,11 +9,10 @@
 // A run that drifts has no one level: the standard deviation of a ramp, height / sqrt(12), is put
 // beside what chance explains.
 #include <algorithm>
-#include <boost/math/distributions/normal.hpp>
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 
 #include "core/stats.h"
+#include "core/stats/distributions.h"
 #include "core/stats/ordered.h"
 
 namespace stepmark {
@@ -23,12 +22,6 @@ constexpr double kFewestForRanks = 10;    // effective samples
 constexpr double kLeastOwnSpread = 0.25;  // of the variance; a shorter series tells nothing
 constexpr double kFreedomShare = 0.35;    // of the freedom of an autoregression known to be one
 constexpr double kFullyDependent = 1.5;   // inefficiency - 1 from which Student's factor counts
-
-double normal_quantile(double p) { return boost::math::quantile(boost::math::normal(), p); }
-
-double student_quantile(double freedom, double p) {
-  return boost::math::quantile(boost::math::students_t(freedom), p);
-}
 
 }  // namespace
 

@@ -5,11 +5,11 @@
 // & Probability Letters 4, 1986) interpolate between neighbouring order statistics to meet the
 // wanted one.
 #include <algorithm>
-#include <boost/math/distributions/binomial.hpp>
 #include <cmath>
 #include <limits>
 
 #include "core/stats.h"
+#include "core/stats/distributions.h"
 #include "core/stats/ordered.h"
 
 namespace stepmark {
@@ -18,10 +18,7 @@ namespace {
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // Coverage of the interval between the d-th smallest and the d-th largest of n.
-double coverage(std::size_t n, std::size_t d) {
-  const boost::math::binomial_distribution<double> below(static_cast<double>(n), 0.5);
-  return 1 - 2 * boost::math::cdf(below, static_cast<double>(d - 1));
-}
+double coverage(std::size_t n, std::size_t d) { return 1 - 2 * binomial_cdf(n, 0.5, d - 1); }
 
 // Fractional rank, counted from 1, of the lower end for n independent samples; 0 if n is too small
 // for any interval at this confidence.

@@ -6,11 +6,11 @@
 // rank-sum test (Mann & Whitney 1947) whose sample size is reduced for dependence: stationary noise
 // has a least standard error somewhere, too.
 #include <algorithm>
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <numeric>
 
 #include "core/stats.h"
+#include "core/stats/distributions.h"
 #include "core/stats/ordered.h"
 
 namespace stepmark {
@@ -89,8 +89,7 @@ std::size_t steady_state_start(std::span<const double> x, std::span<const Placed
   const Dependence kept = dependence_of_median(order_from(order, cut));
   if (kept.of_mean > dependence.of_mean) dependence = kept;
   const double weight = std::min(1.0, dependence.of_mean - 1);
-  const double student =
-      boost::math::quantile(boost::math::students_t(std::max(2.0, dependence.freedom / 2)), kTail);
+  const double student = student_quantile(std::max(2.0, dependence.freedom / 2), kTail);
   const double critical = kSignificant + weight * (std::max(student, kSignificant) - kSignificant);
   if (deviate / std::sqrt(dependence.of_mean) <= critical) return 0;
   // A drift goes on where a transient ends: cutting it would move the level.

@@ -11,15 +11,13 @@
 //     noisier than their family must not be told by it.
 // The sides are taken to vary alike.
 #include <algorithm>
-#include <boost/math/distributions/chi_squared.hpp>
-#include <boost/math/special_functions/polygamma.hpp>
-#include <boost/math/special_functions/trigamma.hpp>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <numbers>
 
 #include "core/stats.h"
+#include "core/stats/distributions.h"
 
 namespace stepmark {
 namespace {
@@ -63,8 +61,8 @@ double inverse_trigamma(double y) {
   if (!(y > 1 / kLargest)) return kInf;
   double x = 0.5 + 1 / y;
   for (int i = 0; i < 50; ++i) {
-    const double found = boost::math::trigamma(x);
-    const double step = found * (1 - found / y) / boost::math::polygamma(2, x);
+    const double found = polygamma(1, x);
+    const double step = found * (1 - found / y) / polygamma(2, x);
     x += step;
     if (-step / x < 1e-8) break;
   }
@@ -124,13 +122,11 @@ double prior_freedom(std::span<const double> q, double freedom, double most) {
       1e-3;  // smaller variances, of a coarse clock, count as this quantile
   const auto n = static_cast<double>(q.size());
   const double bound = std::min(most, freedom * (n - 1));
-  const double least =
-      boost::math::quantile(boost::math::chi_squared(freedom), kLeastTail) / freedom;
+  const double least = chi_squared_quantile(freedom, kLeastTail) / freedom;
   std::vector<double> logs;
   for (const double value : q) logs.push_back(std::log(std::max(value, least)));
-  const double by_chance = boost::math::trigamma(freedom / 2);
-  const double error =
-      std::sqrt((boost::math::polygamma(3, freedom / 2) + 2 * by_chance * by_chance) / n);
+  const double by_chance = polygamma(1, freedom / 2);
+  const double error = std::sqrt((polygamma(3, freedom / 2) + 2 * by_chance * by_chance) / n);
   const double spread = standard_deviation(logs);
   const double excess = spread * spread + error / freedom - by_chance;
   return std::min(bound, 2 * inverse_trigamma(excess));

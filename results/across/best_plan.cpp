@@ -5,10 +5,10 @@
 #include "results/across/best_plan.h"
 
 #include <algorithm>
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
 
+#include "core/stats/distributions.h"
 #include "results/families/step.h"
 
 namespace stepmark {
@@ -67,8 +67,7 @@ Measured time_of(const Groups& samples) {
   Measured out{.value = std::exp(middle)};
   if (logs.size() >= 2) {
     const auto n = static_cast<double>(logs.size());
-    const double reach = boost::math::quantile(boost::math::students_t(n - 1), kHalf) *
-                         standard_deviation(logs) / std::sqrt(n);
+    const double reach = student_quantile(n - 1, kHalf) * standard_deviation(logs) / std::sqrt(n);
     out.lower = std::exp(middle - reach);
     out.upper = std::exp(middle + reach);
   }

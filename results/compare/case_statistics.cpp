@@ -14,12 +14,11 @@
 #include "results/compare/case_statistics.h"
 
 #include <algorithm>
-#include <boost/math/distributions/normal.hpp>
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <map>
 #include <numeric>
 
+#include "core/stats/distributions.h"
 #include "core/stats/ordered.h"
 #include "results/compare/case_side.h"
 
@@ -162,9 +161,7 @@ VarianceComponents components_of(const std::vector<Case>& cases, const NodeLevel
 // Two-sided critical value times the sd.
 double reach(const ErrorPart& part, double confidence) {
   const double p = (1 + confidence) / 2;
-  return part.sd * (part.freedom > 1e4
-                        ? boost::math::quantile(boost::math::normal(), p)
-                        : boost::math::quantile(boost::math::students_t(part.freedom), p));
+  return part.sd * (part.freedom > 1e4 ? normal_quantile(p) : student_quantile(part.freedom, p));
 }
 
 // The shared part of one run. Measured by few runs it may allow for more than the generous spread

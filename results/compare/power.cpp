@@ -6,11 +6,10 @@
 // verdicts: of the largest of all cases' errors (core/stats/shared_error.cpp), without stepping
 // down, which only helps.
 #include "results/compare/power.h"
+#include "core/stats/distributions.h"
 
 #include <algorithm>
 #include <array>
-#include <boost/math/distributions/chi_squared.hpp>
-#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 
 namespace stepmark {
@@ -26,10 +25,10 @@ Relative relative_sd(double freedom) {
   Relative out;
   out.fill(1);
   if (!(freedom < kAsKnown)) return out;
-  const boost::math::chi_squared squares(std::max(1.0, freedom));
+  const double bounded = std::max(1.0, freedom);
   for (std::size_t i = 0; i < kSteps; ++i) {
     const double p = (static_cast<double>(i) + 0.5) / kSteps;
-    out.at(i) = std::sqrt(boost::math::quantile(squares, p) / std::max(1.0, freedom));
+    out.at(i) = std::sqrt(chi_squared_quantile(bounded, p) / bounded);
   }
   return out;
 }
@@ -50,20 +49,20 @@ double averaged(const FutureError& error, double distance, double critical,
   return sum / (kSteps * kSteps);
 }
 
-double normal_cdf(double x) { return std::erfc(-x / std::sqrt(2.0)) / 2; }
+double share_below(double x) { return std::erfc(-x / std::sqrt(2.0)) / 2; }
 
 }  // namespace
 
 double power_to_find(const FutureError& error, const DecisionGoal& goal) {
   const double critical =
       largest_error_quantile(goal.alpha / 2, error.common, error.own, goal.cases);
-  return averaged(error, goal.find_beyond, critical, normal_cdf);
+  return averaged(error, goal.find_beyond, critical, share_below);
 }
 
 double power_to_call_same(const FutureError& error, const DecisionGoal& goal) {
   const double critical = largest_error_quantile(goal.alpha, error.common, error.own, goal.cases);
   return averaged(error, goal.same_within, critical,
-                  [](double x) { return std::max(0.0, 2 * normal_cdf(x) - 1); });
+                  [](double x) { return std::max(0.0, 2 * share_below(x) - 1); });
 }
 
 double power_to_decide(const FutureError& error, const DecisionGoal& goal) {

@@ -12,9 +12,9 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 
+#include "core/stats/distributions.h"
 #include "results/compare/case_statistics.h"
 #include "results/compare/power.h"
 
@@ -59,7 +59,7 @@ FutureError error_of(const RunErrors& now, const Design& design) {
 // Standard deviations that a normal error must be away to be found with this power.
 double quantile_of(double power) {
   constexpr double kSure = 1e-9;
-  return boost::math::quantile(boost::math::normal(), std::clamp(power, kSure, 1 - kSure));
+  return normal_quantile(std::clamp(power, kSure, 1 - kSure));
 }
 
 // The power at a number of runs per side.

@@ -11,15 +11,12 @@
 #include "results/contract/quantile_bounds.h"
 
 #include <algorithm>
-#include <boost/math/distributions/binomial.hpp>
-#include <boost/math/distributions/non_central_t.hpp>
-#include <boost/math/distributions/normal.hpp>
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "core/stats.h"
+#include "core/stats/distributions.h"
 
 namespace stepmark {
 namespace {
@@ -29,13 +26,6 @@ constexpr std::size_t kFewestLogNormal = 3;  // two differ by anything
 constexpr double kPower = 0.9;
 // Beyond, a power is 0 or 1, and the series of the noncentral t do not converge.
 constexpr double kMostShift = 30;
-
-double binomial_cdf(std::size_t n, double p, std::size_t k) {
-  if (k >= n || p <= 0) return 1;
-  if (p >= 1) return 0;
-  return boost::math::cdf(boost::math::binomial_distribution<double>(static_cast<double>(n), p),
-                          static_cast<double>(k));
-}
 
 // Rank from 1 of the lower bound: the largest r with P(B <= r-1) <= tail; 0: none.
 std::size_t lower_rank(std::size_t n, double q, double tail) {
@@ -54,20 +44,9 @@ std::size_t upper_rank(std::size_t n, double q, double tail) {
   return mirrored == 0 ? 0 : n + 1 - mirrored;
 }
 
-double normal_quantile(double p) { return boost::math::quantile(boost::math::normal(), p); }
-double normal_cdf(double x) { return boost::math::cdf(boost::math::normal(), x); }
-
-// Noncentral t; Student's for shifts that are none.
-double shifted_t_quantile(double freedom, double shift, double p) {
-  if (std::abs(shift) < 1e-9) {
-    return boost::math::quantile(boost::math::students_t(freedom), p);
-  }
-  return boost::math::quantile(boost::math::non_central_t(freedom, shift), p);
-}
 double shifted_t_cdf(double freedom, double shift, double x) {
   if (std::abs(shift) > kMostShift) return shift > 0 ? 0 : 1;
-  if (std::abs(shift) < 1e-9) return boost::math::cdf(boost::math::students_t(freedom), x);
-  return boost::math::cdf(boost::math::non_central_t(freedom, shift), x);
+  return noncentral_t_cdf(freedom, shift, x);
 }
 
 // Mean and spread of logarithms; sd 0: nothing tells it.
@@ -89,7 +68,7 @@ Logs logs_of(std::span<const double> values, double within_sd) {
 // m + s t / sqrt(n).
 double log_normal_bound(const Logs& logs, std::size_t n, double q, double p) {
   const double root = std::sqrt(static_cast<double>(n));
-  const double t = shifted_t_quantile(static_cast<double>(n - 1), normal_quantile(q) * root, p);
+  const double t = noncentral_t_quantile(static_cast<double>(n - 1), normal_quantile(q) * root, p);
   return std::exp(logs.mean + logs.sd * t / root);
 }
 
@@ -108,8 +87,8 @@ double power_of(const Logs& logs, std::size_t n, double log_limit, double q, con
   const auto freedom = static_cast<double>(n - 1);
   const double root = std::sqrt(static_cast<double>(n));
   const double shift = (logs.mean - log_limit) * root / logs.sd;
-  const double critical =
-      shifted_t_quantile(freedom, normal_quantile(q) * root, above ? tails.below : 1 - tails.above);
+  const double critical = noncentral_t_quantile(freedom, normal_quantile(q) * root,
+                                                above ? tails.below : 1 - tails.above);
   const double cdf = shifted_t_cdf(freedom, shift, -critical);
   return above ? 1 - cdf : cdf;
 }

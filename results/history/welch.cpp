@@ -4,10 +4,10 @@
 #include "results/history/welch.h"
 
 #include <algorithm>
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 
 #include "core/stats.h"
+#include "core/stats/distributions.h"
 
 namespace stepmark {
 namespace {
@@ -43,16 +43,12 @@ MeansTest welch_test(std::span<const double> a, std::span<const double> b, doubl
     out.p = out.difference == 0 ? 1 : 0;
     return out;
   }
-  const boost::math::students_t t(out.freedom);
-  out.p = 2 * boost::math::cdf(
-                  boost::math::complement(t, std::abs(out.difference) / out.standard_error));
+  out.p = 2 * student_upper_tail(out.freedom, std::abs(out.difference) / out.standard_error);
   return out;
 }
 
 double half_width(const MeansTest& test, double confidence) {
-  const boost::math::students_t t(test.freedom);
-  return boost::math::quantile(boost::math::complement(t, (1 - confidence) / 2)) *
-         test.standard_error;
+  return student_upper_quantile(test.freedom, (1 - confidence) / 2) * test.standard_error;
 }
 
 double neighbour_correlation(std::span<const double> a, std::span<const double> b) {

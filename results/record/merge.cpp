@@ -7,12 +7,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/distributions/normal.hpp>
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
 
 #include "core/stats.h"
+#include "core/stats/distributions.h"
 #include "results/record/common_facts.h"
 #include "results/record/merge_facts.h"
 #include "results/record/summary.h"
@@ -29,7 +28,7 @@ double square(double x) { return x * x; }
 
 // Mean variance that the figures' own intervals say; 0 where none has one.
 double own_variance(std::span<const Estimate> estimates) {
-  const double z = boost::math::quantile(boost::math::normal(), kTail);
+  const double z = normal_quantile(kTail);
   std::vector<double> variances;
   for (const Estimate& e : estimates) {
     const double variance = square((e.upper - e.lower) / (2 * z));
@@ -43,8 +42,7 @@ Estimate students_mean(std::span<const Estimate> estimates) {
   for (const Estimate& e : estimates) values.push_back(e.value);
   const auto n = static_cast<double>(values.size());
   const double variance = std::max(square(standard_deviation(values)), own_variance(estimates));
-  const double half =
-      boost::math::quantile(boost::math::students_t(n - 1), kTail) * std::sqrt(variance / n);
+  const double half = student_quantile(n - 1, kTail) * std::sqrt(variance / n);
   const double middle = mean(values);
   return {.value = middle, .lower = middle - half, .upper = middle + half};
 }

@@ -51,9 +51,10 @@ HostStream::~HostStream() {
   }
   work_added_.notify_one();
   worker_.join();
-  if (failure_)
+  if (failure_) {
     log_check_failure("stream finished", "a failure of stream " + name_ + " was lost",
                       std::source_location::current());
+  }
 }
 
 void HostStream::submit(Task task) { push({.task = std::move(task)}); }
