@@ -10,12 +10,21 @@ else()
   target_compile_options(stepmark_test_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
 endif()
 
+function(stepmark_precompile_test name)
+  if("OpenMP::OpenMP_CXX" IN_LIST ARGN)
+    stepmark_precompile(${name} openmp_tests)
+  else()
+    stepmark_precompile(${name} tests)
+  endif()
+endfunction()
+
 # stepmark_add_test(NAME LABELS l... SOURCES s... LIBS t... [TIMEOUT seconds]): a GoogleTest program
 # registered as one ctest entry, so that a crash names the program.
 function(stepmark_add_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "LABELS;SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE stepmark_options stepmark_test_options ${T_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
+  stepmark_precompile_test(${name} ${T_LIBS})
   add_test(NAME ${name} COMMAND ${name})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 400) # under sanitizers on a busy machine
@@ -31,8 +40,8 @@ function(stepmark_add_missing_test name reason)
 endfunction()
 
 # Open MPI never frees what its plugins allocate, and unloads the plugins, so that no suppression could
-# name them: processes that start MPI run without leak detection. All other tests have it. Frames that the
-# sanitizer puts on the heap, to find uses after a return, it takes for dead when a library left a stack of its own.
+# name them: processes that start MPI run without leak detection. All other tests have it, and look for uses of a
+# stack frame after its return, which cost every call.
 set(STEPMARK_MPI_TEST_ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0")
 
 # Tests in Python that take long run in one build of a machine: optimised, with MPI.
@@ -47,6 +56,7 @@ function(stepmark_add_mpi_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "RANKS;LABELS;SOURCES;LIBS;WITHOUT" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE stepmark_options stepmark_test_options ${T_LIBS} GTest::gtest GTest::gmock)
+  stepmark_precompile_test(${name} ${T_LIBS})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 400)
   endif()
