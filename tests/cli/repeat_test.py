@@ -208,6 +208,7 @@ class Together(tool.ToolTest):
         self.suite = self.write("collectives.yaml", COLLECTIVES)
         self.journal = self.path("run.smk")
 
+    @tool.once_per_machine
     def test_ranks_restart_together(self):
         for ranks, budget in ((2, "3s"), (4, "4s")):
             journal = self.path(f"run{ranks}.smk")

@@ -29,6 +29,7 @@ class Alone(tool.ToolTest):
         self.assertEqual({r["family"] for r in records}, {"step", "collective", "kernel"})
         self.assertEqual(tool.read_lines(journal)[-1]["exit_code"], tool.NOT_MEASURED)
 
+    @tool.once_per_machine
     def test_stand_in_for_a_collective(self):
         suite = self.write("concurrent.yaml", tool.CONCURRENT_SUITE)
         journal = self.path("run.smk")
@@ -40,6 +41,7 @@ class Alone(tool.ToolTest):
         self.assertEqual(overlap["texts"]["beside"], "occupy")
         self.assertIn("occupy 2 CTAs", result.out)
 
+    @tool.once_per_machine
     def test_only_json_and_default_name(self):
         result = stepmark("run", "--suite", self.suite, "--only", "kernel/", "--budget", "1s",
                           "--json", cwd=self.folder)
@@ -49,6 +51,7 @@ class Alone(tool.ToolTest):
         self.assertEqual(len(journals), 1)
         self.assertEqual({r["family"] for r in tool.records(journals[0])}, {"kernel"})
 
+    @tool.once_per_machine
     def test_own_workload_of_a_suite(self):
         """Its text is in the journal, and decides whether a run may be resumed."""
         os.makedirs(self.path("mine"))
@@ -67,6 +70,7 @@ class Alone(tool.ToolTest):
         self.write("mine/w.yaml", tool.OWN_WORKLOAD.replace("hidden: 64", "hidden: 32"))
         self.expect(stepmark(*command, "--resume"), tool.USAGE)
 
+    @tool.once_per_machine
     def test_remarks_are_kept(self):
         suite = self.write("s.yaml", "suite: s\ndescription: d\nbudget: 1s\ncases:\n"
                            "  - family: collective\n    collectives: [all_reduce]\n    sizes: [1, 4]\n"
@@ -89,6 +93,7 @@ class Alone(tool.ToolTest):
             self.assertTrue(json.load(file))
 
 
+    @tool.once_per_machine
     def test_the_record_says_what_the_optimizer_did(self):
         plan = "layers=2,seq=16,micro_batch=1,bucket_mib=1,clip=0"
         for overlap, form in (("on", "overlapped"), ("off", "serial"), ("auto", None)):
@@ -200,6 +205,7 @@ class Journals(tool.ToolTest):
         with open(journal, encoding="utf-8") as file:
             self.assertEqual(file.read(), self.text)
 
+    @tool.once_per_machine
     def test_resume_with_more_time(self):
         lines = self.text.splitlines(keepends=True)
         journal = self.write("run.smk", lines[0])
@@ -268,6 +274,7 @@ class Journals(tool.ToolTest):
         self.assertIn("line 2: damaged", result.out)
         self.assertNotEqual(result.code, tool.USAGE, str(result))
 
+    @tool.once_per_machine
     def test_candidate_that_failed_its_check(self):
         lines = [json.loads(line) for line in self.other.splitlines()]
         lines[1]["checks"][0]["passed"] = False
@@ -325,6 +332,7 @@ class Together(tool.ToolTest):
         self.assertEqual(len(os.listdir(self.path("t"))), 1)
         self.assertIn("cases measured", result.out)
 
+    @tool.once_per_machine
     def test_a_pipeline_has_its_loss_on_the_last_rank(self):
         for plan, messages in (("pp=2,schedule=zb-h1,accumulation=2", 2),
                                ("pp=2,schedule=interleaved,chunks=2,accumulation=2", 6)):
@@ -362,6 +370,7 @@ class Together(tool.ToolTest):
         self.assertIn("Overlap with GEMMs fp32 64x64x64", result.out)
         self.expect(stepmark("report", journal, "--html", self.path("r.html")), tool.OK)
 
+    @tool.once_per_machine
     def test_one_voice(self):
         for arguments, text in (
                 (["--plan", "tp=2"], "--plan needs --workload"),
@@ -380,6 +389,7 @@ class Together(tool.ToolTest):
                           cwd=self.folder)
         self.expect(result, tool.USAGE, "needs 4 ranks, but the world has 3")
 
+    @tool.once_per_machine
     def test_sharded_state_is_a_case_of_its_own_and_checked(self):
         numbers, checks = {}, {}
         for zero in (0, 1):

@@ -146,6 +146,7 @@ class Faults(tool.ToolTest):
         for record in measured:  # kept, not measured again
             self.assertEqual(last[record["case_id"], record.get("repetition", 1)], record)
 
+    @tool.once_per_machine
     def test_killed_in_the_second_repetition(self):
         self.kill_in_the_second_repetition(2)
 
@@ -172,6 +173,7 @@ class Faults(tool.ToolTest):
         self.expect_one_message(result, "rank 0 (pid", "is gone", "of 4 cases are kept")
         self.expect_rest_listed(measured, tool.NOT_MEASURED)
 
+    @tool.once_per_machine
     def test_crashed_rank(self):
         job = self.run_until_long_case()
         pid = job.rank_pid(3)
@@ -335,6 +337,7 @@ class Faults(tool.ToolTest):
         self.expect_one_message(result, "File too large", "2 of 4 cases are kept", "--resume")
         self.expect_resume_completes(measured)
 
+    @tool.once_per_machine
     def test_full_disk(self):
         disk = self.path("disk")
         os.mkdir(disk)
