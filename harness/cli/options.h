@@ -19,7 +19,12 @@ struct PlanOptions {
   std::string cluster;
   std::string backend = "auto";  // the cluster's; without one, what `run` would take here
   int ranks = 1;
-  int program_of = -1;  // rank whose program is printed; -1: none
+  int program_of = -1;   // rank whose program is printed; -1: none
+  bool list = false;     // all legal plans, rather than one
+  bool fits = false;     // of them those whose memory the cluster has
+  int nodes = 0;         // of the cluster, instead of `ranks`; 0: not said
+  int global_batch = 0;  // sequences per step of a list; 0: those of the workload's plan
+  int top = 10;          // plans of a list that are shown; 0: all
   bool json = false;
 };
 

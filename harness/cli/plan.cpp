@@ -14,6 +14,7 @@
 #include "harness/backend/backends.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/plan_activations.h"
+#include "harness/cli/plan_list.h"
 #include "harness/cli/plan_pipeline.h"
 #include "harness/program/step.h"
 #include "harness/program/step_facts.h"
@@ -379,19 +380,27 @@ DeviceTraits traits_of(const PlanOptions& options, const std::optional<Cluster>&
   return *traits;
 }
 
+std::int64_t ranks_of(const PlanOptions& options, const std::optional<Cluster>& cluster) {
+  if (options.nodes == 0) return options.ranks;
+  STEPMARK_REQUIRE(cluster, "--nodes {}: of which cluster? Name it with --cluster, or give --ranks",
+                   options.nodes);
+  return options.nodes * cluster->accelerators_per_node;
+}
+
 }  // namespace
 
 ExitCode plan_command(const PlanOptions& options) {
   Facts facts;
   facts.workload = read_workload(find_file("workloads", options.workload));
-  facts.plan =
-      resolve(parse_plan(options.plan, facts.workload.plan), facts.workload.model, options.ranks);
-  facts.model = sliced(facts.workload.model, facts.plan);
   if (!options.cluster.empty())
     facts.cluster = read_cluster(find_file("clusters", options.cluster));
   facts.traits = traits_of(options, facts.cluster);
-  STEPMARK_REQUIRE(options.program_of < options.ranks, "--program {}: there are ranks 0 to {}",
-                   options.program_of, options.ranks - 1);
+  const std::int64_t ranks = ranks_of(options, facts.cluster);
+  if (options.list) return list_plans(options, facts.workload, ranks, facts.cluster, facts.traits);
+  facts.plan = resolve(parse_plan(options.plan, facts.workload.plan), facts.workload.model, ranks);
+  facts.model = sliced(facts.workload.model, facts.plan);
+  STEPMARK_REQUIRE(options.program_of < ranks, "--program {}: there are ranks 0 to {}",
+                   options.program_of, ranks - 1);
   if (options.program_of >= 0) {
     const std::string text =
         to_text(step_program(facts.model, facts.plan, options.program_of, facts.traits));

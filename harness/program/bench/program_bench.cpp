@@ -10,6 +10,7 @@
 //   all_roles  what a plan of 16,384 ranks takes to be checked whole: the program of every role,
 //              built and validated, every micro-step and layer. Bounds: 2 s and 1 GiB ("peak_MiB",
 //              the most that the process ever had; run it alone with --benchmark_filter=all_roles).
+//   list       every legal plan of the same model on as many ranks, with its cost (plan --list).
 #include <benchmark/benchmark.h>
 
 #include <sys/resource.h>
@@ -17,6 +18,8 @@
 #include <string>
 
 #include "core/error.h"
+#include "harness/program/plan_estimate.h"
+#include "harness/program/plan_space.h"
 #include "harness/program/step.h"
 #include "harness/program/step_facts.h"
 #include "harness/program/text.h"
@@ -114,6 +117,23 @@ void all_memory(benchmark::State& state) {
   state.counters["peak_MiB"] = peak_mib();
 }
 
+void list(benchmark::State& state) {
+  constexpr int kBatch = 2048;  // sequences
+  std::size_t plans = 0;
+  for ([[maybe_unused]] const auto iteration : state) {
+    PlanEstimator estimator(workload().model, {});
+    plans = 0;
+    for (const Plan& plan :
+         legal_plans(workload().model, workload().plan,
+                     {.ranks = kWorld, .global_batch = kBatch, .scale_up_domain = kRanks})) {
+      benchmark::DoNotOptimize(estimator.estimate(plan).state_bytes);
+      ++plans;
+    }
+  }
+  state.counters["plans"] = static_cast<double>(plans);
+  state.counters["peak_MiB"] = peak_mib();
+}
+
 void micro_steps(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgName("accumulation")
       ->RangeMultiplier(2)
@@ -130,6 +150,7 @@ void micro_batches(benchmark::internal::Benchmark* benchmark) {
 }
 BENCHMARK(all_roles)->Apply(micro_batches);
 BENCHMARK(all_memory)->Apply(micro_batches);
+BENCHMARK(list)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace stepmark

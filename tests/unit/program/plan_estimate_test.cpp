@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a list says of plans against their whole programs: bytes by axis, state, bubbles; and that
+// it lists each legal plan once.
+#include "harness/program/plan_estimate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "harness/program/activation_facts.h"
+#include "harness/program/plan_space.h"
+#include "harness/program/schedule/slot_grid.h"
+#include "harness/program/step_facts.h"
+#include "harness/spec/workload.h"
+#include "tests/unit/program/models.h"
+
+namespace stepmark {
+namespace {
+
+Model wide_llama() {
+  Model model = small_llama();
+  model.layers = 8;
+  model.hidden = 512;
+  model.head_dim = 32;
+  model.ffn = 1408;
+  model.max_seq = 128;
+  return model;
+}
+
+// Every n-th of the list, so that all values of all keys are among them.
+std::vector<Plan> some_plans(const Model& model, std::size_t every) {
+  std::vector<Plan> plans;
+  const auto all = legal_plans(model, parse_plan("precision=bf16,optimizer_overlap=off"),
+                               {.ranks = 16, .global_batch = 32, .scale_up_domain = 4});
+  for (std::size_t i = 0; i < all.size(); i += every) plans.push_back(all[i]);
+  return plans;
+}
+
+TEST(PlanSpace, HasEachLegalPlanOnceWithTheSameWork) {
+  const Model model = wide_llama();
+  const PlanSpace space{.ranks = 16, .global_batch = 32, .scale_up_domain = 4};
+  const auto plans = legal_plans(model, parse_plan("precision=bf16"), space);
+  std::set<std::string> texts;
+  std::set<std::string> schedules;
+  std::set<std::int64_t> zeros, tps, pps;
+  for (const Plan& plan : plans) {
+    EXPECT_EQ(why_illegal(plan, model, space.ranks), std::nullopt) << to_text(plan);
+    EXPECT_EQ(plan.global_batch(), space.global_batch) << to_text(plan);
+    EXPECT_TRUE(texts.insert(to_text(plan)).second) << to_text(plan);
+    schedules.insert(plan.schedule);
+    zeros.insert(plan.zero);
+    tps.insert(plan.tp);
+    pps.insert(plan.pp);
+  }
+  EXPECT_THAT(schedules, ::testing::ElementsAre("1f1b", "gpipe", "interleaved", "zb-h1"));
+  EXPECT_THAT(zeros, ::testing::ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(tps, ::testing::ElementsAre(1, 2, 4));
+  EXPECT_THAT(pps, ::testing::ElementsAre(1, 2, 4, 8));  // of 8 layers
+  EXPECT_TRUE(texts.contains(to_text(resolve(
+      parse_plan("tp=2,pp=4,dp=2,sp=on,zero=3,seq=128,micro_batch=2,accumulation=8,precision=bf16"),
+      model, 16))));
+}
+
+TEST(PlanEstimates, BytesByAxisAndFlopsDoneAgainAreThoseOfTheProgram) {
+  const Model model = wide_llama();
+  PlanEstimator estimator(model, {});
+  for (const Plan& plan : some_plans(model, 23)) {
+    SCOPED_TRACE(to_text(plan));
+    const PlanEstimate estimate = estimator.estimate(plan);
+    std::map<std::string, double> most;
+    double recomputed = 0;
+    const StepMesh mesh(plan);
+    for (std::int32_t stage = 0; stage < mesh.stages(); ++stage) {
+      const Program program = step_program(model, plan, mesh.first_rank_of(stage));
+      recomputed = std::max(recomputed, activation_facts(program).recomputed_flops);
+      for (const auto& [axis, traffic] : facts_of_step(model, plan, program, {}).traffic) {
+        most[axis] = std::max(most[axis], traffic.bus_bytes);
+      }
+    }
+    EXPECT_NEAR(estimate.recomputed_flops, recomputed, 1e-6 * recomputed);
+    EXPECT_EQ(recomputed > 0, plan.recompute != Recompute::none);
+    ASSERT_EQ(most.size(), estimate.bus_bytes.size());
+    for (const auto& [axis, bytes] : most) {
+      // Buckets and shards are filled up to lines; a norm's sum over more ranks is some bytes more.
+      EXPECT_NEAR(estimate.bus_bytes.at(axis), bytes, 1e-3 * bytes + 16) << axis;
+    }
+  }
+}
+
+TEST(PlanEstimates, StateIsThatOfTheProgramAndLessThanItsPeak) {
+  const Model model = wide_llama();
+  PlanEstimator estimator(model, {});
+  for (const Plan& plan : some_plans(model, 23)) {
+    SCOPED_TRACE(to_text(plan));
+    const double estimated = estimator.estimate(plan).state_bytes;
+    double most = 0;
+    const StepMesh mesh(plan);
+    for (std::int32_t stage = 0; stage < mesh.stages(); ++stage) {
+      const Program program = step_program(model, plan, mesh.first_rank_of(stage));
+      double bytes = 0;
+      for (const auto kind : {BufferKind::param, BufferKind::grad, BufferKind::optimizer}) {
+        bytes += static_cast<double>(memory_bytes(program, kind));
+      }
+      most = std::max(most, bytes);
+    }
+    EXPECT_NEAR(estimated, most, 0.02 * most);
+    EXPECT_LT(estimated, static_cast<double>(step_memory_bytes(model, plan)));
+  }
+}
+
+TEST(PlanEstimates, BubblesAreThoseOfTheGrids) {
+  for (const char* text : {"pp=4,accumulation=8", "pp=4,accumulation=8,schedule=gpipe",
+                           "pp=4,accumulation=8,schedule=interleaved,chunks=2",
+                           "pp=4,accumulation=8,schedule=zb-h1", "accumulation=3"}) {
+    const Plan plan = resolve(parse_plan(text), wide_llama(), parse_plan(text).pp);
+    EXPECT_NEAR(bubble_of(plan),
+                bubble_fraction(slot_grid(find_schedule(plan.schedule), place_of(plan, 0))), 1e-12)
+        << text;
+  }
+}
+
+TEST(PlanEstimates, TiersFollowFromTheGroups) {
+  const Model model = wide_llama();
+  const auto tiers = [&](const char* text, std::int64_t domain) {
+    const Plan plan = parse_plan(text);
+    return tiers_of(model, resolve(plan, model, plan.ranks()), domain);
+  };
+  using ::testing::Pair;
+  EXPECT_THAT(tiers("tp=4,dp=4,clip=0", 4),
+              ::testing::ElementsAre(Pair("dp", Tier::scale_out), Pair("tp", Tier::scale_up)));
+  EXPECT_THAT(tiers("tp=2,dp=4,clip=0", 4),
+              ::testing::ElementsAre(Pair("dp", Tier::both), Pair("tp", Tier::scale_up)));
+  EXPECT_THAT(tiers("tp=2,dp=2,pp=2,clip=0", 8),
+              ::testing::ElementsAre(Pair("dp", Tier::scale_up), Pair("pp", Tier::scale_up),
+                                     Pair("tp", Tier::scale_up)));
+}
+
+}  // namespace
+}  // namespace stepmark
