@@ -1,4 +1,4 @@
-# Headers that most sources read, compiled once. Reading them is half of the time of a build with sanitizers, which
+# Headers that most sources read, compiled once. Reading them is much of the time of a build with sanitizers, which
 # shares nothing with any other; builds that share objects through ccache go without. Every source still names what
 # it uses: the other builds would not compile otherwise.
 option(STEPMARK_PRECOMPILE "Precompile the headers that most sources read (clang)" OFF)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Distributions of statistics, from Boost.Math, whose headers take longer to compile than all else
-// here: one source reads them. p in (0, 1), degrees of freedom > 0, not necessarily whole.
+// Distributions of statistics, from Boost.Math, whose headers take long to compile: one source
+// reads them, and the two that need more speed than digits. p in (0, 1), degrees of freedom > 0,
+// not necessarily whole.
 #pragma once
 
 #include <cstddef>
