@@ -272,10 +272,10 @@
   function levels(figure, records) {
     const out = new Map();
     for (const { name, number } of figure.levels) {
-      for (const record of records.filter((r) => r.numbers[number] > 0)) {
-        const said = `${name} ${charts.number(record.numbers[number])} ${figure.unit}`;
-        const level = out.get(said) ?? out.set(said, { said, value: record.numbers[number], clusters: new Set() }).get(said);
-        if (record.texts.cluster) level.clusters.add(record.texts.cluster);
+      for (const value of new Set(records.map((record) => record.numbers[number]).filter((rate) => rate > 0))) {
+        const said = `${name} ${charts.number(value)} ${figure.unit}`;
+        const level = out.get(said) ?? out.set(said, { said, value, clusters: new Set() }).get(said);
+        for (const record of records) if (record.numbers[number] === value && record.texts.cluster) level.clusters.add(record.texts.cluster);
       }
     }
     return [...out.values()].map(({ said, value, clusters }) => {
