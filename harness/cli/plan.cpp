@@ -158,7 +158,7 @@ struct LogitsMemory {
   std::int64_t bytes, whole_bytes;  // of a rank
 };
 LogitsMemory logits_memory(const Facts& facts) {
-  const std::int64_t all = facts.plan.micro_batch * facts.plan.seq;
+  const std::int64_t all = facts.plan.rank_tokens();
   const std::int64_t tokens = facts.plan.loss_tokens();
   const std::int32_t index = facts.with_loss.buffer_index("logits");
   const BufferDecl& buffer = facts.with_loss.buffers[static_cast<std::size_t>(index)];

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "kernels/ops/context.h"
 
 namespace stepmark {
 namespace {
@@ -165,11 +166,14 @@ void StepState::initialise_master(std::int64_t offset, const std::vector<float>&
 
 void StepState::initialise_batch() {
   const std::int64_t share = mesh_.data_share(runnable_.program().rank);
+  const std::int64_t part = mesh_.context_part(runnable_.program().rank);
   std::vector<std::int32_t> tokens, targets;
   for (std::int64_t micro = 0; micro < plan_.accumulation; ++micro) {
     for (std::int64_t b = 0; b < plan_.micro_batch; ++b) {
       const std::int64_t sequence = (micro * mesh_.data_shares() + share) * plan_.micro_batch + b;
-      for (std::int64_t position = 0; position < plan_.seq; ++position) {
+      for (std::int64_t i = 0; i < plan_.rank_seq(); ++i) {
+        const std::int64_t position =
+            plan_.cp > 1 ? position_in_sequence(plan_.rank_seq() / 2, plan_.cp, part, i) : i;
         tokens.push_back(synthetic_token(model_, seed_, sequence, position));
         targets.push_back(synthetic_token(model_, seed_, sequence, position + 1));
       }

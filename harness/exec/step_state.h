@@ -26,7 +26,8 @@ class StepState {
 
   // Start of training: parameters (and their fp32 masters) at initial_value, batch in place,
   // gradients, optimizer state and scalars zero. Sequence b of micro-step m in share d of D of the
-  // batch is sequence (m D + d) micro_batch + b of the synthetic data set. Parallel (OpenMP).
+  // batch is sequence (m D + d) micro_batch + b of the synthetic data set, or its part of one that
+  // ranks share. Parallel (OpenMP).
   void initialise();
   // The same in buffers that are zero, as those of a Runnable that was just prepared: only what is
   // not zero is copied to the device.

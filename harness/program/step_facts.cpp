@@ -74,7 +74,7 @@ std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const Devic
   }
   const auto tokens_of = [&](std::int64_t micro_steps) {
     return padded(
-        micro_steps * plan.micro_batch * plan.seq * static_cast<std::int64_t>(sizeof(std::int32_t)),
+        micro_steps * plan.rank_tokens() * static_cast<std::int64_t>(sizeof(std::int32_t)),
         kBufferAlignmentBytes);
   };
   const std::int64_t inputs = (program.buffer_index(kTokensBuffer) >= 0 ? 1 : 0) +

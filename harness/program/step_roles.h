@@ -2,7 +2,8 @@
 // Which ranks of a step play one role (cast.h): those of one stage whose shards have the same
 // sizes. Where a shard begins shows in kernels only, and data-parallel ranks differ in their batch
 // and, where the optimizer's state is sharded, in which shard of each bucket they update, so a step
-// has one role per stage and size of vocabulary shard; tests compare the programs of all ranks.
+// has one role per stage, part of the sequences (whose ranks send to different neighbours) and size
+// of vocabulary shard; tests compare the programs of all ranks.
 // What an update waits for depends on the parameters in its shard, which decides nothing between
 // ranks: they issue the same ops in the same order, and an op waits for earlier ones only.
 #pragma once

@@ -20,7 +20,8 @@ struct Form {
 constexpr std::string_view kPipeline = "stages of a pipeline";
 constexpr std::string_view kSchedules = "orders of a pipeline's micro-batches";
 constexpr std::string_view kInterleaving = "interleaved stages per rank of a pipeline";
-constexpr std::string_view kContext = "context parallelism";
+constexpr std::string_view kContext = "ranks that share sequences (context parallelism)";
+constexpr std::string_view kContextKind = "exchanges between ranks that share sequences";
 constexpr std::string_view kExpert = "expert parallelism";
 constexpr std::string_view kExperts = "mixture of experts";
 constexpr std::string_view kShards = "shards of the optimizer's state (ZeRO-1)";
@@ -43,13 +44,13 @@ constexpr std::array<Form, 57> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"interleave", kInterleaving, "chunks"},
                                        {"virtual_stages", kInterleaving, "chunks"},
                                        {"virtual_pipeline", kInterleaving, "chunks"},
-                                       {"cp", kContext},
-                                       {"context", kContext},
-                                       {"context_parallel", kContext},
-                                       {"context_parallel_size", kContext},
-                                       {"ring", kContext},
-                                       {"ring_attention", kContext},
-                                       {"ulysses", kContext},
+                                       {"context", kContext, "cp"},
+                                       {"context_parallel", kContext, "cp"},
+                                       {"context_parallel_size", kContext, "cp"},
+                                       {"ring", kContextKind, "cp_kind"},
+                                       {"ring_attention", kContextKind, "cp_kind"},
+                                       {"ulysses", kContextKind, "cp_kind"},
+                                       {"cp_comm_type", kContextKind, "cp_kind"},
                                        {"ep", kExpert},
                                        {"etp", kExpert},
                                        {"edp", kExpert},

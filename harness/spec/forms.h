@@ -11,7 +11,7 @@
 
 namespace stepmark {
 
-// "cp" -> "cp: context parallelism is not built yet, see docs/architecture.md"; of a form that
+// "ep" -> "ep: expert parallelism is not built yet, see docs/architecture.md"; of a form that
 // there is, under another name ("vpp"), its key; nothing for names that are no such form.
 // Case-insensitive,
 // '-' counts as '_'.

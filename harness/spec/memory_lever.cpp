@@ -31,7 +31,7 @@ class Search {
   [[nodiscard]] std::optional<MemoryLever> loss_chunks() const {
     constexpr std::int64_t kLeastTokens = 512;
     Plan plan = plan_;
-    const std::int64_t tokens = plan.micro_batch * plan.seq;
+    const std::int64_t tokens = plan.rank_tokens();
     for (std::int64_t pieces = 2; tokens / pieces >= kLeastTokens; pieces *= 2) {
       plan.loss_chunks = pieces;
       if (plan.loss_tokens() >= plan_.loss_tokens()) continue;
@@ -59,7 +59,7 @@ class Search {
   // Parameters are then gathered for every micro-step, which costs more than what stands before it.
   [[nodiscard]] std::optional<MemoryLever> sharded_parameters() const {
     Plan plan = plan_;
-    if (plan.dp == 1 || plan.zero == 3) return std::nullopt;
+    if (plan.gradient_ways() == 1 || plan.zero == 3) return std::nullopt;
     plan.zero = 3;
     plan.gather = ParamGather::end;
     return tried(plan, "zero=3", "parameters, gradients and state sharded (FSDP)");
@@ -146,7 +146,7 @@ class Search {
   }
   // Whether there was something to shard.
   static bool shard_state(Plan& plan) {
-    const bool shards = plan.dp > 1 && plan.zero == 0;
+    const bool shards = plan.gradient_ways() > 1 && plan.zero == 0;
     if (shards) plan.zero = 1;
     return shards;
   }
@@ -161,7 +161,7 @@ class Search {
     for (std::int64_t tp = plan_.tp + 1; tp <= limit; ++tp) {
       Plan plan = plan_;
       plan.tp = tp;
-      const std::int64_t of_stage = ranks() / plan_.pp;
+      const std::int64_t of_stage = ranks() / (plan_.cp * plan_.pp);
       if (same_ranks && of_stage % tp != 0) continue;
       if (!same_ranks && of_stage % tp == 0) continue;
       if (same_ranks) plan.dp = of_stage / tp;

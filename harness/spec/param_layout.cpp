@@ -220,9 +220,9 @@ std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, c
   // alike, as the table is a unit of its own.
   const bool tables_last = plan.shards_gradients();
   if (param.tied && !tables_last) sums.push_back(tables);
-  if (mesh.data_shares() > 1) {
+  if (plan.gradient_ways() > 1) {
     const bool scattered = plan.shard_ways() > 1;
-    const StepGroup group = scattered ? mesh.shard_group() : StepGroup::data;
+    const StepGroup group = scattered ? mesh.shard_group() : mesh.gradient_group();
     sums.push_back({.axis = StepMesh::name_of(group), .scattered = scattered});
     if (group == StepGroup::data_shard) {
       sums.push_back({.axis = StepMesh::name_of(StepGroup::data_replicate)});

@@ -67,8 +67,8 @@ struct Param {
 };
 
 // A sum over the ranks of an axis that makes a gradient complete: of_batch, since they saw other
-// sequences; else since each saw some of the tokens of the same ones (sequence parallelism), or
-// used a table for one of its two purposes.
+// sequences, or other parts of them; else since each saw some of the tokens of the same ones
+// (sequence parallelism), or used a table for one of its two purposes.
 struct GradientSum {
   std::string axis;
   bool of_batch = true;

@@ -17,7 +17,7 @@ std::int64_t Plan::loss_tokens() const {
   // Rows of a piece begin where operands of GEMMs may begin.
   constexpr std::int64_t kMultiple = 64;
   const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-  const std::int64_t tokens = micro_batch * seq;
+  const std::int64_t tokens = rank_tokens();
   const std::int64_t pieces = loss_chunks > 0 ? loss_chunks : up(tokens, kLossTokens);
   return std::min(tokens, up(up(tokens, pieces), kMultiple) * kMultiple);
 }
@@ -27,6 +27,8 @@ Plan Plan::on_one_rank() const {
   plan.accumulation *= plan.dp;
   plan.dp = 1;
   plan.tp = 1;
+  plan.cp = 1;
+  plan.cp_kind = ContextKind::allgather;
   plan.pp = 1;
   plan.schedule = kDefaultSchedule;
   plan.chunks = 1;
@@ -42,11 +44,11 @@ Plan Plan::on_one_rank() const {
 
 std::int64_t Plan::shard_ways() const {
   if (zero == 0) return 1;
-  return std::max<std::int64_t>(1, shard > 0 ? shard : dp);
+  return std::max<std::int64_t>(1, shard > 0 ? shard : gradient_ways());
 }
 
 Plan filled(Plan plan, std::int64_t world_size) {
-  if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world_size / (plan.tp * plan.pp));
+  if (plan.dp == 0) plan.dp = std::max<std::int64_t>(1, world_size / (plan.tp * plan.cp * plan.pp));
   return plan;
 }
 
@@ -54,7 +56,7 @@ namespace {
 
 // Upper estimate of what a rank holds, in doubles: what is refused cannot be counted exactly.
 double most_bytes(const Plan& plan, const Model& model, std::int64_t layers) {
-  const auto tokens = static_cast<double>(plan.micro_batch) * static_cast<double>(plan.seq);
+  const auto tokens = static_cast<double>(plan.rank_tokens());
   const double per_layer = 8.0 * static_cast<double>(model.hidden) +
                            3.0 * static_cast<double>(model.qkv_width()) +
                            4.0 * static_cast<double>(model.mlp_in_width());
@@ -102,6 +104,36 @@ std::optional<std::string> why_no_pipeline(const Plan& plan, const Model& model)
                      plan.accumulation, plan.pp, plan.chunks);
 }
 
+// What ranks that share sequences cannot do, or is asked for without any.
+std::optional<std::string> why_no_context(const Plan& plan, const Model& model) {
+  if (plan.cp == 1) {
+    if (plan.cp_kind == ContextKind::allgather) return std::nullopt;
+    return fmt::format("cp_kind={} is for ranks that share sequences and needs cp of at least 2",
+                       name_of(plan.cp_kind));
+  }
+  if (plan.seq % (2 * plan.cp) != 0) {
+    std::int64_t nearest = plan.cp;
+    while (nearest > 1 && plan.seq % (2 * nearest) != 0) --nearest;
+    return fmt::format(
+        "cp={} cuts each sequence into {} chunks of equal length, two for each rank, and seq={} is "
+        "no multiple of that; {}",
+        plan.cp, 2 * plan.cp, plan.seq,
+        plan.seq >= 2 * plan.cp ? fmt::format("seq={} is{}", plan.seq / (2 * plan.cp) * 2 * plan.cp,
+                                              nearest > 1 ? fmt::format(", or cp={}", nearest) : "")
+        : nearest > 1           ? fmt::format("cp={} goes", nearest)
+                                : "leave cp out");
+  }
+  const std::int64_t heads = std::max<std::int64_t>(1, model.kv_heads / plan.tp);  // or copies
+  if (plan.cp_kind == ContextKind::ulysses && heads % plan.cp != 0) {
+    return fmt::format(
+        "cp_kind=ulysses gives each of cp={} ranks a share of the {} key/value heads of {}{}, "
+        "which "
+        "it does not divide; cp_kind=allgather and cp_kind=ring do not split heads",
+        plan.cp, heads, model.name, plan.tp > 1 ? fmt::format(" at tp={}", plan.tp) : "");
+  }
+  return std::nullopt;
+}
+
 // What sharding over data-parallel ranks cannot do, or is asked for without any.
 std::optional<std::string> why_no_sharding(const Plan& plan) {
   if (plan.shard > 0 && plan.zero == 0) {
@@ -111,11 +143,12 @@ std::optional<std::string> why_no_sharding(const Plan& plan) {
         plan.shard);
   }
   if (plan.shard == 1) return "shard=1 shards nothing; give zero=0, or a shard of at least 2";
-  if (plan.shard > 0 && plan.dp % plan.shard != 0) {
+  if (plan.shard > 0 && plan.gradient_ways() % plan.shard != 0) {
     std::int64_t nearest = plan.shard;
-    while (plan.dp % nearest != 0) --nearest;
-    return fmt::format("shard={} does not divide the {} data-parallel ranks; {}", plan.shard,
-                       plan.dp,
+    while (plan.gradient_ways() % nearest != 0) --nearest;
+    return fmt::format("shard={} does not divide the {} {} ranks; {}", plan.shard,
+                       plan.gradient_ways(),
+                       plan.cp > 1 ? "data- and context-parallel" : "data-parallel",
                        nearest > 1 ? fmt::format("shard={} does", nearest)
                                    : std::string("leave it out to shard over all of them"));
   }
@@ -140,6 +173,7 @@ std::optional<std::string> why_no_sharding(const Plan& plan) {
 
 std::string degrees_product(const Plan& plan) {
   std::string text = fmt::format("dp={} x tp={}", plan.dp, plan.tp);
+  if (plan.cp > 1) text += fmt::format(" x cp={}", plan.cp);
   if (plan.pp > 1) text += fmt::format(" x pp={}", plan.pp);
   return text;
 }
@@ -184,13 +218,14 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
   if (plan.sequence_parallel && plan.tp == 1) {
     return "sp=on splits tokens over the tensor-parallel group and needs tp of at least 2";
   }
-  if (plan.sequence_parallel && (plan.micro_batch * plan.seq) % plan.tp != 0) {
-    return fmt::format("sp=on needs micro_batch x seq = {} divisible by tp={}",
-                       plan.micro_batch * plan.seq, plan.tp);
+  if (auto reason = why_no_context(plan, model)) return reason;
+  if (plan.sequence_parallel && plan.rank_tokens() % plan.tp != 0) {
+    return fmt::format("sp=on needs micro_batch x seq{} = {} divisible by tp={}",
+                       plan.cp > 1 ? " / cp" : "", plan.rank_tokens(), plan.tp);
   }
-  if (plan.loss_chunks > plan.micro_batch * plan.seq) {
+  if (plan.loss_chunks > plan.rank_tokens()) {
     return fmt::format("loss_chunks={} is more than the {} tokens of a micro-step",
-                       plan.loss_chunks, plan.micro_batch * plan.seq);
+                       plan.loss_chunks, plan.rank_tokens());
   }
   if (plan.layers > model.layers) {
     return fmt::format("layers={} is more than the {} layers of {}; a slice has fewer", plan.layers,
@@ -207,7 +242,7 @@ Plan resolve(Plan plan, const Model& model, std::int64_t world_size) {
   if (plan.seq == 0) plan.seq = model.max_seq;
   plan = filled(plan, world_size);
   if (plan.layers == model.layers) plan.layers = 0;
-  if (plan.zero > 0 && plan.shard > 1 && plan.shard == plan.dp) plan.shard = 0;
+  if (plan.zero > 0 && plan.shard > 1 && plan.shard == plan.gradient_ways()) plan.shard = 0;
   if (const auto reason = why_illegal(plan, model, world_size)) {
     throw Error(ExitCode::kUsage, fmt::format("impossible plan: {}", *reason));
   }

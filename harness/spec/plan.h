@@ -18,6 +18,12 @@ inline constexpr std::int64_t kLossTokens = 8192;
 
 inline constexpr const char* kDefaultSchedule = "1f1b";
 
+// How ranks of the context axis attend to each other's tokens (arXiv 2407.21783, section 3.3.2;
+// 2310.01889; 2309.14509): allgather: keys and values of all are gathered before attention; ring:
+// they travel from rank to rank, a block ahead of the attention to it; ulysses: each rank gets all
+// tokens of a share of the heads.
+enum class ContextKind : std::uint8_t { allgather, ring, ulysses };
+
 // Whether AdamW runs beside the backward pass. automatic: a run tries both forms and keeps the
 // faster one; what never runs (programs built from it, costs, validation) is in the serial form.
 enum class OptimizerOverlap : std::uint8_t { automatic, off, on };
@@ -35,16 +41,18 @@ enum class Recompute : std::uint8_t { none, selective, full };
 struct Plan {
   std::int64_t dp = 0;  // 0: whatever the world size leaves over
   std::int64_t tp = 1;
-  std::int64_t pp = 1;                      // stages of the pipeline
-  std::string schedule = kDefaultSchedule;  // of its micro-batches (harness/program/schedule)
-  std::int64_t chunks = 1;                  // of the model's layers on each stage
+  std::int64_t cp = 1;                           // ranks that share each sequence
+  ContextKind cp_kind = ContextKind::allgather;  // what they exchange
+  std::int64_t pp = 1;                           // stages of the pipeline
+  std::string schedule = kDefaultSchedule;       // of its micro-batches (harness/program/schedule)
+  std::int64_t chunks = 1;                       // of the model's layers on each stage
   bool sequence_parallel = false;
   // ZeRO (arXiv 1910.02054). 1: each data-parallel rank has the optimizer's state of its shard of
   // the parameters. 2: and of the gradients no more than that. 3: and of the parameters (FSDP).
   // 0: each has all of it.
   std::int64_t zero = 0;
-  // Data-parallel ranks over which that is spread; further ones hold the same shards (hybrid
-  // sharding). 0: all.
+  // Of the ranks that hold the same parameters (dp x cp), those over which that is spread; further
+  // ones hold the same shards (hybrid sharding). 0: all.
   std::int64_t shard = 0;
   // zero=3: whether the layers' parameters are dropped after each use, or gathered once per step.
   bool reshard = true;
@@ -70,10 +78,15 @@ struct Plan {
 
   bool operator==(const Plan&) const = default;
 
-  [[nodiscard]] std::int64_t ranks() const { return tp * dp * pp; }
+  [[nodiscard]] std::int64_t ranks() const { return tp * cp * dp * pp; }
+  // Ranks that hold the same parameters and see other tokens.
+  [[nodiscard]] std::int64_t gradient_ways() const { return dp * cp; }
   // Ranks over which ZeRO spreads what it spreads, and how many times they are there.
   [[nodiscard]] std::int64_t shard_ways() const;
-  [[nodiscard]] std::int64_t shard_replicas() const { return dp / shard_ways(); }
+  [[nodiscard]] std::int64_t shard_replicas() const { return gradient_ways() / shard_ways(); }
+  // Of a sequence, and of a micro-step, what a rank has of them, tensor-parallel ranks together.
+  [[nodiscard]] std::int64_t rank_seq() const { return seq / cp; }
+  [[nodiscard]] std::int64_t rank_tokens() const { return micro_batch * rank_seq(); }
   // Gradients are reduced layer by layer after each backward pass, of which a rank keeps its shard;
   // parameters are there as shards between uses.
   [[nodiscard]] bool shards_gradients() const { return zero >= 2 && shard_ways() > 1; }
@@ -91,32 +104,35 @@ struct Plan {
   [[nodiscard]] bool computes_norm() const { return clip > 0 || grad_norm; }
 };
 
-// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp pp schedule chunks sp zero shard reshard
-// gather reduce recompute micro_batch accumulation seq layers precision loss_chunks bucket_mib lr
-// weight_decay clip optimizer_overlap grad_norm. Error(kUsage) names the column and the nearest key
-// that is still free; `source` is where the text comes from.
+// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp cp cp_kind pp schedule chunks sp zero shard
+// reshard gather reduce recompute micro_batch accumulation seq layers precision loss_chunks
+// bucket_mib lr weight_decay clip optimizer_overlap grad_norm. Error(kUsage) names the column and
+// the nearest key that is still free; `source` is where the text comes from.
 [[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {},
                               std::string_view source = "--plan");
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
-// Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. pp, schedule, chunks, zero
-// and what goes with it, recompute, optimizer_overlap and grad_norm stand in it where they differ
-// from their defaults: earlier builds, whose records have the same text for the same work, do not
-// know them.
+// Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. cp, cp_kind, pp, schedule,
+// chunks, zero and what goes with it, recompute, optimizer_overlap and grad_norm stand in it where
+// they differ from their defaults: earlier builds, whose records have the same text for the same
+// work, do not know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
-// "tp=2,dp=4"; "tp2.dp4"; "tp=2 dp=4". With pp where there is a pipeline.
+// "tp=2,dp=4"; "tp2.dp4"; "tp=2 dp=4". With cp and pp where there are any.
 [[nodiscard]] std::string degrees_text(const Plan& plan, std::string_view equals = "=",
                                        std::string_view separator = ",");
 // `plan` with the data-parallel degree that fills `world_size`, where it has none.
 [[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
-// Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".pp2", ".gpipe", ".v2", ".sp",
-// ".zero1", ".shard4", ".noreshard", ".ahead" (gather=forward), ".rbf16" (reduce), ".selective",
-// ".recompute" (full), ".acc4", ".L2",
+// Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".cp2", ".ring", ".ulysses", ".pp2",
+// ".gpipe", ".v2", ".sp",
+// ".zero1", ".shard4", ".noreshard", ".ahead" (gather=forward), ".rbf16" (reduce),
+// ".selective", ".recompute" (full), ".acc4", ".L2",
 // ".lc4",
 // ".overlap" or ".serial" (the form of the optimizer that was asked for) before the dtype when they
 // differ from the defaults.
 [[nodiscard]] std::string short_name(const Plan& plan);
 
+// "allgather", "ring", "ulysses".
+[[nodiscard]] std::string_view name_of(ContextKind kind);
 // "end", "forward".
 [[nodiscard]] std::string_view name_of(ParamGather gather);
 // "none", "selective", "full".

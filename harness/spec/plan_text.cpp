@@ -19,30 +19,14 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 24> kKeys{"dp",
-                                                 "tp",
-                                                 "pp",
-                                                 "schedule",
-                                                 "chunks",
-                                                 "sp",
-                                                 "zero",
-                                                 "shard",
-                                                 "reshard",
-                                                 "gather",
-                                                 "reduce",
-                                                 "recompute",
-                                                 "micro_batch",
-                                                 "accumulation",
-                                                 "seq",
-                                                 "layers",
-                                                 "precision",
-                                                 "loss_chunks",
-                                                 "bucket_mib",
-                                                 "lr",
-                                                 "weight_decay",
-                                                 "clip",
-                                                 "optimizer_overlap",
-                                                 "grad_norm"};
+constexpr std::array<std::string_view, 26> kKeys{
+    "dp",           "tp",     "cp",           "cp_kind",   "pp",
+    "schedule",     "chunks", "sp",           "zero",      "shard",
+    "reshard",      "gather", "reduce",       "recompute", "micro_batch",
+    "accumulation", "seq",    "layers",       "precision", "loss_chunks",
+    "bucket_mib",   "lr",     "weight_decay", "clip",      "optimizer_overlap",
+    "grad_norm"};
+constexpr std::array<std::string_view, 3> kContextKinds{"allgather", "ring", "ulysses"};
 constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};  // by ParamGather
 constexpr std::array<std::string_view, 3> kRecomputes{"none", "selective", "full"};
 constexpr std::array<std::string_view, 3> kOverlaps{"auto", "off", "on"};  // by OptimizerOverlap
@@ -84,6 +68,13 @@ std::optional<std::string> set_zero(std::int64_t& zero, std::string_view value) 
            "gradients, 3 and parameters (FSDP)";
   }
   zero = value[0] - '0';
+  return std::nullopt;
+}
+
+std::optional<std::string> set_context_kind(ContextKind& kind, std::string_view value) {
+  const auto* const found = std::find(kContextKinds.begin(), kContextKinds.end(), value);
+  if (found == kContextKinds.end()) return "allgather, ring or ulysses";
+  kind = static_cast<ContextKind>(found - kContextKinds.begin());
   return std::nullopt;
 }
 
@@ -129,6 +120,8 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   };
   if (key == "dp") return whole(plan.dp, kMaxRanks);
   if (key == "tp") return whole(plan.tp, kMaxRanks);
+  if (key == "cp") return whole(plan.cp, kMaxRanks);
+  if (key == "cp_kind") return set_context_kind(plan.cp_kind, value);
   if (key == "pp") return whole(plan.pp, kMaxRanks);
   if (key == "schedule") return set_schedule(plan.schedule, value);
   if (key == "chunks") return whole(plan.chunks, kMaxLayers);
@@ -186,6 +179,7 @@ std::string why_no_key(std::string_view key, const std::vector<std::string>& giv
 
 std::string degrees_text(const Plan& plan, std::string_view equals, std::string_view separator) {
   std::string text = fmt::format("tp{}{}{}dp{}{}", equals, plan.tp, separator, equals, plan.dp);
+  if (plan.cp > 1) text += fmt::format("{}cp{}{}", separator, equals, plan.cp);
   if (plan.pp > 1) text += fmt::format("{}pp{}{}", separator, equals, plan.pp);
   return text;
 }
@@ -226,6 +220,10 @@ Plan read_plan(YamlMap map, Plan base) {
   return base;
 }
 
+std::string_view name_of(ContextKind kind) {
+  return kContextKinds.at(static_cast<std::size_t>(kind));
+}
+
 std::string_view name_of(ParamGather gather) {
   return kGathers.at(static_cast<std::size_t>(gather));
 }
@@ -241,6 +239,10 @@ std::string_view name_of(OptimizerOverlap overlap) {
 std::string to_text(const Plan& plan) {
   std::string text = fmt::format("tp={}", plan.tp);
   if (plan.dp > 0) text = fmt::format("dp={},", plan.dp) + text;
+  if (plan.cp > 1) text += fmt::format(",cp={}", plan.cp);
+  if (plan.cp_kind != ContextKind::allgather) {
+    text += fmt::format(",cp_kind={}", name_of(plan.cp_kind));
+  }
   if (plan.pp > 1) text += fmt::format(",pp={}", plan.pp);
   if (plan.schedule != kDefaultSchedule) text += fmt::format(",schedule={}", plan.schedule);
   if (plan.chunks > 1) text += fmt::format(",chunks={}", plan.chunks);
@@ -269,6 +271,8 @@ std::string to_text(const Plan& plan) {
 
 std::string short_name(const Plan& plan) {
   std::string name = fmt::format("tp{}.dp{}", plan.tp, plan.dp);
+  if (plan.cp > 1) name += fmt::format(".cp{}", plan.cp);
+  if (plan.cp_kind != ContextKind::allgather) name += fmt::format(".{}", name_of(plan.cp_kind));
   if (plan.pp > 1) name += fmt::format(".pp{}", plan.pp);
   if (plan.schedule != kDefaultSchedule) name += "." + plan.schedule;
   if (plan.chunks > 1) name += fmt::format(".v{}", plan.chunks);

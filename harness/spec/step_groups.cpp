@@ -13,7 +13,9 @@ namespace stepmark {
 
 StepGroups::StepGroups(const Model& model, const Plan& plan)
     : mesh_(plan), kv_copies_(static_cast<std::int32_t>(shards_of(model, plan, 0).kv_copies)) {
-  for (const StepGroup kind : {StepGroup::tensor, StepGroup::context, StepGroup::data}) {
+  for (StepGroup kind : {StepGroup::tensor, StepGroup::context, StepGroup::data}) {
+    // The data axis is in the group that gradients are summed over.
+    if (kind == StepGroup::data) kind = mesh_.gradient_group();
     if (mesh_.size_of(kind) > 1) add(kind, StepMesh::name_of(kind));
   }
   if (kv_copies_ > 1) add(StepGroup::tensor, kKeyValues);

@@ -39,13 +39,13 @@ Axes axes_of(StepGroup group) {
     case StepGroup::context:
       return {.names = {"cp"}};
     case StepGroup::data:
-    case StepGroup::data_shard:
-    case StepGroup::data_replicate:
       return {.names = {"dp"}};
     case StepGroup::pipeline:
     case StepGroup::tied_tables:
       return {.names = {"pp"}};
     case StepGroup::gradients:
+    case StepGroup::data_shard:
+    case StepGroup::data_replicate:
       return {.names = {"cp", "dp"}};
     case StepGroup::model:
       return {.names = {"tp", "pp"}};
@@ -65,13 +65,15 @@ StepMesh::StepMesh(const Degrees& degrees)
     : dense_({axis("tp", degrees.tensor), axis("cp", degrees.context), axis("dp", degrees.data),
               axis("pp", degrees.pipeline)}),
       expert_(expert_mesh(degrees)),
-      shard_(static_cast<std::int32_t>(degrees.shard > 0 ? degrees.shard : degrees.data)) {
-  STEPMARK_REQUIRE(degrees.data % shard_ == 0, "shard={} does not divide dp={}", shard_,
-                   degrees.data);
+      shard_(static_cast<std::int32_t>(degrees.shard > 0 ? degrees.shard
+                                                         : degrees.data * degrees.context)) {
+  STEPMARK_REQUIRE(degrees.data * degrees.context % shard_ == 0,
+                   "shard={} does not divide dp={} x cp={}", shard_, degrees.data, degrees.context);
 }
 
 StepMesh::StepMesh(const Plan& plan)
     : StepMesh(Degrees{.tensor = plan.tp,
+                       .context = plan.cp,
                        .data = std::max<std::int64_t>(1, plan.dp),
                        .pipeline = plan.pp,
                        .shard = plan.shard}) {}
@@ -83,7 +85,7 @@ std::vector<std::int32_t> StepMesh::group(std::int32_t rank, StepGroup group) co
   if (group != StepGroup::data_shard && group != StepGroup::data_replicate) return ranks;
   // Neighbours shard, and every shard_-th rank has the same shard.
   const bool neighbours = group == StepGroup::data_shard;
-  const std::int32_t own = data_share(rank);
+  const auto own = std::find(ranks.begin(), ranks.end(), rank) - ranks.begin();
   std::vector<std::int32_t> part;
   for (std::int32_t i = 0; i < std::ssize(ranks); ++i) {
     const bool belongs = neighbours ? i / shard_ == own / shard_ : i % shard_ == own % shard_;
@@ -125,11 +127,15 @@ std::int32_t StepMesh::size_of(StepGroup group) const {
 
 std::int32_t StepMesh::data_share(std::int32_t rank) const { return dense_.coordinate(rank, "dp"); }
 
+std::int32_t StepMesh::context_part(std::int32_t rank) const {
+  return dense_.coordinate(rank, "cp");
+}
+
 std::int32_t StepMesh::stage(std::int32_t rank) const { return dense_.coordinate(rank, "pp"); }
 
 Mesh step_mesh(const Plan& plan) {
-  return Mesh(
-      {axis("tp", plan.tp), axis("dp", std::max<std::int64_t>(1, plan.dp)), axis("pp", plan.pp)});
+  return Mesh({axis("tp", plan.tp), axis("cp", plan.cp),
+               axis("dp", std::max<std::int64_t>(1, plan.dp)), axis("pp", plan.pp)});
 }
 
 }  // namespace stepmark

@@ -19,14 +19,14 @@ struct Degrees {
   std::int64_t tensor = 1, context = 1, data = 1, pipeline = 1;
   std::int64_t expert_tensor = 0;  // 0: as tensor
   std::int64_t expert = 1;
-  std::int64_t shard = 0;  // of the data-parallel ranks; 0: all
+  std::int64_t shard = 0;  // of the ranks that hold the same parameters; 0: all
 };
 
 // Who talks to whom. gradients: of dense parameters, data x context, whose ranks hold the same ones
 // and see different tokens; expert_gradients: the same of experts. tied_tables: first and last
 // stage, which both hold an embedding that is the output head as well. model: all ranks that share
-// one copy of the model. data_shard: neighbouring data-parallel ranks over which ZeRO spreads what
-// it spreads; data_replicate: those of all shard groups that hold the same shard.
+// one copy of the model. data_shard: neighbours among the ranks of `gradients` over which ZeRO
+// spreads what it spreads; data_replicate: those of all shard groups that hold the same shard.
 enum class StepGroup : std::uint8_t {
   tensor,
   context,
@@ -62,10 +62,18 @@ class StepMesh {
   // Which share of the global batch a rank sees; how many shares there are.
   [[nodiscard]] std::int32_t data_share(std::int32_t rank) const;
   [[nodiscard]] std::int32_t data_shares() const { return size_of(StepGroup::data); }
-  // The group over which ZeRO shards: all data-parallel ranks, or data_shard.
-  [[nodiscard]] StepGroup shard_group() const {
-    return shard_ < data_shares() ? StepGroup::data_shard : StepGroup::data;
+  // The ranks that hold the same parameters and see other tokens, which those of the data axis do,
+  // and of the context axis.
+  [[nodiscard]] StepGroup gradient_group() const {
+    return context_ways() > 1 ? StepGroup::gradients : StepGroup::data;
   }
+  // The group over which ZeRO shards: all of these ranks, or data_shard.
+  [[nodiscard]] StepGroup shard_group() const {
+    return shard_ < size_of(StepGroup::gradients) ? StepGroup::data_shard : gradient_group();
+  }
+  // Which part of each sequence a rank sees, of how many.
+  [[nodiscard]] std::int32_t context_part(std::int32_t rank) const;
+  [[nodiscard]] std::int32_t context_ways() const { return size_of(StepGroup::context); }
   // Which stage of the pipeline a rank is; how many there are.
   [[nodiscard]] std::int32_t stage(std::int32_t rank) const;
   [[nodiscard]] std::int32_t stages() const { return size_of(StepGroup::pipeline); }
@@ -74,7 +82,7 @@ class StepMesh {
 
  private:
   Mesh dense_, expert_;
-  std::int32_t shard_ = 1;  // data-parallel ranks of a shard group
+  std::int32_t shard_ = 1;  // ranks of a shard group
 };
 
 // The axes that plans have today, tensor first: what programs and tables show.

@@ -7,6 +7,7 @@
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/cuda/vector.cuh"
 #include "kernels/ops/attention.h"
+#include "kernels/ops/context.h"
 
 namespace stepmark::cuda {
 namespace {
@@ -22,6 +23,12 @@ struct Rotation {
   // Pair i turns by position * 2^(i * step + start) full turns.
   double step, start;
   float sign;
+  // Tokens from `chunk` on are at `jump` positions further on than they are in order.
+  std::int64_t chunk, first_position, jump;
+
+  __device__ double position(std::int64_t token) const {
+    return static_cast<double>(first_position + token + (token < chunk ? 0 : jump));
+  }
 };
 
 // A thread keeps its pairs, and walks down the heads of all positions of the block.
@@ -62,7 +69,7 @@ __global__ void __launch_bounds__(kThreads) rope_kernel(T* qkv, Rotation r, int 
     __syncthreads();
     for (int i = static_cast<int>(threadIdx.x); i < here * pairs; i += static_cast<int>(kThreads)) {
       const int pair = first + i % pairs;
-      const auto position = static_cast<double>(position0 + i / pairs);
+      const double position = r.position(position0 + i / pairs);
       // Whole turns are taken off in double: a float's angle is off by 4e-3 at position 131072.
       const double turns = position * exp2(pair * r.step + r.start);
       sincospif(2.0F * static_cast<float>(turns - rint(turns)), &sine[i], &cosine[i]);
@@ -111,10 +118,8 @@ __global__ void __launch_bounds__(kThreads) rope_kernel(T* qkv, Rotation r, int 
   }
 }
 
-}  // namespace
-
-Enqueue prepare_rope(const OpShape& shape, void* const* operands, KernelContext&) {
-  const auto s = unpack<RopeShape>(shape);
+Enqueue prepare_rotation(DType dtype, void* const* operands, const RopeShape& s, std::int64_t chunk,
+                         std::int64_t first_position, std::int64_t jump) {
   if (s.batch * s.seq == 0) return [](cudaStream_t) {};
   const Rotation rotation{.batch = s.batch,
                           .seq = s.seq,
@@ -123,14 +128,17 @@ Enqueue prepare_rope(const OpShape& shape, void* const* operands, KernelContext&
                           .half = static_cast<int>(s.head_dim / 2),
                           .step = -2.0 / static_cast<double>(s.head_dim) * std::log2(s.theta),
                           .start = -std::log2(2.0 * 3.14159265358979323846),
-                          .sign = s.inverse != 0 ? -1.0F : 1.0F};
+                          .sign = s.inverse != 0 ? -1.0F : 1.0F,
+                          .chunk = chunk,
+                          .first_position = first_position,
+                          .jump = jump};
   // As many positions as the threads of a block have pairs for.
   const int positions =
       rotation.half >= static_cast<int>(kThreads) ? 1 : static_cast<int>(kThreads) / rotation.half;
   const Launch config{.blocks = static_cast<unsigned>((s.seq + positions - 1) / positions),
                       .threads = kThreads,
                       .shared_bytes = 2 * kPairs * sizeof(float)};
-  return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
+  return with_type(dtype, [&]<class T>(T) -> Enqueue {
     T* qkv = output<T>(operands, 0);
     const bool packs = aligned(qkv) && rotation.half % kPackElements<T> == 0;
     return with_width<T>(packs, [&](auto width) -> Enqueue {
@@ -140,6 +148,27 @@ Enqueue prepare_rope(const OpShape& shape, void* const* operands, KernelContext&
       };
     });
   });
+}
+
+}  // namespace
+
+Enqueue prepare_rope(const OpShape& shape, void* const* operands, KernelContext&) {
+  const auto s = unpack<RopeShape>(shape);
+  return prepare_rotation(shape.dtype, operands, s, s.seq, 0, 0);
+}
+
+Enqueue prepare_rope_chunks(const OpShape& shape, void* const* operands, KernelContext&) {
+  const auto s = unpack<RopeChunksShape>(shape);
+  const RopeShape pair{.batch = s.batch,
+                       .seq = 2 * s.chunk,
+                       .heads = s.heads,
+                       .kv_heads = s.kv_heads,
+                       .head_dim = s.head_dim,
+                       .inverse = s.inverse,
+                       .theta = s.theta};
+  const std::int64_t low = chunk_of(s.ways, s.pair, 0), high = chunk_of(s.ways, s.pair, 1);
+  return prepare_rotation(shape.dtype, operands, pair, s.chunk, low * s.chunk,
+                          (high - low - 1) * s.chunk);
 }
 
 }  // namespace stepmark::cuda

@@ -10,18 +10,16 @@
 #include <cmath>
 
 #include "kernels/host/number.h"
-#include "kernels/host/reduce.h"
+#include "kernels/host/rope.h"
 #include "kernels/host/sgemm.h"
+#include "kernels/host/softmax.h"
 #include "kernels/host/table.h"
-#include "kernels/host/vector_math.h"
 
 namespace stepmark {
 namespace {
 
-using host::load;
 using host::Matrix;
 using host::sgemm;
-using host::store;
 
 constexpr std::int64_t kBlock = 64;
 
@@ -58,20 +56,6 @@ struct Layout {
   }
 };
 
-// Scores of one row become exp(score - max), masked ones 0; returns the log-sum-exp.
-float softmax_row(float* score, std::int64_t visible, std::int64_t width, float* sum_out) {
-  const float largest = host::max_in_lanes(0, visible, [=](std::int64_t k) { return score[k]; });
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t k = 0; k < visible; ++k) {
-    score[k] = host::exp(score[k] - largest);
-    sum += score[k];
-  }
-  std::fill(score + visible, score + width, 0.0F);
-  *sum_out = sum;
-  return largest + std::log(sum);
-}
-
 void forward_block(const Layout& l, std::int64_t b, std::int64_t h, std::int64_t block,
                    const float* qkv, float* out, float* lse, float* score) {
   const std::int64_t first = block * kBlock, rows = std::min(kBlock, l.seq - first);
@@ -81,7 +65,7 @@ void forward_block(const Layout& l, std::int64_t b, std::int64_t h, std::int64_t
   float sums[kBlock];
   for (std::int64_t i = 0; i < rows; ++i) {
     lse[(b * l.heads + h) * l.seq + first + i] =
-        softmax_row(score + i * width, first + i + 1, width, &sums[i]);
+        host::softmax_row(score + i * width, first + i + 1, width, &sums[i]);
   }
   float* o = out + l.out(b, h, first);
   sgemm(rows, l.head_dim, width, 1.0F, {.data = score, .stride = width},
@@ -110,21 +94,6 @@ void attention_fwd(const Layout& l, const float* qkv, float* out, float* lse) {
   }
 }
 
-// Row of scores and of dP become P and dS.
-void backward_row(const Layout& l, float* p, float* ds, const float* dout, const float* out,
-                  float lse, std::int64_t visible, std::int64_t width) {
-  float delta = 0;
-#pragma omp simd reduction(+ : delta)
-  for (std::int64_t d = 0; d < l.head_dim; ++d) delta += dout[d] * out[d];
-#pragma omp simd
-  for (std::int64_t k = 0; k < visible; ++k) {
-    p[k] = host::exp(p[k] - lse);
-    ds[k] = p[k] * (ds[k] - delta) * l.scale;
-  }
-  std::fill(p + visible, p + width, 0.0F);
-  std::fill(ds + visible, ds + width, 0.0F);
-}
-
 struct Backward {
   const float *dout, *qkv, *out, *lse;
   float* dqkv;
@@ -146,9 +115,9 @@ void backward_block(const Layout& l, const Backward& x, std::int64_t b, std::int
   sgemm(rows, width, l.head_dim, l.scale, query, transposed(key), 0.0F, p, width);
   sgemm(rows, width, l.head_dim, 1.0F, dout, transposed(value), 0.0F, ds, width);
   for (std::int64_t i = 0; i < rows; ++i) {
-    backward_row(l, p + i * width, ds + i * width, dout.data + i * dout.stride,
-                 x.out + l.out(b, h, first + i), x.lse[(b * l.heads + h) * l.seq + first + i],
-                 first + i + 1, width);
+    host::softmax_backward_row(p + i * width, ds + i * width, dout.data + i * dout.stride,
+                               x.out + l.out(b, h, first + i), l.head_dim, l.scale,
+                               x.lse[(b * l.heads + h) * l.seq + first + i], first + i + 1, width);
   }
   const float beta = add ? 1.0F : 0.0F;
   sgemm(width, l.head_dim, rows, 1.0F, {.data = p, .stride = width, .transposed = true}, dout, beta,
@@ -216,39 +185,8 @@ void host_attention_bwd(const OpShape& shape, void* const* operands) {
 }
 
 void host_rope(const OpShape& shape, void* const* operands) {
-  const auto s = unpack<RopeShape>(shape);
-  const std::int64_t half = s.head_dim / 2, rotated = s.heads + s.kv_heads;
-  const std::int64_t width = (rotated + s.kv_heads) * s.head_dim;
-  // Angles in double: at position 8192 an fp32 angle is off by 5e-4 already. One table per
-  // position serves all its heads and batches.
-  const auto table = host::make_scratch(s.seq * s.head_dim);
-  float* turns = table.get();
-  const auto frequency = std::make_unique<double[]>(static_cast<std::size_t>(half));
-  for (std::int64_t i = 0; i < half; ++i) {
-    frequency[i] =
-        std::pow(s.theta, -2.0 * static_cast<double>(i) / static_cast<double>(s.head_dim));
-  }
-  host::with_type(shape.dtype, [&]<class T>(T) {
-    T* qkv = host::output<T>(operands, 0);
-    host::parallel_each(s.seq, s.batch * rotated * s.head_dim, [&](std::int64_t position) {
-      float *cosine = turns + position * s.head_dim, *sine = cosine + half;
-      for (std::int64_t i = 0; i < half; ++i) {
-        const double angle = static_cast<double>(position) * frequency[i];
-        cosine[i] = static_cast<float>(std::cos(angle));
-        sine[i] = static_cast<float>(s.inverse != 0 ? -std::sin(angle) : std::sin(angle));
-      }
-      for (std::int64_t bh = 0; bh < s.batch * rotated; ++bh) {
-        const std::int64_t token = bh / rotated * s.seq + position;
-        T *low = qkv + token * width + bh % rotated * s.head_dim, *high = low + half;
-#pragma omp simd
-        for (std::int64_t i = 0; i < half; ++i) {
-          const float a = load(low[i]), b = load(high[i]);
-          store(low[i], a * cosine[i] - b * sine[i]);
-          store(high[i], b * cosine[i] + a * sine[i]);
-        }
-      }
-    });
-  });
+  host::rotate_heads(unpack<RopeShape>(shape), shape.dtype, operands,
+                     [](std::int64_t token) { return token; });
 }
 
 }  // namespace stepmark

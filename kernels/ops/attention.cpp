@@ -86,24 +86,6 @@ std::vector<OpShape> attention_bench_shapes(DType dtype) {
                              llama<S>(2, 8192)});
 }
 
-void rope_reference(const RopeShape& s, Operands x) {
-  const std::int64_t width = (s.heads + 2 * s.kv_heads) * s.head_dim, half = s.head_dim / 2;
-  for (std::int64_t token = 0; token < s.batch * s.seq; ++token) {
-    const auto position = static_cast<double>(token % s.seq);
-    for (std::int64_t head = 0; head < s.heads + s.kv_heads; ++head) {
-      double* v = x[0].data() + token * width + head * s.head_dim;
-      for (std::int64_t i = 0; i < half; ++i) {
-        const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(s.head_dim);
-        const double angle = position * std::pow(s.theta, exponent);
-        const double sine = s.inverse != 0 ? -std::sin(angle) : std::sin(angle);
-        const double low = v[i], high = v[i + half];
-        v[i] = low * std::cos(angle) - high * sine;
-        v[i + half] = high * std::cos(angle) + low * sine;
-      }
-    }
-  }
-}
-
 }  // namespace
 
 const OpInfo& op_info_attention_fwd() {
@@ -173,7 +155,9 @@ const OpInfo& op_info_rope() {
          return 3.0 * static_cast<double>(s.batch * s.seq * (s.heads + s.kv_heads) * s.head_dim);
        }),
        .tolerance = [](const OpShape& s) { return rounding_tolerance(s.dtype, 16); },
-       .reference = on_operands<S>([](const S& s, Operands x) { rope_reference(s, x); }),
+       .reference = on_operands<S>([](const S& s, Operands x) {
+         rope_reference(s, x, [](std::int64_t token) { return token; });
+       }),
        .test_shapes = shapes<S>(
            {{.batch = 1, .seq = 1, .heads = 1, .kv_heads = 1, .head_dim = 2},
             {.batch = 2, .seq = 19, .heads = 6, .kv_heads = 2, .head_dim = 10},

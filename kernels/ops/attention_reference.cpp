@@ -94,4 +94,23 @@ void attention_bwd_reference(const AttentionBwdShape& s, Operands operands) {
   });
 }
 
+void rope_reference(const RopeShape& s, Operands x,
+                    const std::function<std::int64_t(std::int64_t)>& position_of) {
+  const std::int64_t width = (s.heads + 2 * s.kv_heads) * s.head_dim, half = s.head_dim / 2;
+  for (std::int64_t token = 0; token < s.batch * s.seq; ++token) {
+    const auto position = static_cast<double>(position_of(token % s.seq));
+    for (std::int64_t head = 0; head < s.heads + s.kv_heads; ++head) {
+      double* v = x[0].data() + token * width + head * s.head_dim;
+      for (std::int64_t i = 0; i < half; ++i) {
+        const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(s.head_dim);
+        const double angle = position * std::pow(s.theta, exponent);
+        const double sine = s.inverse != 0 ? -std::sin(angle) : std::sin(angle);
+        const double low = v[i], high = v[i + half];
+        v[i] = low * std::cos(angle) - high * sine;
+        v[i + half] = high * std::cos(angle) + low * sine;
+      }
+    }
+  }
+}
+
 }  // namespace stepmark

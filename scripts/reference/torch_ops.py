@@ -22,6 +22,8 @@ except ImportError as error:
     print(f"skipped: PyTorch is not installed for {sys.executable} ({error})")
     sys.exit(77)
 
+import torch_context  # which needs torch as well
+
 TOLERANCE = 1e-5
 
 
@@ -106,16 +108,7 @@ def attention_bwd(x, p):
 
 
 def rope(x, p):
-    half = p["head_dim"] // 2
-    frequency = 1.0 / p["theta"] ** (torch.arange(half, dtype=torch.float64) / half)
-    angle = torch.arange(p["seq"], dtype=torch.float64)[:, None] * frequency
-    angle = torch.cat([angle, angle], -1)
-    cosine, sine = angle.cos().float(), (angle.sin() * (-1 if p["inverse"] else 1)).float()
-    packed = x["qkv"].view(p["batch"], p["seq"], -1, p["head_dim"]).clone().transpose(1, 2)
-    turned = packed[:, : p["heads"] + p["kv_heads"]]
-    swapped = torch.cat([-turned[..., half:], turned[..., :half]], -1)
-    packed[:, : p["heads"] + p["kv_heads"]] = turned * cosine + swapped * sine
-    return {"qkv": packed.transpose(1, 2)}
+    return torch_context.rotated(x, p, torch.arange(p["seq"]))
 
 
 def layernorm_fwd(x, p):
@@ -423,7 +416,7 @@ def relative_error(got, want):
 
 def check(directory, case):
     """Errors of one case, and the largest relative error."""
-    function = globals().get(case["op"])
+    function = globals().get(case["op"]) or getattr(torch_context, case["op"], None)
     if function is None:
         return [f"{case['text']}: no PyTorch counterpart"], 0.0
     before = {o["name"]: read(directory, o, "before") for o in case["operands"]}

@@ -56,6 +56,9 @@ const std::vector<DrawnAxis>& drawn_axes() {
       {"loss_chunks", {"", "2"}, false},
       {"clip", {"0", "0.5"}, false},
       {"optimizer_overlap", {"off", "on"}, false},
+      {"recompute", {"none", "selective", "full"}},
+      {"cp", {"1", "2", "4"}},
+      {"cp_kind", {"allgather", "ring", "ulysses"}},
   };
   return kAxes;
 }

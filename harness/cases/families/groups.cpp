@@ -288,7 +288,8 @@ SuiteEntry read_groups_entry(YamlMap& map) {
   }
   refuse_forms_not_built(traffic);
   traffic.finish();
-  if (entry.traffic.empty()) map.fail("traffic", "name what at least one axis does (tp, dp, pp)");
+  if (entry.traffic.empty())
+    map.fail("traffic", "name what at least one axis does (tp, cp, dp, pp)");
   entry.dtype = read_dtype(map);
   entry.calls = map.optional_int("calls", entry.calls, {.min = 1, .max = 1000});
   return entry;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The attention block: norm, column-parallel qkv projection, causal attention over this rank's
-// heads, row-parallel output projection, residual sum.
+// heads, row-parallel output projection, residual sum. Where ranks share sequences, attention is in
+// context_axis.cpp.
 #include "kernels/ops/attention.h"
 
 #include <fmt/format.h>
@@ -9,6 +10,26 @@
 
 namespace stepmark {
 
+// Kept for the backward pass, unless that keeps what was exchanged for it.
+BufferSlice Lowering::projected(const std::string& layer) {
+  const std::int64_t elements = tokens_ * qkv_width_;
+  return plan_.cp > 1 && plan_.cp_kind == ContextKind::ulysses ? workspace("qkv", elements)
+                                                               : saved(layer + "qkv", elements);
+}
+
+void Lowering::rotate(const std::string& label, BufferSlice qkv, bool inverse) {
+  if (plan_.cp > 1) return rotate_chunks(label, qkv, inverse);
+  compute(label,
+          RopeShape{.batch = plan_.micro_batch,
+                    .seq = plan_.seq,
+                    .heads = heads_,
+                    .kv_heads = kv_heads_,
+                    .head_dim = model_.head_dim,
+                    .inverse = inverse ? 1 : 0,
+                    .theta = model_.rope_theta},
+          {qkv});
+}
+
 void Lowering::attention_forward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
   const BufferSlice x = residual(layer);
@@ -16,28 +37,23 @@ void Lowering::attention_forward(std::int64_t layer) {
       saved(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward(name + "attn_norm", x, normed);
   const BufferSlice whole = gather_tokens(name + "attn", normed, "gathered");
-  const BufferSlice qkv = saved(name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
+  const BufferSlice qkv = projected(name);  // (tokens, qkv width)
   linear_forward(name + "attn.qkv", whole, qkv, tokens_, qkv_width_, model_.hidden,
                  model_.has_bias());
-  if (model_.family == ModelFamily::llama) {
-    compute(name + "rope",
-            RopeShape{.batch = plan_.micro_batch,
-                      .seq = plan_.seq,
-                      .heads = heads_,
-                      .kv_heads = kv_heads_,
-                      .head_dim = model_.head_dim,
-                      .theta = model_.rope_theta},
-            {qkv});
-  }
+  if (model_.family == ModelFamily::llama) rotate(name + "rope", qkv, false);
   const BufferSlice attended = saved(name + "attended", tokens_ * q_width_);  // (tokens, q width)
   const BufferSlice lse = saved(name + "lse", tokens_ * heads_, DType::f32);  // (tokens, heads)
-  compute(name + "attention",
-          AttentionFwdShape{.batch = plan_.micro_batch,
-                            .seq = plan_.seq,
-                            .heads = heads_,
-                            .kv_heads = kv_heads_,
-                            .head_dim = model_.head_dim},
-          {qkv, attended, lse});
+  if (plan_.cp > 1) {
+    context_attention_forward(name + "attention", qkv, attended, lse);
+  } else {
+    compute(name + "attention",
+            AttentionFwdShape{.batch = plan_.micro_batch,
+                              .seq = plan_.seq,
+                              .heads = heads_,
+                              .kv_heads = kv_heads_,
+                              .head_dim = model_.head_dim},
+            {qkv, attended, lse});
+  }
   const BufferSlice middle = saved(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
   row_parallel_residual(name + "attn.out", attended, q_width_, x, middle);
 }
@@ -52,37 +68,32 @@ void Lowering::attention_backward(std::int64_t layer) {
   const BufferSlice dy = gather_gradient(name + "attn.out.bwd", dout, name + "mid");
   const BufferSlice attended = saved(name + "attended", tokens_ * q_width_);  // (tokens, q width)
   const BufferSlice dattended = workspace("dattended", tokens_ * q_width_);   // (tokens, q width)
+  const BufferSlice qkv = projected(name);                                    // (tokens, qkv width)
   if (pass_.inputs) {
+    if (plan_.cp > 1) begin_context_backward(name + "attention.bwd", qkv);
     linear_input_gradient(name + "attn.out", dy, dattended, tokens_, model_.hidden, q_width_);
   }
   if (pass_.weights) {
     linear_weight_gradient(name + "attn.out", dy, attended, tokens_, model_.hidden, q_width_);
     if (!plan_.sequence_parallel) bias_gradient(name + "attn.out", dy, tokens_, model_.hidden);
   }
-  const BufferSlice qkv = saved(name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
   const BufferSlice dqkv =
       gradient_of("dqkv", name + "qkv", tokens_ * qkv_width_);  // (tokens, qkv width)
   if (pass_.inputs) {
-    compute(name + "attention.bwd",
-            AttentionBwdShape{.batch = plan_.micro_batch,
-                              .seq = plan_.seq,
-                              .heads = heads_,
-                              .kv_heads = kv_heads_,
-                              .head_dim = model_.head_dim},
-            {dattended, qkv, attended, saved(name + "lse", tokens_ * heads_, DType::f32),
-             dqkv});  // (tokens, heads)
+    const BufferSlice lse = saved(name + "lse", tokens_ * heads_, DType::f32);  // (tokens, heads)
+    if (plan_.cp > 1) {
+      context_attention_backward(name + "attention.bwd", dattended, qkv, attended, lse, dqkv);
+    } else {
+      compute(name + "attention.bwd",
+              AttentionBwdShape{.batch = plan_.micro_batch,
+                                .seq = plan_.seq,
+                                .heads = heads_,
+                                .kv_heads = kv_heads_,
+                                .head_dim = model_.head_dim},
+              {dattended, qkv, attended, lse, dqkv});
+    }
   }
-  if (pass_.inputs && model_.family == ModelFamily::llama) {
-    compute(name + "rope.bwd",
-            RopeShape{.batch = plan_.micro_batch,
-                      .seq = plan_.seq,
-                      .heads = heads_,
-                      .kv_heads = kv_heads_,
-                      .head_dim = model_.head_dim,
-                      .inverse = 1,
-                      .theta = model_.rope_theta},
-            {dqkv});
-  }
+  if (pass_.inputs && model_.family == ModelFamily::llama) rotate(name + "rope.bwd", dqkv, true);
   const BufferSlice normed =
       saved(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   BufferSlice whole, dnormed;

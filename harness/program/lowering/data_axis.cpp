@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What data parallelism says between ranks: gradients, as the layout of parameters has them
-// reduced, parameters, where it has their updates spread, and the loss.
+// What ranks that see other tokens, of the data and the context axis, say to each other: gradients,
+// as the layout of parameters has them reduced, parameters, where it has their updates spread, and
+// the loss.
 //
 // ZeRO-1: a bucket's gradients leave by reduce-scatter where an all-reduce would be, in place; each
 // rank updates its shard; an all-gather puts the bucket together, in place again, while the next
@@ -119,8 +120,8 @@ void Lowering::sum_over_state(const std::string& label, BufferSlice x) {
 }
 
 void Lowering::sum_loss() {
-  if (mesh_.data_shares() == 1 || !mesh_.has_loss(rank_)) return;
-  all_reduce("loss.reduce", StepMesh::name_of(StepGroup::data), loss_buffer(), DType::f32,
+  if (plan_.gradient_ways() == 1 || !mesh_.has_loss(rank_)) return;
+  all_reduce("loss.reduce", StepMesh::name_of(mesh_.gradient_group()), loss_buffer(), DType::f32,
              ReduceOp::sum);
 }
 

@@ -4,6 +4,7 @@
 // parallelism). Internal to harness/program.
 #pragma once
 
+#include <array>
 #include <map>
 #include <span>
 #include <string>
@@ -121,6 +122,12 @@ class Lowering {
   // As stored, padding included.
   BufferSlice param(const std::string& name);
   BufferSlice grad(const std::string& name);
+  // Rows of this rank's share of the tokens that follow each other in a sequence, and the position
+  // of the first.
+  struct PositionRun {
+    std::int64_t row, rows, position;
+  };
+  [[nodiscard]] std::vector<PositionRun> position_runs() const;
   // The rows of a table that a token may mean.
   [[nodiscard]] BufferSlice table_rows(BufferSlice table) const {
     return ProgramBuilder::part(table, 0, shards_.vocab.count * model_.hidden);
@@ -185,6 +192,41 @@ class Lowering {
   void bias_gradient(const std::string& name, BufferSlice dy, std::int64_t tokens,
                      std::int64_t out);
 
+  // --- attention ------------------------------------------------------------------------------
+  // (tokens, qkv width) of a layer ("layer3.").
+  BufferSlice projected(const std::string& layer);
+  void rotate(const std::string& label, BufferSlice qkv, bool inverse);
+  // Where ranks share sequences, in context_axis.cpp. Operands as of the ops of attention; `name`
+  // is the label of the op that they stand for.
+  void context_attention_forward(const std::string& name, BufferSlice qkv, BufferSlice attended,
+                                 BufferSlice lse);
+  // What may travel before the gradient of the result is there.
+  void begin_context_backward(const std::string& name, BufferSlice qkv);
+  void context_attention_backward(const std::string& name, BufferSlice dattended, BufferSlice qkv,
+                                  BufferSlice attended, BufferSlice lse, BufferSlice dqkv);
+  void rotate_chunks(const std::string& label, BufferSlice qkv, bool inverse);
+  void ring_forward(const std::string& name, BufferSlice qkv, BufferSlice attended,
+                    BufferSlice lse);
+  // saved: dattended, qkv, attended, lse.
+  void ring_backward(const std::string& name, const std::array<BufferSlice, 4>& saved,
+                     BufferSlice dq, BufferSlice dkv);
+  void heads_backward(const std::string& name, BufferSlice dattended, BufferSlice lse,
+                      BufferSlice dqkv);
+  template <class Shape>
+  [[nodiscard]] Shape chunks_shape(std::int64_t key_pair, std::int64_t key_pairs,
+                                   bool accumulate) const;
+  template <class Shape>
+  [[nodiscard]] Shape heads_share_shape() const;
+  BufferSlice split_kv(const std::string& label, BufferSlice qkv, const std::string& into);
+  BufferSlice gather_kv(const std::string& label, BufferSlice qkv);
+  void ring_hop(const std::string& label, DType dtype, BufferSlice to_next,
+                BufferSlice from_before);
+  // x, all heads of this rank's tokens, becomes `whole`, its share of the heads of whole sequences;
+  // `back`: the other way round.
+  void exchange_heads(const std::string& label, BufferSlice x, std::int64_t kv_heads,
+                      BufferSlice whole, bool back);
+  [[nodiscard]] std::int64_t kv_width() const { return 2 * kv_heads_ * model_.head_dim; }
+
   // --- between the ranks that a layer is split over, in tensor_axis.cpp ----------------------
   // Whole tokens from this rank's share (x itself without sequence parallelism).
   // The workspace `into` receives them.
@@ -210,7 +252,7 @@ class Lowering {
   // --- gradients and optimizer ---------------------------------------------------------------
   void watch_gradients();
   void declare_optimizer_buffers();
-  // Between ranks that see other sequences, in data_axis.cpp.
+  // Between ranks that see other tokens, in data_axis.cpp.
   void synchronise(const ParamLayout::Bucket& bucket);
   // One sum of gradients, in the type in which they travel: all of it (`own` is `whole`), or the
   // rank's shard.
@@ -239,6 +281,7 @@ class Lowering {
   void watch_units();
   void unit_complete(const std::string& component);
   void reduce_unit(std::size_t index);
+  [[nodiscard]] std::int64_t section_elements(std::size_t index, const ParamSection& section) const;
   void zero_gaps(std::size_t index, BufferSlice whole);
   [[nodiscard]] std::int64_t written_elements(const Param& param) const;
   BufferSlice unit_buffer(const std::string& what, const ParamLayout::Bucket& unit, bool in_turns,
@@ -314,7 +357,7 @@ class Lowering {
   // By component: the bucket of each of its parameters, until their gradients are complete.
   std::map<std::string, std::vector<std::size_t>> incomplete_;
 
-  std::int64_t tokens_;        // of a micro-step on this data-parallel rank
+  std::int64_t tokens_;        // of a micro-step that this rank and its tensor-parallel ones see
   std::int64_t share_tokens_;  // of them on this rank in the sequence-parallel regions
   std::int64_t heads_, kv_heads_, q_width_, qkv_width_;  // this rank's
   // With padding: its weights are zero, so are its activations and their gradients, hence its
@@ -322,6 +365,7 @@ class Lowering {
   std::int64_t ffn_, mlp_in_;
   std::int64_t logits_width_;  // shards_.vocab with its padding: what GEMMs compute
   BufferSlice params_, grads_, master_, tokens_in_, targets_in_;
+  BufferSlice gathered_kv_;
   BufferSlice moment1_, moment2_, step_count_, square_sum_, norm_and_scale_;
 };
 

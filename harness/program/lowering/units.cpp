@@ -110,6 +110,17 @@ void Lowering::unit_complete(const std::string& component) {
   }
 }
 
+// Up to the end of its last parameter. What fills up the unit's last section to whole shards is not
+// the same on ranks whose shards of a vocabulary differ by a row.
+std::int64_t Lowering::section_elements(std::size_t index, const ParamSection& section) const {
+  std::int64_t end = section.offset;
+  for (const Param* param : units_[index].params) {
+    if (param->offset >= section.offset + section.elements) break;
+    end = std::max(end, param->offset + param->stored_elements());
+  }
+  return end - section.offset;
+}
+
 void Lowering::reduce_unit(std::size_t index) {
   const ParamLayout::Bucket& bucket = layout_.buckets()[index];
   const std::string name = fmt::format("grads.{}", bucket.unit);
@@ -118,8 +129,8 @@ void Lowering::reduce_unit(std::size_t index) {
     const ParamSection& section = layout_.sections()[s];
     for (const GradientSum& sum : section.gradient_sums) {
       if (sum.scattered) break;
-      const BufferSlice part =
-          ProgramBuilder::part(whole, section.offset - bucket.begin, section.elements);
+      const BufferSlice part = ProgramBuilder::part(whole, section.offset - bucket.begin,
+                                                    section_elements(index, section));
       reduce(fmt::format("{}.{}", name, sum.axis), sum, part, part);
     }
   }

@@ -76,8 +76,9 @@ TEST_F(SuiteMistakes, GroupsAndOverlapsOfASuite) {
       "suite: s\ndescription: d\ncases:\n  - family: groups\n    plan: [\"tp=2\"]\n    traffic:\n"
       "      tp: {op: all_reduce, bytes: 4MiB}\n";
   EXPECT_EQ(error_of(groups, read_suite), "no error");
-  EXPECT_THAT(error_of(groups + "      cp: {op: send_recv, bytes: 1}\n", read_suite),
-              AllOf(HasSubstr(":8:7: cp: context parallelism is not built yet"),
+  EXPECT_EQ(error_of(groups + "      cp: {op: send_recv, bytes: 1KiB}\n", read_suite), "no error");
+  EXPECT_THAT(error_of(groups + "      ep: {op: send_recv, bytes: 1}\n", read_suite),
+              AllOf(HasSubstr(":8:7: ep: expert parallelism is not built yet"),
                     Not(HasSubstr("did you mean"))));
   EXPECT_THAT(error_of(groups + "      dp: {op: barrier, bytes: 1}\n", read_suite),
               AllOf(HasSubstr(":8:"), HasSubstr("reduce_scatter")));

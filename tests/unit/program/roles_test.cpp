@@ -66,11 +66,12 @@ TEST(StepRoles, RanksOfARoleRunTheSameProgram) {
           "pp=2,tp=4,sp=on,schedule=zb-h1,accumulation=3", "zero=1",
           "tp=2,sp=on,zero=1,optimizer_overlap=on,bucket_mib=0.01", "pp=2,accumulation=2,zero=1",
           "zero=2,accumulation=2", "zero=3", "tp=2,sp=on,zero=3,shard=2,optimizer_overlap=on",
-          "pp=2,accumulation=2,zero=3,clip=0", "zero=1,shard=4,gather=forward"}) {
+          "pp=2,accumulation=2,zero=3,clip=0", "zero=1,shard=4,gather=forward", "cp=4",
+          "cp=4,cp_kind=ring,zero=1", "cp=2,tp=2,cp_kind=ulysses,zero=3,shard=2"}) {
       SCOPED_TRACE(text);
       const Plan plan = plan_of(text, model, 8);
       const StepRoles roles = step_roles(model, plan);
-      EXPECT_LE(std::ssize(roles.ranks), 2 * plan.pp);
+      EXPECT_LE(std::ssize(roles.ranks), 2 * plan.pp * plan.cp);
       const std::vector<Program> programs = all_ranks(model, plan);
       for (std::size_t rank = 0; rank < programs.size(); ++rank) {
         const auto role = static_cast<std::size_t>(roles.role_of[rank]);

@@ -33,6 +33,7 @@ bool is(const Op& op, Verb verb) { return op.comm && op.comm->verb == verb; }
 const std::vector<std::string> kPlans{"dp=2,zero=2",
                                       "dp=3,zero=2,accumulation=3,clip=0,optimizer_overlap=on",
                                       "dp=2,zero=3",
+                                      "tp=2,dp=4,sp=on,zero=3",
                                       "dp=4,zero=3,shard=2,accumulation=2",
                                       "dp=3,zero=3,reshard=off,accumulation=2,precision=bf16",
                                       "tp=2,dp=2,sp=on,zero=3,reduce=bf16,accumulation=2",

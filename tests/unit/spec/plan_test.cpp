@@ -48,6 +48,8 @@ TEST(PlanText, RoundTripsRandomPlans) {
     Plan plan;
     plan.dp = draw(9);
     plan.tp = 1 + draw(8);
+    plan.cp = 1 + draw(4);
+    plan.cp_kind = static_cast<ContextKind>(draw(3));
     plan.pp = 1 + draw(8);
     plan.schedule = draw(2) == 1 ? "zb-h1" : "1f1b";
     plan.chunks = 1 + draw(3);
@@ -91,19 +93,21 @@ TEST(PlanText, UnknownKeyGivesColumnAndNearest) {
 }
 
 TEST(PlanText, FormsThatDoNotExistYetAreNamed) {
-  for (const char* form : {"cp", "ep", "etp", "CP", "moe", "offload"}) {
+  for (const char* form : {"ep", "etp", "EP", "moe", "offload"}) {
     EXPECT_THAT(error_of(std::string("tp=2,") + form + "=2"),
                 AllOf(StartsWith("--plan:1:6: "), HasSubstr("is not built yet"),
                       HasSubstr("docs/architecture.md"), Not(HasSubstr("did you mean"))))
         << form;
   }
-  EXPECT_THAT(error_of("cp=2"), HasSubstr("cp: context parallelism is not built yet"));
+  EXPECT_THAT(error_of("ep=2"), HasSubstr("ep: expert parallelism is not built yet"));
 }
 
 TEST(PlanText, OtherNamesOfAFormLeadToItsKey) {
   EXPECT_THAT(error_of("vpp=2"), HasSubstr("are given by the key 'chunks' of a plan"));
   EXPECT_THAT(error_of("Virtual-Stages=2"), HasSubstr("the key 'chunks'"));
   EXPECT_THAT(error_of("pipeline_parallel_size=2"), HasSubstr("the key 'pp'"));
+  EXPECT_THAT(error_of("context_parallel_size=2"), HasSubstr("the key 'cp'"));
+  EXPECT_THAT(error_of("ring_attention=on"), HasSubstr("the key 'cp_kind'"));
   EXPECT_THAT(error_of("pp=2,pp_schedule=gpipe"), HasSubstr("the key 'schedule'"));
 }
 
@@ -257,6 +261,32 @@ TEST(PlanLegality, ShardingNamesItsRuleAndWhatWouldDo) {
     EXPECT_EQ(reason(text, 4), "legal") << text;
   }
   EXPECT_EQ(resolve(parse_plan("dp=4,zero=3,shard=4"), small(), 4).shard, 0);
+}
+
+TEST(PlanLegality, ContextNamesItsRuleAndWhatWouldDo) {
+  EXPECT_THAT(error_of("cp=2,cp_kind=tree"), HasSubstr("allgather, ring or ulysses"));
+  EXPECT_THAT(reason("cp_kind=ring", 1), HasSubstr("needs cp of at least 2"));
+  EXPECT_THAT(reason("cp=3,seq=16", 3), HasSubstr("6 chunks of equal length"));
+  EXPECT_THAT(reason("cp=3,seq=16", 3), HasSubstr("seq=12 is, or cp=2"));
+  EXPECT_THAT(reason("cp=16,seq=16", 16), HasSubstr("cp=8 goes"));
+  EXPECT_THAT(reason("cp=2,seq=1", 2), HasSubstr("leave cp out"));
+  EXPECT_THAT(reason("cp=8,seq=16,cp_kind=ulysses", 8),
+              AllOf(HasSubstr("the 4 key/value heads"), HasSubstr("cp_kind=ring do not split")));
+  EXPECT_THAT(reason("cp=4,tp=2,seq=16,cp_kind=ulysses", 8), HasSubstr("2 key/value heads"));
+  EXPECT_THAT(reason("cp=2,dp=2,zero=1,shard=3", 4),
+              HasSubstr("the 4 data- and context-parallel ranks; shard=2 does"));
+  EXPECT_THAT(reason("cp=2,tp=2,dp=3", 4), HasSubstr("dp=3 x tp=2 x cp=2 needs 12 ranks"));
+  for (const char* text :
+       {"cp=8,seq=16", "cp=8,seq=16,cp_kind=ring", "cp=4,seq=16,cp_kind=ulysses,dp=2",
+        "cp=4,tp=2,seq=16,sp=on,cp_kind=ring", "cp=2,dp=4,zero=3,shard=4,seq=16"}) {
+    EXPECT_EQ(reason(text, 8), "legal") << text;
+  }
+  const Plan plan = resolve(parse_plan("cp=2,dp=2,zero=1,shard=4,seq=16,cp_kind=ring"), small(), 4);
+  EXPECT_EQ(plan.shard, 0) << "all ranks that hold the same parameters";
+  EXPECT_EQ(plan.rank_tokens(), 8);
+  EXPECT_EQ(plan.on_one_rank().cp, 1);
+  EXPECT_EQ(why_illegal(plan.on_one_rank(), small(), 1), std::nullopt);
+  EXPECT_EQ(filled(parse_plan("cp=2,tp=2"), 16).dp, 4);
 }
 
 TEST(WhyIllegal, GivesEveryReason) {

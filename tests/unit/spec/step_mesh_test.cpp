@@ -31,6 +31,7 @@ TEST(StepMesh, RanksHaveTheirPlacesOnBothMeshes) {
     EXPECT_EQ(rank, e("etp") + 1 * (e("ep") + 8 * (e("edp") + 2 * e("pp"))));
     EXPECT_EQ(d("pp"), e("pp")) << "both have the same stages";
     EXPECT_EQ(mesh.data_share(rank), d("dp"));
+    EXPECT_EQ(mesh.context_part(rank), d("cp"));
     EXPECT_EQ(mesh.has_loss(rank), d("pp") == 2);
   }
   EXPECT_EQ(mesh.data_shares(), 4);
@@ -49,6 +50,18 @@ TEST(StepMesh, DerivedGroups) {
   EXPECT_EQ(StepMesh::name_of(StepGroup::tied_tables), "embedding");
   EXPECT_EQ(mesh.size_of(StepGroup::gradients), 8);
   EXPECT_EQ(mesh.size_of(StepGroup::tied_tables), 2);
+}
+
+TEST(StepMesh, WhatIsShardedIsSpreadOverContextAndData) {
+  EXPECT_EQ(StepMesh(kDegrees).shard_group(), StepGroup::gradients);
+  EXPECT_EQ(StepMesh(Degrees{.data = 4}).shard_group(), StepGroup::data);
+  Degrees hybrid = kDegrees;
+  hybrid.shard = 4;
+  const StepMesh mesh(hybrid);
+  EXPECT_EQ(mesh.shard_group(), StepGroup::data_shard);
+  EXPECT_THAT(mesh.group(5, StepGroup::data_shard), ElementsAre(1, 3, 5, 7));
+  EXPECT_THAT(mesh.group(5, StepGroup::data_replicate), ElementsAre(5, 13));
+  EXPECT_EQ(mesh.size_of(StepGroup::data_replicate), 2);
 }
 
 // Every group of a kind is one of a partition of all ranks.
@@ -109,6 +122,8 @@ TEST(ParamLayoutAxes, SayWhatSplitsAParameterAndWhatSumsItsGradient) {
   EXPECT_THAT(sums_of(split, matrix), ElementsAre(batch));
   EXPECT_THAT(sums_of(split, norm), ElementsAre(tokens, batch)) << "each saw some of the tokens";
   EXPECT_THAT(sums_of(layout("tp=4,dp=2"), norm), ElementsAre(batch));
+  EXPECT_THAT(sums_of(layout("tp=2,dp=2,cp=2"), norm), ElementsAre(GradientSum{.axis = "dp_cp"}));
+  EXPECT_EQ(layout("tp=2,dp=2,cp=2,zero=1").state().ways, 4);
   EXPECT_THAT(sums_of(ParamLayout(model, resolve(Plan{}, model, 1), 0), norm), IsEmpty());
   for (const ParamSection& section : split.sections()) {
     EXPECT_EQ(section.copies, section.replicated ? 4 : 1);
