@@ -220,6 +220,17 @@ ExitCode list_plans(const PlanOptions& options, const Workload& workload, std::i
   for (const Plan& plan : legal_plans(workload.model, base, space)) {
     rows.push_back(row_of(plan, model, estimator, cluster));
   }
+  if (rows.empty()) {
+    // What is not varied may be impossible by itself.
+    Plan simplest = base.on_one_rank();
+    simplest.cp = base.cp;
+    simplest.cp_kind = base.cp_kind;
+    simplest.dp = std::max<std::int64_t>(1, ranks / base.cp);
+    if (const auto reason = why_illegal(simplest, workload.model, ranks)) {
+      throw Error(ExitCode::kUsage,
+                  fmt::format("no plan of {} on {} ranks: {}", workload.name, ranks, *reason));
+    }
+  }
   STEPMARK_REQUIRE(!rows.empty(),
                    "no plan of {} has {} sequences per step on {} ranks: more sequences "
                    "(--global-batch) or fewer ranks have some",

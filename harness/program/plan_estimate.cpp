@@ -151,7 +151,7 @@ const StageCost& PlanEstimator::measured(const Plan& plan, Kind kind) {
 
 // Of plain slices: a shard is a share of one over the ranks, so that two numbers of ranks give all.
 StageCost PlanEstimator::shared_state(const Plan& plan, Kind kind) {
-  if (plan.dp == 1) return measured(on_its_own(plan), kind);
+  if (plan.gradient_ways() == 1) return measured(on_its_own(plan), kind);
   Plan few = plan, more = plan;
   few.dp = plan.shard > 0 ? kFewShares * plan.shard : kFewShares;
   more.dp = plan.shard > 0 ? kFewShares * plan.shard : kMoreShares;

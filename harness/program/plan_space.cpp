@@ -56,9 +56,9 @@ std::vector<std::vector<std::string>> axes_of(const Model& model, const Plan& ba
 
 // The rest follows.
 Plan completed(Plan plan, const PlanSpace& space) {
-  plan.dp = std::max<std::int64_t>(1, space.ranks / (plan.tp * plan.pp));
+  plan.dp = std::max<std::int64_t>(1, space.ranks / (plan.tp * plan.cp * plan.pp));
   plan.accumulation = std::max<std::int64_t>(1, space.global_batch / (plan.dp * plan.micro_batch));
-  plan.sequence_parallel = plan.tp > 1 && plan.micro_batch * plan.seq % plan.tp == 0;
+  plan.sequence_parallel = plan.tp > 1 && plan.rank_tokens() % plan.tp == 0;
   return plan;
 }
 
@@ -71,13 +71,13 @@ class Enumeration {
     if (axis < axes_.size()) {
       for (const std::string& text : axes_[axis]) {
         const Plan next = parse_plan(text, plan);
-        if (next.tp * next.pp <= space_.ranks) from(next, axis + 1);
+        if (next.tp * next.cp * next.pp <= space_.ranks) from(next, axis + 1);
       }
       return;
     }
     const Plan whole = completed(plan, space_);
     if (whole.global_batch() != space_.global_batch) return;
-    if (whole.dp == 1 && whole.zero > 0) return;  // legal, and nothing is sharded
+    if (whole.gradient_ways() == 1 && whole.zero > 0) return;  // legal, and nothing is sharded
     if (why_illegal(whole, model_, space_.ranks)) return;
     const Plan resolved = resolve(whole, model_, space_.ranks);
     if (seen_.insert(to_text(resolved)).second) plans_.push_back(resolved);
@@ -97,6 +97,8 @@ class Enumeration {
 std::vector<Plan> legal_plans(const Model& model, const Plan& base, const PlanSpace& space) {
   Plan from = base.on_one_rank();
   from.dp = 0;
+  from.cp = base.cp;
+  from.cp_kind = base.cp_kind;
   if (from.seq == 0) from.seq = model.max_seq;
   Enumeration enumeration(model, from, space);
   enumeration.from(from, 0);

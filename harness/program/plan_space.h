@@ -20,8 +20,8 @@ struct PlanSpace {
   std::int64_t scale_up_domain = 8;  // accelerators; tensor parallelism stays within
 };
 
-// Resolved, each once. What is not enumerated (precision, seq, slice, optimizer) is that of `base`;
-// sequence parallelism goes with tensor parallelism wherever it can.
+// Resolved, each once. What is not enumerated (cp and its kind, precision, seq, slice, optimizer)
+// is that of `base`; sequence parallelism goes with tensor parallelism wherever it can.
 [[nodiscard]] std::vector<Plan> legal_plans(const Model& model, const Plan& base,
                                             const PlanSpace& space);
 

@@ -63,6 +63,15 @@ class PlanList(tool.ToolTest):
                 if "pp" in keys and int(keys["dp"]) * int(keys["tp"]) == 8:
                     self.assertEqual(tiers["pp"], "scale-out")
 
+    def test_sequences_are_shared_as_asked_for(self):
+        value = self.listed("--plan", "cp=2,cp_kind=ring", "--top", "3")
+        for plan in value["plans"]:
+            self.assertIn(",cp=2,cp_kind=ring,", plan["plan"])
+            self.assertIn("dp_cp", plan["axes"])
+            self.assertGreater(plan["axes"]["cp"]["bus_bytes_per_rank"], 0)
+        result = stepmark("plan", "--list", *NODES, "--plan", "cp=3")
+        self.expect(result, tool.USAGE, "cp=3")
+
     def test_table(self):
         result = stepmark("plan", "--list", *NODES, "--top", "3")
         self.expect(result, tool.OK)

@@ -28,12 +28,21 @@ Model wide_llama() {
   return model;
 }
 
-// Every n-th of the list, so that all values of all keys are among them.
+// Every n-th of the list, so that all values of all keys are among them; fewer where ranks share
+// sequences.
 std::vector<Plan> some_plans(const Model& model, std::size_t every) {
   std::vector<Plan> plans;
-  const auto all = legal_plans(model, parse_plan("precision=bf16,optimizer_overlap=off"),
-                               {.ranks = 16, .global_batch = 32, .scale_up_domain = 4});
-  for (std::size_t i = 0; i < all.size(); i += every) plans.push_back(all[i]);
+  const auto add = [&](const char* context, std::size_t step) {
+    const Plan base = parse_plan(context, parse_plan("precision=bf16,optimizer_overlap=off"));
+    const auto all =
+        legal_plans(model, base, {.ranks = 16, .global_batch = 32, .scale_up_domain = 4});
+    EXPECT_FALSE(all.empty()) << context;
+    for (std::size_t i = 0; i < all.size(); i += step) plans.push_back(all[i]);
+  };
+  add("", every);
+  for (const char* context : {"cp=2", "cp=4,cp_kind=ring", "cp=2,cp_kind=ulysses"}) {
+    add(context, 5 * every);
+  }
   return plans;
 }
 
@@ -60,6 +69,24 @@ TEST(PlanSpace, HasEachLegalPlanOnceWithTheSameWork) {
   EXPECT_TRUE(texts.contains(to_text(resolve(
       parse_plan("tp=2,pp=4,dp=2,sp=on,zero=3,seq=128,micro_batch=2,accumulation=8,precision=bf16"),
       model, 16))));
+}
+
+TEST(PlanSpace, SharesSequencesAsTheBaseDoes) {
+  const Model model = wide_llama();
+  const Plan base = parse_plan("cp=4,cp_kind=ring,precision=bf16");
+  const auto plans =
+      legal_plans(model, base, {.ranks = 16, .global_batch = 32, .scale_up_domain = 4});
+  std::set<std::int64_t> zeros_of_one_share, tps;
+  for (const Plan& plan : plans) {
+    EXPECT_EQ(plan.cp, 4) << to_text(plan);
+    EXPECT_EQ(plan.cp_kind, ContextKind::ring) << to_text(plan);
+    EXPECT_EQ(plan.ranks(), 16) << to_text(plan);
+    if (plan.dp == 1) zeros_of_one_share.insert(plan.zero);
+    tps.insert(plan.tp);
+  }
+  // State is sharded over ranks that share sequences as well.
+  EXPECT_THAT(zeros_of_one_share, ::testing::ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(tps, ::testing::ElementsAre(1, 2, 4));
 }
 
 TEST(PlanEstimates, BytesByAxisAndFlopsDoneAgainAreThoseOfTheProgram) {
