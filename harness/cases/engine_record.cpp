@@ -25,6 +25,8 @@ Kind kind_of(OpId id) {
   switch (id) {
     case OpId::attention_fwd:
     case OpId::attention_bwd:
+    case OpId::attention_chunks_fwd:
+    case OpId::attention_chunks_bwd:
       return Kind::attention;
     case OpId::gemm:
     case OpId::gemm_gelu:

@@ -33,6 +33,8 @@ std::string host_engine_of(const OpShape& shape) {
       return openblas();
     case OpId::attention_fwd:
     case OpId::attention_bwd:
+    case OpId::attention_chunks_fwd:
+    case OpId::attention_chunks_bwd:
       return own() + " with " + openblas();
     default:
       return own();

@@ -9,6 +9,7 @@
 #include "core/control.h"
 #include "kernels/host/sets.h"
 #include "kernels/ops/attention.h"
+#include "kernels/ops/context.h"
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/memory.h"
 
@@ -47,6 +48,27 @@ Record record_of(const std::vector<OpEngine>& engines) {
 const OpEngine kLt{.name = "cublaslt 13.1.0 algorithm=66 tile=5 epilogue=bias", .refused = {}};
 const OpEngine kForward{.name = "cudnn 9.19.0 engine=8", .refused = {}};
 const OpEngine kBackward{.name = "cudnn 9.19.0 engine=9", .refused = {}};
+
+// Attention of a sequence that ranks share is attention.
+TEST(EngineRecord, NamesWhoAttendsOverChunks) {
+  Program program;
+  program.ops = {
+      op_of(pack(
+          AttentionChunksFwdShape{
+              .batch = 1, .chunk = 2, .ways = 2, .heads = 1, .kv_heads = 1, .head_dim = 64},
+          DType::bf16)),
+      op_of(pack(
+          AttentionChunksBwdShape{
+              .batch = 1, .chunk = 2, .ways = 2, .heads = 1, .kv_heads = 1, .head_dim = 64},
+          DType::bf16))};
+  Record record;
+  const auto control = make_solo_control();
+  add_engines(record, *control, program,
+              [](std::int32_t) { return OpEngine{.name = "plain", .refused = {}}; });
+  EXPECT_EQ(record.text("attention_engine"), "plain");
+  EXPECT_THAT(record.text("attention_algorithms"),
+              AllOf(HasSubstr("1 x attention_chunks_fwd"), HasSubstr("1 x attention_chunks_bwd")));
+}
 
 TEST(EngineRecord, NamesLibraryVersionAndAlgorithms) {
   const Record record = record_of({kLt, kForward, {}, kLt, kBackward, kLt});
