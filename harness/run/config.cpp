@@ -7,14 +7,17 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/error.h"
 #include "core/units.h"
 #include "harness/cases/expand.h"
+#include "harness/cases/families/ablation.h"
 #include "harness/cases/families/step.h"
 #include "harness/cases/workload_files.h"
 #include "harness/spec/data_files.h"
+#include "results/families/family.h"
 
 namespace stepmark {
 namespace {
@@ -26,6 +29,25 @@ Suite single_step_suite(const RunOptions& options) {
   suite.entries.emplace_back(
       StepEntry{.workload = options.workload, .plans = {options.plan}, .place = {}});
   return suite;
+}
+
+// For each step of the suite an entry that leaves communication out of it.
+void add_ablations(const std::string& axes, Suite& suite) {
+  if (axes.empty()) return;
+  std::vector<std::string> names;
+  if (axes != "all") names = list_of(axes);
+  std::vector<SuiteEntry> ablations;
+  for (const SuiteEntry& entry : suite.entries) {
+    const auto* step = entry.as<StepEntry>();
+    if (step == nullptr) continue;
+    ablations.emplace_back(AblationEntry{
+        .workload = step->workload, .plans = step->plans, .axes = names, .place = step->place});
+  }
+  STEPMARK_REQUIRE(!ablations.empty(),
+                   "--ablate leaves communication out of steps, and suite '{}' "
+                   "has none",
+                   suite.name);
+  std::ranges::move(ablations, std::back_inserter(suite.entries));
 }
 
 bool matches(const Case& one, const std::string& filter) {
@@ -82,6 +104,7 @@ RunConfig make_run_config(const RunOptions& options, int world_size) {
   } else {
     config.suite = single_step_suite(options);
   }
+  add_ablations(options.ablate, config.suite);
   WorkloadFiles files = read_workload_files(config.suite);
   config.workloads = std::move(files.workloads);
   if (!options.workload.empty()) {
@@ -111,6 +134,7 @@ RunConfig make_run_config(const RunOptions& options, int world_size) {
   if (config.repeat_over_s > 0) config.echo["repeat_over_s"] = config.repeat_over_s;
   config.echo["precision"] = config.suite.precision;
   config.echo["plan"] = options.plan;
+  if (!options.ablate.empty()) config.echo["ablate"] = options.ablate;
   config.echo["only"] = options.filters;
   if (!config.remarks.empty()) config.echo["remarks"] = config.remarks;
   config.echo["workloads"] = nlohmann::json::object();

@@ -350,6 +350,30 @@ class Together(tool.ToolTest):
             self.assertEqual(numbers["bus_bytes_pp"], messages * 4 * 64 * 256 * 4)
             self.assertIn("exposed pp", [part["name"] for part in record["split"]])
 
+    def test_a_step_without_an_axis(self):
+        journal = self.path("run.smk")
+        result = stepmark("run", "--workload", "tiny", "--plan", "layers=1,seq=16", "--ablate", "all", "--budget", "4s",
+                          "--out", journal, ranks=2)
+        self.expect(result, tool.OK)
+        self.assertIn("Without the communication of an axis", result.out)
+        step, ablation = tool.records(journal)
+        self.assertEqual((step["family"], ablation["family"]), ("step", "ablation"))
+        self.assertEqual(ablation["case_id"], step["case_id"].replace("step/", "ablation/") + "/dp")
+        self.assertTrue(all(check["passed"] for check in ablation["checks"]))
+        series = {one["name"]: one["values"] for one in ablation["series"]}
+        for whole, without, saved in zip(series["time_s"], series["without_s"], series["saved_s"]):
+            self.assertAlmostEqual(saved, whole - without, places=12)
+        values = {metric["name"]: metric["value"] for metric in ablation["metrics"]}
+        self.assertGreater(values["exposed"], 0)
+        self.assertAlmostEqual(values["saved_share"], values["saved"] / values["step"])
+        self.expect(stepmark("report", journal, "--html", self.path("r.html")), tool.OK)
+        # One rank has nothing to leave out, which is said; the step is measured.
+        alone = stepmark("run", "--workload", "tiny", "--plan", "layers=1,seq=16", "--ablate", "tp", "--budget", "1s",
+                         "--out", self.path("alone.smk"))
+        self.expect(alone, tool.OK, "nothing to leave out along tp of tiny/")
+        result = stepmark("run", "--suite", "gpu-kernels", "--ablate", "tp", "--out", self.path("none.smk"))
+        self.expect(result, tool.USAGE, "--ablate leaves communication out of steps, and suite 'gpu-kernels' has none")
+
     def test_work_at_the_same_time(self):
         suite = self.write("concurrent.yaml", tool.CONCURRENT_SUITE)
         journal = self.path("run.smk")

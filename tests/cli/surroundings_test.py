@@ -179,6 +179,7 @@ class Doctor(Facts):
 
 
 @tool.needs_mpi
+@tool.once_per_machine
 class Messages(Facts):
     """The same run by other ways of its messages: compare must not call that the same environment."""
 

@@ -375,30 +375,40 @@ const Workload& find_workload(const std::vector<Workload>& workloads, const std:
                                           : fmt::format("did you mean '{}'?", nearest)));
 }
 
-std::unique_ptr<Case> first_that_fits(const StepEntry& entry, const SuiteWorld& world) {
-  const Workload& workload = find_workload(world.workloads, entry.workload);
+}  // namespace
+
+ChosenPlan first_legal_plan(const std::string& workload, const std::vector<std::string>& plans,
+                            const SuiteWorld& world) {
+  ChosenPlan chosen{
+      .workload = find_workload(world.workloads, workload), .plan = {}, .why_none = {}};
   std::string reasons;
-  for (const std::string& text : entry.plans) {
-    const Plan plan = parse_plan(text, workload.plan);
+  for (const std::string& text : plans) {
+    const Plan plan = parse_plan(text, chosen.workload.plan);
     try {
-      return std::make_unique<StepCase>(workload, resolve(plan, workload.model, world.size));
+      chosen.plan = resolve(plan, chosen.workload.model, world.size);
+      return chosen;
     } catch (const Error& error) {
-      if (entry.plans.size() == 1) throw;
+      if (plans.size() == 1) throw;
       reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", text, error.message());
     }
   }
-  return make_skipped_case(fmt::format("step/{}/{}", workload.name, entry.plans.front()),
-                           facts::step::kFamily, "no plan of the suite fits: " + reasons);
+  chosen.why_none = "no plan of the suite fits: " + reasons;
+  return chosen;
 }
-
-}  // namespace
 
 std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan) {
   return std::make_unique<StepCase>(workload, plan);
 }
 
 void StepEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
-  placed(place, [&] { expansion.cases.push_back(first_that_fits(*this, world)); });
+  placed(place, [&] {
+    const ChosenPlan chosen = first_legal_plan(workload, plans, world);
+    expansion.cases.push_back(
+        chosen.plan
+            ? make_step_case(chosen.workload, *chosen.plan)
+            : make_skipped_case(fmt::format("step/{}/{}", chosen.workload.name, plans.front()),
+                                facts::step::kFamily, chosen.why_none));
+  });
 }
 
 SuiteEntry read_step_entry(YamlMap& map) {

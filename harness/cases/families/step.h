@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,18 @@ struct StepEntry {
   [[nodiscard]] NamedWorkload named_workload() { return {workload, place}; }
   void expand(const SuiteWorld& world, Expansion& expansion) const;
 };
+
+// What an entry with several plans comes to in a world.
+struct ChosenPlan {
+  const Workload& workload;
+  std::optional<Plan> plan;  // resolved
+  std::string why_none;      // reasons of all plans, where none is legal
+};
+// The first of `plans` that is legal. Error(kUsage) for a workload that is not known, and for the
+// only plan where that is not legal.
+[[nodiscard]] ChosenPlan first_legal_plan(const std::string& workload,
+                                          const std::vector<std::string>& plans,
+                                          const SuiteWorld& world);
 
 // `plan` must be resolved for the world.
 [[nodiscard]] std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan);

@@ -6,9 +6,11 @@
 #include "case_fixture.h"
 #include "collectives/mpi/mpi_runtime.h"
 #include "harness/cases/common.h"
+#include "harness/cases/families/ablation.h"
 #include "harness/cases/families/collective.h"
 #include "harness/cases/families/groups.h"
 #include "harness/cases/families/overlap.h"
+#include "harness/spec/workload.h"
 #include "wrapped_comm.h"
 
 namespace stepmark {
@@ -105,6 +107,45 @@ TEST_F(CasesMpiTest, OverlapOfACollective) {
   const Record spoiled = one->run(context);
   EXPECT_EQ(spoiled.outcome, Outcome::failed);
   EXPECT_THAT(spoiled.reason, HasSubstr("every element exact alone before timing"));
+}
+
+// The smallest model there is, its batch spread over all ranks.
+Workload small_workload() {
+  Workload workload = read_workload(STEPMARK_CONFIGS "/workloads/tiny.yaml");
+  workload.plan = parse_plan("seq=8,micro_batch=1,layers=1,clip=0", workload.plan);
+  return workload;
+}
+
+// What is left out took a known time: a sleep within each sum over ranks, which no kernel hides.
+TEST_F(CasesMpiTest, WhatAnAxisCostsIsWhatIsSavedWithoutIt) {
+  constexpr double kLongerS = 0.1;
+  behaviour->all_reduce_takes = std::chrono::milliseconds(100);
+  const std::vector<Workload> workloads{small_workload()};
+  const SuiteWorld here{.size = control->size(), .workloads = workloads};
+  Expansion expansion;
+  const AblationEntry entry{.workload = "tiny", .plans = {"tp=1"}, .axes = {"dp", "tp"}};
+  entry.expand(here, expansion);
+  ASSERT_EQ(expansion.cases.size(), 1U);
+  EXPECT_THAT(expansion.remarks,
+              testing::ElementsAre(testing::AllOf(HasSubstr("nothing to leave out along tp"),
+                                                  HasSubstr("ranks talk along dp"))));
+  context.rule.min_samples = context.rule.max_samples = 4;
+  const Record record = completed(expansion.cases.front()->run(context), *expansion.cases.front());
+  ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
+  EXPECT_EQ(record.text("axis"), "dp");
+  ASSERT_EQ(record.series.size(), 3U);
+  const auto& [whole, without, saved] =
+      std::tie(record.series[0].values, record.series[1].values, record.series[2].values);
+  ASSERT_EQ(whole.size(), without.size());
+  ASSERT_EQ(whole.size(), saved.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_DOUBLE_EQ(saved[i], whole[i] - without[i]);
+    EXPECT_GE(whole[i], kLongerS);
+  }
+  EXPECT_GT(*record.metric("saved")->value, kLongerS / 2);
+  EXPECT_GT(*record.metric("exposed")->value, kLongerS / 2);
+  EXPECT_NEAR(*record.metric("saved_share")->value,
+              *record.metric("saved")->value / record.summary("time_s")->median, 1e-12);
 }
 
 CollectiveEntry collective_entry(CollectiveKind kind) { return {{.kinds = {kind}, .sizes = {64}}}; }

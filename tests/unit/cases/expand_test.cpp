@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "harness/cases/expand.h"
+#include "harness/cases/families/ablation.h"
 #include "harness/cases/families/collective.h"
 #include "harness/cases/families/groups.h"
 #include "harness/cases/families/kernel.h"
@@ -69,6 +70,26 @@ TEST(ExpandTest, NoPlanThatFitsIsASkippedCaseWithEveryReason) {
   const auto cases = expand(suite_of(step({"tp=2,dp=2", "tp=2,dp=1"})), 3, workloads()).cases;
   ASSERT_EQ(cases.size(), 1U);
   EXPECT_EQ(cases[0]->weight(), 0.0);
+}
+
+TEST(ExpandTest, AStepIsMeasuredWithoutEachAxisAlongWhichItTalks) {
+  AblationEntry entry{.workload = "small", .plans = {"tp=2,dp=2", "tp=2,dp=1", "tp=1"}};
+  const auto ids = [&](int ranks) {
+    std::vector<std::string> all;
+    for (const auto& one : expand(suite_of(entry), ranks, workloads()).cases) {
+      EXPECT_EQ(one->family(), "ablation");
+      all.push_back(one->id().substr(one->id().rfind('/') + 1));
+    }
+    return all;
+  };
+  EXPECT_THAT(ids(4), ElementsAre("tp", "dp"));
+  EXPECT_THAT(ids(2), ElementsAre("tp"));
+  EXPECT_THAT(expand(suite_of(entry), 1, workloads()).remarks,
+              ElementsAre(HasSubstr("ranks do not talk at all")));
+  entry.axes = {"dp", "pp"};
+  EXPECT_THAT(ids(4), ElementsAre("dp"));
+  EXPECT_THAT(expand(suite_of(entry), 4, workloads()).remarks,
+              ElementsAre(HasSubstr("nothing to leave out along pp of small/tp2.dp2")));
 }
 
 TEST(ExpandTest, OnlyPlanThatDoesNotFitIsAMistake) {

@@ -3,7 +3,9 @@
 // groups, and can spoil what arrives.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,7 @@ class WrappedComm final : public Comm {
     bool has_cta_limit = false;
     // Groups of this many ranks have a bit of their first received byte flipped in all_reduce.
     int spoil_groups_of = 0;
+    std::chrono::milliseconds all_reduce_takes{0};  // longer, on its stream
     bool barrier_lets_through = false;
     std::vector<CommOptions> splits;  // seen
   };
@@ -50,6 +53,9 @@ class WrappedComm final : public Comm {
   void all_reduce(const void* send, void* recv, std::size_t count, DType dtype, ReduceOp op,
                   Stream& stream) override {
     comm_.all_reduce(send, recv, count, dtype, op, stream);
+    if (const auto longer = behaviour_->all_reduce_takes; longer.count() > 0) {
+      stream.submit([longer] { std::this_thread::sleep_for(longer); });
+    }
     if (behaviour_->spoil_groups_of != size()) return;
     stream.submit([recv] { *static_cast<unsigned char*>(recv) ^= 1U; });
   }
