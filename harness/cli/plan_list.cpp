@@ -221,12 +221,7 @@ ExitCode list_plans(const PlanOptions& options, const Workload& workload, std::i
     rows.push_back(row_of(plan, model, estimator, cluster));
   }
   if (rows.empty()) {
-    // What is not varied may be impossible by itself.
-    Plan simplest = base.on_one_rank();
-    simplest.cp = base.cp;
-    simplest.cp_kind = base.cp_kind;
-    simplest.dp = std::max<std::int64_t>(1, ranks / base.cp);
-    if (const auto reason = why_illegal(simplest, workload.model, ranks)) {
+    if (const auto reason = why_base_illegal(workload.model, base, space)) {
       throw Error(ExitCode::kUsage,
                   fmt::format("no plan of {} on {} ranks: {}", workload.name, ranks, *reason));
     }

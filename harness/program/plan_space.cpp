@@ -62,6 +62,15 @@ Plan completed(Plan plan, const PlanSpace& space) {
   return plan;
 }
 
+// Of `base` what is not enumerated.
+Plan unvaried(const Model& model, const Plan& base) {
+  Plan plan = base.on_one_rank();
+  plan.cp = base.cp;
+  plan.cp_kind = base.cp_kind;
+  if (plan.seq == 0) plan.seq = model.max_seq;
+  return plan;
+}
+
 class Enumeration {
  public:
   Enumeration(const Model& model, const Plan& base, const PlanSpace& space)
@@ -95,14 +104,18 @@ class Enumeration {
 }  // namespace
 
 std::vector<Plan> legal_plans(const Model& model, const Plan& base, const PlanSpace& space) {
-  Plan from = base.on_one_rank();
+  Plan from = unvaried(model, base);
   from.dp = 0;
-  from.cp = base.cp;
-  from.cp_kind = base.cp_kind;
-  if (from.seq == 0) from.seq = model.max_seq;
   Enumeration enumeration(model, from, space);
   enumeration.from(from, 0);
   return std::move(enumeration).take();
+}
+
+std::optional<std::string> why_base_illegal(const Model& model, const Plan& base,
+                                            const PlanSpace& space) {
+  Plan simplest = unvaried(model, base);
+  simplest.dp = std::max<std::int64_t>(1, space.ranks / simplest.cp);
+  return why_illegal(simplest, model, space.ranks);
 }
 
 const char* name_of(Tier tier) {

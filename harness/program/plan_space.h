@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,10 @@ struct PlanSpace {
 // is that of `base`; sequence parallelism goes with tensor parallelism wherever it can.
 [[nodiscard]] std::vector<Plan> legal_plans(const Model& model, const Plan& base,
                                             const PlanSpace& space);
+
+// Why what is not enumerated goes with no plan; nothing where it goes with data parallelism alone.
+[[nodiscard]] std::optional<std::string> why_base_illegal(const Model& model, const Plan& base,
+                                                          const PlanSpace& space);
 
 // Which links carry an axis: those within scale-up domains, those between them, or both.
 enum class Tier : std::uint8_t { scale_up, scale_out, both };

@@ -18,6 +18,7 @@ ENTRIES = {
     "groups": "groups\n    plan: [tp=2]\n    traffic:\n      tp: {op: all_reduce, bytes: 4KiB}\n",
     "overlap": "overlap\n    gemm: {m: 8, n: 8, k: 8}\n    collectives: [all_reduce]\n    bytes: 4KiB\n",
     "step": "step\n    workload: tiny\n",
+    "ablation": "ablation\n    workload: tiny\n",
 }
 
 
