@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A copy of nothing takes the place of a transfer, so that executors, timelines and memory plans
-// know nothing of it.
+// A copy of nothing takes the place of an op, so that executors, timelines and memory plans know
+// nothing of it.
 #include "harness/program/ablate.h"
 
 #include <algorithm>
@@ -9,29 +9,42 @@
 #include "kernels/ops/memory.h"
 
 namespace stepmark {
+namespace {
 
-std::vector<std::string> axes_of_step(const Model& model, const Plan& plan) {
-  std::vector<std::string> axes;
+bool is_of(const Op& op, std::string_view part) {
+  if (!op.comm) return part == kAllCompute;
+  return part == kAllCommunication || part == axis_of(op.comm->axis);
+}
+
+// Of a message one end is absent, and of a kernel optional operands; a copy has both of its own.
+BufferSlice nothing_of(const Op& op) {
+  const auto present = std::find_if(op.operands.begin(), op.operands.end(),
+                                    [](const BufferSlice& slice) { return slice.buffer >= 0; });
+  return {.buffer = present->buffer, .offset = present->offset, .elements = 0};
+}
+
+}  // namespace
+
+std::vector<std::string> parts_of_step(const Model& model, const Plan& plan) {
+  std::vector<std::string> parts;
   const StepGroups groups(model, plan);
   for (const std::string& name : groups.names()) {
     const std::string axis(axis_of(name));
-    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) axes.push_back(axis);
+    if (std::find(parts.begin(), parts.end(), axis) == parts.end()) parts.push_back(axis);
   }
-  return axes;
+  if (parts.size() > 1) parts.emplace_back(kAllCommunication);
+  if (!parts.empty()) parts.emplace_back(kAllCompute);
+  return parts;
 }
 
-Program without_axis(Program program, std::string_view axis) {
+Program without_part(Program program, std::string_view part) {
   for (Op& op : program.ops) {
-    if (!op.comm || axis_of(op.comm->axis) != axis) continue;
-    op.kernel = pack(CopyShape{.elements = 0}, op.comm->dtype);
+    if (!is_of(op, part)) continue;
+    const BufferSlice nothing = nothing_of(op);
+    const DType dtype = op.comm ? op.comm->dtype : op.kernel->dtype;
     op.comm.reset();
-    // Of a message one end is absent; a copy has both.
-    const BufferSlice& present = op.operands[0].buffer < 0 ? op.operands[1] : op.operands[0];
-    const BufferSlice nothing{.buffer = present.buffer, .offset = present.offset, .elements = 0};
-    for (BufferSlice& operand : op.operands) {
-      operand.elements = 0;
-      if (operand.buffer < 0) operand = nothing;
-    }
+    op.kernel = pack(CopyShape{.elements = 0}, dtype);
+    op.operands = {nothing, nothing};
   }
   return program;
 }

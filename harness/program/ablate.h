@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A step without the communication of one axis: how long it would take if that cost nothing, for
-// the same kernels, buffers, streams and order. What it computes is not a training step.
+// A step without a part of what it does: the transfers of one axis, or of all, or its kernels. How
+// long it would take if that cost nothing, for the same buffers, streams and order of the rest.
+// What it computes is not a training step.
 #pragma once
 
 #include <string>
@@ -13,13 +14,17 @@
 
 namespace stepmark {
 
-// Axes (axis_of) along which ranks of a step talk, in the order of its groups; none on one rank.
-// `plan` must be resolved for `model`.
-[[nodiscard]] std::vector<std::string> axes_of_step(const Model& model, const Plan& plan);
+// What can be left out besides an axis.
+inline constexpr std::string_view kAllCommunication = "communication", kAllCompute = "compute";
 
-// Every transfer of the axis becomes a copy of no elements on the same stream, with the same
-// dependencies. Its destination keeps what it held: zeros, where nothing else writes it. Groups
-// stay, as making them is collective.
-[[nodiscard]] Program without_axis(Program program, std::string_view axis);
+// What can be left out of a step, each by itself: the axes (axis_of) along which its ranks talk, in
+// the order of its groups; all communication where that is more than one; compute. Nothing on one
+// rank. `plan` must be resolved for `model`.
+[[nodiscard]] std::vector<std::string> parts_of_step(const Model& model, const Plan& plan);
+
+// Every op of the part becomes a copy of no elements on the same stream, with the same
+// dependencies. What it would have written keeps what it held: zeros, where nothing else writes it.
+// Groups stay, as making them is collective.
+[[nodiscard]] Program without_part(Program program, std::string_view part);
 
 }  // namespace stepmark

@@ -31,20 +31,20 @@ Suite single_step_suite(const RunOptions& options) {
   return suite;
 }
 
-// For each step of the suite an entry that leaves communication out of it.
-void add_ablations(const std::string& axes, Suite& suite) {
-  if (axes.empty()) return;
+// For each step of the suite an entry that leaves parts out of it.
+void add_ablations(const std::string& parts, Suite& suite) {
+  if (parts.empty()) return;
   std::vector<std::string> names;
-  if (axes != "all") names = list_of(axes);
+  if (parts != "all") names = list_of(parts);
   std::vector<SuiteEntry> ablations;
   for (const SuiteEntry& entry : suite.entries) {
     const auto* step = entry.as<StepEntry>();
     if (step == nullptr) continue;
     ablations.emplace_back(AblationEntry{
-        .workload = step->workload, .plans = step->plans, .axes = names, .place = step->place});
+        .workload = step->workload, .plans = step->plans, .parts = names, .place = step->place});
   }
   STEPMARK_REQUIRE(!ablations.empty(),
-                   "--ablate leaves communication out of steps, and suite '{}' "
+                   "--ablate leaves parts out of steps, and suite '{}' "
                    "has none",
                    suite.name);
   std::ranges::move(ablations, std::back_inserter(suite.entries));

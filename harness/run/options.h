@@ -17,7 +17,7 @@ struct RunOptions {
   bool suite_given = false;
   std::string workload;  // a single step case instead of a suite
   std::string plan;      // of the workload
-  std::string ablate;    // axes, joined by commas, or "all": steps are measured without each, too
+  std::string ablate;    // parts, joined by commas, or "all": steps are measured without each, too
   std::string cluster;   // YAML file or shipped name
   std::string backend = "auto";
   MachineOptions machine;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Family `ablation`: how much sooner a step would end if the communication of one axis cost
-// nothing. Both forms run in turns, and what is saved is a series of differences of neighbours, so
-// that its interval is that of the pairs.
+// Family `ablation`: how much sooner a step would end if a part of it cost nothing. Both forms run
+// in turns, and what is saved is a series of differences of neighbours, so that its interval is
+// that of the pairs.
 #include "results/families/ablation.h"
 
 #include <fmt/format.h>
@@ -51,13 +51,14 @@ void derive_ablation(Record& record, const Summary& time) {
     add(record, figure("exposed", "s", *exposed,
                        "the step's own split, of the rank that waits least", false));
   } else {
-    add(record, not_available("exposed", "s", "the device gave no spans of a traced step"));
+    add(record,
+        not_available("exposed", "s", "of communication alone, and where a traced step has spans"));
   }
 }
 
 std::vector<Column> columns() {
   return {{"step", {{From::text, names::kStep}}, true},
-          {"without", {{From::text, names::kAxis}}, true},
+          {"without", {{From::text, names::kPart}}, true},
           {"whole", {{From::metric, "step", Show::seconds}}},
           {"without", {{From::metric, "without", Show::seconds}}},
           {"saved", {{From::metric, "saved", Show::seconds}}},
@@ -72,25 +73,26 @@ std::vector<Column> and_then(std::vector<Column> columns, std::vector<Column> mo
 }
 
 Table table() {
-  return {.heading = "Without the communication of an axis",
+  return {.heading = "Without a part",
           .columns = and_then(
               columns(), {{"check", {{From::checks}}, true}, {"note", {{From::remarks}}, true}}),
           .footnote =
               "saved: of steps in turns, whole less without; exposed: what the compute stream of "
-              "the whole step stood still for that axis; without its messages a pipeline has no "
-              "bubble either"};
+              "the whole step stood still for that; without its messages a pipeline has no bubble "
+              "either"};
 }
 
 Section section() {
-  return {.place = 1,
-          .id = "ablation",
-          .heading = "Without the communication of an axis",
-          .hint =
-              "The same step with the transfers of one axis left out, in turns with the whole one: "
-              "what is saved is what they cost it, waiting included, and no more can be won there. "
-              "Exposed is what the whole step's own timeline says. Without its messages a pipeline "
-              "has no bubble either.",
-          .columns = and_then(columns(), {{"checks", {{From::checks}}}})};
+  return {
+      .place = 1,
+      .id = "ablation",
+      .heading = "Without a part",
+      .hint =
+          "The same step without the transfers of one axis, of all, or without kernels, in turns "
+          "with the whole one: what is saved is what they cost it, waiting included, and no more "
+          "can be won there. Exposed is what the whole step's own timeline says. Without its "
+          "messages a pipeline has no bubble either.",
+      .columns = and_then(columns(), {{"checks", {{From::checks}}}})};
 }
 
 }  // namespace
@@ -99,7 +101,7 @@ Family family_ablation() {
   return {.name = names::kFamily,
           .derive = derive_ablation,
           .same_numbers = {facts::kRanks},
-          .same_texts = {names::kWorkload, names::kPlan, names::kAxis},
+          .same_texts = {names::kWorkload, names::kPlan, names::kPart},
           .table = table(),
           .section = section()};
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of the facts of family `ablation`: a step with and without the communication of one axis.
+// Names of the facts of family `ablation`: a step with and without a part of it.
 // Depends on nothing.
 #pragma once
 
@@ -9,9 +9,9 @@ inline constexpr const char* kFamily = "ablation";
 inline constexpr const char* kWorkload = "workload";
 inline constexpr const char* kPlan = "plan";
 inline constexpr const char* kPrecision = "precision";
-inline constexpr const char* kAxis = "axis";
+inline constexpr const char* kPart = "part";
 inline constexpr const char* kStep = "step";  // short name of workload and plan
-// Of the whole step's own split: what its rank that waits least stands still for the axis.
+// Of the whole step's own split: what its rank that waits least stands still for the part.
 inline constexpr const char* kExposedS = "exposed_s";
 // Series.
 inline constexpr const char* kWithoutS = "without_s";

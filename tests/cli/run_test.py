@@ -350,16 +350,17 @@ class Together(tool.ToolTest):
             self.assertEqual(numbers["bus_bytes_pp"], messages * 4 * 64 * 256 * 4)
             self.assertIn("exposed pp", [part["name"] for part in record["split"]])
 
-    def test_a_step_without_an_axis(self):
+    def test_a_step_without_a_part(self):
         journal = self.path("run.smk")
         result = stepmark("run", "--workload", "tiny", "--plan", "layers=1,seq=16", "--ablate", "all", "--budget", "4s",
                           "--out", journal, ranks=2)
         self.expect(result, tool.OK)
-        self.assertIn("Without the communication of an axis", result.out)
-        step, ablation = tool.records(journal)
+        self.assertIn("Without a part", result.out)
+        step, ablation, compute = tool.records(journal)
         self.assertEqual((step["family"], ablation["family"]), ("step", "ablation"))
         self.assertEqual(ablation["case_id"], step["case_id"].replace("step/", "ablation/") + "/dp")
-        self.assertTrue(all(check["passed"] for check in ablation["checks"]))
+        self.assertEqual(compute["case_id"], step["case_id"].replace("step/", "ablation/") + "/compute")
+        self.assertTrue(all(check["passed"] for one in (ablation, compute) for check in one["checks"]))
         series = {one["name"]: one["values"] for one in ablation["series"]}
         for whole, without, saved in zip(series["time_s"], series["without_s"], series["saved_s"]):
             self.assertAlmostEqual(saved, whole - without, places=12)
@@ -370,9 +371,9 @@ class Together(tool.ToolTest):
         # One rank has nothing to leave out, which is said; the step is measured.
         alone = stepmark("run", "--workload", "tiny", "--plan", "layers=1,seq=16", "--ablate", "tp", "--budget", "1s",
                          "--out", self.path("alone.smk"))
-        self.expect(alone, tool.OK, "nothing to leave out along tp of tiny/")
+        self.expect(alone, tool.OK, "no tp to leave out of tiny/")
         result = stepmark("run", "--suite", "gpu-kernels", "--ablate", "tp", "--out", self.path("none.smk"))
-        self.expect(result, tool.USAGE, "--ablate leaves communication out of steps, and suite 'gpu-kernels' has none")
+        self.expect(result, tool.USAGE, "--ablate leaves parts out of steps, and suite 'gpu-kernels' has none")
 
     def test_work_at_the_same_time(self):
         suite = self.write("concurrent.yaml", tool.CONCURRENT_SUITE)

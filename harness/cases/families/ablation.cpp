@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Family `ablation`: a step and the same step without the communication of one axis, in turns, so
-// that a drift of the machine hits both. The whole step is checked as family `step` checks it; the
-// other one computes nothing that means anything, and has buffers of its own.
+// Family `ablation`: a step and the same step without a part (the communication of one axis, or of
+// all, or its kernels), in turns, so that a drift of the machine hits both. The whole step is
+// checked as family `step` checks it; the other one computes nothing that means anything, and has
+// buffers of its own.
 #include "harness/cases/families/ablation.h"
 
 #include <fmt/format.h>
@@ -35,14 +36,14 @@ constexpr int kTracedRuns = 5;
 
 class AblationCase final : public Case {
  public:
-  AblationCase(const Workload& workload, Plan plan, std::string axis)
+  AblationCase(const Workload& workload, Plan plan, std::string part)
       : workload_(workload.name),
         model_(sliced(workload.model, plan)),
         plan_(std::move(plan)),
-        axis_(std::move(axis)),
+        part_(std::move(part)),
         step_(fmt::format("{}/{}", workload_, short_name(plan_))),
-        id_(fmt::format("ablation/{}/{}", step_, axis_)) {
-    // Which form is faster may differ without the axis; both are the same form.
+        id_(fmt::format("ablation/{}/{}", step_, part_)) {
+    // Which form is faster may differ without the part; both are the same form.
     if (plan_.optimizer_overlap == OptimizerOverlap::automatic) {
       plan_.optimizer_overlap = OptimizerOverlap::off;
     }
@@ -50,7 +51,7 @@ class AblationCase final : public Case {
 
   [[nodiscard]] const std::string& id() const override { return id_; }
   [[nodiscard]] std::string definition() const override {
-    return fmt::format("ablation/{}/{}/{}", workload_, to_text(plan_), axis_);
+    return fmt::format("ablation/{}/{}/{}", workload_, to_text(plan_), part_);
   }
   [[nodiscard]] std::string_view family() const override { return facts::ablation::kFamily; }
   [[nodiscard]] double weight() const override { return 10.0; }
@@ -60,7 +61,7 @@ class AblationCase final : public Case {
     describe(record, context);
     const Program program =
         step_program(model_, plan_, context.control.rank(), context.executor.device().traits());
-    const Program ablated = without_axis(program, axis_);
+    const Program ablated = without_part(program, part_);
     const std::int64_t needed = bytes_of(context, program) + bytes_of(context, ablated);
     if (context.memory_limit_bytes > 0 && needed > context.memory_limit_bytes) {
       const auto [need, have] = format_bytes_alike(static_cast<double>(needed),
@@ -95,12 +96,12 @@ class AblationCase final : public Case {
   }
 
   void describe(Record& record, const CaseContext& context) const {
-    record.texts.emplace_back(facts::kTitle, fmt::format("{} without {}", step_, axis_));
+    record.texts.emplace_back(facts::kTitle, fmt::format("{} without {}", step_, part_));
     record.texts.emplace_back(facts::ablation::kStep, step_);
     record.texts.emplace_back(facts::ablation::kWorkload, workload_);
     record.texts.emplace_back(facts::ablation::kPlan, to_text(plan_));
     record.texts.emplace_back(facts::ablation::kPrecision, std::string(name_of(plan_.precision)));
-    record.texts.emplace_back(facts::ablation::kAxis, axis_);
+    record.texts.emplace_back(facts::ablation::kPart, part_);
     record.numbers.emplace_back(facts::kRanks, context.control.size());
     add_comm_facts(record, context.world.facts());
   }
@@ -144,9 +145,11 @@ class AblationCase final : public Case {
     add_side_series(record, context, facts::ablation::kSavedS, saved_s, calls);
   }
 
-  // Of a few traced steps the median. What ranks stand still for the axis differs by whom they wait
-  // for; the one that waits least waits for transfers alone.
+  // Of a few traced steps the median. What ranks stand still for transfers differs by whom they
+  // wait for; the one that waits least waits for transfers alone. Nobody stands still for kernels.
   void add_exposed(Record& record, CaseContext& context, Runnable& whole) const {
+    if (part_ == kAllCompute) return;
+    const std::string name = part_ == kAllCommunication ? "exposed " : "exposed " + part_;
     std::vector<double> seconds;
     bool traced = true;
     for (int i = 0; i < kTracedRuns; ++i) {
@@ -157,7 +160,9 @@ class AblationCase final : public Case {
       double own = 0;
       if (!timeline.spans.empty()) {
         for (const SplitPart& part : split_step(whole.program(), timeline).parts) {
-          if (part.name == "exposed " + axis_) own += part.seconds;
+          const bool counts =
+              part_ == kAllCommunication ? part.name.starts_with(name) : part.name == name;
+          if (counts) own += part.seconds;
         }
       }
       seconds.push_back(-max_over_ranks(context.control, -own));
@@ -169,7 +174,7 @@ class AblationCase final : public Case {
   std::string workload_;
   Model model_;
   Plan plan_;
-  std::string axis_;
+  std::string part_;
   std::string step_;  // as the case of the whole step is called
   std::string id_;
 };
@@ -190,22 +195,23 @@ void AblationEntry::expand(const SuiteWorld& world, Expansion& expansion) const 
       return;
     }
     const Plan& plan = *chosen.plan;
-    const std::vector<std::string> known = axes_of_step(sliced(chosen.workload.model, plan), plan);
+    const std::vector<std::string> known = parts_of_step(sliced(chosen.workload.model, plan), plan);
     const std::string step = fmt::format("{}/{}", chosen.workload.name, short_name(plan));
-    const std::string they_talk = known.empty()
-                                      ? "ranks do not talk at all"
-                                      : fmt::format("ranks talk along {}", fmt::join(known, ", "));
-    if (known.empty() && axes.empty()) {
-      expansion.remarks.push_back(fmt::format("nothing to leave out of {}: {}", step, they_talk));
-    }
-    for (const std::string& axis : axes) {
-      if (has(known, axis)) continue;
+    const std::string what_there_is = known.empty()
+                                          ? "ranks do not talk at all"
+                                          : fmt::format("there is {}", fmt::join(known, ", "));
+    if (known.empty() && parts.empty()) {
       expansion.remarks.push_back(
-          fmt::format("nothing to leave out along {} of {}: {}", axis, step, they_talk));
+          fmt::format("nothing to leave out of {}: {}", step, what_there_is));
     }
-    for (const std::string& axis : known) {
-      if (!axes.empty() && !has(axes, axis)) continue;
-      expansion.cases.push_back(std::make_unique<AblationCase>(chosen.workload, plan, axis));
+    for (const std::string& part : parts) {
+      if (has(known, part)) continue;
+      expansion.remarks.push_back(
+          fmt::format("no {} to leave out of {}: {}", part, step, what_there_is));
+    }
+    for (const std::string& part : known) {
+      if (!parts.empty() && !has(parts, part)) continue;
+      expansion.cases.push_back(std::make_unique<AblationCase>(chosen.workload, plan, part));
     }
   });
 }
@@ -219,7 +225,7 @@ SuiteEntry read_ablation_entry(YamlMap& map) {
   }
   entry.plans = read_plans(map);
   if (entry.plans.empty()) entry.plans.emplace_back();
-  entry.axes = map.optional_strings("axes");
+  entry.parts = map.optional_strings("without");
   return entry;
 }
 

@@ -13,9 +13,9 @@ struct AblationEntry {
   std::string workload;  // a name, or the path of a file (names_a_file)
   // The first that is legal for the world is run.
   std::vector<std::string> plans;
-  // Of which a case each; those along which the plan's ranks do not talk are left out with a
-  // remark. Empty: all along which they do.
-  std::vector<std::string> axes;
+  // What is left out (parts_of_step), a case each; what there is not in the plan's step makes a
+  // remark. Empty: all there is.
+  std::vector<std::string> parts;
   YamlPlace place = {};  // of `workload`; no file: from the command line
   [[nodiscard]] NamedWorkload named_workload() { return {workload, place}; }
   void expand(const SuiteWorld& world, Expansion& expansion) const;

@@ -62,10 +62,9 @@ void add_run(CLI::App& app, RunOptions& options, Chosen& chosen) {
   cmd->add_option("--suite", options.suite, "Shipped suite or .yaml file")->capture_default_str();
   cmd->add_option("--workload", options.workload, "Measure one step of this workload instead");
   cmd->add_option("--plan", options.plan, "How the workload is spread: dp=2,tp=2,sp=on,zero=1,...");
-  cmd->add_option(
-      "--ablate", options.ablate,
-      "Also measure every step without the communication of these axes, each by itself: "
-      "tp,dp,... or all");
+  cmd->add_option("--ablate", options.ablate,
+                  "Also measure every step without these parts of it, each by itself: an axis (tp, "
+                  "dp, ...), communication, compute, joined by commas; or all");
   cmd->add_option("--cluster", options.cluster, "Shipped cluster or .yaml file: peaks for MFU");
   cmd->add_option("--backend", options.backend, "auto, host or cuda")->capture_default_str();
   cmd->add_flag("--eager", options.cases.eager,

@@ -123,16 +123,16 @@ TEST_F(CasesMpiTest, WhatAnAxisCostsIsWhatIsSavedWithoutIt) {
   const std::vector<Workload> workloads{small_workload()};
   const SuiteWorld here{.size = control->size(), .workloads = workloads};
   Expansion expansion;
-  const AblationEntry entry{.workload = "tiny", .plans = {"tp=1"}, .axes = {"dp", "tp"}};
+  const AblationEntry entry{.workload = "tiny", .plans = {"tp=1"}, .parts = {"dp", "tp"}};
   entry.expand(here, expansion);
   ASSERT_EQ(expansion.cases.size(), 1U);
   EXPECT_THAT(expansion.remarks,
-              testing::ElementsAre(testing::AllOf(HasSubstr("nothing to leave out along tp"),
-                                                  HasSubstr("ranks talk along dp"))));
+              testing::ElementsAre(testing::AllOf(HasSubstr("no tp to leave out of"),
+                                                  HasSubstr("there is dp, compute"))));
   context.rule.min_samples = context.rule.max_samples = 4;
   const Record record = completed(expansion.cases.front()->run(context), *expansion.cases.front());
   ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
-  EXPECT_EQ(record.text("axis"), "dp");
+  EXPECT_EQ(record.text("part"), "dp");
   ASSERT_EQ(record.series.size(), 3U);
   const auto& [whole, without, saved] =
       std::tie(record.series[0].values, record.series[1].values, record.series[2].values);

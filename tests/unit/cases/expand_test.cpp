@@ -72,7 +72,7 @@ TEST(ExpandTest, NoPlanThatFitsIsASkippedCaseWithEveryReason) {
   EXPECT_EQ(cases[0]->weight(), 0.0);
 }
 
-TEST(ExpandTest, AStepIsMeasuredWithoutEachAxisAlongWhichItTalks) {
+TEST(ExpandTest, AStepIsMeasuredWithoutEachOfItsParts) {
   AblationEntry entry{.workload = "small", .plans = {"tp=2,dp=2", "tp=2,dp=1", "tp=1"}};
   const auto ids = [&](int ranks) {
     std::vector<std::string> all;
@@ -82,14 +82,14 @@ TEST(ExpandTest, AStepIsMeasuredWithoutEachAxisAlongWhichItTalks) {
     }
     return all;
   };
-  EXPECT_THAT(ids(4), ElementsAre("tp", "dp"));
-  EXPECT_THAT(ids(2), ElementsAre("tp"));
+  EXPECT_THAT(ids(4), ElementsAre("tp", "dp", "communication", "compute"));
+  EXPECT_THAT(ids(2), ElementsAre("tp", "compute"));
   EXPECT_THAT(expand(suite_of(entry), 1, workloads()).remarks,
               ElementsAre(HasSubstr("ranks do not talk at all")));
-  entry.axes = {"dp", "pp"};
+  entry.parts = {"dp", "pp"};
   EXPECT_THAT(ids(4), ElementsAre("dp"));
   EXPECT_THAT(expand(suite_of(entry), 4, workloads()).remarks,
-              ElementsAre(HasSubstr("nothing to leave out along pp of small/tp2.dp2")));
+              ElementsAre(HasSubstr("no pp to leave out of small/tp2.dp2")));
 }
 
 TEST(ExpandTest, OnlyPlanThatDoesNotFitIsAMistake) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A step without an axis: the transfers of that axis are gone, and nothing else.
+// A step without a part: the ops of that part are gone, and nothing else.
 #include "harness/program/ablate.h"
 
 #include <gmock/gmock.h>
@@ -21,41 +21,45 @@ Plan plan_of(const Model& model, const char* text) {
   return resolve(plan, model, plan.ranks());
 }
 
-TEST(Ablation, NamesTheAxesOfAStep) {
+TEST(Ablation, NamesThePartsOfAStep) {
   const Model model = small_llama();
-  EXPECT_THAT(axes_of_step(model, plan_of(model, "dp=1")), IsEmpty());
-  EXPECT_THAT(axes_of_step(model, plan_of(model, "dp=2,clip=0")), ElementsAre("dp"));
-  EXPECT_THAT(axes_of_step(model, plan_of(model, "dp=4,zero=3,shard=2,clip=0")), Contains("dp"));
-  const auto all = axes_of_step(model, plan_of(model, "tp=2,dp=1,cp=2,pp=2,accumulation=2"));
-  for (const char* axis : {"tp", "cp", "pp"}) EXPECT_THAT(all, Contains(axis));
+  EXPECT_THAT(parts_of_step(model, plan_of(model, "dp=1")), IsEmpty());
+  EXPECT_THAT(parts_of_step(model, plan_of(model, "dp=2,clip=0")), ElementsAre("dp", "compute"));
+  EXPECT_THAT(parts_of_step(model, plan_of(model, "dp=4,zero=3,shard=2,clip=0")), Contains("dp"));
+  const auto all = parts_of_step(model, plan_of(model, "tp=2,dp=1,cp=2,pp=2,accumulation=2"));
+  for (const char* part : {"tp", "cp", "pp", "communication", "compute"})
+    EXPECT_THAT(all, Contains(part));
 }
 
-TEST(Ablation, LeavesOutTheTransfersOfOneAxisAndNothingElse) {
+TEST(Ablation, LeavesOutOnePartAndNothingElse) {
   for (const Model& model : {small_gpt2(), small_llama()}) {
     for (const char* text :
          {"tp=2,dp=2,sp=on,zero=1,accumulation=2", "dp=4,zero=3,shard=2", "dp=2,cp=2,cp_kind=ring",
           "pp=2,tp=2,dp=1,accumulation=3,schedule=zb-h1", "cp=2,dp=1,cp_kind=ulysses,zero=2"}) {
       const Plan plan = plan_of(model, text);
       const std::vector<Program> programs = all_ranks(model, plan);
-      for (const std::string& axis : axes_of_step(model, plan)) {
-        SCOPED_TRACE(model.name + " " + to_text(plan) + " without " + axis);
+      for (const std::string& part : parts_of_step(model, plan)) {
+        SCOPED_TRACE(model.name + " " + to_text(plan) + " without " + part);
         std::vector<Program> without;
-        for (const Program& program : programs) without.push_back(without_axis(program, axis));
+        for (const Program& program : programs) without.push_back(without_part(program, part));
         EXPECT_THAT(problems(without), IsEmpty());
         for (std::size_t rank = 0; rank < programs.size(); ++rank) {
           const Program &before = programs[rank], &after = without[rank];
           ASSERT_EQ(before.ops.size(), after.ops.size());
-          EXPECT_EQ(kernel_flops(before), kernel_flops(after));
+          EXPECT_EQ(kernel_flops(after), part == kAllCompute ? 0 : kernel_flops(before));
           EXPECT_EQ(before.buffers, after.buffers);
           for (const Group& group : before.groups) {
-            EXPECT_EQ(bus_bytes(after, group),
-                      axis_of(group.axis) == axis ? 0 : bus_bytes(before, group));
+            const bool gone = part == kAllCommunication || part == axis_of(group.axis);
+            EXPECT_EQ(bus_bytes(after, group), gone ? 0 : bus_bytes(before, group));
           }
           for (std::size_t i = 0; i < before.ops.size(); ++i) {
             const Op &was = before.ops[i], &is = after.ops[i];
             EXPECT_EQ(was.deps, is.deps);
             EXPECT_EQ(was.stream, is.stream);
-            EXPECT_EQ(was == is, !was.comm || axis_of(was.comm->axis) != axis);
+            const bool gone = was.comm
+                                  ? part == kAllCommunication || part == axis_of(was.comm->axis)
+                                  : part == kAllCompute;
+            EXPECT_EQ(was == is, !gone);
           }
           EXPECT_GT(plan_memory(after).bytes, 0);
         }

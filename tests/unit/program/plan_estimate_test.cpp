@@ -41,7 +41,7 @@ std::vector<Plan> some_plans(const Model& model, std::size_t every) {
   };
   add("", every);
   for (const char* context : {"cp=2", "cp=4,cp_kind=ring", "cp=2,cp_kind=ulysses"}) {
-    add(context, 5 * every);
+    add(context, 4 * every);
   }
   return plans;
 }
@@ -92,7 +92,7 @@ TEST(PlanSpace, SharesSequencesAsTheBaseDoes) {
 TEST(PlanEstimates, BytesByAxisAndFlopsDoneAgainAreThoseOfTheProgram) {
   const Model model = wide_llama();
   PlanEstimator estimator(model, {});
-  for (const Plan& plan : some_plans(model, 23)) {
+  for (const Plan& plan : some_plans(model, 41)) {
     SCOPED_TRACE(to_text(plan));
     const PlanEstimate estimate = estimator.estimate(plan);
     std::map<std::string, double> most;
@@ -118,7 +118,7 @@ TEST(PlanEstimates, BytesByAxisAndFlopsDoneAgainAreThoseOfTheProgram) {
 TEST(PlanEstimates, StateIsThatOfTheProgramAndLessThanItsPeak) {
   const Model model = wide_llama();
   PlanEstimator estimator(model, {});
-  for (const Plan& plan : some_plans(model, 23)) {
+  for (const Plan& plan : some_plans(model, 41)) {
     SCOPED_TRACE(to_text(plan));
     const double estimated = estimator.estimate(plan).state_bytes;
     double most = 0;
