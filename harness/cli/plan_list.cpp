@@ -8,10 +8,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "core/log.h"
 #include "core/output.h"
 #include "core/units.h"
 #include "harness/program/plan_estimate.h"
@@ -84,13 +86,22 @@ std::int64_t memory_of(const Model& model, const Plan& plan, const DeviceTraits&
   return bytes;
 }
 
+constexpr std::chrono::seconds kBetweenWords{10};
+
 Shown first_of(const std::vector<Row>& rows, const PlanOptions& options, const Model& model,
                const DeviceTraits& traits, std::optional<std::int64_t> available) {
   const auto most = options.top == 0 ? rows.size() : static_cast<std::size_t>(options.top);
   const std::int64_t limit = options.fits && available ? *available : kNoLimit;
   Shown shown;
+  // Where little fits, that takes minutes.
+  auto said = std::chrono::steady_clock::now();
   for (const Row& row : rows) {
     if (shown.rows.size() == most) break;
+    if (const auto now = std::chrono::steady_clock::now(); now - said > kBetweenWords) {
+      said = now;
+      log_info("{} of {} plans looked at, {} of them shown", shown.looked_at, rows.size(),
+               shown.rows.size());
+    }
     ++shown.looked_at;
     if (row.cost.state_bytes > static_cast<double>(limit)) continue;
     const std::int64_t bytes = memory_of(model, row.plan, traits, limit);

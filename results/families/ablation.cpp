@@ -19,10 +19,10 @@ namespace names = facts::ablation;
 // Its interval is shown, as what is saved may be nothing.
 Metric saved_of(const Summary& saved) {
   Metric metric = duration("saved", "s", 1.0, saved);
-  if (metric.lower && metric.upper) {
-    metric.note =
-        fmt::format("{} to {}", format_seconds(*metric.lower), format_seconds(*metric.upper));
-  }
+  metric.note =
+      metric.lower && metric.upper
+          ? fmt::format("{} to {}", format_seconds(*metric.lower), format_seconds(*metric.upper))
+          : std::string("N/A");
   return metric;
 }
 
@@ -62,7 +62,7 @@ std::vector<Column> columns() {
           {"whole", {{From::metric, "step", Show::seconds}}},
           {"without", {{From::metric, "without", Show::seconds}}},
           {"saved", {{From::metric, "saved", Show::seconds}}},
-          {"95 %", {{From::note, "saved"}}, true},
+          {"95 %", {{From::note, "saved"}}},
           {"of the step", {{From::metric, "saved_share", Show::share}}},
           {"exposed", {{From::metric, "exposed", Show::seconds}}}};
 }
@@ -89,9 +89,9 @@ Section section() {
       .heading = "Without a part",
       .hint =
           "The same step without the transfers of one axis, of all, or without kernels, in turns "
-          "with the whole one: what is saved is what they cost it, waiting included, and no more "
-          "can be won there. Exposed is what the whole step's own timeline says. Without its "
-          "messages a pipeline has no bubble either.",
+          "with the whole one: what is saved is what they cost it, waiting included. Exposed is "
+          "what the whole step's own timeline says. Without its messages a pipeline has no bubble "
+          "either.",
       .columns = and_then(columns(), {{"checks", {{From::checks}}}})};
 }
 

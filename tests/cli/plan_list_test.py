@@ -89,6 +89,7 @@ class PlanList(tool.ToolTest):
                             (["--workload", "llama3-405b", "--cluster", "aws-p5", "--nodes", "1", "--global-batch", "8",
                               "--fits"], "legal plans fits"),
                             (["--workload", "tiny", "--ranks", "7", "--global-batch", "3"], "no plan of tiny has"),
+                            (["--workload", "tiny", "--program", "0"], "excludes"),
                             (["--workload", "tiny", "--ranks", "7", "--nodes", "2"], "excludes")):
             with self.subTest(words=words):
                 result = stepmark("plan", "--list", *words)

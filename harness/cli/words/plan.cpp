@@ -31,7 +31,8 @@ void add_plan(CLI::App& app, PlanOptions& options, Chosen& chosen) {
   cmd->add_option("--program", options.program_of, "Print the program of this rank as text")
       ->check(whole(0, kMaxRanks - 1));
   CLI::Option* list =
-      cmd->add_flag("--list", options.list, "All legal plans, with memory, bytes sent and bubble");
+      cmd->add_flag("--list", options.list, "All legal plans, with memory, bytes sent and bubble")
+          ->excludes("--program");
   cmd->add_flag("--fits", options.fits, "Of a list: what the cluster has the memory for")
       ->needs(list);
   cmd->add_option("--nodes", options.nodes, "Of the cluster, instead of --ranks")
