@@ -18,14 +18,20 @@ function(stepmark_precompile_test name)
   endif()
 endfunction()
 
-# stepmark_add_test(NAME LABELS l... SOURCES s... LIBS t... [TIMEOUT seconds]): a GoogleTest program
-# registered as one ctest entry, so that a crash names the program.
+# stepmark_add_test(NAME LABELS l... SOURCES s... LIBS t... [ONCE Suite.Test...] [TIMEOUT seconds]): a GoogleTest program
+# registered as one ctest entry, so that a crash names the program. ONCE names tests that take long and walk code that
+# others walk too: they are left to the optimised build.
 function(stepmark_add_test name)
-  cmake_parse_arguments(T "" "TIMEOUT" "LABELS;SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(T "" "TIMEOUT" "LABELS;SOURCES;LIBS;ONCE" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE stepmark_options stepmark_test_options ${T_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   stepmark_precompile_test(${name} ${T_LIBS})
-  add_test(NAME ${name} COMMAND ${name})
+  set(without)
+  if(STEPMARK_SANITIZE AND T_ONCE)
+    list(JOIN T_ONCE ":" without)
+    set(without "--gtest_filter=-${without}")
+  endif()
+  add_test(NAME ${name} COMMAND ${name} ${without})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 400) # under sanitizers on a busy machine
   endif()

@@ -84,6 +84,7 @@ class Mistakes(tool.ToolTest):
         super().setUp()
         self.before = []
 
+    @tool.once_per_machine
     def test_command_line(self):
         self.refuse([], "subcommand is required")
         self.refuse(["rnu"], "no command 'rnu'", "run, steps, plan")
