@@ -6,9 +6,11 @@
 namespace stepmark::facts::ablation {
 
 inline constexpr const char* kFamily = "ablation";
-inline constexpr const char* kWorkload = "workload";
-inline constexpr const char* kPlan = "plan";
-inline constexpr const char* kPrecision = "precision";
+// Of the whole step. Not named as a step's own facts: comparisons of providers take what has a
+// workload for one.
+inline constexpr const char* kWorkload = "of_workload";
+inline constexpr const char* kPlan = "of_plan";
+inline constexpr const char* kPrecision = "of_precision";
 inline constexpr const char* kPart = "part";
 inline constexpr const char* kStep = "step";  // short name of workload and plan
 // Of the whole step's own split: what its rank that waits least stands still for the part.

@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 
 #include "made_providers.h"
+#include "results/families/ablation.h"
 #include "results/money/calendar.h"
+#include "results/record/common_facts.h"
 
 namespace stepmark {
 namespace {
@@ -79,6 +81,29 @@ TEST(Across, AFailedCheckIsNoPlan) {
   EXPECT_EQ(result.compared(), 0);
   EXPECT_THAT(result.works.at(0).refused, HasSubstr("B has no plan that counts"));
   EXPECT_THAT(result.works.at(0).refused, HasSubstr("check failed"));
+}
+
+// Half as long, and no training step.
+TEST(Across, AStepWithoutAPartIsNoPlan) {
+  made::Noise noise(3);
+  std::vector<Provider> providers = {made::provider("A", {{}}, 3, noise),
+                                     made::provider("B", {{}}, 3, noise)};
+  for (auto& run : providers[1].runs) {
+    Record part = run.records.at(0);
+    part.case_id = "ablation/" + part.case_id + "/dp";
+    part.family = facts::ablation::kFamily;
+    std::erase_if(part.texts, [](const auto& text) { return text.first != facts::kTitle; });
+    part.texts.emplace_back(facts::ablation::kWorkload, run.records[0].text("workload"));
+    part.texts.emplace_back(facts::ablation::kPlan, run.records[0].text("plan"));
+    for (double& value : part.series.at(0).values) value /= 2;
+    run.records.push_back(std::move(part));
+  }
+  const Across result = across(providers, options());
+  ASSERT_EQ(result.works.size(), 1U);
+  EXPECT_EQ(result.works[0].best.at(1).plans.at(0).case_id,
+            providers[1].runs[0].records[0].case_id);
+  EXPECT_EQ(result.works[0].best.at(1).selection, Selection::only_one);
+  EXPECT_NEAR(*result.works[0].pairs.at(0).rate_ratio.value, 1, 0.05);
 }
 
 TEST(Across, TheBestPlanIsConfirmedOnOtherRuns) {
