@@ -58,8 +58,9 @@ double formula(const Model& model, const Plan& plan, std::int64_t layers) {
   const auto c = static_cast<double>(plan.cp), p = static_cast<double>(size_of(plan.precision));
   const double tokens =
       static_cast<double>(plan.accumulation * layers * plan.micro_batch * plan.seq) * (c - 1) / c;
-  const auto q = static_cast<double>(model.heads * model.head_dim / plan.tp);
-  const auto kv = static_cast<double>(model.kv_heads * model.head_dim / plan.tp);
+  const std::int64_t heads = model.heads / plan.tp, kv_heads = model.kv_heads / plan.tp;
+  const auto q = static_cast<double>(heads * model.head_dim);
+  const auto kv = static_cast<double>(kv_heads * model.head_dim);
   const double forwards = plan.recompute == Recompute::full ? 2 : 1;
   if (plan.cp_kind != ContextKind::ulysses) return tokens * 2 * kv * ((forwards + 1) * p + 4);
   // Of the tokens that a rank has, b s / c.
