@@ -8,6 +8,7 @@
 
 #include <cmath>
 
+#include "core/number_text.h"
 #include "core/units.h"
 #include "harness/cases/common.h"
 #include "harness/program/memory_plan.h"
@@ -69,6 +70,22 @@ double largest_padding(CaseContext& context, const StepState& state) {
   }
   largest = std::max(largest, state.largest_between());
   return max_over_ranks(context.control, largest);
+}
+
+bool check_against_one_rank(Record& record, CaseContext& context, const Model& model,
+                            const Plan& plan, const StepState& state,
+                            std::int64_t allocated_bytes) {
+  const StepAgreement agreement =
+      compare_with_one_rank(context, model, plan, state, allocated_bytes);
+  if (!agreement.checked) {
+    record.labels.push_back("not compared with one rank: " + agreement.why_not);
+    return true;
+  }
+  return add_check(
+      record, "loss and gradients against one rank", agreement.ok(),
+      fmt::format("relative error {} and {}, limit {:.0e}",
+                  number_text("{:.1e}", agreement.loss_error),
+                  number_text("{:.1e}", agreement.gradient_error), agreement.tolerance));
 }
 
 std::string replicas_that_differ(CaseContext& context, const StepState& state) {

@@ -25,6 +25,12 @@ struct StepAgreement {
                                                   const Plan& plan, const StepState& state,
                                                   std::int64_t allocated_bytes);
 
+// The same as a check of the record, or a label that says why it was not made; false when it
+// failed.
+[[nodiscard]] bool check_against_one_rank(Record& record, CaseContext& context, const Model& model,
+                                          const Plan& plan, const StepState& state,
+                                          std::int64_t allocated_bytes);
+
 // Whether ranks that hold the same parameters hold the same bytes, or which do not (empty: all do).
 // Collective over the world.
 [[nodiscard]] std::string replicas_that_differ(CaseContext& context, const StepState& state);

@@ -225,16 +225,7 @@ class StepCase final : public Case {
       record.numbers.emplace_back(facts::step::kGradientNorm, state.gradient_norm());
     }
     if (context.control.size() == 1) return true;
-    const StepAgreement agreement = compare_with_one_rank(context, model_, plan_, state, allocated);
-    if (!agreement.checked) {
-      record.labels.push_back("not compared with one rank: " + agreement.why_not);
-      return true;
-    }
-    return add_check(
-        record, "loss and gradients against one rank", agreement.ok(),
-        fmt::format("relative error {} and {}, limit {:.0e}",
-                    number_text("{:.1e}", agreement.loss_error),
-                    number_text("{:.1e}", agreement.gradient_error), agreement.tolerance));
+    return check_against_one_rank(record, context, model_, plan_, state, allocated);
   }
 
   static void measure_overhead(Record& record, CaseContext& context, Runnable& runnable) {

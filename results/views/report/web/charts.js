@@ -16,7 +16,7 @@ const charts = (() => {
   const escaped = (text) =>
     String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
-  // One for each count of digits: making one anew for each number took a quarter of a page's scripts.
+  // One for each count of digits: making one takes far longer than using it.
   const formats = Array.from({ length: 6 }, (_, digits) => new Intl.NumberFormat("en-US", { maximumFractionDigits: digits }));
 
   function number(value) {
