@@ -38,5 +38,7 @@ class Job {
 // Name and value of environment variables without which MPI does not start a second time in the
 // place that a launcher made for a process.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> restart_variables();
+// Before a process ends MPI that will start it again in the same place.
+void leave_for_restart();
 
 }  // namespace stepmark

@@ -4,6 +4,7 @@
 #include "collectives/mpi/mpi_transport.h"
 #include "core/environment_variable.h"
 #include "harness/backend/job.h"
+#include "harness/backend/pmix_farewell.h"
 
 namespace stepmark {
 namespace {
@@ -40,5 +41,7 @@ std::vector<std::pair<std::string, std::string>> restart_variables() {
   if (!environment_variable("PMIX_GDS_MODULE")) return {};
   return {{"PMIX_GDS_MODULE", "hash"}};
 }
+
+void leave_for_restart() { leave_pmix_slowly(); }
 
 }  // namespace stepmark

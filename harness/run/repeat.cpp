@@ -194,6 +194,7 @@ void Repeat::prepare_next(Control& control, const std::string& journal, ExitCode
            .given_s = given_s_,
            .done = done_,
            .code = code};
+  leave_for_restart();
   rendezvous_.emplace(control);
   if (!rendezvous_->connected() && control.rank() == 0) {
     log_warning(
