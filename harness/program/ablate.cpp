@@ -12,6 +12,7 @@ namespace stepmark {
 namespace {
 
 bool is_of(const Op& op, std::string_view part) {
+  if (part.starts_with(kAllBut)) return !is_of(op, part.substr(kAllBut.size()));
   if (!op.comm) return part == kAllCompute;
   return part == kAllCommunication || part == axis_of(op.comm->axis);
 }
@@ -32,8 +33,12 @@ std::vector<std::string> parts_of_step(const Model& model, const Plan& plan) {
     const std::string axis(axis_of(name));
     if (std::find(parts.begin(), parts.end(), axis) == parts.end()) parts.push_back(axis);
   }
-  if (parts.size() > 1) parts.emplace_back(kAllCommunication);
-  if (!parts.empty()) parts.emplace_back(kAllCompute);
+  const std::vector<std::string> axes = parts;
+  if (axes.size() > 1) parts.emplace_back(kAllCommunication);
+  if (!axes.empty()) parts.emplace_back(kAllCompute);
+  if (axes.size() > 1) {
+    for (const std::string& axis : axes) parts.push_back(std::string(kAllBut) + axis);
+  }
   return parts;
 }
 

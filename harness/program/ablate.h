@@ -16,10 +16,12 @@ namespace stepmark {
 
 // What can be left out besides an axis.
 inline constexpr std::string_view kAllCommunication = "communication", kAllCompute = "compute";
+// Before the name of an axis: everything but its transfers.
+inline constexpr std::string_view kAllBut = "all-but-";
 
 // What can be left out of a step, each by itself: the axes (axis_of) along which its ranks talk, in
-// the order of its groups; all communication where that is more than one; compute. Nothing on one
-// rank. `plan` must be resolved for `model`.
+// the order of its groups; compute; where they talk along several axes, all communication, and all
+// but each axis. Nothing on one rank. `plan` must be resolved for `model`.
 [[nodiscard]] std::vector<std::string> parts_of_step(const Model& model, const Plan& plan);
 
 // Every op of the part becomes a copy of no elements on the same stream, with the same

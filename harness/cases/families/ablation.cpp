@@ -134,7 +134,7 @@ class AblationCase final : public Case {
   // Of a few traced steps the median. What ranks stand still for transfers differs by whom they
   // wait for; the one that waits least waits for transfers alone. Nobody stands still for kernels.
   void add_exposed(Record& record, CaseContext& context, Runnable& whole) const {
-    if (part_ == kAllCompute) return;
+    if (part_ == kAllCompute || part_.starts_with(kAllBut)) return;
     const std::string name = part_ == kAllCommunication ? "exposed " : "exposed " + part_;
     std::vector<double> seconds;
     bool traced = true;

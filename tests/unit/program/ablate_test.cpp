@@ -16,6 +16,13 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
+// Whether an op of this axis, or a kernel ("compute"), is of a part.
+bool gone(const std::string& what, const std::string& part) {
+  const std::string all_but = "all-but-";
+  if (part.starts_with(all_but)) return what != part.substr(all_but.size());
+  return what == part || (what != "compute" && part == "communication");
+}
+
 Plan plan_of(const Model& model, const char* text) {
   const Plan plan = parse_plan(text, parse_plan("micro_batch=2"));
   return resolve(plan, model, plan.ranks());
@@ -27,7 +34,8 @@ TEST(Ablation, NamesThePartsOfAStep) {
   EXPECT_THAT(parts_of_step(model, plan_of(model, "dp=2,clip=0")), ElementsAre("dp", "compute"));
   EXPECT_THAT(parts_of_step(model, plan_of(model, "dp=4,zero=3,shard=2,clip=0")), Contains("dp"));
   const auto all = parts_of_step(model, plan_of(model, "tp=2,dp=1,cp=2,pp=2,accumulation=2"));
-  for (const char* part : {"tp", "cp", "pp", "communication", "compute"})
+  for (const char* part :
+       {"tp", "cp", "pp", "communication", "compute", "all-but-tp", "all-but-cp", "all-but-pp"})
     EXPECT_THAT(all, Contains(part));
 }
 
@@ -46,20 +54,18 @@ TEST(Ablation, LeavesOutOnePartAndNothingElse) {
         for (std::size_t rank = 0; rank < programs.size(); ++rank) {
           const Program &before = programs[rank], &after = without[rank];
           ASSERT_EQ(before.ops.size(), after.ops.size());
-          EXPECT_EQ(kernel_flops(after), part == kAllCompute ? 0 : kernel_flops(before));
+          EXPECT_EQ(kernel_flops(after), gone("compute", part) ? 0 : kernel_flops(before));
           EXPECT_EQ(before.buffers, after.buffers);
           for (const Group& group : before.groups) {
-            const bool gone = part == kAllCommunication || part == axis_of(group.axis);
-            EXPECT_EQ(bus_bytes(after, group), gone ? 0 : bus_bytes(before, group));
+            const bool none = gone(std::string(axis_of(group.axis)), part);
+            EXPECT_EQ(bus_bytes(after, group), none ? 0 : bus_bytes(before, group));
           }
           for (std::size_t i = 0; i < before.ops.size(); ++i) {
             const Op &was = before.ops[i], &is = after.ops[i];
             EXPECT_EQ(was.deps, is.deps);
             EXPECT_EQ(was.stream, is.stream);
-            const bool gone = was.comm
-                                  ? part == kAllCommunication || part == axis_of(was.comm->axis)
-                                  : part == kAllCompute;
-            EXPECT_EQ(was == is, !gone);
+            const std::string what(was.comm ? axis_of(was.comm->axis) : kAllCompute);
+            EXPECT_EQ(was == is, !gone(what, part));
           }
           EXPECT_GT(plan_memory(after).bytes, 0);
         }
