@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/units.h"
+#include "harness/backend/backends.h"
 #include "harness/cases/expand.h"
 #include "harness/cases/families/ablation.h"
 #include "harness/cases/families/step.h"
@@ -89,6 +90,12 @@ double repeat_over_s(const RunOptions& options, const Suite& suite) {
   return over_s;
 }
 
+// A node with GPUs is there to train.
+std::string suite_of(const RunOptions& options) {
+  const bool gpus = !options.suite_given && resolve_backend(options.backend) == "cuda";
+  return gpus ? "training" : options.suite;
+}
+
 }  // namespace
 
 RunConfig make_run_config(const RunOptions& options, int world_size) {
@@ -98,7 +105,7 @@ RunConfig make_run_config(const RunOptions& options, int world_size) {
                    "--plan needs --workload: a suite names its own plans");
   RunConfig config;
   if (options.workload.empty()) {
-    const std::string path = find_file("suites", options.suite);
+    const std::string path = find_file("suites", suite_of(options));
     config.suite = read_suite(path);
     config.echo["suite_file"] = read_text_file(path);
   } else {

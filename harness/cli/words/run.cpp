@@ -59,12 +59,14 @@ void add_run(CLI::App& app, RunOptions& options, Chosen& chosen) {
       "  mpirun -np 8 stepmark run --workload llama3-8b --plan tp=8,layers=2 --cluster aws-p5\n"
       "  mpirun -np 4 stepmark run --suite quick --out quick.smk --resume\n\n" +
       std::string(kExitCodes));
-  cmd->add_option("--suite", options.suite, "Shipped suite or .yaml file")->capture_default_str();
+  cmd->add_option("--suite", options.suite,
+                  "Shipped suite or .yaml file; without it GPUs run training")
+      ->capture_default_str();
   cmd->add_option("--workload", options.workload, "Measure one step of this workload instead");
   cmd->add_option("--plan", options.plan, "How the workload is spread: dp=2,tp=2,sp=on,zero=1,...");
   cmd->add_option("--ablate", options.ablate,
                   "Also measure every step without these parts of it, each by itself: an axis (tp, "
-                  "dp, ...), communication, compute, joined by commas; or all");
+                  "dp, ...), communication, compute, all-but-AXIS, joined by commas; or all");
   cmd->add_option("--cluster", options.cluster, "Shipped cluster or .yaml file: peaks for MFU");
   cmd->add_option("--backend", options.backend, "auto, host or cuda")->capture_default_str();
   cmd->add_flag("--eager", options.cases.eager,
