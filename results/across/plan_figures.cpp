@@ -14,12 +14,13 @@ namespace {
 
 namespace names = facts::step;
 
-// Parts of the split that are named "exposed AXIS"; none: the split is not known.
+// Parts of the split that are named "exposed AXIS", and "waiting AXIS", which older records have in
+// it; none: the split is not known.
 std::optional<double> exposed_s(const Record& record) {
   if (record.split.empty()) return std::nullopt;
   double sum = 0;
   for (const TimePart& part : record.split) {
-    if (part.name.starts_with("exposed")) sum += part.seconds;
+    if (part.name.starts_with("exposed") || part.name.starts_with("waiting")) sum += part.seconds;
   }
   return sum;
 }

@@ -131,6 +131,27 @@ void add_per_gpu(Record& record, const Fact& tokens, const Summary& time) {
     add_utilization(record, *count, *gpus.value, time);
 }
 
+// Older records do not say, and one rank waits for nobody.
+void add_waiting(Record& record) {
+  const std::string unknown = record.text(names::kWaitingUnknown);
+  if (!unknown.empty()) return add(record, not_available("waiting", "s", unknown));
+  if (!record.number(names::kWaitingS)) return;
+  const Fact waiting = fact(record, names::kWaitingS);
+  if (!waiting.value) return add_broken(record, "waiting", "s", waiting.why);
+  std::string note = "mean over ranks of standing still in transfers until the last rank came";
+  const auto rank = record.number(names::kWaitedForRank);
+  const auto of_it = record.number(names::kWaitedForS);
+  if (rank && of_it && *waiting.value > 0) {
+    note += fmt::format("; rank {:g} came last for {:.0f} % of it", *rank,
+                        100 * *of_it / *waiting.value);
+  }
+  if (const auto error = record.number(names::kClockErrorS)) {
+    note += *error > 0 ? fmt::format("; clocks of ranks aligned to within {:.3g} us", *error * 1e6)
+                       : std::string("; all ranks read one clock");
+  }
+  add(record, figure("waiting", "s", *waiting.value, std::move(note), false));
+}
+
 void derive_step(Record& record, const Summary& time) {
   const Fact tokens = fact(record, names::kTokensPerStep);
   add(record, duration("step_time", "s", 1.0, time));
@@ -145,6 +166,7 @@ void derive_step(Record& record, const Summary& time) {
                          "share of the step in which no stream of a rank was at work", false));
     }
   }
+  add_waiting(record);
   if (const auto joules = positive(record, facts::kJoulesPerSample); joules && tokens.value) {
     add(record, figure("tokens_per_joule", "tokens/J", *tokens.value / *joules,
                        "of the devices, waiting between steps included", true));
@@ -166,6 +188,9 @@ Table table() {
           .lines = {{"GEMMs by {}, attention by {}",
                      {{From::text, names::kGemmEngine}, {From::text, names::kAttentionEngine}}},
                     {"no stream at work in {} of the step", {{From::metric, "gap", Show::share}}},
+                    {"waiting {}: {}",
+                     {{From::metric, "waiting", Show::seconds}, {From::note, "waiting"}}},
+                    {"waiting N/A: {}", {{From::missing, "waiting"}}},
                     {"MFU N/A: {}", {{From::missing, "mfu"}}}},
           .footnote = "MFU counts attention in full (PaLM), causal the half that is computed."};
 }

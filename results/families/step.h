@@ -45,6 +45,13 @@ inline constexpr const char* kOptimizerForm = "optimizer_form";
 inline constexpr const char* kOptimizerChoice = "optimizer_choice";
 inline constexpr const char* kStepSerialS = "step_serial_s";
 inline constexpr const char* kStepOverlappedS = "step_overlapped_s";
+// Standing still in transfers before the last of the others had come: of a rank on the mean over
+// ranks; which rank was the last for most of it, and how much of the mean that is.
+inline constexpr const char* kWaitingS = "waiting_s";
+inline constexpr const char* kWaitedForRank = "waited_for_rank";
+inline constexpr const char* kWaitedForS = "waited_for_s";
+inline constexpr const char* kClockErrorS = "clock_error_s";       // of the ranks' clocks, at most
+inline constexpr const char* kWaitingUnknown = "waiting_unknown";  // why
 inline constexpr const char* kGapS = "gap_s";
 inline constexpr const char* kExecutorOverheadS = "executor_overhead_s";
 inline constexpr const char* kEmptyGraphS = "empty_graph_s";

@@ -50,11 +50,13 @@ struct Metric {
 // Part of a step's time, by category, in seconds (median over the timed steps, slowest rank's
 // view).
 struct TimePart {
-  std::string name;  // "compute", "exposed tp", "exposed dp", "optimizer", "wait", "overhead"
+  std::string name;  // "compute", "exposed tp", "waiting tp", "optimizer", "overhead"
   double seconds = 0;
 };
 
-// Spans of one step on one rank, for the report's timeline.
+// Spans of one step on one rank, for the report's timeline. What a transfer waits for others is a
+// span of its own, right before that of the transfer.
+inline constexpr const char* kWaitingPhase = "waiting";
 struct TimelineSpan {
   std::int32_t rank = 0;
   std::string stream;

@@ -14,9 +14,9 @@ PLAN = "layers=1,micro_batch=2,seq=16"
 
 
 class Export(tool.ToolTest):
-    def measured(self, *plan):
+    def measured(self, *plan, ranks=0):
         path = self.path("run.smk")
-        result = stepmark("run", "--workload", "tiny", *plan, "--budget", "2s", "--out", path)
+        result = stepmark("run", "--workload", "tiny", *plan, "--budget", "2s", "--out", path, ranks=ranks)
         self.expect(result, tool.OK)
         return path
 
@@ -48,6 +48,21 @@ class Export(tool.ToolTest):
         again = stepmark("export", "ccl-bench", journal, "--out", out)
         self.expect(again, tool.USAGE)
         self.assertIn("is not empty", again.err)
+
+    @tool.needs_mpi
+    def test_what_a_transfer_waits_for_is_in_its_kernel(self):
+        journal, out = self.measured("--plan", PLAN, ranks=2), self.path("card")
+        self.expect(stepmark("export", "ccl-bench", journal, "--out", out), tool.OK)
+        record, = (line for line in tool.read_lines(journal) if line.get("family") == "step")
+        for rank in (0, 1):
+            own = [span for span in record["timeline"] if span[0] == rank]
+            with open(os.path.join(out, f"kineto_trace_{rank}.json"), encoding="utf-8") as file:
+                kernels = [e for e in json.load(file)["traceEvents"] if e["cat"] == "kernel"]
+            self.assertEqual(len(kernels), len([span for span in own if span[3] != "waiting"]))
+            self.assertFalse([e for e in kernels if "waiting" in e["name"]])
+            for stream in {span[1] for span in own}:
+                self.assertAlmostEqual(sum(e["dur"] for e in kernels if e["args"]["stream"] == stream),
+                                       sum(1e6 * (span[5] - span[4]) for span in own if span[1] == stream), places=1)
 
     def test_what_cannot_be_exported_is_said(self):
         log = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "samples", "import", "nvcre.json")

@@ -348,7 +348,10 @@ class Together(tool.ToolTest):
             self.assertAlmostEqual(numbers["first_loss"], math.log(4096), delta=0.5)
             # Of the rank that sends most: activations or gradients of 4 x 64 tokens, 256 wide.
             self.assertEqual(numbers["bus_bytes_pp"], messages * 4 * 64 * 256 * 4)
-            self.assertIn("exposed pp", [part["name"] for part in record["split"]])
+            self.assertTrue({"exposed pp", "waiting pp"} & {part["name"] for part in record["split"]})
+            self.assertEqual(numbers["clock_error_s"], 0)  # one host
+            self.assertIn(numbers.get("waited_for_rank", 0), (0, 1))
+            self.assertIn("waiting", {metric["name"] for metric in record["metrics"]})
 
     def test_a_step_without_a_part(self):
         journal = self.path("run.smk")

@@ -125,6 +125,10 @@ class RunOnEmulatedGpu(tool.ToolTest):
                 step = self.measured(self.run_step(plan, ranks=ranks), 1)[0]
                 self.assertIn("loss and gradients against one rank", self.checks(step))
                 self.assertEqual("zero=" in plan, "replicas after timing" in self.checks(step))
+                # Each rank's GPU has a clock of its own.
+                numbers = dict(step["numbers"])
+                self.assertGreater(numbers["clock_error_s"], 0)
+                self.assertLess(numbers["waiting_s"], 60)
                 os.remove(self.journal)
 
     def test_collectives_and_groups_are_exact(self):
@@ -176,6 +180,13 @@ class RunOnEmulatedGpu(tool.ToolTest):
         self.assertEqual(dict(record["texts"])["attention_engine"], "flash")
         self.assertIn("cuDNN was not found", dict(record["texts"])["engines_refused"])
         self.assertTrue(any(l.startswith("expected engine refused: ") for l in record["labels"]))
+
+    def test_gpus_run_training_unless_told(self):
+        # Each suite has its budget, which this time is too short for.
+        for suite, budget in (([], "10 min"), (["--suite", "gpu-smoke"], " s ")):
+            result = self.run_cuda(*suite, "--repeat", "2", "--repeat-over", "1s")
+            self.assertEqual(result.code, tool.USAGE, str(result))
+            self.assertRegex(result.err, f"the budget of [0-9.]*{budget}")
 
     def test_odd_dims_are_padded_and_count_for_nothing(self):
         for vocab, plan, ranks, padding in ((50257, "tp=1", 0, "50257 -> 50304, MLP width 96 -> 128"),

@@ -8,12 +8,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/log.h"
 #include "core/number_text.h"
-#include "core/output.h"
 #include "core/stats.h"
 #include "core/units.h"
 #include "harness/cases/common.h"
@@ -24,21 +21,17 @@
 #include "harness/cases/peak_record.h"
 #include "harness/cases/step_check.h"
 #include "harness/cases/step_ranks.h"
+#include "harness/cases/step_timeline.h"
 #include "harness/program/step_facts.h"
-#include "harness/program/timeline/split.h"
-#include "harness/program/timeline/trace.h"
 #include "harness/program/validate_step.h"
 #include "harness/spec/file_reference.h"
 #include "results/families/step.h"
 #include "results/record/common_facts.h"
-#include "results/record/json_text.h"
 
 namespace stepmark {
 namespace {
 
 constexpr int kOverheadWalks = 21;
-constexpr int kTracedRuns = 5;
-constexpr std::size_t kMaxTimelineSpans = 6000;
 
 class StepCase final : public Case {
  public:
@@ -127,7 +120,7 @@ class StepCase final : public Case {
     std::vector<Timeline> sampled;
     for (const int call : calls)
       sampled.push_back(std::move(timelines[static_cast<std::size_t>(call)]));
-    add_timeline(record, context, program,
+    add_timeline(record, context, id_, program,
                  nearest_timeline(record, context, runnable, std::move(sampled)));
   }
 
@@ -241,109 +234,6 @@ class StepCase final : public Case {
     };
     add(facts::step::kExecutorOverheadS, host_s);
     add(facts::step::kEmptyGraphS, graph_s);
-  }
-
-  // Of the sample whose time is nearest to the median. Where samples have no spans, because taking
-  // them costs time, a few steps are run with them, and of these the middle one counts.
-  static Timeline nearest_timeline(Record& record, CaseContext& context, Runnable& runnable,
-                                   std::vector<Timeline> timelines) {
-    std::vector<double> times = record.series.front().values;
-    if (times.empty() || timelines.size() != times.size()) return {};
-    if (timelines.back().spans.empty()) {
-      timelines.clear();
-      times.clear();
-      for (int i = 0; i < kTracedRuns; ++i) {
-        context.control.barrier();
-        runnable.run_traced();
-        timelines.push_back(runnable.timeline());
-        times.push_back(static_cast<double>(timelines.back().step_ns) * 1e-9);
-      }
-      context.control.max_in_place(times);
-      if (!timelines.back().spans.empty()) record.labels.emplace_back("timeline of a traced run");
-    }
-    const double middle = median(times);
-    const auto nearest = std::min_element(times.begin(), times.end(), [&](double a, double b) {
-      return std::abs(a - middle) < std::abs(b - middle);
-    });
-    return timelines[static_cast<std::size_t>(nearest - times.begin())];
-  }
-
-  // Time of the step in which none of a rank's streams was at work, the most of any rank. A traced
-  // step is no measure of the whole: what was busy in it is held against the median step.
-  static void add_gap(Record& record, CaseContext& context, const Timeline& timeline) {
-    const double step_s = median(record.series.front().values);
-    const bool traced = std::find(record.labels.begin(), record.labels.end(),
-                                  "timeline of a traced run") != record.labels.end();
-    const double own_s = traced ? step_s : static_cast<double>(timeline.step_ns) * 1e-9;
-    const double gap_s =
-        max_over_ranks(context.control, std::max(0.0, own_s - busy_seconds(timeline)));
-    record.numbers.emplace_back(facts::step::kGapS, gap_s);
-  }
-
-  void add_timeline(Record& record, CaseContext& context, const Program& program,
-                    const Timeline& timeline) const {
-    if (timeline.spans.empty()) return;
-    add_gap(record, context, timeline);
-    nlohmann::json own;
-    own["split"] = nlohmann::json::array();
-    const StepSplit split = split_step(program, timeline);
-    for (const SplitPart& part : split.parts) own["split"].push_back({part.name, part.seconds});
-    own["optimizer_overlapped_s"] = split.optimizer_overlapped_s;
-    own["spans"] = nlohmann::json::array();
-    for (const Span& span : timeline.spans) {
-      const Op& op = program.ops[static_cast<std::size_t>(span.op)];
-      own["spans"].push_back({program.rank, program.streams[static_cast<std::size_t>(op.stream)],
-                              op.label, name_of(op.phase),
-                              static_cast<double>(span.begin_ns) * 1e-9,
-                              static_cast<double>(span.end_ns) * 1e-9});
-    }
-    if (!context.options.trace_dir.empty()) own["trace"] = chrome_trace_events(program, timeline);
-    const std::vector<std::string> all = context.control.gather(json_text(own));
-    if (!all.empty()) merge(record, context, all);
-  }
-
-  // On rank 0: the slowest rank's split, spans of as many ranks as fit.
-  void merge(Record& record, const CaseContext& context,
-             const std::vector<std::string>& all) const {
-    double slowest = -1;
-    double optimizer_overlapped_s = 0;
-    std::vector<std::string> traces;
-    for (const std::string& text : all) {
-      const nlohmann::json rank = nlohmann::json::parse(text);
-      double busy = 0;
-      std::vector<TimePart> split;
-      for (const auto& part : rank["split"]) {
-        split.push_back({.name = part[0], .seconds = part[1]});
-        if (part[0] == "compute" || part[0] == "optimizer") busy += part[1].get<double>();
-      }
-      if (busy > slowest) {
-        slowest = busy;
-        record.split = std::move(split);
-        optimizer_overlapped_s = rank["optimizer_overlapped_s"];
-      }
-      if (record.timeline.size() + rank["spans"].size() <= kMaxTimelineSpans) {
-        for (const auto& span : rank["spans"]) {
-          record.timeline.push_back({.rank = span[0],
-                                     .stream = span[1],
-                                     .label = span[2],
-                                     .phase = span[3],
-                                     .begin_s = span[4],
-                                     .end_s = span[5]});
-        }
-      }
-      if (rank.contains("trace")) traces.push_back(rank["trace"]);
-    }
-    record.numbers.emplace_back(facts::step::kOptimizerOverlappedS, optimizer_overlapped_s);
-    if (traces.empty()) return;
-    std::string name = id_;
-    std::replace(name.begin(), name.end(), '/', '_');
-    const std::string path = fmt::format("{}/{}.json", context.options.trace_dir, name);
-    try {
-      write_output_file(path, chrome_trace_document(traces));
-    } catch (const Error& error) {  // the step is measured all the same
-      log_error("{}: {}", id_, error.message());
-      record.labels.emplace_back(kTraceNotWritten);
-    }
   }
 
   std::string workload_;

@@ -18,6 +18,7 @@
 #include "harness/exec/cuda/cuda_stream_launcher.h"
 #include "harness/exec/cuda/nvtx_range.h"
 #include "harness/exec/failure.h"
+#include "harness/exec/steady_ns.h"
 #include "harness/program/legality.h"
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/cuda/sweep.h"
@@ -29,6 +30,8 @@ namespace {
 // least-recently-used and halves may hold copies of each other.
 constexpr std::size_t kCachesToRead = 4;
 constexpr int kMarkRuns = 3;  // of a graph of events alone
+constexpr int kTieRuns = 5;
+constexpr std::int64_t kEventResolutionNs = 500;
 
 class CudaRunnable final : public BoundRunnable {
  public:
@@ -38,7 +41,8 @@ class CudaRunnable final : public BoundRunnable {
         device_(device),
         launcher_(device, bound(), comms),
         begin_(cuda::make_timing_event()),
-        end_(cuda::make_timing_event()) {
+        end_(cuda::make_timing_event()),
+        tie_(cuda::make_timing_event()) {
     if (options.cold) reserve_cold();
     zero_arena();
     if (options.capture) {
@@ -64,6 +68,7 @@ class CudaRunnable final : public BoundRunnable {
     for (const Span& span : timeline_.spans) {
       timeline_.step_ns = std::max(timeline_.step_ns, span.end_ns);
     }
+    tie_to_host_clock();
   }
 
   double run_back_to_back(int steps) override {
@@ -181,6 +186,21 @@ class CudaRunnable final : public BoundRunnable {
     }
   }
 
+  // An event that is reached between two times of the host; of a few the narrowest.
+  void tie_to_host_clock() {
+    for (int i = 0; i < kTieRuns; ++i) {
+      const std::int64_t before = steady_ns();
+      STEPMARK_CUDA_CHECK(cudaEventRecord(tie_.get(), launcher_.origin()));
+      device_.wait().for_event(tie_.get());
+      const std::int64_t after = steady_ns();
+      const std::int64_t error = (after - before) / 2 + kEventResolutionNs;
+      if (timeline_.start_ns >= 0 && error >= timeline_.start_error_ns) continue;
+      timeline_.start_ns =
+          before + (after - before) / 2 - std::llround(cuda::elapsed_ns(begin_.get(), tie_.get()));
+      timeline_.start_error_ns = error;
+    }
+  }
+
   [[nodiscard]] std::int64_t step_ns() const {
     return std::llround(cuda::elapsed_ns(begin_.get(), end_.get()));
   }
@@ -190,6 +210,7 @@ class CudaRunnable final : public BoundRunnable {
   Memory cold_;  // empty: steps are not made cold
   CudaStreamLauncher launcher_;
   cuda::EventOwner begin_, end_;  // of the step
+  cuda::EventOwner tie_;          // to the host's clock
   std::unique_ptr<CudaTrace> trace_;
   std::int64_t mark_ns_ = 0;
   Timeline timeline_;

@@ -3,15 +3,7 @@
 // event does not release it early.
 #include "harness/exec/host/host_event.h"
 
-#include <chrono>
-
 namespace stepmark {
-
-std::int64_t steady_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 std::uint64_t HostEventState::announce() {
   const std::lock_guard lock(mutex_);

@@ -9,10 +9,9 @@
 #include <mutex>
 
 #include "core/device.h"
+#include "harness/exec/steady_ns.h"
 
 namespace stepmark {
-
-[[nodiscard]] std::int64_t steady_ns();  // the host device's clock
 
 class HostEventState {
  public:

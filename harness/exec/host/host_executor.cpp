@@ -68,7 +68,7 @@ class HostRunnable final : public BoundRunnable {
   }
 
   [[nodiscard]] Timeline timeline() const override {
-    Timeline timeline{.spans = spans_};
+    Timeline timeline{.spans = spans_, .start_ns = step_begin_ns_};
     for (Span& span : timeline.spans) {
       span.begin_ns -= step_begin_ns_;
       span.end_ns -= step_begin_ns_;

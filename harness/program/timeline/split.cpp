@@ -30,8 +30,9 @@ Interval common(Interval a, Interval b) {
 // Follows the time of the compute stream, and where that stood still, of what it waited for.
 class Split {
  public:
-  Split(const Program& program, const Timeline& timeline)
+  Split(const Program& program, const Timeline& timeline, const Arrivals& arrivals)
       : program_(program),
+        arrivals_(arrivals),
         span_of_(program.ops.size(), nullptr),
         previous_(program.ops.size(), -1),
         compute_(compute_stream(program)) {
@@ -53,7 +54,11 @@ class Split {
       if (last < 0 || own->end_ns > span(last)->end_ns) last = i;
       if (op(i).stream != compute_) continue;
       compute_end = std::max(compute_end, own->end_ns);
-      add(own_part(i), own->end_ns - own->begin_ns);
+      if (op(i).comm) {
+        exposed(i, {.begin = own->begin_ns, .end = own->end_ns});
+      } else {
+        add(own_part(i), own->end_ns - own->begin_ns);
+      }
       if (own->wait_ns > 0) stood_still(waited(*own), latest_dep(i));
     }
     if (last >= 0) stood_still({.begin = compute_end, .end = span(last)->end_ns}, last);
@@ -65,12 +70,19 @@ class Split {
     std::int64_t accounted = 0;
     for (const auto& [name, ns] : ns_) {
       accounted += ns;
-      if (name.starts_with("exposed")) parts.push_back({.name = name, .seconds = seconds(ns)});
+      const bool kernels = name == "compute" || name == "optimizer";
+      if (!kernels) parts.push_back({.name = name, .seconds = seconds(ns)});
     }
     parts.push_back({.name = "optimizer", .seconds = seconds(of("optimizer"))});
     parts.push_back(
         {.name = "overhead", .seconds = seconds(std::max<std::int64_t>(0, step_ns - accounted))});
     return parts;
+  }
+
+  [[nodiscard]] std::map<std::int32_t, double> waited_for_s() const {
+    std::map<std::int32_t, double> out;
+    for (const auto& [rank, ns] : waited_for_ns_) out[rank] = static_cast<double>(ns) * kNs;
+    return out;
   }
 
   // Work of the optimizer's kernels on other streams, less what the compute stream stood still for.
@@ -107,11 +119,31 @@ class Split {
   void add(const std::string& part, std::int64_t ns) {
     if (ns > 0) ns_[part] += ns;
   }
-  static std::string exposed(const CommShape& comm) {
-    return "exposed " + std::string(axis_of(comm.axis));
+  // The compute stream stood still in `gap` for this communication, and so for what was before it
+  // on its stream.
+  void communicated(std::int32_t i, Interval gap) {
+    const std::string axis(axis_of(op(i).comm->axis));
+    for (; i >= 0 && op(i).comm && gap.length() > 0; i = previous_[static_cast<std::size_t>(i)]) {
+      const std::int64_t begin = std::max(gap.begin, span(i)->begin_ns);
+      exposed(i, {.begin = begin, .end = gap.end});
+      gap.end = std::min(gap.end, begin);
+    }
+    add("exposed " + axis, gap.length());
+  }
+  // The same while that op was at work: until the last of the others
+  // had come it waited for that one.
+  void exposed(std::int32_t i, Interval gap) {
+    const std::string axis(axis_of(op(i).comm->axis));
+    if (const auto arrival = arrivals_.find(i); arrival != arrivals_.end()) {
+      const std::int64_t until = std::min(gap.end, arrival->second.at_ns);
+      const std::int64_t waiting = Interval{.begin = gap.begin, .end = until}.length();
+      add("waiting " + axis, waiting);
+      if (waiting > 0) waited_for_ns_[arrival->second.rank] += waiting;
+      gap.begin += waiting;
+    }
+    add("exposed " + axis, gap.length());
   }
   [[nodiscard]] std::string own_part(std::int32_t i) const {
-    if (op(i).comm) return exposed(*op(i).comm);
     return op(i).phase == Phase::optimizer ? "optimizer" : "compute";
   }
   // Of its dependencies the one that ended last; -1: it has none.
@@ -130,7 +162,7 @@ class Split {
   void stood_still(Interval gap, std::int32_t cause) {
     for (std::int32_t i = cause; i >= 0 && gap.length() > 0 && op(i).stream != compute_;
          i = previous_[static_cast<std::size_t>(i)]) {
-      if (op(i).comm) return add(exposed(*op(i).comm), gap.length());
+      if (op(i).comm) return communicated(i, gap);
       const Span& own = *span(i);
       const bool optimizer = op(i).phase == Phase::optimizer;
       const std::int64_t work = common(gap, {.begin = own.begin_ns, .end = own.end_ns}).length();
@@ -143,20 +175,23 @@ class Split {
   }
 
   const Program& program_;
+  const Arrivals& arrivals_;
   std::vector<const Span*> span_of_;
   std::vector<std::int32_t> previous_;  // on the same stream; -1: none
   std::int32_t compute_;
   std::map<std::string, std::int64_t> ns_;  // by part
+  std::map<std::int32_t, std::int64_t> waited_for_ns_;
   std::int64_t exposed_optimizer_ns_ = 0;
 };
 
 }  // namespace
 
-StepSplit split_step(const Program& program, const Timeline& timeline) {
-  Split split(program, timeline);
+StepSplit split_step(const Program& program, const Timeline& timeline, const Arrivals& arrivals) {
+  Split split(program, timeline, arrivals);
   split.run();
   return {.parts = split.parts(timeline.step_ns),
-          .optimizer_overlapped_s = static_cast<double>(split.optimizer_beside_ns()) * kNs};
+          .optimizer_overlapped_s = static_cast<double>(split.optimizer_beside_ns()) * kNs,
+          .waited_for_s = split.waited_for_s()};
 }
 
 double busy_seconds(const Timeline& timeline) {

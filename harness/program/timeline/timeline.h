@@ -22,6 +22,10 @@ struct Timeline {
   // What of each span is the graph's and the trace's own time, where that is known (a GPU's
   // graphs).
   std::int64_t mark_ns = 0;
+  // The host's steady clock at the step's start, and how far that may be off: the spans may be of
+  // a clock of the device. -1: not known.
+  std::int64_t start_ns = -1;
+  std::int64_t start_error_ns = 0;
 };
 
 }  // namespace stepmark

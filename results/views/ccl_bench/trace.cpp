@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -38,21 +39,27 @@ std::map<std::string, std::string> ccl_bench_traces(const Record& step) {
   struct Rank {
     nlohmann::json events = nlohmann::json::array();
     std::map<std::string, int> threads;
-    double begin = 0, end = 0;
+    std::map<std::string, double> came;  // by stream: when it came to a transfer that waits
+    double begin = std::numeric_limits<double>::infinity(), end = 0;
   };
   std::map<int, Rank> ranks;
   for (const TimelineSpan& span : step.timeline) {
     Rank& rank = ranks[span.rank];
-    if (rank.events.empty()) rank.begin = span.begin_s;
     rank.begin = std::min(rank.begin, span.begin_s);
     rank.end = std::max(rank.end, span.end_s);
+    if (span.phase == kWaitingPhase) {  // a kernel of a communication library has that in it
+      rank.came[span.stream] = span.begin_s;
+      continue;
+    }
+    const auto came = rank.came.extract(span.stream);
+    const double begin = came ? came.mapped() : span.begin_s;
     const int next = static_cast<int>(rank.threads.size()) + 1;
     const int thread = rank.threads.emplace(span.stream, next).first->second;
     const std::string name =
         span.stream == kComputeStream
             ? span.label
             : fmt::format("communicate collective {}: {}", span.stream, span.label);
-    auto one = event("kernel", name, span.rank, thread, span.begin_s, span.end_s);
+    auto one = event("kernel", name, span.rank, thread, begin, span.end_s);
     one["args"] = {{"stream", span.stream}, {"phase", span.phase}};
     rank.events.push_back(std::move(one));
   }

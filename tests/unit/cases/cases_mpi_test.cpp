@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "case_fixture.h"
 #include "collectives/mpi/mpi_runtime.h"
 #include "harness/cases/common.h"
@@ -10,6 +13,7 @@
 #include "harness/cases/families/collective.h"
 #include "harness/cases/families/groups.h"
 #include "harness/cases/families/overlap.h"
+#include "harness/cases/families/step.h"
 #include "harness/spec/workload.h"
 #include "wrapped_comm.h"
 
@@ -146,6 +150,61 @@ TEST_F(CasesMpiTest, WhatAnAxisCostsIsWhatIsSavedWithoutIt) {
   EXPECT_GT(*record.metric("exposed")->value, kLongerS / 2);
   EXPECT_NEAR(*record.metric("saved_share")->value,
               *record.metric("saved")->value / record.summary("time_s")->median, 1e-12);
+}
+
+// A rank that begins everything late.
+class LateControl final : public Control {
+ public:
+  LateControl(Control& inner, int late, std::chrono::milliseconds by)
+      : inner_(inner), late_(late), by_(by) {}
+  [[nodiscard]] int rank() const override { return inner_.rank(); }
+  [[nodiscard]] int size() const override { return inner_.size(); }
+  [[nodiscard]] int local_rank() const override { return inner_.local_rank(); }
+  [[nodiscard]] int local_size() const override { return inner_.local_size(); }
+  void barrier() override {
+    inner_.barrier();
+    if (rank() == late_) std::this_thread::sleep_for(by_);
+  }
+  void max_in_place(std::span<double> values) override { inner_.max_in_place(values); }
+  [[nodiscard]] std::string broadcast(std::string text) override {
+    return inner_.broadcast(std::move(text));
+  }
+  [[nodiscard]] std::vector<std::string> gather(const std::string& text) override {
+    return inner_.gather(text);
+  }
+
+ private:
+  Control& inner_;
+  int late_;
+  std::chrono::milliseconds by_;
+};
+
+// The straggler is who is waited for; it waits for nobody, and its own transfers are not long.
+TEST_F(CasesMpiTest, ALateRankIsTheOneThatOthersWaitFor) {
+  constexpr double kLateS = 0.1;
+  LateControl late(*control, 1, std::chrono::milliseconds(100));
+  CaseContext of_late = bench.context(late, world);
+  of_late.rule.min_samples = of_late.rule.max_samples = 3;
+  const Workload workload = small_workload();
+  const Plan plan = resolve(workload.plan, workload.model, control->size());
+  const auto one = make_step_case(workload, plan);
+  const Record record = completed(one->run(of_late), *one);
+  ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
+  if (!root()) return;
+  const int ranks = control->size();
+  EXPECT_EQ(record.number("waited_for_rank"), 1);
+  EXPECT_EQ(record.number("clock_error_s"), 0);  // one host
+  EXPECT_GT(record.number("waited_for_s").value_or(0), 0.8 * kLateS * (ranks - 1) / ranks);
+  EXPECT_GE(record.number("waiting_s").value_or(0), record.number("waited_for_s").value_or(1));
+  EXPECT_THAT(record.metric("waiting")->note, HasSubstr("rank 1 came last for"));
+  bool drawn = false;
+  for (const TimelineSpan& span : record.timeline) {
+    if (span.phase != "waiting" || span.end_s - span.begin_s < kLateS / 2) continue;
+    drawn = true;
+    EXPECT_NE(span.rank, 1);
+    EXPECT_THAT(span.label, HasSubstr("waiting for rank 1"));
+  }
+  EXPECT_TRUE(drawn);
 }
 
 CollectiveEntry collective_entry(CollectiveKind kind) { return {{.kinds = {kind}, .sizes = {64}}}; }

@@ -78,6 +78,38 @@ TEST(StepSplitTest, CommunicationAfterTheLastKernelIsExposed) {
   EXPECT_EQ(parts.at("sum"), timeline.step_ns);
 }
 
+// The compute stream stands still in [100,180) for op 2, which is behind op 1 on its stream. The
+// others came to op 1 at 130, and to op 2, which begins at 150, at 160; op 3 is on the compute
+// stream.
+TEST(StepSplitTest, WhatPassesBeforeTheLastRankComesIsWaiting) {
+  Program program;
+  program.streams = {"compute", "tp"};
+  program.ops = {kernel_op(Phase::forward), comm_op("tp", 1), comm_op("tp", 1), comm_op("dp", 0),
+                 kernel_op(Phase::backward, {2})};
+  Timeline timeline;
+  timeline.step_ns = 400;
+  timeline.spans = {{.op = 0, .begin_ns = 0, .end_ns = 100, .wait_ns = 0},
+                    {.op = 1, .begin_ns = 90, .end_ns = 150, .wait_ns = 0},
+                    {.op = 2, .begin_ns = 150, .end_ns = 180, .wait_ns = 0},
+                    {.op = 3, .begin_ns = 180, .end_ns = 230, .wait_ns = 80},
+                    {.op = 4, .begin_ns = 230, .end_ns = 400, .wait_ns = 0}};
+  program.ops[3].deps = {2};
+  const Arrivals arrivals{{1, {.at_ns = 130, .rank = 3}},
+                          {2, {.at_ns = 160, .rank = 1}},
+                          {3, {.at_ns = 900, .rank = 1}}};
+  const StepSplit split = split_step(program, timeline, arrivals);
+  std::map<std::string, std::int64_t> parts;
+  for (const SplitPart& part : split.parts) parts[part.name] = std::llround(part.seconds * 1e9);
+  EXPECT_EQ(parts.at("compute"), 270);
+  EXPECT_EQ(parts.at("waiting tp"), 30 + 10);
+  EXPECT_EQ(parts.at("exposed tp"), 20 + 20);
+  EXPECT_EQ(parts.at("waiting dp"), 50);  // all of it: who comes later than the end is not seen yet
+  EXPECT_EQ(parts.count("exposed dp"), 0U);
+  EXPECT_EQ(parts.at("overhead"), 0);
+  EXPECT_NEAR(split.waited_for_s.at(3), 30e-9, 1e-15);
+  EXPECT_NEAR(split.waited_for_s.at(1), 60e-9, 1e-15);
+}
+
 TEST(StepSplitTest, HiddenCommunicationCostsNothing) {
   Program program;
   program.streams = {"compute", "dp"};

@@ -248,7 +248,7 @@
     section(
       "timeline",
       "Timeline of one step",
-      "Every operation of one timed step, by rank and stream. Drag the slider, or hold Ctrl and turn the wheel, to zoom.",
+      "Every operation of one timed step, by rank and stream. All ranks are on one clock; “waiting” is what passes in a transfer until the last other rank comes to it. Drag the slider, or hold Ctrl and turn the wheel, to zoom.",
       prepared.length > 1 ? el("p", {}, select) : el("p", { class: "chart-title" }, chosen.name),
       figure.element,
       hidden,
