@@ -10,6 +10,11 @@ const charts = (() => {
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const runColour = (index) => colour(`--run${(index % 8) + 1}`);
   const partColour = (index) => colour(`--part${(index % 8) + 1}`);
+  // Parts of a step -> [{index of its colour, faint}]: "waiting AXIS" has that of "exposed AXIS", faint.
+  function partLooks(names) {
+    const own = [...new Set(names.map((name) => name.replace(/^waiting /, "exposed ")))];
+    return names.map((name) => ({ index: own.indexOf(name.replace(/^waiting /, "exposed ")), faint: name.startsWith("waiting ") }));
+  }
   const narrow = () => window.innerWidth < 760;
 
   // Texts come from journals: tooltips are HTML, so everything in them is escaped.
@@ -288,6 +293,7 @@ const charts = (() => {
   // rows: [{name, parts: {name: seconds}}], names: of all parts, in order; a stacked bar per row.
   function split(rows, names) {
     const whole = (row) => Object.values(row.parts).reduce((sum, value) => sum + value, 0);
+    const looks = partLooks(names);
     return {
       grid: { left: 8, right: 24, top: 4, bottom: 4, containLabel: true },
       tooltip: tooltip("axis", (items) =>
@@ -306,7 +312,7 @@ const charts = (() => {
         stack: "step",
         name,
         barMaxWidth: 26,
-        itemStyle: { color: partColour(index) },
+        itemStyle: { color: partColour(looks[index].index), opacity: looks[index].faint ? 0.45 : 1 },
         data: rows.map((row) => row.parts[name] ?? 0),
       })),
     };
@@ -349,5 +355,5 @@ const charts = (() => {
     };
   }
 
-  return { axis, tooltip, colour, runColour, escaped, fit, mount, curves, fractions, costs, split, timeline, number, seconds, bytes, percent };
+  return { axis, tooltip, colour, runColour, escaped, fit, mount, curves, fractions, costs, split, partLooks, timeline, number, seconds, bytes, percent };
 })();

@@ -59,8 +59,8 @@ const split = (() => {
     });
     return [
       el("h3", {}, family.section.split_heading || "Where the time goes"),
-      el("p", { class: "hint" }, "Medians of the runs, shortest first. “exposed” is time in which compute stood still for communication on that axis, waiting for slower ranks included: the bubble of a pipeline is in “exposed pp”."),
-      key(names.map((name, i) => [`var(--part${(i % 8) + 1})`, name])),
+      el("p", { class: "hint" }, "Medians of the runs, shortest first. “exposed” is time in which compute stood still for transfers on that axis, “waiting” the same before the last other rank had come to them: the bubble of a pipeline is in “waiting pp”. Runs of older programs have both as “exposed”."),
+      key(charts.partLooks(names).map(({ index, faint }, i) => [`var(--part${(index % 8) + 1})`, names[i], faint])),
       ...children,
     ];
   }
