@@ -48,6 +48,7 @@ std::int32_t ProgramBuilder::stream_index(std::string_view stream) {
   const auto found = std::find(streams.begin(), streams.end(), stream);
   if (found != streams.end()) return static_cast<std::int32_t>(found - streams.begin());
   streams.emplace_back(stream);
+  last_.push_back(-1);
   return static_cast<std::int32_t>(streams.size()) - 1;
 }
 
@@ -89,6 +90,12 @@ void ProgramBuilder::comm(std::string label, std::string_view stream, CommShape 
   push(std::move(op), uses);
 }
 
+void ProgramBuilder::wait_for(std::string_view stream) {
+  const std::int32_t of = stream_index(stream);
+  const std::int32_t last = last_[static_cast<std::size_t>(of)];
+  if (last >= 0) waits_.depends(of, last);
+}
+
 void ProgramBuilder::push(Op op, const std::vector<std::pair<BufferSlice, Access>>& uses) {
   const auto index = static_cast<std::int32_t>(program_.ops.size());
   uses_.resize(program_.buffers.size());
@@ -102,6 +109,7 @@ void ProgramBuilder::push(Op op, const std::vector<std::pair<BufferSlice, Access
     earlier.add(slice, write, op.stream, index);
   }
   op.deps = waits_.waits_of(op.stream);
+  last_[static_cast<std::size_t>(op.stream)] = index;
   program_.ops.push_back(std::move(op));
 }
 

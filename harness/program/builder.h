@@ -31,6 +31,8 @@ class ProgramBuilder {
   // Makes room for about so many ops: growing moves them all.
   void expect_ops(std::size_t ops) { program_.ops.reserve(ops); }
   void set_phase(Phase phase) { phase_ = phase; }
+  // The next op waits for all that `stream` has so far, whatever they read and write.
+  void wait_for(std::string_view stream);
   // Ops go to the stream `stream`, created on first use.
   void kernel(std::string label, std::string_view stream, const OpShape& shape,
               std::vector<BufferSlice> operands);
@@ -48,6 +50,7 @@ class ProgramBuilder {
   Phase phase_ = Phase::forward;
   std::unordered_map<std::string, std::int32_t> buffer_index_;  // a program has many
   std::vector<BufferUses> uses_;                                // by buffer
+  std::vector<std::int32_t> last_;                              // by stream: its last op
   FewestWaits waits_;
 };
 

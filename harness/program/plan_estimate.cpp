@@ -39,6 +39,7 @@ Plan on_its_own(Plan plan) {
   plan.zero = 0;
   plan.shard = 0;
   plan.reshard = true;
+  plan.prefetch = true;
   plan.gather = ParamGather::end;
   return plan;
 }

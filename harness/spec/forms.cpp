@@ -28,13 +28,14 @@ constexpr std::string_view kShards = "shards of the optimizer's state (ZeRO-1)";
 constexpr std::string_view kZero = "shards of gradients and parameters (ZeRO-2, ZeRO-3, FSDP)";
 constexpr std::string_view kHybrid = "ranks over which ZeRO shards (hybrid sharding)";
 constexpr std::string_view kReshard = "what becomes of gathered parameters (zero=3)";
+constexpr std::string_view kPrefetch = "gathers of the next layer's parameters (zero=3)";
 constexpr std::string_view kGather = "gathers of updated parameters (zero=1, 2)";
 constexpr std::string_view kReduce = "types in which gradients are reduced";
 constexpr std::string_view kRecompute = "recomputations of activations";
 constexpr std::string_view kOffload = "offloading to the host";
 
 // The names that Megatron-LM, DeepSpeed, PyTorch and papers use.
-constexpr std::array<Form, 57> kForms{{{"pipeline", kPipeline, "pp"},
+constexpr std::array<Form, 59> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"pipeline_parallel", kPipeline, "pp"},
                                        {"pipeline_parallel_size", kPipeline, "pp"},
                                        {"stages", kPipeline, "pp"},
@@ -77,6 +78,8 @@ constexpr std::array<Form, 57> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"hybrid_shard", kHybrid, "shard"},
                                        {"dp_shard", kHybrid, "shard"},
                                        {"reshard_after_forward", kReshard, "reshard"},
+                                       {"forward_prefetch", kPrefetch, "prefetch"},
+                                       {"backward_prefetch", kPrefetch, "prefetch"},
                                        {"overlap_param_gather", kGather, "gather"},
                                        {"reduce_dtype", kReduce, "reduce"},
                                        {"grad_reduce_dtype", kReduce, "reduce"},

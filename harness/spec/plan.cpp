@@ -33,9 +33,11 @@ Plan Plan::on_one_rank() const {
   plan.schedule = kDefaultSchedule;
   plan.chunks = 1;
   plan.sequence_parallel = false;
+  plan.tp_overlap = true;
   plan.zero = 0;
   plan.shard = 0;
   plan.reshard = true;
+  plan.prefetch = true;
   plan.gather = ParamGather::end;
   plan.reduce = DType::f32;
   plan.recompute = Recompute::none;
@@ -158,6 +160,12 @@ std::optional<std::string> why_no_sharding(const Plan& plan) {
         "(zero={})",
         plan.zero);
   }
+  if (!plan.prefetch && plan.zero != 3) {
+    return fmt::format(
+        "prefetch=off gathers each layer's parameters when it begins, and they are sharded with "
+        "zero=3 alone (zero={})",
+        plan.zero);
+  }
   if (plan.gather == ParamGather::forward && (plan.zero == 0 || plan.zero == 3)) {
     return plan.zero == 0 ? "gather=forward gathers updated shards, which zero=1 and zero=2 have"
                           : "gather=forward is of zero=1 and zero=2; zero=3 gathers layer by layer";
@@ -167,6 +175,21 @@ std::optional<std::string> why_no_sharding(const Plan& plan) {
         "schedule={} keeps weight gradients for later, zero={} reduces those of a layer with its "
         "backward pass; zero=1 goes with it, or schedule={}",
         plan.schedule, plan.zero, kDefaultSchedule);
+  }
+  return std::nullopt;
+}
+
+// What tensor-parallel ranks do beside their GEMMs, where there is nothing to do it beside.
+std::optional<std::string> why_no_tensor_overlap(const Plan& plan) {
+  if (plan.tp_overlap) return std::nullopt;
+  if (plan.tp == 1) {
+    return "tp_overlap=off waits for sums over tensor-parallel ranks and needs tp of at least 2";
+  }
+  if (find_schedule(plan.schedule).splits_backward) {
+    return fmt::format(
+        "schedule={} computes weight gradients in slots of their own, so that nothing of a layer "
+        "runs beside its sums; leave tp_overlap out, or give schedule={}",
+        plan.schedule, kDefaultSchedule);
   }
   return std::nullopt;
 }
@@ -223,6 +246,7 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
     return fmt::format("sp=on needs micro_batch x seq{} = {} divisible by tp={}",
                        plan.cp > 1 ? " / cp" : "", plan.rank_tokens(), plan.tp);
   }
+  if (auto reason = why_no_tensor_overlap(plan)) return reason;
   if (plan.loss_chunks > plan.rank_tokens()) {
     return fmt::format("loss_chunks={} is more than the {} tokens of a micro-step",
                        plan.loss_chunks, plan.rank_tokens());

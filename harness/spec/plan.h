@@ -47,6 +47,9 @@ struct Plan {
   std::string schedule = kDefaultSchedule;       // of its micro-batches (harness/program/schedule)
   std::int64_t chunks = 1;                       // of the model's layers on each stage
   bool sequence_parallel = false;
+  // Whether sums over tensor-parallel ranks of a linear layer's input gradients run beside the GEMM
+  // of its weight gradients (Megatron-LM's asynchronous all-reduce), or are waited for.
+  bool tp_overlap = true;
   // ZeRO (arXiv 1910.02054). 1: each data-parallel rank has the optimizer's state of its shard of
   // the parameters. 2: and of the gradients no more than that. 3: and of the parameters (FSDP).
   // 0: each has all of it.
@@ -56,6 +59,8 @@ struct Plan {
   std::int64_t shard = 0;
   // zero=3: whether the layers' parameters are dropped after each use, or gathered once per step.
   bool reshard = true;
+  // zero=3: whether the next layer's parameters are gathered while a layer computes.
+  bool prefetch = true;
   // zero=1 and 2: when updated parameters are gathered.
   ParamGather gather = ParamGather::end;
   // In which type gradients travel between data-parallel ranks: fp32 or bf16.
@@ -104,18 +109,20 @@ struct Plan {
   [[nodiscard]] bool computes_norm() const { return clip > 0 || grad_norm; }
 };
 
-// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp cp cp_kind pp schedule chunks sp zero shard
-// reshard gather reduce recompute micro_batch accumulation seq layers precision loss_chunks
-// bucket_mib lr weight_decay clip optimizer_overlap grad_norm. Error(kUsage) names the column and
-// the nearest key that is still free; `source` is where the text comes from.
+// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp cp cp_kind pp schedule chunks sp
+// tp_overlap zero shard reshard prefetch gather reduce recompute micro_batch
+// accumulation seq layers precision loss_chunks bucket_mib lr weight_decay clip optimizer_overlap
+// grad_norm.
+// Error(kUsage) names the column and the nearest key that is still free; `source` is where the text
+// comes from.
 [[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {},
                               std::string_view source = "--plan");
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
 // Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. cp, cp_kind, pp, schedule,
-// chunks, zero and what goes with it, recompute, optimizer_overlap and grad_norm stand in it where
-// they differ from their defaults: earlier builds, whose records have the same text for the same
-// work, do not know them.
+// chunks, tp_overlap, zero and what goes with it, recompute, optimizer_overlap and
+// grad_norm stand in it where they differ from their defaults: earlier builds, whose records have
+// the same text for the same work, do not know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
 // "tp=2,dp=4"; "tp2.dp4"; "tp=2 dp=4". With cp and pp where there are any.
 [[nodiscard]] std::string degrees_text(const Plan& plan, std::string_view equals = "=",
@@ -123,8 +130,9 @@ struct Plan {
 // `plan` with the data-parallel degree that fills `world_size`, where it has none.
 [[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
 // Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".cp2", ".ring", ".ulysses", ".pp2",
-// ".gpipe", ".v2", ".sp",
-// ".zero1", ".shard4", ".noreshard", ".ahead" (gather=forward), ".rbf16" (reduce),
+// ".gpipe", ".v2", ".sp", ".waits" (tp_overlap=off),
+// ".zero1", ".shard4", ".noreshard", ".noprefetch", ".ahead"
+// (gather=forward), ".rbf16" (reduce),
 // ".selective", ".recompute" (full), ".acc4", ".L2",
 // ".lc4",
 // ".overlap" or ".serial" (the form of the optimizer that was asked for) before the dtype when they

@@ -19,13 +19,16 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 26> kKeys{
-    "dp",           "tp",     "cp",           "cp_kind",   "pp",
-    "schedule",     "chunks", "sp",           "zero",      "shard",
-    "reshard",      "gather", "reduce",       "recompute", "micro_batch",
-    "accumulation", "seq",    "layers",       "precision", "loss_chunks",
-    "bucket_mib",   "lr",     "weight_decay", "clip",      "optimizer_overlap",
-    "grad_norm"};
+constexpr std::array<std::string_view, 28> kKeys{"dp",           "tp",          "cp",
+                                                 "cp_kind",      "pp",          "schedule",
+                                                 "chunks",       "sp",          "tp_overlap",
+                                                 "zero",         "shard",       "reshard",
+                                                 "prefetch",     "gather",      "reduce",
+                                                 "recompute",    "micro_batch", "accumulation",
+                                                 "seq",          "layers",      "precision",
+                                                 "loss_chunks",  "bucket_mib",  "lr",
+                                                 "weight_decay", "clip",        "optimizer_overlap",
+                                                 "grad_norm"};
 constexpr std::array<std::string_view, 3> kContextKinds{"allgather", "ring", "ulysses"};
 constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};  // by ParamGather
 constexpr std::array<std::string_view, 3> kRecomputes{"none", "selective", "full"};
@@ -137,9 +140,11 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   if (key == "optimizer_overlap") return set_overlap(plan.optimizer_overlap, value);
   if (key == "grad_norm") return set_flag(plan.grad_norm, value);
   if (key == "sp") return set_flag(plan.sequence_parallel, value);
+  if (key == "tp_overlap") return set_flag(plan.tp_overlap, value);
   if (key == "zero") return set_zero(plan.zero, value);
   if (key == "shard") return whole(plan.shard, kMaxRanks);
   if (key == "reshard") return set_flag(plan.reshard, value);
+  if (key == "prefetch") return set_flag(plan.prefetch, value);
   if (key == "gather") return set_gather(plan.gather, value);
   if (key == "recompute") return set_recompute(plan.recompute, value);
   return set_dtype(key == "reduce" ? plan.reduce : plan.precision, value);
@@ -247,9 +252,11 @@ std::string to_text(const Plan& plan) {
   if (plan.schedule != kDefaultSchedule) text += fmt::format(",schedule={}", plan.schedule);
   if (plan.chunks > 1) text += fmt::format(",chunks={}", plan.chunks);
   text += fmt::format(",sp={}", plan.sequence_parallel ? "on" : "off");
+  if (!plan.tp_overlap) text += ",tp_overlap=off";
   if (plan.zero > 0) text += fmt::format(",zero={}", plan.zero);
   if (plan.shard > 0) text += fmt::format(",shard={}", plan.shard);
   if (!plan.reshard) text += ",reshard=off";
+  if (!plan.prefetch) text += ",prefetch=off";
   if (plan.gather != ParamGather::end) text += fmt::format(",gather={}", name_of(plan.gather));
   if (plan.reduce != DType::f32) text += fmt::format(",reduce={}", name_of(plan.reduce));
   if (plan.recompute != Recompute::none) {
@@ -278,9 +285,11 @@ std::string short_name(const Plan& plan) {
   if (plan.chunks > 1) name += fmt::format(".v{}", plan.chunks);
   name += fmt::format(".mb{}.seq{}", plan.micro_batch, plan.seq);
   if (plan.sequence_parallel) name += ".sp";
+  if (!plan.tp_overlap) name += ".waits";
   if (plan.zero > 0) name += fmt::format(".zero{}", plan.zero);
   if (plan.shard > 0) name += fmt::format(".shard{}", plan.shard);
   if (!plan.reshard) name += ".noreshard";
+  if (!plan.prefetch) name += ".noprefetch";
   if (plan.gather == ParamGather::forward) name += ".ahead";
   if (plan.reduce != DType::f32) name += fmt::format(".r{}", name_of(plan.reduce));
   if (plan.recompute == Recompute::selective) name += ".selective";

@@ -59,6 +59,8 @@ const std::vector<DrawnAxis>& drawn_axes() {
       {"recompute", {"none", "selective", "full"}},
       {"cp", {"1", "2", "4"}},
       {"cp_kind", {"allgather", "ring", "ulysses"}},
+      {"tp_overlap", {"on", "off"}, false},
+      {"prefetch", {"on", "off"}, false},
   };
   return kAxes;
 }

@@ -101,16 +101,18 @@ void Lowering::attention_backward(std::int64_t layer) {
     norm_again(name + "attn_norm", residual(layer), normed);
     whole = gather_tokens(name + "attn.bwd", normed, "gathered");
   }
-  if (pass_.inputs) {
-    const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
-    linear_input_gradient(name + "attn.qkv", dqkv, dwhole, tokens_, qkv_width_, model_.hidden);
-    dnormed = reduce_tokens(name + "attn.qkv.dgrad", dwhole);
-  }
-  if (pass_.weights) {
-    linear_weight_gradient(name + "attn.qkv", dqkv, whole, tokens_, qkv_width_, model_.hidden);
-    bias_gradient(name + "attn.qkv", dqkv, tokens_, qkv_width_);
-    sum_shared_heads(name + "attn.qkv");
-  }
+  beside_sums(
+      [&] {
+        const BufferSlice dwhole =
+            workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
+        linear_input_gradient(name + "attn.qkv", dqkv, dwhole, tokens_, qkv_width_, model_.hidden);
+        dnormed = reduce_tokens(name + "attn.qkv.dgrad", dwhole);
+      },
+      [&] {
+        linear_weight_gradient(name + "attn.qkv", dqkv, whole, tokens_, qkv_width_, model_.hidden);
+        bias_gradient(name + "attn.qkv", dqkv, tokens_, qkv_width_);
+        sum_shared_heads(name + "attn.qkv");
+      });
   if (!pass_.inputs) return;
   branch_backward(name + "attn_norm", dnormed, residual(layer), dout, gradient_before(layer));
 }

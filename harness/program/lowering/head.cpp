@@ -56,10 +56,16 @@ void Lowering::head_piece(std::int64_t begin, std::int64_t end, BufferSlice whol
   shards_.ways > 1 ? sharded_loss(logits, targets, first_loss)
                    : whole_loss(logits, targets, first_loss);
   builder_.set_phase(Phase::backward);
-  linear_input_gradient(table, logits, rows(dwhole, model_.hidden), tokens, logits_width_,
-                        model_.hidden);
-  linear_weight_gradient(table, logits, rows(whole, model_.hidden), tokens, logits_width_,
-                         model_.hidden, !first);
+  beside_sums(
+      [&] {
+        linear_input_gradient(table, logits, rows(dwhole, model_.hidden), tokens, logits_width_,
+                              model_.hidden);
+      },
+      [&] {
+        linear_weight_gradient(table, logits, rows(whole, model_.hidden), tokens, logits_width_,
+                               model_.hidden, !first);
+      },
+      /*both=*/true);
 }
 
 void Lowering::whole_loss(BufferSlice logits, BufferSlice targets, bool first) {

@@ -238,6 +238,15 @@ class Lowering {
   BufferSlice reduce_tokens(const std::string& label, BufferSlice partial);
   // The same into `share`, which without sequence parallelism is `partial` itself.
   void sum_tokens(const std::string& label, BufferSlice partial, BufferSlice share);
+  // `inputs` computes a linear layer's input gradient, which such a sum is of, `weights` its
+  // weights': the sum runs beside that, or, with tp_overlap=off, behind it, where nothing is left
+  // to run beside. What of both the pass computes, or `both`.
+  template <class Inputs, class Weights>
+  void beside_sums(const Inputs& inputs, const Weights& weights, bool both = false) {
+    if ((both || pass_.inputs) && plan_.tp_overlap) inputs();
+    if (both || pass_.weights) weights();
+    if ((both || pass_.inputs) && !plan_.tp_overlap) inputs();
+  }
   // Of what each of them has of its own shard; nothing where a layer is whole.
   void sum_shards(const std::string& label, BufferSlice x, DType dtype,
                   ReduceOp op = ReduceOp::sum);

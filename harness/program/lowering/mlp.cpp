@@ -68,15 +68,17 @@ void Lowering::mlp_backward(std::int64_t layer) {
     norm_again(name + "mlp_norm", middle, normed);
     whole = gather_tokens(name + "mlp.bwd", normed, "gathered");
   }
-  if (pass_.inputs) {
-    const BufferSlice dwhole = workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
-    linear_input_gradient(name + "mlp.up", dup, dwhole, tokens_, mlp_in_, model_.hidden);
-    dnormed = reduce_tokens(name + "mlp.up.dgrad", dwhole);
-  }
-  if (pass_.weights) {
-    linear_weight_gradient(name + "mlp.up", dup, whole, tokens_, mlp_in_, model_.hidden);
-    bias_gradient(name + "mlp.up", dup, tokens_, mlp_in_);
-  }
+  beside_sums(
+      [&] {
+        const BufferSlice dwhole =
+            workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
+        linear_input_gradient(name + "mlp.up", dup, dwhole, tokens_, mlp_in_, model_.hidden);
+        dnormed = reduce_tokens(name + "mlp.up.dgrad", dwhole);
+      },
+      [&] {
+        linear_weight_gradient(name + "mlp.up", dup, whole, tokens_, mlp_in_, model_.hidden);
+        bias_gradient(name + "mlp.up", dup, tokens_, mlp_in_);
+      });
   if (!pass_.inputs) return;
   branch_backward(name + "mlp_norm", dnormed, middle, dout, gradient_at(name + "mid"));
 }

@@ -9,7 +9,8 @@
 //
 // Parameters of a unit are gathered one use ahead: where a layer begins, the next one's are asked
 // for, into the buffer that the layer before has left. With resharding each use gathers; without,
-// the first of a step.
+// the first of a step. With prefetch=off a gather waits for all that was computed before its layer,
+// so that nothing is computed beside it, and one buffer does.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -207,10 +208,12 @@ void Lowering::enter(const std::string& part) {
   UnitUse& use = uses_[next_use_++];
   STEPMARK_CHECK(use.part == part, "parameters of {} are asked for, planned were {}'s", part,
                  use.part);
+  if (!plan_.prefetch && !use.gathers.empty()) builder_.wait_for(kCompute);
   gather_for(use);
   for (std::size_t i = 0; i < use.gathers.size(); ++i) {
     units_[use.gathers[i]].params_at = use.gathered[i];
   }
+  if (!plan_.prefetch) return;
   const auto ahead = std::find_if(uses_.begin() + static_cast<std::ptrdiff_t>(next_use_),
                                   uses_.end(), [](const UnitUse& u) { return !u.gathers.empty(); });
   if (ahead != uses_.end()) gather_for(*ahead);
@@ -220,6 +223,7 @@ void Lowering::gather_for(UnitUse& use) {
   if (!use.gathered.empty()) return;
   for (const std::size_t index : use.gathers) {
     const ParamLayout::Bucket& unit = layout_.buckets()[index];
+    if (!plan_.prefetch) gather_turn_ = 1;
     use.gathered.push_back(unit_buffer("params", unit, plan_.reshard && is_layer(unit),
                                        gather_turn_, plan_.precision));
     gather_params("params." + unit.unit, unit, use.gathered.back());

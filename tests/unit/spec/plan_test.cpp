@@ -54,9 +54,11 @@ TEST(PlanText, RoundTripsRandomPlans) {
     plan.schedule = draw(2) == 1 ? "zb-h1" : "1f1b";
     plan.chunks = 1 + draw(3);
     plan.sequence_parallel = draw(2) == 1;
+    plan.tp_overlap = draw(2) == 1;
     plan.zero = draw(4);
     plan.shard = draw(9);
     plan.reshard = draw(2) == 1;
+    plan.prefetch = draw(2) == 1;
     plan.gather = static_cast<ParamGather>(draw(2));
     plan.reduce = draw(2) == 1 ? DType::bf16 : DType::f32;
     plan.recompute = static_cast<Recompute>(draw(3));
@@ -261,6 +263,17 @@ TEST(PlanLegality, ShardingNamesItsRuleAndWhatWouldDo) {
     EXPECT_EQ(reason(text, 4), "legal") << text;
   }
   EXPECT_EQ(resolve(parse_plan("dp=4,zero=3,shard=4"), small(), 4).shard, 0);
+}
+
+TEST(PlanLegality, WhatRunsBesideComputeNamesItsRule) {
+  EXPECT_THAT(reason("tp_overlap=off", 1), HasSubstr("needs tp of at least 2"));
+  EXPECT_THAT(reason("tp=2,pp=2,schedule=zb-h1,accumulation=2,tp_overlap=off", 4),
+              HasSubstr("leave tp_overlap out, or give schedule=1f1b"));
+  EXPECT_THAT(reason("dp=2,zero=2,prefetch=off", 2), HasSubstr("with zero=3 alone (zero=2)"));
+  EXPECT_EQ(reason("tp=2,dp=2,tp_overlap=off,zero=3,prefetch=off", 4), "legal");
+  const Plan plan = parse_plan("tp=2,dp=2,tp_overlap=off,zero=3,prefetch=off,seq=8");
+  EXPECT_EQ(short_name(plan), "tp2.dp2.mb1.seq8.waits.zero3.noprefetch.fp32");
+  EXPECT_EQ(why_illegal(plan.on_one_rank(), small(), 1), std::nullopt);
 }
 
 TEST(PlanLegality, ContextNamesItsRuleAndWhatWouldDo) {

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Forms that choose when a step talks (tp_overlap, prefetch) compute what one rank computes, alone
+// and mixed: loss, gradient norm, gradients, parameters after several steps.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/equivalence_steps/zero_fixture.h"
+
+namespace stepmark {
+namespace {
+
+class Overlap : public ZeroFixture {
+ protected:
+  // Of 8 sequences per step.
+  [[nodiscard]] Plan plan_of(const std::string& text, const Model& model) const {
+    Plan plan = parse_plan(text, parse_plan("bucket_mib=0.05,seq=16,lr=1e-3"));
+    plan.dp = world_->size() / (plan.tp * plan.cp * plan.pp);
+    plan.micro_batch = 8 / (plan.dp * plan.accumulation);
+    return resolve(plan, model, world_->size());
+  }
+};
+
+Model model_for(const std::string& text, bool llama) {
+  Model model = model_of(llama, 203);
+  if (text.find("pp=") != std::string::npos) model.layers = 5;
+  return model;
+}
+
+std::vector<std::string> plans_for(std::int64_t world) {
+  static const std::map<std::int64_t, std::vector<std::string>> kPlans{
+      {2, {"tp=2,tp_overlap=off", "zero=3,prefetch=off"}},
+      {4, {"tp=2,sp=on,tp_overlap=off", "zero=3,shard=2,accumulation=2,reshard=off,prefetch=off"}},
+      {8, {"tp=2,pp=2,sp=on,tp_overlap=off,zero=3,accumulation=4,prefetch=off"}}};
+  return kPlans.at(world);
+}
+
+TEST_F(Overlap, StepsAreThoseOfOneRank) {
+  bool llama = false;
+  for (const std::string& text : plans_for(world_->size())) {
+    llama = !llama;
+    const Model model = model_for(text, llama);
+    const Plan plan = plan_of(text, model);
+    SCOPED_TRACE(model.name + " " + to_text(plan));
+    expect_equals_one_rank(model, plan);
+  }
+}
+
+// Both ways of overlapping change when something is done, and nothing of what is.
+TEST_F(Overlap, WaitingForItChangesNoBit) {
+  const Model model = model_of(true);
+  for (const std::string text : {"tp=2,sp=on,tp_overlap=off", "zero=3,prefetch=off"}) {
+    const std::string off = text.substr(text.rfind(',') + 1);
+    const auto waits = run(model, plan_of(text, model));
+    const auto beside = run(model, plan_of(text.substr(0, text.rfind(',')), model));
+    waits->step();
+    beside->step();
+    EXPECT_EQ(waits->state().param_bytes(), beside->state().param_bytes()) << off;
+  }
+}
+
+}  // namespace
+}  // namespace stepmark
