@@ -4,6 +4,7 @@
 #include "harness/program/ablate.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "harness/spec/step_groups.h"
 #include "kernels/ops/memory.h"
@@ -43,8 +44,12 @@ std::vector<std::string> parts_of_step(const Model& model, const Plan& plan) {
 }
 
 Program without_part(Program program, std::string_view part) {
+  return without_ops(std::move(program), [&](const Op& op) { return is_of(op, part); });
+}
+
+Program without_ops(Program program, const std::function<bool(const Op&)>& leaves_out) {
   for (Op& op : program.ops) {
-    if (!is_of(op, part)) continue;
+    if (!leaves_out(op)) continue;
     const BufferSlice nothing = nothing_of(op);
     const DType dtype = op.comm ? op.comm->dtype : op.kernel->dtype;
     op.comm.reset();

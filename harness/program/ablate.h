@@ -4,6 +4,7 @@
 // What it computes is not a training step.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,5 +29,8 @@ inline constexpr std::string_view kAllBut = "all-but-";
 // dependencies. What it would have written keeps what it held: zeros, where nothing else writes it.
 // Groups stay, as making them is collective.
 [[nodiscard]] Program without_part(Program program, std::string_view part);
+// The same of the ops that `leaves_out` names.
+[[nodiscard]] Program without_ops(Program program,
+                                  const std::function<bool(const Op&)>& leaves_out);
 
 }  // namespace stepmark
