@@ -47,6 +47,7 @@ Plan on_its_own(Plan plan) {
 Plan plain(Plan plan) {
   plan.micro_batch = 1;
   plan.recompute = Recompute::none;
+  plan.tp_chunks = 1;  // pieces are as many bytes as the whole
   return plan;
 }
 

@@ -101,11 +101,11 @@ std::vector<Pass> passes_of(std::span<const Slot> slots, const std::vector<Model
 }
 
 // An upper estimate, fusing not counted.
-std::size_t expected_ops(const std::vector<Pass>& passes) {
-  constexpr std::int64_t kOfALayer = 24, kOfAPass = 16;
+std::size_t expected_ops(const std::vector<Pass>& passes, std::int64_t pieces) {
+  constexpr std::int64_t kOfALayer = 24, kOfAPiece = 20, kOfAPass = 16;
   std::int64_t ops = 0;
   for (const Pass& pass : passes) {
-    ops += kOfAPass + kOfALayer * (pass.stage.end - pass.stage.begin);
+    ops += kOfAPass + (kOfALayer + kOfAPiece * (pieces - 1)) * (pass.stage.end - pass.stage.begin);
   }
   return static_cast<std::size_t>(ops);
 }
@@ -142,7 +142,7 @@ Program unfused_step_program(const Model& model, const Plan& plan, std::int32_t 
                    "{} slots for {} micro-batches", slots.size(), plan.accumulation);
   Lowering lowering(model, plan, rank, traits);
   const std::vector<Pass> passes = passes_of(slots, lowering.stages(), plan.accumulation);
-  lowering.builder().expect_ops(expected_ops(passes));
+  lowering.builder().expect_ops(expected_ops(passes, plan.tp_chunks));
   lowering.plan_gathers(passes);
   lowering.begin_step();
   lowering.receive_for(passes.front());

@@ -24,6 +24,7 @@ constexpr std::string_view kContext = "ranks that share sequences (context paral
 constexpr std::string_view kContextKind = "exchanges between ranks that share sequences";
 constexpr std::string_view kExpert = "expert parallelism";
 constexpr std::string_view kExperts = "mixture of experts";
+constexpr std::string_view kTokenChunks = "gathers and scatters of tokens beside GEMMs";
 constexpr std::string_view kShards = "shards of the optimizer's state (ZeRO-1)";
 constexpr std::string_view kZero = "shards of gradients and parameters (ZeRO-2, ZeRO-3, FSDP)";
 constexpr std::string_view kHybrid = "ranks over which ZeRO shards (hybrid sharding)";
@@ -35,7 +36,7 @@ constexpr std::string_view kRecompute = "recomputations of activations";
 constexpr std::string_view kOffload = "offloading to the host";
 
 // The names that Megatron-LM, DeepSpeed, PyTorch and papers use.
-constexpr std::array<Form, 59> kForms{{{"pipeline", kPipeline, "pp"},
+constexpr std::array<Form, 61> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"pipeline_parallel", kPipeline, "pp"},
                                        {"pipeline_parallel_size", kPipeline, "pp"},
                                        {"stages", kPipeline, "pp"},
@@ -64,6 +65,8 @@ constexpr std::array<Form, 59> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"n_experts", kExperts},
                                        {"top_k", kExperts},
                                        {"topk", kExperts},
+                                       {"tp_comm_overlap", kTokenChunks, "tp_chunks"},
+                                       {"async_tensor_parallel", kTokenChunks, "tp_chunks"},
                                        {"zero_1", kShards, "zero"},
                                        {"zero1", kShards, "zero"},
                                        {"zero2", kZero, "zero"},

@@ -12,6 +12,7 @@ inline constexpr std::int64_t kMaxRanks = std::int64_t{1} << 20;
 inline constexpr std::int64_t kMaxMicroBatch = std::int64_t{1} << 20;
 inline constexpr std::int64_t kMaxSequence = std::int64_t{1} << 30;
 inline constexpr std::int64_t kMaxLayers = std::int64_t{1} << 16;
+inline constexpr std::int64_t kMaxTokenChunks = 64;
 // Micro-steps x layers of a step: its program has about 20 ops for each, all of which are kept.
 inline constexpr std::int64_t kMaxLayerPasses = std::int64_t{1} << 16;
 inline constexpr std::int64_t kMaxElements = std::int64_t{1} << 48;  // of a buffer

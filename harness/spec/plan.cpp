@@ -34,6 +34,7 @@ Plan Plan::on_one_rank() const {
   plan.chunks = 1;
   plan.sequence_parallel = false;
   plan.tp_overlap = true;
+  plan.tp_chunks = 1;
   plan.zero = 0;
   plan.shard = 0;
   plan.reshard = true;
@@ -69,11 +70,13 @@ double most_bytes(const Plan& plan, const Model& model, std::int64_t layers) {
 
 std::optional<std::string> why_too_large(const Plan& plan, const Model& model) {
   const std::int64_t layers = plan.layers > 0 ? plan.layers : model.layers;
-  if (plan.accumulation * layers > kMaxLayerPasses) {
+  if (plan.accumulation * layers * plan.tp_chunks > kMaxLayerPasses) {
     return fmt::format(
-        "accumulation={} x {} layers is a program of over {} layers; lower accumulation and raise "
-        "micro_batch, or run a slice (layers=)",
-        plan.accumulation, layers, kMaxLayerPasses);
+        "accumulation={} x {} layers{} is a program of over {} layers; lower accumulation and "
+        "raise micro_batch, or run a slice (layers=)",
+        plan.accumulation, layers,
+        plan.tp_chunks > 1 ? fmt::format(" x tp_chunks={}", plan.tp_chunks) : std::string(),
+        kMaxLayerPasses);
   }
   if (most_bytes(plan, model, layers) >= kMaxBytesPerRank) {
     return fmt::format(
@@ -179,8 +182,34 @@ std::optional<std::string> why_no_sharding(const Plan& plan) {
   return std::nullopt;
 }
 
+// Pieces in which tokens are gathered and scattered, and what they come from.
+std::optional<std::string> why_no_token_chunks(const Plan& plan) {
+  if (plan.tp_chunks == 1) return std::nullopt;
+  if (!plan.sequence_parallel) {
+    return fmt::format(
+        "tp_chunks={} cuts the gathers and scatters of tokens of sequence parallelism, which is "
+        "off; give sp=on, or leave it out",
+        plan.tp_chunks);
+  }
+  if (!plan.tp_overlap) {
+    return fmt::format(
+        "tp_overlap=off waits for what tp_chunks={} cuts so that it runs beside GEMMs; leave one "
+        "of them out",
+        plan.tp_chunks);
+  }
+  const std::int64_t tokens = plan.rank_tokens() / plan.tp;
+  if (tokens % plan.tp_chunks == 0) return std::nullopt;
+  std::int64_t nearest = std::min(plan.tp_chunks, tokens);
+  while (tokens % nearest != 0) --nearest;
+  return fmt::format(
+      "tp_chunks={} cuts the {} tokens of each rank into pieces of equal length; {}",
+      plan.tp_chunks, tokens,
+      nearest > 1 ? fmt::format("tp_chunks={} does", nearest) : std::string("leave it out"));
+}
+
 // What tensor-parallel ranks do beside their GEMMs, where there is nothing to do it beside.
 std::optional<std::string> why_no_tensor_overlap(const Plan& plan) {
+  if (auto reason = why_no_token_chunks(plan)) return reason;
   if (plan.tp_overlap) return std::nullopt;
   if (plan.tp == 1) {
     return "tp_overlap=off waits for sums over tensor-parallel ranks and needs tp of at least 2";

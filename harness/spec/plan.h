@@ -50,6 +50,9 @@ struct Plan {
   // Whether sums over tensor-parallel ranks of a linear layer's input gradients run beside the GEMM
   // of its weight gradients (Megatron-LM's asynchronous all-reduce), or are waited for.
   bool tp_overlap = true;
+  // With sequence parallelism: pieces of a rank's tokens in which they are gathered in front of a
+  // linear layer, and scattered behind one, each beside the GEMM of the piece before.
+  std::int64_t tp_chunks = 1;
   // ZeRO (arXiv 1910.02054). 1: each data-parallel rank has the optimizer's state of its shard of
   // the parameters. 2: and of the gradients no more than that. 3: and of the parameters (FSDP).
   // 0: each has all of it.
@@ -110,7 +113,7 @@ struct Plan {
 };
 
 // Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp cp cp_kind pp schedule chunks sp
-// tp_overlap zero shard reshard prefetch gather reduce recompute micro_batch
+// tp_overlap tp_chunks zero shard reshard prefetch gather reduce recompute micro_batch
 // accumulation seq layers precision loss_chunks bucket_mib lr weight_decay clip optimizer_overlap
 // grad_norm.
 // Error(kUsage) names the column and the nearest key that is still free; `source` is where the text
@@ -120,7 +123,7 @@ struct Plan {
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
 // Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. cp, cp_kind, pp, schedule,
-// chunks, tp_overlap, zero and what goes with it, recompute, optimizer_overlap and
+// chunks, tp_overlap, tp_chunks, zero and what goes with it, recompute, optimizer_overlap and
 // grad_norm stand in it where they differ from their defaults: earlier builds, whose records have
 // the same text for the same work, do not know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
@@ -130,7 +133,7 @@ struct Plan {
 // `plan` with the data-parallel degree that fills `world_size`, where it has none.
 [[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
 // Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".cp2", ".ring", ".ulysses", ".pp2",
-// ".gpipe", ".v2", ".sp", ".waits" (tp_overlap=off),
+// ".gpipe", ".v2", ".sp", ".waits" (tp_overlap=off), ".tc4" (tp_chunks),
 // ".zero1", ".shard4", ".noreshard", ".noprefetch", ".ahead"
 // (gather=forward), ".rbf16" (reduce),
 // ".selective", ".recompute" (full), ".acc4", ".L2",

@@ -19,16 +19,15 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 28> kKeys{"dp",           "tp",          "cp",
-                                                 "cp_kind",      "pp",          "schedule",
-                                                 "chunks",       "sp",          "tp_overlap",
-                                                 "zero",         "shard",       "reshard",
-                                                 "prefetch",     "gather",      "reduce",
-                                                 "recompute",    "micro_batch", "accumulation",
-                                                 "seq",          "layers",      "precision",
-                                                 "loss_chunks",  "bucket_mib",  "lr",
-                                                 "weight_decay", "clip",        "optimizer_overlap",
-                                                 "grad_norm"};
+constexpr std::array<std::string_view, 29> kKeys{
+    "dp",         "tp",           "cp",           "cp_kind",
+    "pp",         "schedule",     "chunks",       "sp",
+    "tp_overlap", "tp_chunks",    "zero",         "shard",
+    "reshard",    "prefetch",     "gather",       "reduce",
+    "recompute",  "micro_batch",  "accumulation", "seq",
+    "layers",     "precision",    "loss_chunks",  "bucket_mib",
+    "lr",         "weight_decay", "clip",         "optimizer_overlap",
+    "grad_norm"};
 constexpr std::array<std::string_view, 3> kContextKinds{"allgather", "ring", "ulysses"};
 constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};  // by ParamGather
 constexpr std::array<std::string_view, 3> kRecomputes{"none", "selective", "full"};
@@ -141,6 +140,7 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   if (key == "grad_norm") return set_flag(plan.grad_norm, value);
   if (key == "sp") return set_flag(plan.sequence_parallel, value);
   if (key == "tp_overlap") return set_flag(plan.tp_overlap, value);
+  if (key == "tp_chunks") return whole(plan.tp_chunks, kMaxTokenChunks);
   if (key == "zero") return set_zero(plan.zero, value);
   if (key == "shard") return whole(plan.shard, kMaxRanks);
   if (key == "reshard") return set_flag(plan.reshard, value);
@@ -253,6 +253,7 @@ std::string to_text(const Plan& plan) {
   if (plan.chunks > 1) text += fmt::format(",chunks={}", plan.chunks);
   text += fmt::format(",sp={}", plan.sequence_parallel ? "on" : "off");
   if (!plan.tp_overlap) text += ",tp_overlap=off";
+  if (plan.tp_chunks > 1) text += fmt::format(",tp_chunks={}", plan.tp_chunks);
   if (plan.zero > 0) text += fmt::format(",zero={}", plan.zero);
   if (plan.shard > 0) text += fmt::format(",shard={}", plan.shard);
   if (!plan.reshard) text += ",reshard=off";
@@ -286,6 +287,7 @@ std::string short_name(const Plan& plan) {
   name += fmt::format(".mb{}.seq{}", plan.micro_batch, plan.seq);
   if (plan.sequence_parallel) name += ".sp";
   if (!plan.tp_overlap) name += ".waits";
+  if (plan.tp_chunks > 1) name += fmt::format(".tc{}", plan.tp_chunks);
   if (plan.zero > 0) name += fmt::format(".zero{}", plan.zero);
   if (plan.shard > 0) name += fmt::format(".shard{}", plan.shard);
   if (!plan.reshard) name += ".noreshard";

@@ -61,6 +61,7 @@ const std::vector<DrawnAxis>& drawn_axes() {
       {"cp_kind", {"allgather", "ring", "ulysses"}},
       {"tp_overlap", {"on", "off"}, false},
       {"prefetch", {"on", "off"}, false},
+      {"tp_chunks", {"1", "2", "4"}},
   };
   return kAxes;
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forms that choose when a step talks (tp_overlap, prefetch) compute what one rank computes, alone
-// and mixed: loss, gradient norm, gradients, parameters after several steps.
+// Forms that choose when and in which pieces a step talks (tp_overlap, tp_chunks, prefetch) compute
+// what one rank computes, alone and mixed: loss, gradient norm, gradients, parameters after several
+// steps.
 #include <gtest/gtest.h>
 
 #include <map>
 #include <string>
 #include <vector>
 
+#include "kernels/ops/memory.h"
 #include "tests/equivalence_steps/zero_fixture.h"
 
 namespace stepmark {
@@ -31,9 +33,16 @@ Model model_for(const std::string& text, bool llama) {
 
 std::vector<std::string> plans_for(std::int64_t world) {
   static const std::map<std::int64_t, std::vector<std::string>> kPlans{
-      {2, {"tp=2,tp_overlap=off", "zero=3,prefetch=off"}},
-      {4, {"tp=2,sp=on,tp_overlap=off", "zero=3,shard=2,accumulation=2,reshard=off,prefetch=off"}},
-      {8, {"tp=2,pp=2,sp=on,tp_overlap=off,zero=3,accumulation=4,prefetch=off"}}};
+      {2,
+       {"tp=2,tp_overlap=off", "tp=2,sp=on,tp_chunks=2", "tp=2,sp=on,tp_chunks=8,accumulation=2",
+        "zero=3,prefetch=off"}},
+      {4,
+       {"tp=4,sp=on,tp_chunks=4", "tp=2,cp=2,cp_kind=ulysses,sp=on,tp_chunks=2",
+        "tp=2,pp=2,sp=on,tp_chunks=4,schedule=zb-h1,accumulation=4",
+        "zero=3,shard=2,accumulation=2,reshard=off,prefetch=off"}},
+      {8,
+       {"tp=8,sp=on,tp_chunks=2", "tp=4,sp=on,tp_chunks=4,recompute=full,zero=1",
+        "tp=2,pp=2,sp=on,tp_chunks=2,zero=3,accumulation=4"}}};
   return kPlans.at(world);
 }
 
@@ -59,6 +68,22 @@ TEST_F(Overlap, WaitingForItChangesNoBit) {
     beside->step();
     EXPECT_EQ(waits->state().param_bytes(), beside->state().param_bytes()) << off;
   }
+}
+
+// A piece whose rows are taken for another's is seen.
+TEST_F(Overlap, PlantedFaultsAreSeen) {
+  const Model model = model_of(true);
+  const Plan plan = plan_of("tp=2,sp=on,tp_chunks=2,clip=0", model);
+  Program faulty = step_program(model, plan, world_->rank());
+  const auto one = alone(model, plan);
+  one->step();
+  for (Op& op : faulty.ops) {
+    if (!op.label.starts_with("layer1.attn.qkv.in_order")) continue;
+    op.kernel = pack(CopyShape{.elements = op.operands[0].elements}, op.kernel->dtype);
+  }
+  StepRun steps(*world_, model, plan, std::move(faulty));
+  steps.step();
+  EXPECT_GE(gradient_error(steps.state(), one->state()), 100 * kGradientTolerance);
 }
 
 }  // namespace

@@ -9,6 +9,12 @@
 #include "harness/program/lowering/lowering.h"
 
 namespace stepmark {
+namespace {
+
+// (piece, rank, row, q width)
+constexpr const char* kAttendedPieces = "pieces.attended";
+
+}  // namespace
 
 // Kept for the backward pass, unless that keeps what was exchanged for it.
 BufferSlice Lowering::projected(const std::string& layer) {
@@ -36,10 +42,14 @@ void Lowering::attention_forward(std::int64_t layer) {
   const BufferSlice normed =
       saved(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward(name + "attn_norm", x, normed);
-  const BufferSlice whole = gather_tokens(name + "attn", normed, "gathered");
-  const BufferSlice qkv = projected(name);  // (tokens, qkv width)
-  linear_forward(name + "attn.qkv", whole, qkv, tokens_, qkv_width_, model_.hidden,
-                 model_.has_bias());
+  const BufferSlice whole = gather_pieces(name + "attn", normed, "gathered");
+  const BufferSlice qkv = projected(name);                  // (tokens, qkv width)
+  const BufferSlice pieces = as_pieces(qkv, "pieces.qkv");  // (piece, rank, row, qkv width)
+  for_each_piece([&](std::int64_t n) {
+    linear_forward(name + "attn.qkv", piece_of(whole, n), piece_of(pieces, n), piece_tokens(),
+                   qkv_width_, model_.hidden, model_.has_bias());
+  });
+  reorder(name + "attn.qkv", pieces, qkv, true);
   if (model_.family == ModelFamily::llama) rotate(name + "rope", qkv, false);
   const BufferSlice attended = saved(name + "attended", tokens_ * q_width_);  // (tokens, q width)
   const BufferSlice lse = saved(name + "lse", tokens_ * heads_, DType::f32);  // (tokens, heads)
@@ -55,7 +65,8 @@ void Lowering::attention_forward(std::int64_t layer) {
             {qkv, attended, lse});
   }
   const BufferSlice middle = saved(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
-  row_parallel_residual(name + "attn.out", attended, q_width_, x, middle);
+  row_parallel_residual(name + "attn.out", in_pieces(name + "attn.out", attended, kAttendedPieces),
+                        q_width_, x, middle);
 }
 
 void Lowering::attention_backward(std::int64_t layer) {
@@ -71,10 +82,17 @@ void Lowering::attention_backward(std::int64_t layer) {
   const BufferSlice qkv = projected(name);                                    // (tokens, qkv width)
   if (pass_.inputs) {
     if (plan_.cp > 1) begin_context_backward(name + "attention.bwd", qkv);
-    linear_input_gradient(name + "attn.out", dy, dattended, tokens_, model_.hidden, q_width_);
+    const BufferSlice pieces = as_pieces(dattended, kAttendedPieces);
+    for_each_piece([&](std::int64_t n) {
+      linear_input_gradient(name + "attn.out", piece_of(dy, n), piece_of(pieces, n), piece_tokens(),
+                            model_.hidden, q_width_);
+    });
+    reorder(name + "attn.out.dgrad", pieces, dattended, true);
   }
   if (pass_.weights) {
-    linear_weight_gradient(name + "attn.out", dy, attended, tokens_, model_.hidden, q_width_);
+    linear_weight_gradient(name + "attn.out", dy,
+                           in_pieces(name + "attn.out.wgrad", attended, kAttendedPieces), tokens_,
+                           model_.hidden, q_width_);
     if (!plan_.sequence_parallel) bias_gradient(name + "attn.out", dy, tokens_, model_.hidden);
   }
   const BufferSlice dqkv =
@@ -105,8 +123,11 @@ void Lowering::attention_backward(std::int64_t layer) {
       [&] {
         const BufferSlice dwhole =
             workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
-        linear_input_gradient(name + "attn.qkv", dqkv, dwhole, tokens_, qkv_width_, model_.hidden);
-        dnormed = reduce_tokens(name + "attn.qkv.dgrad", dwhole);
+        const BufferSlice pieces = in_pieces(name + "attn.qkv.dgrad", dqkv, "pieces.qkv");
+        dnormed = sum_of_pieces(name + "attn.qkv.dgrad", dwhole, [&](std::int64_t n) {
+          linear_input_gradient(name + "attn.qkv", piece_of(pieces, n), piece_of(dwhole, n),
+                                piece_tokens(), qkv_width_, model_.hidden);
+        });
       },
       [&] {
         linear_weight_gradient(name + "attn.qkv", dqkv, whole, tokens_, qkv_width_, model_.hidden);

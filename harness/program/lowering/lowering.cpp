@@ -166,8 +166,10 @@ void Lowering::row_parallel_residual(const std::string& name, BufferSlice input,
                                      BufferSlice x, BufferSlice out) {
   const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);  // (tokens, hidden)
   // The bias of a row-parallel layer is added once, after the sum over the group.
-  linear_forward(name, input, partial, tokens_, model_.hidden, in, false);
-  const BufferSlice reduced = reduce_tokens(name, partial);
+  const BufferSlice reduced = sum_of_pieces(name, partial, [&](std::int64_t n) {
+    linear_forward(name, piece_of(input, n), piece_of(partial, n), piece_tokens(), model_.hidden,
+                   in, false);
+  });
   compute(name + ".residual",
           ResidualShape{
               .rows = share_tokens_, .cols = model_.hidden, .bias = model_.has_bias() ? 1 : 0},

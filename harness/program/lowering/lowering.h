@@ -158,7 +158,10 @@ class Lowering {
   // Where weight gradients read what a selective recomputation has dropped; else nothing.
   void norm_again(const std::string& name, BufferSlice x, BufferSlice y);
   void activate_again(const std::string& name, BufferSlice up, BufferSlice active);
+  // Of some rows of both.
   void activate(const std::string& name, BufferSlice up, BufferSlice active);
+  void activate_backward(const std::string& name, BufferSlice dactive, BufferSlice up,
+                         BufferSlice dup);
   // Mean or inverse root-mean-square of each row, fp32: (share).
   BufferSlice norm_statistic(const std::string& name);
   void norm_forward(const std::string& name, BufferSlice x, BufferSlice y);
@@ -171,7 +174,8 @@ class Lowering {
   // y (tokens, out) = x weight^T + bias.
   void linear_forward(const std::string& name, BufferSlice x, BufferSlice y, std::int64_t tokens,
                       std::int64_t out, std::int64_t in, bool bias);
-  // out = x + (input weight^T summed over the group) + bias: how both blocks end.
+  // out = x + (input weight^T summed over the group) + bias: how both blocks end. Rows of `input`
+  // are in the order of pieces.
   void row_parallel_residual(const std::string& name, BufferSlice input, std::int64_t in,
                              BufferSlice x, BufferSlice out);
   void linear_input_gradient(const std::string& name, BufferSlice dy, BufferSlice dx,
@@ -232,7 +236,39 @@ class Lowering {
   // The workspace `into` receives them.
   BufferSlice gather_tokens(const std::string& label, BufferSlice x, const std::string& into);
   void gather_into(const std::string& label, BufferSlice x, BufferSlice whole);
-  // The same of a gradient, which is kept where weight gradients are computed later.
+  // The same piece by piece (tp_chunks), each beside what the one before is used for; rows are in
+  // the order of pieces. Without pieces there is one of them, all of it.
+  BufferSlice gather_pieces(const std::string& label, BufferSlice x, const std::string& into);
+  void gather_pieces_into(const std::string& label, BufferSlice x, BufferSlice whole);
+  // Lowers `work` of each piece; its ops' labels say which it is.
+  template <class Work>
+  void for_each_piece(const Work& work) {
+    for (std::int64_t n = 0; n < plan_.tp_chunks; ++n) {
+      if (plan_.tp_chunks > 1) piece_ = n;
+      work(n);
+    }
+    piece_ = -1;
+  }
+  // The n-th of a share, or of whole tokens in the order of pieces.
+  [[nodiscard]] BufferSlice piece_of(BufferSlice x, std::int64_t n) const;
+  [[nodiscard]] std::int64_t piece_tokens() const { return tokens_ / plan_.tp_chunks; }
+  // A workspace for x in the order of pieces, and x put into it; without pieces x itself.
+  BufferSlice as_pieces(BufferSlice x, const std::string& name);
+  BufferSlice in_pieces(const std::string& label, BufferSlice x, const std::string& name);
+  // From the order of pieces to that of tokens, or back.
+  void reorder(const std::string& label, BufferSlice from, BufferSlice to, bool tokens);
+  // This rank's share of the sum over the group of what `gemm` computes of each piece of `partial`.
+  template <class Gemm>
+  BufferSlice sum_of_pieces(const std::string& label, BufferSlice partial, const Gemm& gemm) {
+    const BufferSlice share = share_of(partial);
+    for_each_piece([&](std::int64_t n) {
+      gemm(n);
+      sum_tokens(label, piece_of(partial, n), piece_of(share, n));
+    });
+    return share;
+  }
+  BufferSlice share_of(BufferSlice partial);
+  // A gradient, gathered by pieces, which is kept where weight gradients are computed later.
   BufferSlice gather_gradient(const std::string& label, BufferSlice d, const std::string& place);
   // This rank's share of the sum over the group of `partial` (which is overwritten).
   BufferSlice reduce_tokens(const std::string& label, BufferSlice partial);
@@ -362,7 +398,8 @@ class Lowering {
   std::vector<std::size_t> ungathered_;  // buckets: their shards are updated, the rest is old
   bool step_counted_ = false;
   Pass pass_;
-  bool again_ = false;  // a layer's forward pass is lowered for the second time
+  std::int64_t piece_ = -1;  // of tokens, whose ops are lowered; -1: they are of all
+  bool again_ = false;       // a layer's forward pass is lowered for the second time
   // By component: the bucket of each of its parameters, until their gradients are complete.
   std::map<std::string, std::vector<std::size_t>> incomplete_;
 

@@ -15,11 +15,14 @@ void Lowering::mlp_forward(std::int64_t layer) {
   const BufferSlice normed =
       saved(name + "mlp_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward(name + "mlp_norm", middle, normed);
-  const BufferSlice whole = gather_tokens(name + "mlp", normed, "gathered");
-  const BufferSlice up = saved(name + "up", tokens_ * mlp_in_);  // (tokens, MLP in)
-  linear_forward(name + "mlp.up", whole, up, tokens_, mlp_in_, model_.hidden, model_.has_bias());
+  const BufferSlice whole = gather_pieces(name + "mlp", normed, "gathered");
+  const BufferSlice up = saved(name + "up", tokens_ * mlp_in_);       // (tokens, MLP in)
   const BufferSlice active = saved(name + "active", tokens_ * ffn_);  // (tokens, MLP width)
-  activate(name, up, active);
+  for_each_piece([&](std::int64_t n) {
+    linear_forward(name + "mlp.up", piece_of(whole, n), piece_of(up, n), piece_tokens(), mlp_in_,
+                   model_.hidden, model_.has_bias());
+    activate(name, piece_of(up, n), piece_of(active, n));
+  });
   const BufferSlice out =
       again_ ? workspace("layer.out", share_tokens_ * model_.hidden)  // (share, hidden)
              : residual(layer + 1);
@@ -28,9 +31,20 @@ void Lowering::mlp_forward(std::int64_t layer) {
 
 void Lowering::activate(const std::string& name, BufferSlice up, BufferSlice active) {
   if (model_.family == ModelFamily::llama) {
-    compute(name + "swiglu", SwigluFwdShape{.rows = tokens_, .cols = ffn_}, {up, active});
+    compute(name + "swiglu", SwigluFwdShape{.rows = active.elements / ffn_, .cols = ffn_},
+            {up, active});
   } else {
-    compute(name + "gelu", GeluFwdShape{.elements = tokens_ * ffn_}, {up, active});
+    compute(name + "gelu", GeluFwdShape{.elements = active.elements}, {up, active});
+  }
+}
+
+void Lowering::activate_backward(const std::string& name, BufferSlice dactive, BufferSlice up,
+                                 BufferSlice dup) {
+  if (model_.family == ModelFamily::llama) {
+    compute(name + "swiglu.bwd", SwigluBwdShape{.rows = dactive.elements / ffn_, .cols = ffn_},
+            {dactive, up, dup});
+  } else {
+    compute(name + "gelu.bwd", GeluBwdShape{.elements = dactive.elements}, {dactive, up, dup});
   }
 }
 
@@ -45,15 +59,14 @@ void Lowering::mlp_backward(std::int64_t layer) {
       gather_gradient(name + "mlp.down.bwd", dout, fmt::format("x{}", layer + 1));
   const BufferSlice active = saved(name + "active", tokens_ * ffn_);  // (tokens, MLP width)
   const BufferSlice dactive = workspace("dactive", tokens_ * ffn_);   // (tokens, MLP width)
-  if (pass_.inputs) {
-    linear_input_gradient(name + "mlp.down", dy, dactive, tokens_, model_.hidden, ffn_);
-  }
-  const BufferSlice up = saved(name + "up", tokens_ * mlp_in_);                // (tokens, MLP in)
+  const BufferSlice up = saved(name + "up", tokens_ * mlp_in_);       // (tokens, MLP in)
   const BufferSlice dup = gradient_of("dup", name + "up", tokens_ * mlp_in_);  // (tokens, MLP in)
-  if (pass_.inputs && model_.family == ModelFamily::llama) {
-    compute(name + "swiglu.bwd", SwigluBwdShape{.rows = tokens_, .cols = ffn_}, {dactive, up, dup});
-  } else if (pass_.inputs) {
-    compute(name + "gelu.bwd", GeluBwdShape{.elements = tokens_ * ffn_}, {dactive, up, dup});
+  if (pass_.inputs) {
+    for_each_piece([&](std::int64_t n) {
+      linear_input_gradient(name + "mlp.down", piece_of(dy, n), piece_of(dactive, n),
+                            piece_tokens(), model_.hidden, ffn_);
+      activate_backward(name, piece_of(dactive, n), piece_of(up, n), piece_of(dup, n));
+    });
   }
   if (pass_.weights) {
     activate_again(name, up, active);
@@ -66,14 +79,16 @@ void Lowering::mlp_backward(std::int64_t layer) {
   BufferSlice whole, dnormed;
   if (pass_.weights) {
     norm_again(name + "mlp_norm", middle, normed);
-    whole = gather_tokens(name + "mlp.bwd", normed, "gathered");
+    whole = gather_pieces(name + "mlp.bwd", normed, "gathered");
   }
   beside_sums(
       [&] {
         const BufferSlice dwhole =
             workspace("dpartial", tokens_ * model_.hidden);  // (tokens, hidden)
-        linear_input_gradient(name + "mlp.up", dup, dwhole, tokens_, mlp_in_, model_.hidden);
-        dnormed = reduce_tokens(name + "mlp.up.dgrad", dwhole);
+        dnormed = sum_of_pieces(name + "mlp.up.dgrad", dwhole, [&](std::int64_t n) {
+          linear_input_gradient(name + "mlp.up", piece_of(dup, n), piece_of(dwhole, n),
+                                piece_tokens(), mlp_in_, model_.hidden);
+        });
       },
       [&] {
         linear_weight_gradient(name + "mlp.up", dup, whole, tokens_, mlp_in_, model_.hidden);

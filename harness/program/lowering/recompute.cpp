@@ -16,6 +16,8 @@
 // What is dropped lies in a place that all layers use in turn. Where weight gradients come later
 // than input gradients, a full recomputation comes before these, and what those read is kept from
 // there on.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -44,9 +46,11 @@ BufferSlice Lowering::saved(const std::string& name, std::int64_t elements, DTyp
 }
 
 std::string Lowering::labelled(const std::string& label) const {
-  if (!again_) return label;
+  const std::string piece = piece_ < 0 ? std::string() : fmt::format(".c{}", piece_);
+  if (!again_) return label + piece;
   const std::size_t component = label.find('.') + 1;
-  return label.substr(0, component) + "recompute." + label.substr(component);
+  return fmt::format("{}recompute.{}{}", label.substr(0, component), label.substr(component),
+                     piece);
 }
 
 void Lowering::recompute(std::int64_t layer) {

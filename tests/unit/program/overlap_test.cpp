@@ -64,6 +64,51 @@ TEST(Overlap, SumsOfInputGradientsRunBesideWeightGradientsOrBehindThem) {
   }
 }
 
+double flops_of_gemms(const Program& program) {
+  double flops = 0;
+  for (const Op& op : program.ops) {
+    if (op.kernel && info_of(op.kernel->id).unit == MathUnit::matrix) flops += flops_of(*op.kernel);
+  }
+  return flops;
+}
+
+// Each piece is gathered, and scattered, beside the GEMM of its neighbour; what is sent and
+// computed stays what it was.
+TEST(Overlap, PiecesOfTokensTravelBesideTheGemmsOfOthers) {
+  for (const Model& model : {small_gpt2(), small_llama()}) {
+    const std::string plan = "tp=2,sp=on,micro_batch=2";
+    const Program whole = program_of(model, plan);
+    const Program pieces = program_of(model, plan + ",tp_chunks=4");
+    EXPECT_TRUE(beside(pieces, "layer1.attn.gather.c1", "layer1.attn.qkv.c0"));
+    EXPECT_TRUE(beside(pieces, "layer1.mlp.gather.c3", "layer1.mlp.up.c2"));
+    EXPECT_TRUE(beside(pieces, "layer1.attn.out.reduce_scatter.c0", "layer1.attn.out.c1"));
+    EXPECT_TRUE(beside(pieces, "layer1.mlp.down.reduce_scatter.c2", "layer1.mlp.down.c3"));
+    EXPECT_TRUE(beside(pieces, "layer1.mlp.down.bwd.gather.c1", "layer1.mlp.down.dgrad.c0"));
+    EXPECT_TRUE(
+        beside(pieces, "layer1.attn.qkv.dgrad.reduce_scatter.c0", "layer1.attn.qkv.dgrad.c1"));
+    EXPECT_TRUE(beside(pieces, "layer1.attn.qkv.dgrad.reduce_scatter.c3", "layer1.attn.qkv.wgrad"));
+    const auto before = ended_before(pieces);
+    EXPECT_TRUE(
+        before[find_op(pieces, "layer1.attn.qkv.c1")][find_op(pieces, "layer1.attn.gather.c1")]);
+    EXPECT_EQ(bus_bytes(pieces, pieces.group("tp")), bus_bytes(whole, whole.group("tp")));
+    EXPECT_EQ(flops_of_gemms(pieces), flops_of_gemms(whole));
+  }
+}
+
+TEST(Overlap, ProgramsOfPiecesAreValidAndFreeOfRaces) {
+  for (const char* text : {"tp=2,sp=on,tp_chunks=2",
+                           "tp=4,sp=on,tp_chunks=8,micro_batch=2,accumulation=2,recompute=full",
+                           "tp=2,sp=on,tp_chunks=3,seq=12,dp=2,zero=3,recompute=selective",
+                           "tp=2,pp=2,sp=on,tp_chunks=2,schedule=zb-h1,accumulation=3",
+                           "tp=2,cp=2,cp_kind=ulysses,sp=on,tp_chunks=2",
+                           "tp=2,cp=2,cp_kind=ring,sp=on,tp_chunks=2"}) {
+    for (const Model& model : {small_gpt2(), small_llama()}) {
+      SCOPED_TRACE(model.name + " " + text);
+      expect_sound(model, text);
+    }
+  }
+}
+
 // Nothing that is computed runs beside a gather, which has one place instead of two.
 TEST(Overlap, WithoutPrefetchALayerIsGatheredWhenTheOneBeforeHasEnded) {
   Model model = small_llama();

@@ -55,6 +55,7 @@ TEST(PlanText, RoundTripsRandomPlans) {
     plan.chunks = 1 + draw(3);
     plan.sequence_parallel = draw(2) == 1;
     plan.tp_overlap = draw(2) == 1;
+    plan.tp_chunks = 1 + draw(3);
     plan.zero = draw(4);
     plan.shard = draw(9);
     plan.reshard = draw(2) == 1;
@@ -274,6 +275,17 @@ TEST(PlanLegality, WhatRunsBesideComputeNamesItsRule) {
   const Plan plan = parse_plan("tp=2,dp=2,tp_overlap=off,zero=3,prefetch=off,seq=8");
   EXPECT_EQ(short_name(plan), "tp2.dp2.mb1.seq8.waits.zero3.noprefetch.fp32");
   EXPECT_EQ(why_illegal(plan.on_one_rank(), small(), 1), std::nullopt);
+}
+
+TEST(PlanLegality, PiecesOfTokensNameTheirRuleAndWhatWouldDo) {
+  EXPECT_THAT(reason("tp=2,tp_chunks=2", 2), HasSubstr("give sp=on, or leave it out"));
+  EXPECT_THAT(reason("tp=2,sp=on,tp_chunks=2,tp_overlap=off", 2),
+              HasSubstr("leave one of them out"));
+  EXPECT_THAT(reason("tp=2,sp=on,seq=12,tp_chunks=4", 2),
+              AllOf(HasSubstr("the 6 tokens of each rank"), HasSubstr("tp_chunks=3 does")));
+  EXPECT_THAT(reason("tp=2,sp=on,seq=14,tp_chunks=4", 2), HasSubstr("; leave it out"));
+  EXPECT_EQ(reason("tp=2,sp=on,seq=12,tp_chunks=3", 2), "legal");
+  EXPECT_THAT(error_of("tp_chunks=65"), HasSubstr("from 1 to 64"));
 }
 
 TEST(PlanLegality, ContextNamesItsRuleAndWhatWouldDo) {
