@@ -203,13 +203,20 @@ std::string sharding_text(const Facts& facts) {
   if (state.axis.empty()) return "";
   if (state.ways == 1) return "; its state whole: there is one rank to shard it over";
   const Plan& plan = facts.plan;
+  const char* reduced = "";
+  if (plan.shards_gradients()) {
+    reduced = plan.reduces_every_pass()
+                  ? " layer by layer in every micro-step, and kept as shards"
+                  : " layer by layer in the last micro-step, added up whole until then";
+  }
   std::string text = fmt::format(
       "; its state sharded over {} ranks ({}), {} each: gradients are reduce-scattered{}, ",
       state.ways, state.axis, format_bytes(static_cast<double>(facts.step.optimizer_bytes)),
-      plan.shards_gradients() ? " layer by layer in every micro-step, and kept as shards" : "");
+      reduced);
   if (plan.shards_parameters()) {
-    text += plan.reshard ? "parameters gathered before each use, one layer ahead"
-                         : "parameters gathered once per step, one layer ahead";
+    text += fmt::format("parameters gathered {}, {}",
+                        plan.reshard ? "before each use" : "once per step",
+                        plan.prefetch ? "one layer ahead" : "none ahead");
   } else {
     text += plan.gather == ParamGather::forward
                 ? "updated parameters gathered beside the next step's forward pass"

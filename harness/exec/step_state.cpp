@@ -241,7 +241,8 @@ void StepState::for_each_flat(std::int64_t begin, std::int64_t end, Visit visit)
   for (const BufferDecl& buffer : runnable_.program().buffers) {
     const bool whole = (buffer.kind == BufferKind::param && !layout_.shards_params()) ||
                        (buffer.kind == BufferKind::grad && !layout_.shards_gradients());
-    const bool sharded = buffer.kind == BufferKind::param || buffer.kind == BufferKind::grad ||
+    // Whole gradients of units that micro-batches add to are no shards.
+    const bool sharded = buffer.kind == BufferKind::param || buffer.name == kGradBuffer ||
                          buffer.kind == BufferKind::optimizer;
     if (whole) {
       visit(begin, read(buffer.name.c_str(), begin, end - begin));

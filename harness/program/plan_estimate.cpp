@@ -40,6 +40,7 @@ Plan on_its_own(Plan plan) {
   plan.shard = 0;
   plan.reshard = true;
   plan.prefetch = true;
+  plan.grad_sync = GradSync::every;
   plan.gather = ParamGather::end;
   return plan;
 }

@@ -55,7 +55,7 @@ void backward_pass(Lowering& lowering, const Pass& pass) {
     if (completes) lowering.gradients_complete(fmt::format("layer{}", layer));
   }
   if (pass.stage.first && pass.weights) lowering.embedding_backward();
-  if (pass.stage.first && lowering.reduces_every_pass()) {
+  if (pass.stage.first && completes && lowering.reduces_units()) {
     lowering.gradients_complete("position");
     lowering.gradients_complete("embedding");
   }

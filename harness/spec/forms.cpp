@@ -30,13 +30,14 @@ constexpr std::string_view kZero = "shards of gradients and parameters (ZeRO-2, 
 constexpr std::string_view kHybrid = "ranks over which ZeRO shards (hybrid sharding)";
 constexpr std::string_view kReshard = "what becomes of gathered parameters (zero=3)";
 constexpr std::string_view kPrefetch = "gathers of the next layer's parameters (zero=3)";
+constexpr std::string_view kSync = "gradients that micro-batches add up (zero=2, 3)";
 constexpr std::string_view kGather = "gathers of updated parameters (zero=1, 2)";
 constexpr std::string_view kReduce = "types in which gradients are reduced";
 constexpr std::string_view kRecompute = "recomputations of activations";
 constexpr std::string_view kOffload = "offloading to the host";
 
 // The names that Megatron-LM, DeepSpeed, PyTorch and papers use.
-constexpr std::array<Form, 61> kForms{{{"pipeline", kPipeline, "pp"},
+constexpr std::array<Form, 62> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"pipeline_parallel", kPipeline, "pp"},
                                        {"pipeline_parallel_size", kPipeline, "pp"},
                                        {"stages", kPipeline, "pp"},
@@ -83,6 +84,7 @@ constexpr std::array<Form, 61> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"reshard_after_forward", kReshard, "reshard"},
                                        {"forward_prefetch", kPrefetch, "prefetch"},
                                        {"backward_prefetch", kPrefetch, "prefetch"},
+                                       {"no_sync", kSync, "grad_sync"},
                                        {"overlap_param_gather", kGather, "gather"},
                                        {"reduce_dtype", kReduce, "reduce"},
                                        {"grad_reduce_dtype", kReduce, "reduce"},

@@ -39,6 +39,7 @@ Plan Plan::on_one_rank() const {
   plan.shard = 0;
   plan.reshard = true;
   plan.prefetch = true;
+  plan.grad_sync = GradSync::every;
   plan.gather = ParamGather::end;
   plan.reduce = DType::f32;
   plan.recompute = Recompute::none;
@@ -168,6 +169,14 @@ std::optional<std::string> why_no_sharding(const Plan& plan) {
         "prefetch=off gathers each layer's parameters when it begins, and they are sharded with "
         "zero=3 alone (zero={})",
         plan.zero);
+  }
+  if (plan.grad_sync == GradSync::last && (plan.zero < 2 || plan.accumulation == 1)) {
+    return plan.zero < 2 ? fmt::format(
+                               "grad_sync=last puts off what zero=2 and zero=3 reduce with every "
+                               "micro-batch; zero={} reduces once per step as it is",
+                               plan.zero)
+                         : "grad_sync=last adds up micro-batches and needs accumulation of at "
+                           "least 2";
   }
   if (plan.gather == ParamGather::forward && (plan.zero == 0 || plan.zero == 3)) {
     return plan.zero == 0 ? "gather=forward gathers updated shards, which zero=1 and zero=2 have"

@@ -38,6 +38,10 @@ enum class ParamGather : std::uint8_t { end, forward };
 // its communication included.
 enum class Recompute : std::uint8_t { none, selective, full };
 
+// When ZeRO-2 and 3 reduce gradients: with every micro-batch, or once per step, until when a rank
+// adds up whole ones (what PyTorch calls no_sync).
+enum class GradSync : std::uint8_t { every, last };
+
 struct Plan {
   std::int64_t dp = 0;  // 0: whatever the world size leaves over
   std::int64_t tp = 1;
@@ -64,6 +68,7 @@ struct Plan {
   bool reshard = true;
   // zero=3: whether the next layer's parameters are gathered while a layer computes.
   bool prefetch = true;
+  GradSync grad_sync = GradSync::every;  // zero=2 and 3
   // zero=1 and 2: when updated parameters are gathered.
   ParamGather gather = ParamGather::end;
   // In which type gradients travel between data-parallel ranks: fp32 or bf16.
@@ -99,6 +104,10 @@ struct Plan {
   // parameters are there as shards between uses.
   [[nodiscard]] bool shards_gradients() const { return zero >= 2 && shard_ways() > 1; }
   [[nodiscard]] bool shards_parameters() const { return zero == 3 && shard_ways() > 1; }
+  // Such gradients are reduced with every micro-batch.
+  [[nodiscard]] bool reduces_every_pass() const {
+    return shards_gradients() && grad_sync == GradSync::every;
+  }
   // Of the model: what each stage of the pipeline has are `chunks` of them.
   [[nodiscard]] std::int64_t model_stages() const { return pp * chunks; }
   // The same global batch on one rank.
@@ -113,7 +122,7 @@ struct Plan {
 };
 
 // Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp cp cp_kind pp schedule chunks sp
-// tp_overlap tp_chunks zero shard reshard prefetch gather reduce recompute micro_batch
+// tp_overlap tp_chunks zero shard reshard prefetch grad_sync gather reduce recompute micro_batch
 // accumulation seq layers precision loss_chunks bucket_mib lr weight_decay clip optimizer_overlap
 // grad_norm.
 // Error(kUsage) names the column and the nearest key that is still free; `source` is where the text
@@ -134,7 +143,7 @@ struct Plan {
 [[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
 // Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".cp2", ".ring", ".ulysses", ".pp2",
 // ".gpipe", ".v2", ".sp", ".waits" (tp_overlap=off), ".tc4" (tp_chunks),
-// ".zero1", ".shard4", ".noreshard", ".noprefetch", ".ahead"
+// ".zero1", ".shard4", ".noreshard", ".noprefetch", ".nosync" (grad_sync=last), ".ahead"
 // (gather=forward), ".rbf16" (reduce),
 // ".selective", ".recompute" (full), ".acc4", ".L2",
 // ".lc4",
@@ -146,6 +155,8 @@ struct Plan {
 [[nodiscard]] std::string_view name_of(ContextKind kind);
 // "end", "forward".
 [[nodiscard]] std::string_view name_of(ParamGather gather);
+// "every", "last".
+[[nodiscard]] std::string_view name_of(GradSync sync);
 // "none", "selective", "full".
 [[nodiscard]] std::string_view name_of(Recompute recompute);
 // "auto", "off", "on".

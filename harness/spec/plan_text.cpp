@@ -19,16 +19,15 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 29> kKeys{
-    "dp",         "tp",           "cp",           "cp_kind",
-    "pp",         "schedule",     "chunks",       "sp",
-    "tp_overlap", "tp_chunks",    "zero",         "shard",
-    "reshard",    "prefetch",     "gather",       "reduce",
-    "recompute",  "micro_batch",  "accumulation", "seq",
-    "layers",     "precision",    "loss_chunks",  "bucket_mib",
-    "lr",         "weight_decay", "clip",         "optimizer_overlap",
-    "grad_norm"};
+constexpr std::array<std::string_view, 30> kKeys{
+    "dp",       "tp",           "cp",        "cp_kind",           "pp",
+    "schedule", "chunks",       "sp",        "tp_overlap",        "tp_chunks",
+    "zero",     "shard",        "reshard",   "prefetch",          "grad_sync",
+    "gather",   "reduce",       "recompute", "micro_batch",       "accumulation",
+    "seq",      "layers",       "precision", "loss_chunks",       "bucket_mib",
+    "lr",       "weight_decay", "clip",      "optimizer_overlap", "grad_norm"};
 constexpr std::array<std::string_view, 3> kContextKinds{"allgather", "ring", "ulysses"};
+constexpr std::array<std::string_view, 2> kSyncs{"every", "last"};     // by GradSync
 constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};  // by ParamGather
 constexpr std::array<std::string_view, 3> kRecomputes{"none", "selective", "full"};
 constexpr std::array<std::string_view, 3> kOverlaps{"auto", "off", "on"};  // by OptimizerOverlap
@@ -83,6 +82,12 @@ std::optional<std::string> set_context_kind(ContextKind& kind, std::string_view 
 std::optional<std::string> set_gather(ParamGather& gather, std::string_view value) {
   if (value != kGathers[0] && value != kGathers[1]) return "end or forward";
   gather = value == kGathers[0] ? ParamGather::end : ParamGather::forward;
+  return std::nullopt;
+}
+
+std::optional<std::string> set_grad_sync(GradSync& sync, std::string_view value) {
+  if (value != kSyncs[0] && value != kSyncs[1]) return "every or last";
+  sync = value == kSyncs[0] ? GradSync::every : GradSync::last;
   return std::nullopt;
 }
 
@@ -145,6 +150,7 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   if (key == "shard") return whole(plan.shard, kMaxRanks);
   if (key == "reshard") return set_flag(plan.reshard, value);
   if (key == "prefetch") return set_flag(plan.prefetch, value);
+  if (key == "grad_sync") return set_grad_sync(plan.grad_sync, value);
   if (key == "gather") return set_gather(plan.gather, value);
   if (key == "recompute") return set_recompute(plan.recompute, value);
   return set_dtype(key == "reduce" ? plan.reduce : plan.precision, value);
@@ -233,6 +239,8 @@ std::string_view name_of(ParamGather gather) {
   return kGathers.at(static_cast<std::size_t>(gather));
 }
 
+std::string_view name_of(GradSync sync) { return kSyncs.at(static_cast<std::size_t>(sync)); }
+
 std::string_view name_of(Recompute recompute) {
   return kRecomputes.at(static_cast<std::size_t>(recompute));
 }
@@ -258,6 +266,9 @@ std::string to_text(const Plan& plan) {
   if (plan.shard > 0) text += fmt::format(",shard={}", plan.shard);
   if (!plan.reshard) text += ",reshard=off";
   if (!plan.prefetch) text += ",prefetch=off";
+  if (plan.grad_sync != GradSync::every) {
+    text += fmt::format(",grad_sync={}", name_of(plan.grad_sync));
+  }
   if (plan.gather != ParamGather::end) text += fmt::format(",gather={}", name_of(plan.gather));
   if (plan.reduce != DType::f32) text += fmt::format(",reduce={}", name_of(plan.reduce));
   if (plan.recompute != Recompute::none) {
@@ -292,6 +303,7 @@ std::string short_name(const Plan& plan) {
   if (plan.shard > 0) name += fmt::format(".shard{}", plan.shard);
   if (!plan.reshard) name += ".noreshard";
   if (!plan.prefetch) name += ".noprefetch";
+  if (plan.grad_sync == GradSync::last) name += ".nosync";
   if (plan.gather == ParamGather::forward) name += ".ahead";
   if (plan.reduce != DType::f32) name += fmt::format(".r{}", name_of(plan.reduce));
   if (plan.recompute == Recompute::selective) name += ".selective";

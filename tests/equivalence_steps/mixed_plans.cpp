@@ -62,6 +62,7 @@ const std::vector<DrawnAxis>& drawn_axes() {
       {"tp_overlap", {"on", "off"}, false},
       {"prefetch", {"on", "off"}, false},
       {"tp_chunks", {"1", "2", "4"}},
+      {"grad_sync", {"every", "last"}},
   };
   return kAxes;
 }

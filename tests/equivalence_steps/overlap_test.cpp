@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forms that choose when and in which pieces a step talks (tp_overlap, tp_chunks, prefetch) compute
-// what one rank computes, alone and mixed: loss, gradient norm, gradients, parameters after several
-// steps.
+// Forms that choose when and in which pieces a step talks (tp_overlap, tp_chunks, prefetch,
+// grad_sync) compute what one rank computes, alone and mixed: loss, gradient norm, gradients,
+// parameters after several steps.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/ops/memory.h"
+#include "tests/equivalence_steps/optimizer_forms.h"
 #include "tests/equivalence_steps/zero_fixture.h"
 
 namespace stepmark {
@@ -35,14 +36,15 @@ std::vector<std::string> plans_for(std::int64_t world) {
   static const std::map<std::int64_t, std::vector<std::string>> kPlans{
       {2,
        {"tp=2,tp_overlap=off", "tp=2,sp=on,tp_chunks=2", "tp=2,sp=on,tp_chunks=8,accumulation=2",
-        "zero=3,prefetch=off"}},
+        "zero=3,prefetch=off", "zero=2,accumulation=2,grad_sync=last",
+        "zero=3,accumulation=4,grad_sync=last"}},
       {4,
        {"tp=4,sp=on,tp_chunks=4", "tp=2,cp=2,cp_kind=ulysses,sp=on,tp_chunks=2",
         "tp=2,pp=2,sp=on,tp_chunks=4,schedule=zb-h1,accumulation=4",
-        "zero=3,shard=2,accumulation=2,reshard=off,prefetch=off"}},
+        "zero=3,shard=2,accumulation=2,grad_sync=last,reshard=off,prefetch=off"}},
       {8,
        {"tp=8,sp=on,tp_chunks=2", "tp=4,sp=on,tp_chunks=4,recompute=full,zero=1",
-        "tp=2,pp=2,sp=on,tp_chunks=2,zero=3,accumulation=4"}}};
+        "tp=2,pp=2,sp=on,tp_chunks=2,zero=3,accumulation=4,grad_sync=last"}}};
   return kPlans.at(world);
 }
 
@@ -68,6 +70,14 @@ TEST_F(Overlap, WaitingForItChangesNoBit) {
     beside->step();
     EXPECT_EQ(waits->state().param_bytes(), beside->state().param_bytes()) << off;
   }
+}
+
+TEST_F(Overlap, OptimizerBesideBackwardIsTheSerialOneBitForBit) {
+  const auto executor = make_host_executor(*device_);
+  const Model model = model_of(true);
+  const std::string text = "zero=2,accumulation=2,grad_sync=last,clip=0";
+  const Plan plan = plan_of(world_->size() > 4 ? "tp=2," + text : text, model);
+  expect_forms_agree(*executor, *world_, model, plan, "");
 }
 
 // A piece whose rows are taken for another's is seen.

@@ -45,7 +45,7 @@ class Lowering {
   void begin_pass(const Pass& pass) {
     pass_ = pass;
     // What was reduced before is in the shards.
-    if (layout_.shards_gradients()) pass_.adds_to_norms = pass_.adds_to_weights = false;
+    if (reduces_every_pass()) pass_.adds_to_norms = pass_.adds_to_weights = false;
   }
   // By chunk, of this rank.
   [[nodiscard]] const std::vector<ModelStage>& stages() const { return stages_; }
@@ -68,8 +68,10 @@ class Lowering {
   // left, the backward pass has ended) are complete, and issues the synchronisation of every bucket
   // that this completes, and what the optimizer can do from then on.
   void gradients_complete(const std::string& component);
-  // Where gradients are sharded that is said after every backward pass, of all that it completes.
-  [[nodiscard]] bool reduces_every_pass() const { return layout_.shards_gradients(); }
+  // Where gradients are sharded that is said of units, the embedding's included, after every
+  // backward pass or, with grad_sync=last, after the last one.
+  [[nodiscard]] bool reduces_units() const { return layout_.shards_gradients(); }
+  [[nodiscard]] bool reduces_every_pass() const { return plan_.reduces_every_pass(); }
   // With ZeRO-3: which parameters all passes will use, and that those of a part ("embedding",
   // "layer3", "head") are used from here on; the next part's are gathered meanwhile. In units.cpp.
   void plan_gathers(std::span<const Pass> passes);

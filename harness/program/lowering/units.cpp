@@ -5,7 +5,9 @@
 // Gradients of a unit are computed in a buffer that units of layers take in turns, two in all:
 // while one is reduced, the next layer's are computed; the one after waits for the first to have
 // left. So at most one reduce-scatter is in flight beside a backward pass (arXiv 2304.11277). It
-// comes with every micro-batch; from the second on what arrives is added to the shard.
+// comes with every micro-batch; from the second on what arrives is added to the shard. With
+// grad_sync=last each unit has a whole gradient of its own, to which micro-batches add, and the
+// last one's backward pass reduces it.
 //
 // Parameters of a unit are gathered one use ahead: where a layer begins, the next one's are asked
 // for, into the buffer that the layer before has left. With resharding each use gathers; without,
@@ -59,7 +61,9 @@ BufferSlice Lowering::unit_gradient(const Param& param) {
   const ParamLayout::Bucket& bucket = layout_.buckets()[index];
   BufferSlice& whole = units_[index].gradient;
   if (whole.buffer < 0) {
-    whole = unit_buffer("grads", bucket, is_layer(bucket), gradient_turn_, DType::f32);
+    whole = reduces_every_pass()
+                ? unit_buffer("grads", bucket, is_layer(bucket), gradient_turn_, DType::f32)
+                : buffer("grads." + bucket.unit, BufferKind::grad, DType::f32, bucket.elements());
     zero_gaps(index, whole);
   }
   return ProgramBuilder::part(whole, param.offset - bucket.begin, param.stored_elements());

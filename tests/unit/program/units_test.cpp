@@ -40,7 +40,8 @@ const std::vector<std::string> kPlans{"dp=2,zero=2",
                                       "tp=2,dp=4,sp=on,zero=2,shard=2,gather=forward",
                                       "dp=4,zero=1,shard=2,gather=forward,reduce=bf16",
                                       "pp=2,dp=2,zero=3,accumulation=3,clip=0,optimizer_overlap=on",
-                                      "pp=2,tp=2,dp=2,sp=on,zero=2,accumulation=2,schedule=gpipe"};
+                                      "pp=2,tp=2,dp=2,sp=on,zero=2,accumulation=2,schedule=gpipe",
+                                      "dp=2,zero=3,accumulation=2,grad_sync=last,reduce=bf16"};
 
 TEST(Units, ProgramsAreValidAndFreeOfRacesAndReadBack) {
   for (const Model& model : {small_gpt2(), small_llama()}) {
@@ -220,6 +221,40 @@ TEST(Units, EveryElementThatIsReducedIsWrittenBefore) {
           }
         }
       }
+    }
+  }
+}
+
+// With m micro-batches, n ranks and P parameters reduced: 4 P (n-1)/n bytes once instead of m
+// times, for 4 P bytes of whole gradients.
+TEST(Units, GradientsThatAreReducedLastTravelOnceAndLieWhole) {
+  for (const Model& model : {small_gpt2(), small_llama()}) {
+    for (const char* text : {"dp=2,zero=2", "dp=4,zero=3", "tp=2,dp=2,sp=on,zero=3",
+                             "dp=4,zero=3,shard=2", "pp=2,dp=2,zero=2"}) {
+      SCOPED_TRACE(model.name + " " + text);
+      const std::string several = fmt::format("{},accumulation=3", text);
+      const Plan every = plan_of(model, several),
+                 last = plan_of(model, several + ",grad_sync=last");
+      const std::vector<Program> programs = all_ranks(model, last);
+      ASSERT_THAT(problems(programs), IsEmpty());
+      EXPECT_THAT(races(programs.front()), IsEmpty());
+      const Program& program = programs.front();
+      const Program reference = step_program(model, every, 0);
+      const ParamLayout layout(model, last, 0);
+      const auto scattered = [&](const Program& of) {
+        std::int64_t elements = 0;
+        for (const Op& op : of.ops) {
+          if (is(op, Verb::reduce_scatter) && op.label.starts_with("grads.")) {
+            elements += op.comm->count;
+          }
+        }
+        return elements;
+      };
+      EXPECT_EQ(scattered(program), layout.state_elements());
+      EXPECT_EQ(scattered(reference), 3 * layout.state_elements());
+      EXPECT_EQ(memory_bytes(program, BufferKind::grad),
+                4 * (layout.state_elements() + layout.elements()));
+      EXPECT_EQ(memory_bytes(reference, BufferKind::grad), 4 * layout.state_elements());
     }
   }
 }

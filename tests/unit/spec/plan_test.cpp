@@ -60,6 +60,7 @@ TEST(PlanText, RoundTripsRandomPlans) {
     plan.shard = draw(9);
     plan.reshard = draw(2) == 1;
     plan.prefetch = draw(2) == 1;
+    plan.grad_sync = static_cast<GradSync>(draw(2));
     plan.gather = static_cast<ParamGather>(draw(2));
     plan.reduce = draw(2) == 1 ? DType::bf16 : DType::f32;
     plan.recompute = static_cast<Recompute>(draw(3));
@@ -286,6 +287,15 @@ TEST(PlanLegality, PiecesOfTokensNameTheirRuleAndWhatWouldDo) {
   EXPECT_THAT(reason("tp=2,sp=on,seq=14,tp_chunks=4", 2), HasSubstr("; leave it out"));
   EXPECT_EQ(reason("tp=2,sp=on,seq=12,tp_chunks=3", 2), "legal");
   EXPECT_THAT(error_of("tp_chunks=65"), HasSubstr("from 1 to 64"));
+}
+
+TEST(PlanLegality, GradientsReducedLastNameTheirRule) {
+  EXPECT_THAT(reason("dp=2,zero=1,accumulation=2,grad_sync=last", 2),
+              HasSubstr("zero=1 reduces once per step as it is"));
+  EXPECT_THAT(reason("dp=2,zero=2,grad_sync=last", 2), HasSubstr("accumulation of at least 2"));
+  EXPECT_EQ(reason("dp=2,zero=2,accumulation=2,grad_sync=last", 2), "legal");
+  EXPECT_THAT(error_of("grad_sync=never"), HasSubstr("every or last"));
+  EXPECT_THAT(error_of("no_sync=on"), HasSubstr("the key 'grad_sync'"));
 }
 
 TEST(PlanLegality, ContextNamesItsRuleAndWhatWouldDo) {
