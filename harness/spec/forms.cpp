@@ -19,6 +19,7 @@ struct Form {
 
 constexpr std::string_view kPipeline = "stages of a pipeline";
 constexpr std::string_view kSchedules = "orders of a pipeline's micro-batches";
+constexpr std::string_view kMessages = "messages between stages of a pipeline";
 constexpr std::string_view kInterleaving = "interleaved stages per rank of a pipeline";
 constexpr std::string_view kContext = "ranks that share sequences (context parallelism)";
 constexpr std::string_view kContextKind = "exchanges between ranks that share sequences";
@@ -37,12 +38,14 @@ constexpr std::string_view kRecompute = "recomputations of activations";
 constexpr std::string_view kOffload = "offloading to the host";
 
 // The names that Megatron-LM, DeepSpeed, PyTorch and papers use.
-constexpr std::array<Form, 62> kForms{{{"pipeline", kPipeline, "pp"},
+constexpr std::array<Form, 64> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"pipeline_parallel", kPipeline, "pp"},
                                        {"pipeline_parallel_size", kPipeline, "pp"},
                                        {"stages", kPipeline, "pp"},
                                        {"pp_schedule", kSchedules, "schedule"},
                                        {"pipeline_schedule", kSchedules, "schedule"},
+                                       {"batch_p2p_comm", kMessages, "p2p"},
+                                       {"overlap_p2p_comm", kMessages, "p2p"},
                                        {"vpp", kInterleaving, "chunks"},
                                        {"interleave", kInterleaving, "chunks"},
                                        {"virtual_stages", kInterleaving, "chunks"},

@@ -32,6 +32,7 @@ Plan Plan::on_one_rank() const {
   plan.pp = 1;
   plan.schedule = kDefaultSchedule;
   plan.chunks = 1;
+  plan.p2p = StageMessages::single;
   plan.sequence_parallel = false;
   plan.tp_overlap = true;
   plan.tp_chunks = 1;
@@ -90,15 +91,27 @@ std::optional<std::string> why_too_large(const Plan& plan, const Model& model) {
 // What a pipeline of the plan cannot do, or asks for without being one.
 std::optional<std::string> why_no_pipeline(const Plan& plan, const Model& model) {
   if (plan.pp == 1) {
-    if (plan.schedule == kDefaultSchedule && plan.chunks == 1) return std::nullopt;
+    if (plan.schedule == kDefaultSchedule && plan.chunks == 1 &&
+        plan.p2p == StageMessages::single) {
+      return std::nullopt;
+    }
     return fmt::format("{} is for the stages of a pipeline and needs pp of at least 2",
                        plan.chunks > 1 ? fmt::format("chunks={}", plan.chunks)
-                                       : fmt::format("schedule={}", plan.schedule));
+                       : plan.p2p != StageMessages::single
+                           ? fmt::format("p2p={}", name_of(plan.p2p))
+                           : fmt::format("schedule={}", plan.schedule));
   }
   const std::int64_t layers = plan.layers > 0 ? plan.layers : model.layers;
   if (plan.pp * plan.chunks > layers) {
     return fmt::format("pp={} x chunks={} needs a layer for each of {} stages, {} has {}", plan.pp,
                        plan.chunks, plan.pp * plan.chunks, model.name, layers);
+  }
+  if (plan.p2p == StageMessages::batched && plan.chunks > 1) {
+    return fmt::format(
+        "p2p=batched puts what a slot sends and what the next one begins with into one call; "
+        "stages of several chunks (chunks={}) would wait for each other in a circle; give "
+        "p2p=single, or schedule={} without chunks",
+        plan.chunks, kDefaultSchedule);
   }
   const std::string problem =
       find_schedule(plan.schedule)

@@ -42,6 +42,11 @@ enum class Recompute : std::uint8_t { none, selective, full };
 // adds up whole ones (what PyTorch calls no_sync).
 enum class GradSync : std::uint8_t { every, last };
 
+// How stages of a pipeline send. single: every message by itself, on a stream of its link and
+// direction, received a slot ahead. batched: what a slot sends and what the next one begins with in
+// one call, behind the slot (Megatron-LM's batch_p2p_comm).
+enum class StageMessages : std::uint8_t { single, batched };
+
 struct Plan {
   std::int64_t dp = 0;  // 0: whatever the world size leaves over
   std::int64_t tp = 1;
@@ -50,6 +55,7 @@ struct Plan {
   std::int64_t pp = 1;                           // stages of the pipeline
   std::string schedule = kDefaultSchedule;       // of its micro-batches (harness/program/schedule)
   std::int64_t chunks = 1;                       // of the model's layers on each stage
+  StageMessages p2p = StageMessages::single;
   bool sequence_parallel = false;
   // Whether sums over tensor-parallel ranks of a linear layer's input gradients run beside the GEMM
   // of its weight gradients (Megatron-LM's asynchronous all-reduce), or are waited for.
@@ -121,8 +127,8 @@ struct Plan {
   [[nodiscard]] bool computes_norm() const { return clip > 0 || grad_norm; }
 };
 
-// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp cp cp_kind pp schedule chunks sp
-// tp_overlap tp_chunks zero shard reshard prefetch grad_sync gather reduce recompute micro_batch
+// Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp cp cp_kind pp schedule chunks p2p
+// sp tp_overlap tp_chunks zero shard reshard prefetch grad_sync gather reduce recompute micro_batch
 // accumulation seq layers precision loss_chunks bucket_mib lr weight_decay clip optimizer_overlap
 // grad_norm.
 // Error(kUsage) names the column and the nearest key that is still free; `source` is where the text
@@ -132,7 +138,7 @@ struct Plan {
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
 // Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. cp, cp_kind, pp, schedule,
-// chunks, tp_overlap, tp_chunks, zero and what goes with it, recompute, optimizer_overlap and
+// chunks, p2p, tp_overlap, tp_chunks, zero and what goes with it, recompute, optimizer_overlap and
 // grad_norm stand in it where they differ from their defaults: earlier builds, whose records have
 // the same text for the same work, do not know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
@@ -142,7 +148,7 @@ struct Plan {
 // `plan` with the data-parallel degree that fills `world_size`, where it has none.
 [[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
 // Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".cp2", ".ring", ".ulysses", ".pp2",
-// ".gpipe", ".v2", ".sp", ".waits" (tp_overlap=off), ".tc4" (tp_chunks),
+// ".gpipe", ".v2", ".batched" (p2p), ".sp", ".waits" (tp_overlap=off), ".tc4" (tp_chunks),
 // ".zero1", ".shard4", ".noreshard", ".noprefetch", ".nosync" (grad_sync=last), ".ahead"
 // (gather=forward), ".rbf16" (reduce),
 // ".selective", ".recompute" (full), ".acc4", ".L2",
@@ -157,6 +163,8 @@ struct Plan {
 [[nodiscard]] std::string_view name_of(ParamGather gather);
 // "every", "last".
 [[nodiscard]] std::string_view name_of(GradSync sync);
+// "single", "batched".
+[[nodiscard]] std::string_view name_of(StageMessages messages);
 // "none", "selective", "full".
 [[nodiscard]] std::string_view name_of(Recompute recompute);
 // "auto", "off", "on".

@@ -19,16 +19,17 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 30> kKeys{
-    "dp",       "tp",           "cp",        "cp_kind",           "pp",
-    "schedule", "chunks",       "sp",        "tp_overlap",        "tp_chunks",
-    "zero",     "shard",        "reshard",   "prefetch",          "grad_sync",
-    "gather",   "reduce",       "recompute", "micro_batch",       "accumulation",
-    "seq",      "layers",       "precision", "loss_chunks",       "bucket_mib",
-    "lr",       "weight_decay", "clip",      "optimizer_overlap", "grad_norm"};
+constexpr std::array<std::string_view, 31> kKeys{
+    "dp",          "tp",          "cp",           "cp_kind",      "pp",        "schedule",
+    "chunks",      "p2p",         "sp",           "tp_overlap",   "tp_chunks", "zero",
+    "shard",       "reshard",     "prefetch",     "grad_sync",    "gather",    "reduce",
+    "recompute",   "micro_batch", "accumulation", "seq",          "layers",    "precision",
+    "loss_chunks", "bucket_mib",  "lr",           "weight_decay", "clip",      "optimizer_overlap",
+    "grad_norm"};
 constexpr std::array<std::string_view, 3> kContextKinds{"allgather", "ring", "ulysses"};
-constexpr std::array<std::string_view, 2> kSyncs{"every", "last"};     // by GradSync
-constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};  // by ParamGather
+constexpr std::array<std::string_view, 2> kSyncs{"every", "last"};         // by GradSync
+constexpr std::array<std::string_view, 2> kMessages{"single", "batched"};  // by StageMessages
+constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};      // by ParamGather
 constexpr std::array<std::string_view, 3> kRecomputes{"none", "selective", "full"};
 constexpr std::array<std::string_view, 3> kOverlaps{"auto", "off", "on"};  // by OptimizerOverlap
 
@@ -91,6 +92,12 @@ std::optional<std::string> set_grad_sync(GradSync& sync, std::string_view value)
   return std::nullopt;
 }
 
+std::optional<std::string> set_messages(StageMessages& messages, std::string_view value) {
+  if (value != kMessages[0] && value != kMessages[1]) return "single or batched";
+  messages = value == kMessages[0] ? StageMessages::single : StageMessages::batched;
+  return std::nullopt;
+}
+
 std::optional<std::string> set_recompute(Recompute& recompute, std::string_view value) {
   const auto* const found = std::find(kRecomputes.begin(), kRecomputes.end(), value);
   if (found == kRecomputes.end()) return "none, selective or full";
@@ -146,6 +153,7 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   if (key == "sp") return set_flag(plan.sequence_parallel, value);
   if (key == "tp_overlap") return set_flag(plan.tp_overlap, value);
   if (key == "tp_chunks") return whole(plan.tp_chunks, kMaxTokenChunks);
+  if (key == "p2p") return set_messages(plan.p2p, value);
   if (key == "zero") return set_zero(plan.zero, value);
   if (key == "shard") return whole(plan.shard, kMaxRanks);
   if (key == "reshard") return set_flag(plan.reshard, value);
@@ -241,6 +249,10 @@ std::string_view name_of(ParamGather gather) {
 
 std::string_view name_of(GradSync sync) { return kSyncs.at(static_cast<std::size_t>(sync)); }
 
+std::string_view name_of(StageMessages messages) {
+  return kMessages.at(static_cast<std::size_t>(messages));
+}
+
 std::string_view name_of(Recompute recompute) {
   return kRecomputes.at(static_cast<std::size_t>(recompute));
 }
@@ -259,6 +271,7 @@ std::string to_text(const Plan& plan) {
   if (plan.pp > 1) text += fmt::format(",pp={}", plan.pp);
   if (plan.schedule != kDefaultSchedule) text += fmt::format(",schedule={}", plan.schedule);
   if (plan.chunks > 1) text += fmt::format(",chunks={}", plan.chunks);
+  if (plan.p2p != StageMessages::single) text += fmt::format(",p2p={}", name_of(plan.p2p));
   text += fmt::format(",sp={}", plan.sequence_parallel ? "on" : "off");
   if (!plan.tp_overlap) text += ",tp_overlap=off";
   if (plan.tp_chunks > 1) text += fmt::format(",tp_chunks={}", plan.tp_chunks);
@@ -295,6 +308,7 @@ std::string short_name(const Plan& plan) {
   if (plan.pp > 1) name += fmt::format(".pp{}", plan.pp);
   if (plan.schedule != kDefaultSchedule) name += "." + plan.schedule;
   if (plan.chunks > 1) name += fmt::format(".v{}", plan.chunks);
+  if (plan.p2p == StageMessages::batched) name += ".batched";
   name += fmt::format(".mb{}.seq{}", plan.micro_batch, plan.seq);
   if (plan.sequence_parallel) name += ".sp";
   if (!plan.tp_overlap) name += ".waits";

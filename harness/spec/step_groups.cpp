@@ -26,6 +26,19 @@ StepGroups::StepGroups(const Model& model, const Plan& plan)
   }
   const std::int32_t stages = mesh_.stages();
   if (stages == 1) return;
+  if (plan.p2p == StageMessages::batched) {
+    add(StepGroup::pipeline, StepMesh::name_of(StepGroup::pipeline));
+  } else {
+    add_links(plan);
+  }
+  if (model.tied_embeddings) {
+    add(StepGroup::tied_tables, StepMesh::name_of(StepGroup::tied_tables));
+  }
+  if (plan.computes_norm()) add(StepGroup::model, StepMesh::name_of(StepGroup::model));
+}
+
+void StepGroups::add_links(const Plan& plan) {
+  const std::int32_t stages = mesh_.stages();
   const bool ring = plan.chunks > 1;
   for (const Direction direction : {Direction::forward, Direction::backward}) {
     for (std::int32_t place = 0; place + (ring ? 0 : 1) < stages; ++place) {
@@ -34,10 +47,6 @@ StepGroups::StepGroups(const Model& model, const Plan& plan)
       if (!known) add(StepGroup::pipeline, name);
     }
   }
-  if (model.tied_embeddings) {
-    add(StepGroup::tied_tables, StepMesh::name_of(StepGroup::tied_tables));
-  }
-  if (plan.computes_norm()) add(StepGroup::model, StepMesh::name_of(StepGroup::model));
 }
 
 void StepGroups::add(StepGroup kind, std::string name) {

@@ -41,6 +41,7 @@ class StepGroups {
 
  private:
   void add(StepGroup kind, std::string name);
+  void add_links(const Plan& plan);
 
   StepMesh mesh_;
   std::int32_t kv_copies_;  // ranks that hold a key/value head

@@ -63,6 +63,7 @@ const std::vector<DrawnAxis>& drawn_axes() {
       {"prefetch", {"on", "off"}, false},
       {"tp_chunks", {"1", "2", "4"}},
       {"grad_sync", {"every", "last"}},
+      {"p2p", {"single", "batched"}},
   };
   return kAxes;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Forms that choose when and in which pieces a step talks (tp_overlap, tp_chunks, prefetch,
-// grad_sync) compute what one rank computes, alone and mixed: loss, gradient norm, gradients,
+// grad_sync, p2p) compute what one rank computes, alone and mixed: loss, gradient norm, gradients,
 // parameters after several steps.
 #include <gtest/gtest.h>
 
@@ -37,14 +37,16 @@ std::vector<std::string> plans_for(std::int64_t world) {
       {2,
        {"tp=2,tp_overlap=off", "tp=2,sp=on,tp_chunks=2", "tp=2,sp=on,tp_chunks=8,accumulation=2",
         "zero=3,prefetch=off", "zero=2,accumulation=2,grad_sync=last",
-        "zero=3,accumulation=4,grad_sync=last"}},
+        "zero=3,accumulation=4,grad_sync=last", "pp=2,accumulation=4,p2p=batched"}},
       {4,
        {"tp=4,sp=on,tp_chunks=4", "tp=2,cp=2,cp_kind=ulysses,sp=on,tp_chunks=2",
-        "tp=2,pp=2,sp=on,tp_chunks=4,schedule=zb-h1,accumulation=4",
-        "zero=3,shard=2,accumulation=2,grad_sync=last,reshard=off,prefetch=off"}},
+        "tp=2,pp=2,sp=on,tp_chunks=4,schedule=zb-h1,accumulation=4,p2p=batched",
+        "zero=3,shard=2,accumulation=2,grad_sync=last,reshard=off,prefetch=off",
+        "pp=4,accumulation=4,schedule=gpipe,p2p=batched"}},
       {8,
        {"tp=8,sp=on,tp_chunks=2", "tp=4,sp=on,tp_chunks=4,recompute=full,zero=1",
-        "tp=2,pp=2,sp=on,tp_chunks=2,zero=3,accumulation=4,grad_sync=last"}}};
+        "tp=2,pp=2,sp=on,tp_chunks=2,zero=3,accumulation=4,grad_sync=last,p2p=batched",
+        "pp=4,accumulation=4,p2p=batched"}}};
   return kPlans.at(world);
 }
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -61,7 +62,8 @@ class Lowering {
   void recompute(std::int64_t layer);
   void head_forward_backward();
   // Between neighbouring stages, in pipeline_axis.cpp. Receives what `pass` begins with, which may
-  // be a later one; sends what the current one ends with. Nothing at the ends of the model.
+  // be a later one; sends what the current one ends with. Nothing at the ends of the model. With
+  // p2p=batched what a later pass begins with is received with what the current one sends.
   void receive_for(const Pass& pass);
   void send_result();
   // Says that the gradients of all parameters of a component ("layer3", "head"; empty: all that are
@@ -291,8 +293,18 @@ class Lowering {
   // Of the gradients of a layer's keys and values, over the ranks that share its heads, each of
   // which has those of its own queries. Once they have been added up on this rank.
   void sum_shared_heads(const std::string& name);
-  // A message to or from a neighbour.
-  void message(Direction direction, bool sends, BufferSlice x);
+  // Messages to or from a neighbour; a call has one of them or one of either.
+  struct StageMessage {
+    std::string label, group;
+    std::int32_t peer = -1;
+    bool forward = false;
+    BufferSlice x;
+  };
+  [[nodiscard]] bool batches_messages() const { return plan_.p2p == StageMessages::batched; }
+  [[nodiscard]] StageMessage message(Direction direction, bool sends, BufferSlice x) const;
+  std::optional<StageMessage> received_by(const Pass& pass);
+  std::optional<StageMessage> sent();
+  void exchange(const std::optional<StageMessage>& out, const std::optional<StageMessage>& in);
   void all_reduce(const std::string& label, const std::string& axis, BufferSlice x, DType dtype,
                   ReduceOp op);
 
@@ -400,8 +412,10 @@ class Lowering {
   std::vector<std::size_t> ungathered_;  // buckets: their shards are updated, the rest is old
   bool step_counted_ = false;
   Pass pass_;
-  std::int64_t piece_ = -1;  // of tokens, whose ops are lowered; -1: they are of all
-  bool again_ = false;       // a layer's forward pass is lowered for the second time
+  bool received_ = false;      // what the first pass begins with
+  std::optional<Pass> ahead_;  // whose message comes with the next one sent
+  std::int64_t piece_ = -1;    // of tokens, whose ops are lowered; -1: they are of all
+  bool again_ = false;         // a layer's forward pass is lowered for the second time
   // By component: the bucket of each of its parameters, until their gradients are complete.
   std::map<std::string, std::vector<std::size_t>> incomplete_;
 

@@ -84,6 +84,33 @@ TEST(PipelineVolume, IsThatOfTheBoundaries) {
   EXPECT_GT(checked, 300U);
 }
 
+// What a slot sends and the next one begins with are one call: no schedule comes to a standstill by
+// it, and as much is sent.
+TEST(Pipeline, BatchedMessagesEndAndAreTheSameOnes) {
+  const Model model = deep(small_llama(), 13);
+  std::size_t pairs = 0;
+  for (const std::string& text : plans()) {
+    if (text.find("chunks") != std::string::npos) continue;  // refused
+    SCOPED_TRACE(text);
+    const Plan single = plan_of(text, model), batched = plan_of(text + ",p2p=batched", model);
+    const std::vector<Program> programs = all_ranks(model, batched);
+    EXPECT_THAT(problems(programs), IsEmpty());
+    EXPECT_TRUE(validate_step(model, batched).whole);
+    EXPECT_THAT(races(programs.front()), IsEmpty());
+    for (std::int32_t rank = 0; rank < std::ssize(programs); ++rank) {
+      const Program& program = programs[static_cast<std::size_t>(rank)];
+      const auto bytes = [&](const Program& of, const Plan& plan) {
+        return facts_of_step(model, plan, of, {}).traffic.at("pp").bus_bytes;
+      };
+      EXPECT_EQ(bytes(program, batched), bytes(step_program(model, single, rank), single));
+      for (const Op& op : program.ops) {
+        pairs += op.comm && op.comm->send_peer >= 0 && op.comm->recv_peer >= 0 ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(pairs, 400U);
+}
+
 TEST(PipelineVolume, TiedTablesAreSummedOnceAndTheNormOverTheModel) {
   const Model model = deep(small_gpt2(), 4);
   const Plan plan = plan_of("pp=4,tp=2,accumulation=4", model);

@@ -54,6 +54,7 @@ TEST(PlanText, RoundTripsRandomPlans) {
     plan.schedule = draw(2) == 1 ? "zb-h1" : "1f1b";
     plan.chunks = 1 + draw(3);
     plan.sequence_parallel = draw(2) == 1;
+    plan.p2p = static_cast<StageMessages>(draw(2));
     plan.tp_overlap = draw(2) == 1;
     plan.tp_chunks = 1 + draw(3);
     plan.zero = draw(4);
@@ -296,6 +297,16 @@ TEST(PlanLegality, GradientsReducedLastNameTheirRule) {
   EXPECT_EQ(reason("dp=2,zero=2,accumulation=2,grad_sync=last", 2), "legal");
   EXPECT_THAT(error_of("grad_sync=never"), HasSubstr("every or last"));
   EXPECT_THAT(error_of("no_sync=on"), HasSubstr("the key 'grad_sync'"));
+}
+
+TEST(PlanLegality, MessagesInOneCallNeedStages) {
+  EXPECT_THAT(reason("p2p=batched", 1), HasSubstr("p2p=batched is for the stages of a pipeline"));
+  EXPECT_THAT(reason("pp=2,accumulation=2,schedule=interleaved,chunks=2,layers=4,p2p=batched", 2),
+              HasSubstr("give p2p=single, or schedule=1f1b without chunks"));
+  EXPECT_EQ(reason("pp=2,accumulation=2,p2p=batched", 2), "legal");
+  EXPECT_EQ(short_name(parse_plan("pp=2,dp=2,tp=2,sp=on,tp_chunks=4,zero=2,accumulation=2,seq=8,"
+                                  "grad_sync=last,p2p=batched")),
+            "tp2.dp2.pp2.batched.mb1.seq8.sp.tc4.zero2.nosync.acc2.fp32");
 }
 
 TEST(PlanLegality, ContextNamesItsRuleAndWhatWouldDo) {
