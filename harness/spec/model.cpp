@@ -24,7 +24,7 @@ double attention_products(const Model& model, std::int64_t seq) {
 std::int64_t Model::layer_parameters() const {
   const std::int64_t matrices =
       hidden * qkv_width() + q_width() * hidden + hidden * mlp_in_width() + ffn * hidden;
-  const std::int64_t norms = has_bias() ? 4 * hidden : 2 * hidden;
+  const std::int64_t norms = (has_bias() ? 4 : 2) * hidden + (qk_norm ? 2 * head_dim : 0);
   const std::int64_t biases = has_bias() ? qkv_width() + hidden + mlp_in_width() + hidden : 0;
   return matrices + norms + biases;
 }
@@ -84,6 +84,7 @@ Model read_model(YamlMap map, const std::string& name) {
   model.vocab = map.required_int("vocab", {.min = 2, .max = std::int64_t{1} << 26});
   model.max_seq = map.required_int("max_seq", {.min = 1, .max = kMaxSequence});
   model.tied_embeddings = map.optional_bool("tied_embeddings", model.family == ModelFamily::gpt2);
+  model.qk_norm = map.optional_bool("qk_norm", false);
   model.norm_eps = map.optional_double("norm_eps", 1e-5, {.min = 0.0, .max = 1.0});
   model.rope_theta = map.optional_double("rope_theta", 10000.0, {.min = 1.0, .max = 1e12});
   if (model.heads % model.kv_heads != 0) {
@@ -91,6 +92,9 @@ Model read_model(YamlMap map, const std::string& name) {
   }
   if (model.family == ModelFamily::llama && model.head_dim % 2 != 0) {
     map.fail("head_dim", "rotary positions need an even head_dim");
+  }
+  if (model.family != ModelFamily::llama && model.qk_norm) {
+    map.fail("qk_norm", "qk_norm is of models with rotary positions (family llama)");
   }
   if (!countable(model)) map.fail("layers", "the model is too large to be counted");
   refuse_forms_not_built(map);

@@ -26,6 +26,7 @@ struct Model {
   std::int64_t vocab = 0;
   std::int64_t max_seq = 0;
   bool tied_embeddings = false;
+  bool qk_norm = false;  // RMSNorm of every query and key head before rotary positions
   double norm_eps = 1e-5;
   double rope_theta = 10000.0;
 

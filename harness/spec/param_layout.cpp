@@ -30,7 +30,11 @@ class Declaration {
  public:
   Declaration(const Model& model, const Plan& plan, std::int32_t tp_rank,
               const DeviceTraits& traits)
-      : model_(model), tp_(plan.tp), r_(tp_rank), traits_(traits) {}
+      : model_(model),
+        tp_(plan.tp),
+        r_(tp_rank),
+        splits_tokens_(plan.sequence_parallel),
+        traits_(traits) {}
 
   std::vector<Param> run(const std::vector<ModelStage>& stages) {
     for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {
@@ -44,6 +48,7 @@ class Declaration {
  private:
   void add(Param param) {
     param.decay = param.global_rows > 1 && param.global_cols > 1;
+    if (param.replicated && splits_tokens_) param.summed = true;
     if (!param.replicated && tp_ > 1) {
       param.split_over = {StepMesh::name_of(StepGroup::tensor)};
     }
@@ -51,14 +56,24 @@ class Declaration {
   }
   // A vector that every tensor-parallel rank holds whole.
   void replicated_vector(const std::string& name, std::uint64_t id, ParamInit init) {
-    add({.name = name,
-         .global_rows = 1,
-         .global_cols = model_.hidden,
-         .rows = {{0, 1}},
-         .cols = model_.hidden,
-         .init = init,
-         .replicated = true,
-         .id = id});
+    add(whole_vector(name, id, model_.hidden, init));
+  }
+  // The same of a head: its gradient on a rank comes from the rank's own heads.
+  void head_vector(const std::string& name, std::uint64_t id) {
+    Param param = whole_vector(name, id, model_.head_dim, ParamInit::ones);
+    param.summed = tp_ > 1;
+    add(std::move(param));
+  }
+  static Param whole_vector(const std::string& name, std::uint64_t id, std::int64_t width,
+                            ParamInit init) {
+    return {.name = name,
+            .global_rows = 1,
+            .global_cols = width,
+            .rows = {{0, 1}},
+            .cols = width,
+            .init = init,
+            .replicated = true,
+            .id = id};
   }
   // A part of a fused matrix, each row of which is on `copies` neighbouring ranks.
   struct PartRows {
@@ -136,6 +151,10 @@ class Declaration {
     norm(prefix + "mlp_norm", id + 5);
     row_parallel(prefix + "attn.out.weight", id + 7, model_.hidden, model_.q_width(), 1);
     if (model_.has_bias()) replicated_vector(prefix + "attn.out.bias", id + 8, ParamInit::normal);
+    if (model_.qk_norm) {
+      head_vector(prefix + "attn.q_norm.weight", id + 13);
+      head_vector(prefix + "attn.k_norm.weight", id + 14);
+    }
     column_parallel(prefix + "attn.qkv.weight", id + 9, qkv_parts, model_.hidden, 1);
     if (model_.has_bias()) column_parallel(prefix + "attn.qkv.bias", id + 10, qkv_parts, 1, 1);
     norm(prefix + "attn_norm", id + 11);
@@ -157,6 +176,7 @@ class Declaration {
   const Model& model_;
   std::int64_t tp_;
   std::int64_t r_;
+  bool splits_tokens_;
   DeviceTraits traits_;
   std::vector<Param> params_;
 };
@@ -212,7 +232,7 @@ std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, c
   std::vector<GradientSum> sums;
   // Of whole gradients although only a shard is needed: after the scatter this axis would wait for
   // the other one, and the backward pass for this axis.
-  if (param.replicated && plan.sequence_parallel) {
+  if (param.summed) {
     sums.push_back({.axis = StepMesh::name_of(StepGroup::tensor), .of_batch = false});
   }
   const GradientSum tables{.axis = StepMesh::name_of(StepGroup::tied_tables), .of_batch = false};
@@ -261,7 +281,7 @@ std::string unit_of(const Param& param, bool table_is_head) {
 }
 
 int section_key(const Param& p) {
-  return (p.tied ? 4 : 0) + (p.replicated ? 2 : 0) + (p.decay ? 0 : 1);
+  return (p.tied ? 8 : 0) + (p.summed ? 4 : 0) + (p.replicated ? 2 : 0) + (p.decay ? 0 : 1);
 }
 
 }  // namespace
@@ -292,11 +312,13 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
     const bool first = sections_.empty();
     if (!first && next != current) close_bucket(current);
     if (first || next != current || sections_.back().replicated != param.replicated ||
-        sections_.back().tied != param.tied || sections_.back().decay != param.decay) {
+        sections_.back().summed != param.summed || sections_.back().tied != param.tied ||
+        sections_.back().decay != param.decay) {
       if (!shards_gradients_) close_bucket();
       const std::int32_t tables = param.tied ? mesh.size_of(StepGroup::tied_tables) : 1;
       sections_.push_back(
           {.replicated = param.replicated,
+           .summed = param.summed,
            .tied = param.tied,
            .decay = param.decay,
            .copies = tables * (param.replicated ? mesh.size_of(StepGroup::tensor) : 1),

@@ -48,6 +48,8 @@ struct Param {
   ParamInit init = ParamInit::normal;
   bool decay = true;                    // weight decay applies (matrices), or not (biases, norms)
   bool replicated = false;              // the same on every rank of the tensor-parallel group
+  bool summed = false;                  // replicated; each rank of that group has a part of its
+                                        // gradient, from its own tokens or heads
   bool tied = false;                    // a table that the first and the last stage both hold
   std::vector<std::string> split_over;  // axes over which it is spread; empty: whole on each rank
   std::uint64_t id = 0;                 // the same on every rank and plan: seeds the initial values
@@ -68,7 +70,7 @@ struct Param {
 
 // A sum over the ranks of an axis that makes a gradient complete: of_batch, since they saw other
 // sequences, or other parts of them; else since each saw some of the tokens of the same ones
-// (sequence parallelism), or used a table for one of its two purposes.
+// (sequence parallelism), or some of their heads, or used a table for one of its two purposes.
 struct GradientSum {
   std::string axis;
   bool of_batch = true;
@@ -79,6 +81,7 @@ struct GradientSum {
 // A contiguous range of the flat buffers whose parameters share treatment.
 struct ParamSection {
   bool replicated = false;
+  bool summed = false;
   bool tied = false;
   bool decay = false;
   std::int32_t copies = 1;                 // ranks that hold it in one copy of the model

@@ -179,6 +179,56 @@ void host_rmsnorm_bwd(const OpShape& shape, void* const* operands) {
   });
 }
 
+void host_head_norm_fwd(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<HeadNormFwdShape>(shape);
+  const auto eps = static_cast<float>(s.eps);
+  const std::int64_t dim = s.head_dim, heads = s.heads + s.kv_heads;
+  float* rstd = host::output<float>(operands, 4);
+  host::with_type(shape.dtype, [&]<class T>(T) {
+    T *qkv = host::output<T>(operands, 0), *raw = host::output<T>(operands, 3);
+    const T *q_gamma = host::input<T>(operands, 1), *k_gamma = host::input<T>(operands, 2);
+    host::parallel_each(s.tokens, heads * dim, [=](std::int64_t t) {
+      T* token = qkv + t * (heads + s.kv_heads) * dim;
+      std::copy_n(token, heads * dim, raw + t * heads * dim);
+      for (std::int64_t h = 0; h < heads; ++h) {
+        rmsnorm_row(raw + (t * heads + h) * dim, h < s.heads ? q_gamma : k_gamma, token + h * dim,
+                    rstd + t * heads + h, dim, eps);
+      }
+    });
+  });
+}
+
+void host_head_norm_bwd(const OpShape& shape, void* const* operands) {
+  const auto s = unpack<HeadNormBwdShape>(shape);
+  const std::int64_t dim = s.head_dim, heads = s.heads + s.kv_heads;
+  const float* rstd = host::input<float>(operands, 4);
+  // Of each group of tokens a row of sums for query heads, then for key heads.
+  const std::int64_t groups = groups_of(s.tokens), stride = 2 * dim;
+  const auto partials = host::make_scratch(groups * stride);
+  float* sums = partials.get();
+  host::with_type(shape.dtype, [&]<class T>(T) {
+    T* dqkv = host::output<T>(operands, 0);
+    const T* raw = host::input<T>(operands, 1);
+    const T *q_gamma = host::input<T>(operands, 2), *k_gamma = host::input<T>(operands, 3);
+    host::parallel_each(groups, kGroupRows * heads * dim, [=](std::int64_t g) {
+      float* group = sums + g * stride;
+      std::fill_n(group, stride, 0.0F);
+      for (std::int64_t t = g * kGroupRows; t < std::min(s.tokens, (g + 1) * kGroupRows); ++t) {
+        for (std::int64_t h = 0; h < heads; ++h) {
+          T* gradient = dqkv + (t * (heads + s.kv_heads) + h) * dim;
+          const bool query = h < s.heads;
+          norm_bwd_row<false, false>(gradient, raw + (t * heads + h) * dim,
+                                     query ? q_gamma : k_gamma, 0.0F, rstd[t * heads + h], gradient,
+                                     group + (query ? 0 : dim), static_cast<float*>(nullptr), dim);
+        }
+      }
+    });
+  });
+  const bool accumulate = s.accumulate != 0;
+  add_partials(sums, groups, stride, dim, accumulate, host::output<float>(operands, 5));
+  add_partials(sums + dim, groups, stride, dim, accumulate, host::output<float>(operands, 6));
+}
+
 void host_residual_rmsnorm_fwd(const OpShape& shape, void* const* operands) {
   const auto s = unpack<ResidualRmsNormFwdShape>(shape);
   const auto eps = static_cast<float>(s.eps);

@@ -33,6 +33,23 @@ struct RmsNormBwdShape {
   STEPMARK_OP_SHAPE(rmsnorm_bwd, rows, cols, add_dx, accumulate);
 };
 
+// RMSNorm of every query and every key head of packed projections, in place, as before rotary
+// positions (q/k norm). Operands: qkv (inout; tokens, heads + 2 kv_heads, head_dim: value heads
+// stay), q_gamma, k_gamma (head_dim), raw (tokens, heads + kv_heads, head_dim: the heads as they
+// were, for the gradient), rstd (fp32; tokens, heads + kv_heads).
+struct HeadNormFwdShape {
+  std::int64_t tokens = 0, heads = 0, kv_heads = 0, head_dim = 0;
+  double eps = 1e-5;
+  STEPMARK_OP_SHAPE(head_norm_fwd, tokens, heads, kv_heads, head_dim, eps);
+};
+
+// Operands: dqkv (inout: the gradient of what the norm gave becomes that of what it was given),
+// raw, q_gamma, k_gamma, rstd, dq_gamma, dk_gamma (fp32; written, or added to when accumulate).
+struct HeadNormBwdShape {
+  std::int64_t tokens = 0, heads = 0, kv_heads = 0, head_dim = 0, accumulate = 0;
+  STEPMARK_OP_SHAPE(head_norm_bwd, tokens, heads, kv_heads, head_dim, accumulate);
+};
+
 // The residual sum and the norm after it in one pass: out = a + b (+ bias), added in fp32 in this
 // order and rounded to the stored type, y = rmsnorm(out) gamma; the statistics are those of out as
 // stored. Operands: a, b, bias (cols; absent when bias = 0), gamma, out, y, rstd (fp32, rows). out

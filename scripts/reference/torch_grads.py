@@ -4,8 +4,8 @@
 
 usage: torch_grads.py STEP_DUMP
 
-Runs STEP_DUMP (tests/equivalence_steps/step_dump.cpp) for GPT-2- and Llama-style models, tied and
-untied, with and without gradient accumulation and clipping, and with padded vocabularies and MLP
+Runs STEP_DUMP (tests/equivalence_steps/step_dump.cpp) for GPT-2- and Llama-style models, and one with
+norms of query and key heads whose width is not hidden over heads, tied and untied, with and without gradient accumulation and clipping, and with padded vocabularies and MLP
 widths, of which PyTorch knows nothing. The models below are written from the
 papers with torch.nn.functional alone. Compared, relative in the 2-norm: loss, every gradient and
 the gradient norm at two successive steps to 1e-4 (fp32; where fp32 itself is not that good, the
@@ -45,11 +45,14 @@ def rotate(x, theta):
     return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
 
-def attention(qkv, m):
-    """Causal attention with grouped key/value heads (arXiv 2305.13245) on packed projections."""
+def attention(qkv, m, head_norms):
+    """Causal attention with grouped key/value heads (arXiv 2305.13245) on packed projections.
+    head_norms: weights of the norms of query and of key heads, or nothing."""
     batch, seq = qkv.shape[:2]
     sizes = [m["heads"], m["kv_heads"], m["kv_heads"]]
     q, k, v = qkv.view(batch, seq, sum(sizes), m["head_dim"]).transpose(1, 2).split(sizes, 1)
+    if head_norms:
+        q, k = (rms_norm(x, weight, m["norm_eps"]) for x, weight in zip((q, k), head_norms))
     if m["family"] == "llama":
         q, k = rotate(q, m["rope_theta"]), rotate(k, m["rope_theta"])
     group = m["heads"] // m["kv_heads"]
@@ -76,8 +79,9 @@ def forward(p, m, tokens, targets):
         x = x + p["position.weight"][: tokens.shape[1]]
     for layer in range(m["layers"]):
         name = f"layer{layer}."
-        x = x + linear(attention(linear(norm(x, name + "attn_norm"), name + "attn.qkv"), m),
-                       name + "attn.out")
+        head_norms = [p[name + f"attn.{of}_norm.weight"] for of in "qk"] if m["qk_norm"] else None
+        attended = attention(linear(norm(x, name + "attn_norm"), name + "attn.qkv"), m, head_norms)
+        x = x + linear(attended, name + "attn.out")
         up = linear(norm(x, name + "mlp_norm"), name + "mlp.up")
         if m["family"] == "llama":
             gate, up = up.chunk(2, -1)
@@ -217,7 +221,7 @@ def check_case(step_dump, family, tied, accumulation, clip, *padding):
 def main():
     step_dump = sys.argv[1]
     failures = 0
-    for family in ("gpt2", "llama"):
+    for family in ("gpt2", "llama", "qk_norm"):
         for tied in ("tied", "untied"):
             for accumulation, clip in ((1, 0), (2, 0.5)):
                 failures += check_case(step_dump, family, tied, accumulation, clip)

@@ -96,9 +96,13 @@ class Llama(torch.nn.Module):
         self.head_dim = dims.get("head_dim", hidden // self.heads)
 
         eps = float(dims.get("norm_eps", 1e-5))
+        self.norms_heads = str(dims.get("qk_norm", "false")) == "true"
 
         def linear(wide_in, wide_out):
             return torch.nn.Linear(wide_in, wide_out, bias=False)
+
+        def head_norms():
+            return {f"{of}_norm": Rms(self.head_dim, eps) for of in "qk"} if self.norms_heads else {}
 
         self.embedding = torch.nn.Embedding(vocab, hidden)
         self.blocks = torch.nn.ModuleList(
@@ -106,7 +110,7 @@ class Llama(torch.nn.Module):
                 "norm1": Rms(hidden, eps),
                 "qkv": linear(hidden, (self.heads + 2 * self.kv_heads) * self.head_dim),
                 "out": linear(self.heads * self.head_dim, hidden), "norm2": Rms(hidden, eps),
-                "gate_up": linear(hidden, 2 * ffn), "down": linear(ffn, hidden)})
+                "gate_up": linear(hidden, 2 * ffn), "down": linear(ffn, hidden), **head_norms()})
             for _ in range(dims["layers"]))
         self.norm = Rms(hidden, eps)
         self.head = linear(hidden, vocab)
@@ -133,6 +137,8 @@ class Llama(torch.nn.Module):
             batch, seq, _ = qkv.shape
             q, k, v = qkv.view(batch, seq, -1, self.head_dim).transpose(1, 2).split(
                 (self.heads, self.kv_heads, self.kv_heads), dim=1)
+            if self.norms_heads:
+                q, k = block["q_norm"](q), block["k_norm"](k)
             attended = attention(self.rotate(q), self.rotate(k), v)
             x = x + block["out"](attended.transpose(1, 2).flatten(2))
             gate, up = block["gate_up"](block["norm2"](x)).chunk(2, dim=-1)

@@ -149,6 +149,32 @@ def rmsnorm_bwd(x, p):
     }
 
 
+def normed_heads(packed, x, p, eps):
+    """Query and key heads of packed projections, normed, in front of the value heads; and rstd."""
+    heads = p["heads"] + p["kv_heads"]
+    gamma = torch.cat([x["q_gamma"].expand(p["heads"], -1), x["k_gamma"].expand(p["kv_heads"], -1)])
+    y, rstd = rmsnorm(packed[:, :heads], gamma, eps)
+    return torch.cat([y, packed[:, heads:]], 1), rstd
+
+
+def head_norm_fwd(x, p):
+    packed = x["qkv"].view(p["tokens"], -1, p["head_dim"])
+    y, rstd = normed_heads(packed, x, p, p["eps"])
+    return {"qkv": y, "raw": packed[:, : p["heads"] + p["kv_heads"]], "rstd": rstd}
+
+
+def head_norm_bwd(x, p):
+    dy = x["dqkv"].view(p["tokens"], -1, p["head_dim"])
+    raw = x["raw"].view(p["tokens"], -1, p["head_dim"])
+    # Value heads pass through, whatever they are.
+    packed = leaf(torch.cat([raw, torch.zeros_like(dy[:, raw.shape[1] :])], 1))
+    weights = {name: leaf(x[name]) for name in ("q_gamma", "k_gamma")}
+    y, _ = normed_heads(packed, weights, p, 1e-5)
+    dqkv, *dgamma = gradients(y, [packed, *weights.values()], dy)
+    sums = [added(x, "d" + name, d, p["accumulate"]) for name, d in zip(weights, dgamma)]
+    return {"dqkv": dqkv, "dq_gamma": sums[0], "dk_gamma": sums[1]}
+
+
 def residual_rmsnorm_fwd(x, p):
     out = residual(x, p)["out"]
     return {"out": out, **rmsnorm_fwd({**x, "x": out}, p)}

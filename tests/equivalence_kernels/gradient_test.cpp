@@ -112,6 +112,30 @@ TEST(Gradient, RmsNorm) {
   expect_gradient(dgamma, gamma, loss);
 }
 
+TEST(Gradient, HeadNorm) {
+  constexpr std::int64_t kTokens = 3, kHeads = 4, kKvHeads = 2, kDim = 5;
+  Vector x = random_vector(kTokens * (kHeads + 2 * kKvHeads) * kDim, 0);
+  Vector q_gamma = random_vector(kDim, 1), k_gamma = random_vector(kDim, 2);
+  const Vector dy = random_vector(std::ssize(x), 3);
+  Vector raw = zeros(kTokens * (kHeads + kKvHeads) * kDim), rstd = zeros(kTokens * 6);
+  const auto loss = [&] {
+    Vector y = x;
+    reference(
+        HeadNormFwdShape{
+            .tokens = kTokens, .heads = kHeads, .kv_heads = kKvHeads, .head_dim = kDim},
+        y, q_gamma, k_gamma, raw, rstd);
+    return dot(y, dy);
+  };
+  loss();
+  Vector dx = dy, dq = zeros(kDim), dk = zeros(kDim);
+  reference(
+      HeadNormBwdShape{.tokens = kTokens, .heads = kHeads, .kv_heads = kKvHeads, .head_dim = kDim},
+      dx, raw, q_gamma, k_gamma, rstd, dq, dk);
+  expect_gradient(dx, x, loss);
+  expect_gradient(dq, q_gamma, loss);
+  expect_gradient(dk, k_gamma, loss);
+}
+
 TEST(Gradient, AttentionWithGroupedHeads) {
   constexpr std::int64_t kBatch = 2, kSeq = 6, kHeads = 4, kKvHeads = 2, kDim = 3;
   constexpr std::int64_t kTokens = kBatch * kSeq;

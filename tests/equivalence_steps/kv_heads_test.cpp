@@ -49,7 +49,7 @@ class KvHeads : public ZeroFixture {
     // Gradients of keys' biases are rounding alone, since softmax does not see what all scores of a
     // query have in common; AdamW makes updates of them that grow with the rate.
     Plan plan = parse_plan(text, parse_plan("bucket_mib=0.05,seq=16,lr=3e-4"));
-    plan.dp = world_->size() / (plan.tp * plan.pp);
+    plan.dp = world_->size() / (plan.tp * plan.cp * plan.pp);
     plan.micro_batch = 8 / (plan.dp * plan.accumulation);
     return resolve(plan, model, world_->size());
   }
@@ -108,6 +108,27 @@ TEST_F(KvHeads, StepsEqualOneRank) {
         EXPECT_TRUE(copies_agree(steps->state(), model, plan));
       }
       EXPECT_EQ(steps->state().largest_between(), 0);
+    }
+  }
+}
+
+// Weights of the norms of heads are whole on every rank, and their gradients come from its heads.
+TEST_F(KvHeads, NormsOfHeadsAreThoseOfOneRank) {
+  static const std::map<std::int64_t, std::vector<std::string>> kTexts{
+      {2,
+       {"tp=2", "tp=2,sp=on,accumulation=2,recompute=selective", "cp=2,cp_kind=ring", "zero=3",
+        "pp=2,accumulation=2,schedule=zb-h1"}},
+      {4,
+       {"tp=4,sp=on,clip=0.5", "tp=2,cp=2,cp_kind=ulysses,recompute=full",
+        "tp=2,zero=2,accumulation=2", "tp=2,pp=2,accumulation=2,schedule=zb-h1"}},
+      {8, {"tp=2,sp=on,cp=2,cp_kind=allgather,zero=3", "tp=2,pp=2,zero=1,accumulation=2"}}};
+  for (const bool tied : {false, true}) {
+    Model model = head_norm_model(tied);
+    model.kv_heads = 4;
+    for (const std::string& text : kTexts.at(world_->size())) {
+      const Plan plan = plan_of(text, model);
+      SCOPED_TRACE(fmt::format("{} tied={} {}", model.name, tied, to_text(plan)));
+      expect_equals_one_rank(model, plan);
     }
   }
 }

@@ -2,7 +2,7 @@
 // Runs two optimizer steps on one rank and writes everything that goes in and comes out, for
 // scripts/reference/torch_grads.py to recompute.
 //
-// usage: step_dump gpt2|llama tied|untied ACCUMULATION CLIP DIRECTORY [VOCAB MULTIPLE]
+// usage: step_dump gpt2|llama|qk_norm tied|untied ACCUMULATION CLIP DIRECTORY [VOCAB MULTIPLE]
 //
 // With VOCAB the model has that vocabulary and an MLP width that is no multiple of anything, on a
 // device that wants dims padded to a multiple of MULTIPLE. No padding is written.
@@ -61,6 +61,7 @@ json describe(const Model& m) {
           {"kv_heads", m.kv_heads},
           {"head_dim", m.head_dim},
           {"tied", m.tied_embeddings},
+          {"qk_norm", m.qk_norm},
           {"norm_eps", m.norm_eps},
           {"rope_theta", m.rope_theta}};
 }
@@ -115,16 +116,17 @@ int main(int argc, char** argv) {
   const std::vector<std::string> args(argv, argv + argc);
   if (args.size() != 6 && args.size() != 8) {
     std::fprintf(stderr,
-                 "usage: step_dump gpt2|llama tied|untied ACCUMULATION CLIP DIRECTORY "
+                 "usage: step_dump gpt2|llama|qk_norm tied|untied ACCUMULATION CLIP DIRECTORY "
                  "[VOCAB MULTIPLE]\n");
     return 2;
   }
   try {
     const bool padded = args.size() == 8;
-    const ModelFamily family = args[1] == "llama" ? ModelFamily::llama : ModelFamily::gpt2;
+    const ModelFamily family = args[1] == "gpt2" ? ModelFamily::gpt2 : ModelFamily::llama;
     const bool tied = args[2] == "tied";
-    const Model model =
-        padded ? odd_model(family, tied, std::stoll(args[6])) : equivalence_model(family, tied);
+    const Model model = padded                 ? odd_model(family, tied, std::stoll(args[6]))
+                        : args[1] == "qk_norm" ? head_norm_model(tied)
+                                               : equivalence_model(family, tied);
     const DeviceTraits traits{.dimension_multiple = padded ? std::stoll(args[7]) : 1};
     const Plan plan = parse_plan(fmt::format(
         "micro_batch=3,seq={},accumulation={},clip={},grad_norm=on,lr=3e-3,weight_decay=0.1",

@@ -32,6 +32,15 @@ inline Model equivalence_model(ModelFamily family, bool tied) {
           .tied_embeddings = tied};
 }
 
+// With norms of query and key heads, which are wider than hidden over heads (Qwen3).
+inline Model head_norm_model(bool tied) {
+  Model model = equivalence_model(ModelFamily::llama, tied);
+  model.name = "head_norm";
+  model.head_dim = 6;
+  model.qk_norm = true;
+  return model;
+}
+
 // Vocabularies (GPT-2's, an even one, next to nothing) and an MLP width that no device's multiple
 // divides, on any of up to four ranks.
 inline constexpr std::int64_t kOddVocabularies[] = {50257, 49954, 7};

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "harness/program/lowering/lowering.h"
+#include "kernels/ops/norm.h"
 
 namespace stepmark {
 namespace {
@@ -21,6 +22,36 @@ BufferSlice Lowering::projected(const std::string& layer) {
   const std::int64_t elements = tokens_ * qkv_width_;
   return plan_.cp > 1 && plan_.cp_kind == ContextKind::ulysses ? workspace("qkv", elements)
                                                                : saved(layer + "qkv", elements);
+}
+
+void Lowering::norm_heads(const std::string& layer, BufferSlice qkv) {
+  if (!model_.qk_norm) return;
+  const std::int64_t heads = tokens_ * (heads_ + kv_heads_);
+  const std::string name = layer + "attn.head_norm";
+  compute(name,
+          HeadNormFwdShape{.tokens = tokens_,
+                           .heads = heads_,
+                           .kv_heads = kv_heads_,
+                           .head_dim = model_.head_dim,
+                           .eps = model_.norm_eps},
+          {qkv, param(layer + "attn.q_norm.weight"), param(layer + "attn.k_norm.weight"),
+           saved(layer + "heads.raw", heads * model_.head_dim),  // (tokens, heads + kv heads, dim)
+           saved(layer + "heads.rstd", heads, DType::f32)});     // (tokens, heads + kv heads)
+}
+
+void Lowering::norm_heads_backward(const std::string& layer, BufferSlice dqkv) {
+  if (!model_.qk_norm) return;
+  const std::int64_t heads = tokens_ * (heads_ + kv_heads_);
+  compute(layer + "attn.head_norm.bwd",
+          HeadNormBwdShape{.tokens = tokens_,
+                           .heads = heads_,
+                           .kv_heads = kv_heads_,
+                           .head_dim = model_.head_dim,
+                           .accumulate = pass_.adds_to_norms ? 1 : 0},
+          {dqkv, saved(layer + "heads.raw", heads * model_.head_dim),
+           param(layer + "attn.q_norm.weight"), param(layer + "attn.k_norm.weight"),
+           saved(layer + "heads.rstd", heads, DType::f32), grad(layer + "attn.q_norm.weight"),
+           grad(layer + "attn.k_norm.weight")});
 }
 
 void Lowering::rotate(const std::string& label, BufferSlice qkv, bool inverse) {
@@ -50,6 +81,7 @@ void Lowering::attention_forward(std::int64_t layer) {
                    qkv_width_, model_.hidden, model_.has_bias());
   });
   reorder(name + "attn.qkv", pieces, qkv, true);
+  norm_heads(name, qkv);
   if (model_.family == ModelFamily::llama) rotate(name + "rope", qkv, false);
   const BufferSlice attended = saved(name + "attended", tokens_ * q_width_);  // (tokens, q width)
   const BufferSlice lse = saved(name + "lse", tokens_ * heads_, DType::f32);  // (tokens, heads)
@@ -112,6 +144,7 @@ void Lowering::attention_backward(std::int64_t layer) {
     }
   }
   if (pass_.inputs && model_.family == ModelFamily::llama) rotate(name + "rope.bwd", dqkv, true);
+  if (pass_.inputs) norm_heads_backward(name, dqkv);
   const BufferSlice normed =
       saved(name + "attn_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   BufferSlice whole, dnormed;

@@ -203,6 +203,9 @@ class Lowering {
   // --- attention ------------------------------------------------------------------------------
   // (tokens, qkv width) of a layer ("layer3.").
   BufferSlice projected(const std::string& layer);
+  // Query and key heads before rotary positions, where the model norms them.
+  void norm_heads(const std::string& layer, BufferSlice qkv);
+  void norm_heads_backward(const std::string& layer, BufferSlice dqkv);
   void rotate(const std::string& label, BufferSlice qkv, bool inverse);
   // Where ranks share sequences, in context_axis.cpp. Operands as of the ops of attention; `name`
   // is the label of the op that they stand for.
