@@ -82,7 +82,8 @@ TEST(ExpandTest, AStepIsMeasuredWithoutEachOfItsParts) {
     }
     return all;
   };
-  EXPECT_THAT(ids(4), ElementsAre("tp", "dp", "communication", "compute"));
+  EXPECT_THAT(ids(4),
+              ElementsAre("tp", "dp", "communication", "compute", "all-but-tp", "all-but-dp"));
   EXPECT_THAT(ids(2), ElementsAre("tp", "compute"));
   EXPECT_THAT(expand(suite_of(entry), 1, workloads()).remarks,
               ElementsAre(HasSubstr("ranks do not talk at all")));
