@@ -79,7 +79,7 @@ TEST(Arrivals, TrueOffsetsAreWithinTheErrorAndArrivalsToo) {
     for (auto& offset : offsets) offset = draw(-2'000'000'000, 2'000'000'000);
     World world(offsets);
     std::vector<std::vector<std::int64_t>> came;
-    for (int k = 0; k < 40; ++k) {
+    for (std::int64_t k = 0; k < 40; ++k) {
       std::vector<std::int64_t> begins(count), transfer(count);
       for (auto& begin : begins) begin = k * 1'000'000 + draw(0, 300'000);
       for (auto& time : transfer) time = draw(10'000, 100'000);
