@@ -69,9 +69,9 @@ class Aligner {
       }
       out.error_ns = std::max(out.error_ns, std::abs(own.high - own.low + 1) / 2);
     }
-    for (std::size_t r = 0; r < ranks_.size(); ++r) {
-      out.offset_ns.push_back(to_first(r));
-    }
+    out.unknown = impossible_meeting(out.error_ns);
+    if (!out.unknown.empty()) return out;
+    for (std::size_t r = 0; r < ranks_.size(); ++r) out.offset_ns.push_back(to_first(r));
     const std::int64_t first = *std::min_element(out.offset_ns.begin(), out.offset_ns.end());
     for (std::int64_t& offset : out.offset_ns) offset -= first;
     out.arrivals = arrivals();
@@ -85,6 +85,32 @@ class Aligner {
   }
   [[nodiscard]] std::int64_t offset(std::size_t clock) const {
     return bounds_[clock].low + (bounds_[clock].high - bounds_[clock].low) / 2;
+  }
+
+  // Ranks that are said to read one clock may not: two hosts can have one name.
+  [[nodiscard]] std::string impossible_meeting(std::int64_t error_ns) const {
+    for (const auto& [name, all] : meetings_) {
+      const Attendance *last = nullptr, *first = nullptr;  // to begin, and to end
+      for (const Attendance& one : all) {
+        if (one.call->gives && (last == nullptr || begin_of(one) > begin_of(*last))) last = &one;
+        if (one.call->takes && (first == nullptr || end_of(one) < end_of(*first))) first = &one;
+      }
+      if (last == nullptr || first == nullptr) continue;
+      if (begin_of(*last) - end_of(*first) <= kResolution + 2 * error_ns) continue;
+      return fmt::format(
+          "rank {} ended a transfer {} ns before rank {} began it: they do not read the clocks "
+          "they "
+          "say, as where two hosts have one name",
+          first->rank, begin_of(*last) - end_of(*first), last->rank);
+    }
+    return {};
+  }
+  // On rank 0's clock.
+  [[nodiscard]] std::int64_t begin_of(const Attendance& one) const {
+    return one.begin + offset(one.clock);
+  }
+  [[nodiscard]] std::int64_t end_of(const Attendance& one) const {
+    return one.end + offset(one.clock);
   }
 
   // True where a bound moved.

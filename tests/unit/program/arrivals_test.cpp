@@ -158,6 +158,14 @@ TEST(Arrivals, RanksThatReadOneClockNeedNoMeetings) {
   EXPECT_EQ(alignment.arrivals[1].at(0).at_ns, 5'000);
 }
 
+// Hosts of one name: their clocks are hours apart, and that none is seen to end late is no tie.
+TEST(Arrivals, RanksThatDoNotReadTheClockTheySayAreUnknown) {
+  World world({0, 0, 7'200'000'000'000});
+  world.collective({100, 200, 300}, {50, 60, 70});
+  for (RankCalls& rank : world.ranks) rank.clock = "host";
+  EXPECT_THAT(align(world.ranks).unknown, HasSubstr("two hosts have one name"));
+}
+
 TEST(Arrivals, ClocksThatNothingTiesOrThatContradictAreUnknown) {
   World one_way({0, 5});
   one_way.message(0, 1, 100, 50, 10);
