@@ -6,7 +6,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -80,4 +79,4 @@ class Demo(tool.ToolTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    tool.main()

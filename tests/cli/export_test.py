@@ -4,7 +4,6 @@
 import json
 import os
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stepmark_tool as tool  # noqa: E402
@@ -81,4 +80,4 @@ class Export(tool.ToolTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    tool.main()

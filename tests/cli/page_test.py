@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stepmark_tool as tool  # noqa: E402
@@ -105,4 +104,4 @@ class Page(tool.ToolTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    tool.main()

@@ -214,6 +214,13 @@ class CheckLayers(unittest.TestCase):
         self.assertEqual(run({"core/a.h": named("Event"), "core/b.h": inner, "core/c.cpp": hidden, "core/d.h": declared,
                               "core/e.h": named("Events"), "tests/unit/core/f.h": named("Event")}), (0, ""))
 
+    def test_tests_of_the_tool_know_what_a_build_does_not_have(self):
+        licence = "# SPDX-License-Identifier: Apache-2.0\n"
+        marked = licence + "import stepmark_tool as tool  # noqa: E402\n    tool.main()\n"
+        self.assertEqual(run({"tests/cli/a_test.py": marked}), (0, ""))
+        self.rejects("tests/cli/a_test.py", marked.replace("tool.main", "unittest.main"), "begin with tool.main()")
+        self.assertEqual(run({"tests/cli/a_test.py": licence + "    unittest.main()\n"}), (0, ""))
+
     def test_house_rules(self):
         self.rejects("core/a.cpp", "int x;\n", "no SPDX")
         self.rejects("core/a.cpp", f"{SPDX}#ifdef NDEBUG\n#endif\n", "conditional compilation")
