@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <map>
 
+#include "harness/program/order_text.h"
 #include "harness/program/text.h"
 
 namespace stepmark {
@@ -31,22 +32,8 @@ std::string described(const Classes& classes, OpPlace place) {
   return fmt::format("op {} '{}' {}", place.second, op.label, to_text(*op.comm));
 }
 
-// What a message is by the label of its op ("F3.s1" of "send.F3.s1,recv.B0.s0" as sent): pipelines
-// name both ends alike. Empty: the label does not say.
-std::string_view name_in(std::string_view label, std::string_view verb) {
-  for (std::size_t begin = 0; begin < label.size();) {
-    const std::size_t end = std::min(label.find(',', begin), label.size());
-    const std::string_view part = label.substr(begin, end - begin);
-    if (part.starts_with(verb)) return part.substr(verb.size());
-    begin = end + 1;
-  }
-  return {};
-}
-
-constexpr std::string_view kSend = "send.", kReceive = "recv.";
-
-// What every member does as its k-th call on the group: the grid of an error. Members of one class
-// are told by the first of them.
+// What every member does as its k-th call on the group, and around it: the grid of an error.
+// Members of one class are told by the first of them.
 std::string grid(const Classes& classes, const Formation& formation, const Calls& calls,
                  std::size_t k) {
   std::string text;
@@ -54,10 +41,11 @@ std::string grid(const Classes& classes, const Formation& formation, const Calls
     const auto first = std::find(formation.classes.begin(), formation.classes.end(), of);
     const auto alike = std::count(formation.classes.begin(), formation.classes.end(), of) - 1;
     text += fmt::format(
-        "\n    rank {}{}: {}",
+        "\n    rank {}{}: {}\n      in the order{}",
         formation.ranks[static_cast<std::size_t>(first - formation.classes.begin())],
         alike > 0 ? fmt::format(" and {} like it", alike) : std::string(),
-        k < list.size() ? described(classes, {of, list[k]}) : std::string("nothing more"));
+        k < list.size() ? described(classes, {of, list[k]}) : std::string("nothing more"),
+        order_around(*classes.programs[static_cast<std::size_t>(of)], list, k));
   }
   return text;
 }
@@ -230,15 +218,12 @@ class Matcher {
   [[nodiscard]] std::string sequences(const std::vector<OpPlace>& out,
                                       const std::vector<OpPlace>& in, std::size_t k,
                                       std::int32_t from, std::int32_t to) const {
-    constexpr std::size_t kAround = 6;
     const auto line = [&](const std::vector<OpPlace>& list, std::string_view verb) {
-      std::string text;
-      const std::size_t begin = k - std::min(k, kAround);
-      for (std::size_t i = begin; i < std::min(list.size(), k + kAround + 1); ++i) {
-        const std::string_view name = name_in(op_at(classes_, list[i]).label, verb);
-        text += i == k ? fmt::format(" [{}]", name) : fmt::format(" {}", name);
-      }
-      return list.size() <= k ? text + " [nothing]" : text;
+      if (list.empty()) return std::string(" [nothing]");
+      std::vector<std::int32_t> ops;
+      for (const OpPlace& place : list) ops.push_back(place.second);
+      const auto of = static_cast<std::size_t>(list.front().first);
+      return order_around(*classes_.programs[of], ops, k, verb);
     };
     const bool named =
         (!out.empty() && !name_in(op_at(classes_, out.front()).label, kSend).empty()) ||
@@ -296,9 +281,10 @@ class Play {
         if (stream.next >= stream.ops.size()) continue;
         const std::int32_t index = stream.ops[stream.next];
         const Op& op = program.ops[static_cast<std::size_t>(index)];
-        text +=
-            fmt::format("\n    rank {} stream {}: op {} '{}' {}", program.rank, program.streams[s],
-                        index, op.label, op.comm ? to_text(*op.comm) : to_text(*op.kernel));
+        text += fmt::format("\n    rank {} stream {}: op {} '{}' {}{}\n      in the order{}",
+                            program.rank, program.streams[s], index, op.label,
+                            op.comm ? to_text(*op.comm) : to_text(*op.kernel), awaited(c, op),
+                            order_around(program, stream.ops, stream.next));
       }
     }
     return text;
@@ -315,6 +301,18 @@ class Play {
     std::vector<bool> done;                          // by op
     std::vector<std::vector<std::size_t>> meetings;  // by op
   };
+
+  // Of ops that this one must not begin before, the first that has not ended.
+  [[nodiscard]] std::string awaited(std::size_t c, const Op& op) const {
+    for (const std::int32_t dep : op.deps) {
+      if (actors_[c].done[static_cast<std::size_t>(dep)]) continue;
+      const Program& program = *classes_.programs[c];
+      const Op& before = program.ops[static_cast<std::size_t>(dep)];
+      return fmt::format(", which waits for op {} '{}' of stream {}", dep, before.label,
+                         program.streams[static_cast<std::size_t>(before.stream)]);
+    }
+    return {};
+  }
 
   // Advances a stream by one op if it can.
   bool advance(std::size_t c, Stream& stream) {

@@ -254,7 +254,9 @@ TEST(PipelineFaults, AReorderedSlotIsNamedOnBothSides) {
 TEST(PipelineFaults, SchedulesThatWaitForEachOtherAreADeadlock) {
   EXPECT_THAT(problems(two_stages(slots("F0 B0 F1 B1"), slots("F0 F1 B0 B1"))),
               ElementsAre(AllOf(HasSubstr("deadlock"), HasSubstr("'recv.B0.s0'"),
-                                HasSubstr("'recv.F1.s1'"))));
+                                HasSubstr("in the order [recv.B0.s0] recv.B1.s0\n"),
+                                HasSubstr("'recv.F1.s1'"),
+                                HasSubstr("in the order recv.F0.s1 [recv.F1.s1]\n"))));
 }
 
 TEST(PipelineFaults, AMessageOfAnotherSizeIsNamed) {

@@ -85,6 +85,26 @@ std::string message(int op, const char* peers, const char* operands, int count =
       count, peers, operands);
 }
 
+TEST(Validate, CallsInAnotherOrderAreShownAmongTheirNeighbours) {
+  const auto calls = [](const std::vector<std::int64_t>& counts) {
+    std::string text;
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      text += fmt::format(
+          "op {} dp forward c{} {{all_reduce axis=dp dtype=fp32 op=sum count={}}} (a[0+{}] "
+          "a[0+{}])\n",
+          i, counts[i], counts[i], counts[i], counts[i]);
+    }
+    return text;
+  };
+  EXPECT_THAT(problems_of(calls({1, 2, 3, 4, 5, 6, 7}), calls({1, 2, 3, 4, 6, 5, 7})),
+              ElementsAre(AllOf(HasSubstr("call 4 differs"),
+                                HasSubstr("in the order ... c2 c3 c4 [c5] c6 c7\n"),
+                                HasSubstr("in the order ... c2 c3 c4 [c6] c5 c7"))));
+  EXPECT_THAT(problems_of(calls({1, 2, 3, 4, 5}), calls({1})),
+              ElementsAre(AllOf(HasSubstr("in the order c1 [c2] c3 c4 c5\n"),
+                                HasSubstr("in the order c1 [nothing]"))));
+}
+
 TEST(Validate, SendNeedsItsReceive) {
   EXPECT_THAT(problems_of(message(0, "send_peer=1", "(a -)"), message(0, "recv_peer=0", "(- a)")),
               IsEmpty());
@@ -124,7 +144,8 @@ TEST(Validate, CollectivesOfTwoGroupsInCrossedOrderAreADeadlock) {
   };
   const auto crossed = problems_of(both(dp, tp, " after 0"), both(tp, dp, " after 0"));
   EXPECT_THAT(crossed, ElementsAre(AllOf(HasSubstr("deadlock"), HasSubstr("rank 0 stream dp"),
-                                         HasSubstr("rank 0 stream tp"))));
+                                         HasSubstr("rank 0 stream tp"),
+                                         HasSubstr("which waits for op 0 'd' of stream dp"))));
   // Without the waits both can be under way at once.
   EXPECT_THAT(problems_of(both(dp, tp, ""), both(tp, dp, "")), IsEmpty());
 }
