@@ -54,6 +54,16 @@ std::vector<std::vector<std::string>> axes_of(const Model& model, const Plan& ba
   };
 }
 
+// How ranks exchange, which is not enumerated either: a plan has it of `base` where that is legal.
+constexpr std::array<void (*)(Plan&, const Plan&), 7> kHow{
+    [](Plan& plan, const Plan& base) { plan.p2p = base.p2p; },
+    [](Plan& plan, const Plan& base) { plan.tp_overlap = base.tp_overlap; },
+    [](Plan& plan, const Plan& base) { plan.tp_chunks = base.tp_chunks; },
+    [](Plan& plan, const Plan& base) { plan.prefetch = base.prefetch; },
+    [](Plan& plan, const Plan& base) { plan.grad_sync = base.grad_sync; },
+    [](Plan& plan, const Plan& base) { plan.gather = base.gather; },
+    [](Plan& plan, const Plan& base) { plan.reduce = base.reduce; }};
+
 // The rest follows.
 Plan completed(Plan plan, const PlanSpace& space) {
   plan.dp = std::max<std::int64_t>(1, space.ranks / (plan.tp * plan.cp * plan.pp));
@@ -74,7 +84,7 @@ Plan unvaried(const Model& model, const Plan& base) {
 class Enumeration {
  public:
   Enumeration(const Model& model, const Plan& base, const PlanSpace& space)
-      : model_(model), space_(space), axes_(axes_of(model, base, space)) {}
+      : model_(model), base_(base), space_(space), axes_(axes_of(model, base, space)) {}
 
   void from(const Plan& plan, std::size_t axis) {
     if (axis < axes_.size()) {
@@ -84,10 +94,15 @@ class Enumeration {
       }
       return;
     }
-    const Plan whole = completed(plan, space_);
+    Plan whole = completed(plan, space_);
     if (whole.global_batch() != space_.global_batch) return;
     if (whole.gradient_ways() == 1 && whole.zero > 0) return;  // legal, and nothing is sharded
     if (why_illegal(whole, model_, space_.ranks)) return;
+    for (const auto how : kHow) {
+      Plan alike = whole;
+      how(alike, base_);
+      if (alike != whole && !why_illegal(alike, model_, space_.ranks)) whole = alike;
+    }
     const Plan resolved = resolve(whole, model_, space_.ranks);
     if (seen_.insert(to_text(resolved)).second) plans_.push_back(resolved);
   }
@@ -95,6 +110,7 @@ class Enumeration {
 
  private:
   const Model& model_;
+  const Plan& base_;
   const PlanSpace& space_;
   std::vector<std::vector<std::string>> axes_;
   std::set<std::string> seen_;
@@ -106,7 +122,7 @@ class Enumeration {
 std::vector<Plan> legal_plans(const Model& model, const Plan& base, const PlanSpace& space) {
   Plan from = unvaried(model, base);
   from.dp = 0;
-  Enumeration enumeration(model, from, space);
+  Enumeration enumeration(model, base, space);
   enumeration.from(from, 0);
   return std::move(enumeration).take();
 }

@@ -22,7 +22,9 @@ struct PlanSpace {
 };
 
 // Resolved, each once. What is not enumerated (cp and its kind, precision, seq, slice, optimizer)
-// is that of `base`; sequence parallelism goes with tensor parallelism wherever it can.
+// is that of `base`; so is how ranks exchange (p2p, tp_overlap, tp_chunks, prefetch, grad_sync,
+// gather, reduce) where a plan can have it. Sequence parallelism goes with tensor parallelism
+// wherever it can.
 [[nodiscard]] std::vector<Plan> legal_plans(const Model& model, const Plan& base,
                                             const PlanSpace& space);
 

@@ -43,6 +43,8 @@ std::vector<Plan> some_plans(const Model& model, std::size_t every) {
   for (const char* context : {"cp=2", "cp=4,cp_kind=ring", "cp=2,cp_kind=ulysses"}) {
     add(context, 4 * every);
   }
+  add("p2p=batched,tp_chunks=2,grad_sync=last,prefetch=off", 4 * every);
+  add("tp_overlap=off,gather=forward,reduce=bf16", 4 * every);
   return plans;
 }
 
@@ -87,6 +89,24 @@ TEST(PlanSpace, SharesSequencesAsTheBaseDoes) {
   // State is sharded over ranks that share sequences as well.
   EXPECT_THAT(zeros_of_one_share, ::testing::ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(tps, ::testing::ElementsAre(1, 2, 4));
+}
+
+TEST(PlanSpace, PlansExchangeAsTheBaseDoesWhereTheyCan) {
+  const Model model = wide_llama();
+  const Plan base = parse_plan(
+      "p2p=batched,tp_chunks=2,grad_sync=last,prefetch=off,gather=forward,precision=bf16");
+  const PlanSpace space{.ranks = 16, .global_batch = 32, .scale_up_domain = 4};
+  const auto plans = legal_plans(model, base, space);
+  EXPECT_EQ(plans.size(), legal_plans(model, parse_plan("precision=bf16"), space).size());
+  for (const Plan& plan : plans) {
+    SCOPED_TRACE(to_text(plan));
+    EXPECT_EQ(why_illegal(plan, model, space.ranks), std::nullopt);
+    EXPECT_EQ(plan.p2p == StageMessages::batched, plan.pp > 1 && plan.chunks == 1);
+    EXPECT_EQ(plan.tp_chunks, plan.sequence_parallel ? 2 : 1);
+    EXPECT_EQ(plan.grad_sync == GradSync::last, plan.zero >= 2 && plan.accumulation > 1);
+    EXPECT_EQ(plan.prefetch, plan.zero != 3);
+    EXPECT_EQ(plan.gather == ParamGather::forward, plan.zero == 1 || plan.zero == 2);
+  }
 }
 
 TEST(PlanEstimates, BytesByAxisAndFlopsDoneAgainAreThoseOfTheProgram) {
