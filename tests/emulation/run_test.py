@@ -99,10 +99,10 @@ class RunOnEmulatedGpu(tool.ToolTest):
             numbers = dict(self.measured(result, 1)[0]["numbers"])
             losses.append((numbers["first_loss"], numbers["gradient_norm"]))
             os.remove(self.journal)
-        # Each run tries anew which form of a GEMM is the fastest, and forms round differently: bits
-        # are emulated_executor's to compare, where nothing is chosen.
+        # Each run tries anew which form of a GEMM is the fastest, and forms round differently, to bf16 (a quarter of its
+        # 2^-8 is allowed): bits are emulated_executor's to compare, where nothing is chosen.
         for captured, launched in zip(*losses):
-            self.assertAlmostEqual(captured, launched, delta=2e-4 * launched)
+            self.assertAlmostEqual(captured, launched, delta=1e-3 * launched)
 
     def test_the_empty_graph_and_the_gap_are_of_the_graph(self):
         for more, captured in (((), True), (("--eager",), False)):
