@@ -22,7 +22,8 @@ except ImportError as error:
     print(f"skipped: PyTorch is not installed for {sys.executable} ({error})")
     sys.exit(77)
 
-import torch_context  # which needs torch as well
+import torch_context  # which need torch as well
+import torch_experts
 
 TOLERANCE = 1e-5
 
@@ -442,7 +443,8 @@ def relative_error(got, want):
 
 def check(directory, case):
     """Errors of one case, and the largest relative error."""
-    function = globals().get(case["op"]) or getattr(torch_context, case["op"], None)
+    elsewhere = (getattr(module, case["op"], None) for module in (torch_context, torch_experts))
+    function = globals().get(case["op"]) or next(filter(None, elsewhere), None)
     if function is None:
         return [f"{case['text']}: no PyTorch counterpart"], 0.0
     before = {o["name"]: read(directory, o, "before") for o in case["operands"]}

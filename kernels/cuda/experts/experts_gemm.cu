@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// The experts' GEMMs in one launch each: a block finds its expert by the counts, which only the
+// device knows, and sums 64x64 results in fp32, operands going through shared memory 16 deep. No
+// tensor cores: the times of such steps on a GPU are bounded by these kernels.
+#include "kernels/cuda/cuda_kernels.h"
+#include "kernels/cuda/vector.cuh"
+#include "kernels/ops/experts.h"
+
+namespace stepmark::cuda {
+namespace {
+
+constexpr int kTile = 64, kDepth = 16, kEach = 4, kSide = kTile / kEach;
+constexpr int kPitch = kTile + 1;  // rows of a tile start in different banks
+constexpr unsigned kThreads = kSide * kSide;
+constexpr std::size_t kSharedBytes = 2 * kDepth * kPitch * sizeof(float);
+
+// Element (i, l) is data[i * row + l * column].
+template <class T>
+struct Strided {
+  const T* data;
+  std::int64_t row, column;
+  __device__ float at(std::int64_t i, std::int64_t l) const {
+    return load(data[i * row + l * column]);
+  }
+};
+
+// Calls write(i, j, sum over l < k of a(i,l) b(j,l)) for results (i, j) of the tile at (i0, j0), of
+// m x n in all.
+template <class T, class Write>
+__device__ inline void tile_of(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t i0,
+                               std::int64_t j0, const Strided<T>& a, const Strided<T>& b,
+                               Write write) {
+  auto* a_tile = reinterpret_cast<float*>(block_shared());
+  float* b_tile = a_tile + kDepth * kPitch;
+  const int tx = static_cast<int>(threadIdx.x) % kSide, ty = static_cast<int>(threadIdx.x) / kSide;
+  float sums[kEach][kEach] = {};
+  for (std::int64_t l0 = 0; l0 < k; l0 += kDepth) {
+    for (int e = static_cast<int>(threadIdx.x); e < kTile * kDepth; e += kThreads) {
+      const int row = e / kDepth, l = e % kDepth;
+      const bool inside = l0 + l < k;
+      a_tile[l * kPitch + row] = inside && i0 + row < m ? a.at(i0 + row, l0 + l) : 0.0F;
+      b_tile[l * kPitch + row] = inside && j0 + row < n ? b.at(j0 + row, l0 + l) : 0.0F;
+    }
+    __syncthreads();
+    for (int l = 0; l < kDepth; ++l) {
+      for (int y = 0; y < kEach; ++y) {
+        const float left = a_tile[l * kPitch + ty + y * kSide];
+        for (int x = 0; x < kEach; ++x) sums[y][x] += left * b_tile[l * kPitch + tx + x * kSide];
+      }
+    }
+    __syncthreads();
+  }
+  for (int y = 0; y < kEach; ++y) {
+    for (int x = 0; x < kEach; ++x) {
+      const std::int64_t i = i0 + ty + y * kSide, j = j0 + tx + x * kSide;
+      if (i < m && j < n) write(i, j, sums[y][x]);
+    }
+  }
+}
+
+[[nodiscard]] __host__ __device__ inline std::int64_t tiles(std::int64_t size) {
+  return (size + kTile - 1) / kTile;
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    experts_gemm_kernel(ExpertsGemmShape s, const T* a, const T* b, const std::int32_t* counts,
+                        T* c) {
+  const std::int64_t across = tiles(s.n), j0 = blockIdx.x % across * kTile;
+  std::int64_t tile = blockIdx.x / across, first = 0;
+  for (std::int64_t e = 0; e < s.experts; ++e) {
+    const std::int64_t rows = counts[e];
+    if (tile < tiles(rows)) {
+      T* to = c + first * s.n;
+      const T* weights = b + e * s.n * s.k;
+      tile_of(rows, s.n, s.k, tile * kTile, j0, Strided<T>{a + first * s.k, s.k, 1},
+              Strided<T>{weights, s.trans_b != 0 ? s.k : 1, s.trans_b != 0 ? 1 : s.n},
+              [&](std::int64_t i, std::int64_t j, float sum) { store(to[i * s.n + j], sum); });
+      return;
+    }
+    tile -= tiles(rows);
+    first += rows;
+  }
+  // What no expert has.
+  const std::int64_t begin = first + tile * kTile;
+  for (std::int64_t i = threadIdx.x; i < kTile * kTile; i += kThreads) {
+    const std::int64_t row = begin + i / kTile, j = j0 + i % kTile;
+    if (row < s.rows && j < s.n) store(c[row * s.n + j], 0.0F);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    experts_wgrad_kernel(ExpertsWgradShape s, const T* a, const T* b, const std::int32_t* counts,
+                         float* c) {
+  const std::int64_t across = tiles(s.n), down = tiles(s.m);
+  const std::int64_t e = blockIdx.x / (across * down), tile = blockIdx.x % (across * down);
+  std::int64_t first = 0;
+  for (std::int64_t before = 0; before < e; ++before) first += counts[before];
+  float* to = c + e * s.m * s.n;
+  tile_of(s.m, s.n, std::int64_t{counts[e]}, tile / across * kTile, tile % across * kTile,
+          Strided<T>{a + first * s.m, 1, s.m}, Strided<T>{b + first * s.n, 1, s.n},
+          [&](std::int64_t i, std::int64_t j, float sum) {
+            float& out = to[i * s.n + j];
+            out = s.accumulate != 0 ? out + sum : sum;
+          });
+}
+
+}  // namespace
+
+Enqueue prepare_experts_gemm(const OpShape& shape, void* const* operands, KernelContext&) {
+  const auto s = unpack<ExpertsGemmShape>(shape);
+  if (s.rows * s.n == 0) return [](cudaStream_t) {};
+  // Each expert's last tile, and the last of all, may be filled in part.
+  const std::int64_t blocks = (tiles(s.rows) + s.experts + 1) * tiles(s.n);
+  const Launch config{
+      .blocks = static_cast<unsigned>(blocks), .threads = kThreads, .shared_bytes = kSharedBytes};
+  return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
+    return [=, a = input<T>(operands, 0), b = input<T>(operands, 1),
+            counts = input<std::int32_t>(operands, 2),
+            c = output<T>(operands, 3)](cudaStream_t stream) {
+      launch(&experts_gemm_kernel<T>, config, stream, s, a, b, counts, c);
+    };
+  });
+}
+
+Enqueue prepare_experts_wgrad(const OpShape& shape, void* const* operands, KernelContext&) {
+  const auto s = unpack<ExpertsWgradShape>(shape);
+  if (s.m * s.n == 0) return [](cudaStream_t) {};
+  const Launch config{.blocks = static_cast<unsigned>(s.experts * tiles(s.m) * tiles(s.n)),
+                      .threads = kThreads,
+                      .shared_bytes = kSharedBytes};
+  return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
+    return [=, a = input<T>(operands, 0), b = input<T>(operands, 1),
+            counts = input<std::int32_t>(operands, 2),
+            c = output<float>(operands, 3)](cudaStream_t stream) {
+      launch(&experts_wgrad_kernel<T>, config, stream, s, a, b, counts, c);
+    };
+  });
+}
+
+}  // namespace stepmark::cuda
