@@ -11,6 +11,8 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "harness/program/routing.h"
+#include "harness/spec/stages.h"
 #include "kernels/ops/context.h"
 
 namespace stepmark {
@@ -187,11 +189,27 @@ void StepState::initialise_batch() {
   };
   fill(kTokensBuffer, tokens);
   fill(kTargetsBuffer, targets);
+  if (runnable_.program().buffer_index(kRoutingBuffer) < 0) return;
+  std::vector<std::int32_t> routing;
+  const std::int32_t rank = runnable_.program().rank;
+  for (const ModelStage& stage : model_stages(model_, plan_, mesh_.stage(rank))) {
+    for (std::int64_t layer = stage.begin; layer < stage.end; ++layer) {
+      const auto chosen =
+          choices_of_rank(seeded_choices(model_, plan_, layer), model_, plan_, rank);
+      routing.insert(routing.end(), chosen.begin(), chosen.end());
+    }
+  }
+  fill(kRoutingBuffer, routing);
 }
 
 double StepState::loss() const {
   if (!has_loss()) return std::nan("");
   return double{read(kLossBuffer, 0, 1).front()};
+}
+
+double StepState::aux_loss() const {
+  if (runnable_.program().buffer_index(kAuxLossBuffer) < 0) return std::nan("");
+  return double{read(kAuxLossBuffer, 0, 1).front()};
 }
 
 double StepState::gradient_norm() const {
@@ -302,7 +320,14 @@ std::uint64_t StepState::param_digest() const {
 }
 
 std::vector<std::int32_t> StepState::replicas(std::int32_t rank) const {
-  if (whole_after_step()) return mesh_.group(rank, StepGroup::gradients);
+  if (whole_after_step()) {
+    std::vector<std::int32_t> ranks = mesh_.group(rank, StepGroup::gradients);
+    if (!plan_.spreads_experts()) return ranks;
+    std::erase_if(ranks, [&](std::int32_t other) {
+      return mesh_.expert_part(other) != mesh_.expert_part(rank);
+    });
+    return ranks;
+  }
   return mesh_.group(rank, StepGroup::data_replicate);
 }
 

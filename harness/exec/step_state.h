@@ -36,6 +36,9 @@ class StepState {
   // Of the last step, before its update; NaN on ranks that compute none (StepMesh::has_loss).
   [[nodiscard]] double loss() const;
   [[nodiscard]] bool has_loss() const { return mesh_.has_loss(runnable_.program().rank); }
+  // Load-balancing loss of the last step, of the layers of this rank's stages, added up; NaN where
+  // there are no experts. It is no part of loss().
+  [[nodiscard]] double aux_loss() const;
   // Global, before clipping; NaN where the step computes none (Plan::computes_norm).
   [[nodiscard]] double gradient_norm() const;
 

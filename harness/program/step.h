@@ -47,6 +47,11 @@ inline constexpr const char* kMasterBuffer =
 inline constexpr const char* kGradBuffer = "grads";       // flat fp32
 inline constexpr const char* kTokensBuffer = "tokens";    // int32 (accumulation, micro_batch, seq)
 inline constexpr const char* kTargetsBuffer = "targets";  // int32, same shape
+inline constexpr const char* kRoutingBuffer =
+    "routing";  // int32 (layers of the rank, routed tokens, top_k); only where a seed routes
+inline constexpr const char* kAuxLossBuffer =
+    "aux_loss";  // fp32: load-balancing loss of the layers of the rank's stages, added up; only
+                 // with experts
 inline constexpr const char* kLossBuffer = "loss";  // fp32, mean over the global batch's tokens
 inline constexpr const char* kNormBuffer =
     "norm_and_scale";  // fp32 (2): global gradient norm, clip scale; absent where no norm is

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ranks are told apart by the rows of their vocabulary shard, the one size in which ranks of a step
-// may differ, and by their part of the sequences, which says whom they talk to.
+// may differ, and by their part of the sequences, which says whom they talk to; where a seed routes
+// tokens to experts, also by what of both they have.
 #include "harness/program/step_roles.h"
 
 #include <map>
@@ -15,12 +16,17 @@ namespace stepmark {
 StepRoles step_roles(const Model& model, const Plan& plan) {
   const StepMesh mesh(plan);
   StepRoles roles;
-  std::map<std::tuple<std::int32_t, std::int32_t, std::int64_t>, std::int32_t> role_of;
+  // Where a seed routes, ranks send and receive as many rows as their tokens and experts make them.
+  const bool seeded = plan.spreads_experts() && plan.routing != Routing::router;
+  using Key = std::tuple<std::int32_t, std::int32_t, std::int64_t, std::int32_t, std::int32_t>;
+  std::map<Key, std::int32_t> role_of;
   for (std::int32_t rank = 0; rank < mesh.size(); ++rank) {
-    const std::int64_t rows = shards_of(model, plan, rank).vocab.count;
+    const Shards shards = shards_of(model, plan, rank);
     const auto next = static_cast<std::int32_t>(roles.ranks.size());
     const auto [found, fresh] =
-        role_of.try_emplace({mesh.stage(rank), mesh.context_part(rank), rows}, next);
+        role_of.try_emplace({mesh.stage(rank), mesh.context_part(rank), shards.vocab.count,
+                             seeded ? mesh.expert_part(rank) : 0, seeded ? shards.index : 0},
+                            next);
     if (fresh) roles.ranks.push_back(rank);
     roles.role_of.push_back(found->second);
   }

@@ -15,6 +15,7 @@ struct Form {
   std::string_view name;
   std::string_view what;
   std::string_view key;  // of a form that there is, under another name
+  std::string_view of = "plan";
 };
 
 constexpr std::string_view kPipeline = "stages of a pipeline";
@@ -23,8 +24,11 @@ constexpr std::string_view kMessages = "messages between stages of a pipeline";
 constexpr std::string_view kInterleaving = "interleaved stages per rank of a pipeline";
 constexpr std::string_view kContext = "ranks that share sequences (context parallelism)";
 constexpr std::string_view kContextKind = "exchanges between ranks that share sequences";
-constexpr std::string_view kExpert = "expert parallelism";
-constexpr std::string_view kExperts = "mixture of experts";
+constexpr std::string_view kExpert = "ranks that experts are spread over (expert parallelism)";
+constexpr std::string_view kExpertTensor = "ranks that each expert is split over";
+constexpr std::string_view kExperts = "experts of a model (mixture of experts)";
+constexpr std::string_view kTopK = "experts of a token";
+constexpr std::string_view kRouting = "choices of experts";
 constexpr std::string_view kTokenChunks = "gathers and scatters of tokens beside GEMMs";
 constexpr std::string_view kShards = "shards of the optimizer's state (ZeRO-1)";
 constexpr std::string_view kZero = "shards of gradients and parameters (ZeRO-2, ZeRO-3, FSDP)";
@@ -38,7 +42,7 @@ constexpr std::string_view kRecompute = "recomputations of activations";
 constexpr std::string_view kOffload = "offloading to the host";
 
 // The names that Megatron-LM, DeepSpeed, PyTorch and papers use.
-constexpr std::array<Form, 64> kForms{{{"pipeline", kPipeline, "pp"},
+constexpr std::array<Form, 67> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"pipeline_parallel", kPipeline, "pp"},
                                        {"pipeline_parallel_size", kPipeline, "pp"},
                                        {"stages", kPipeline, "pp"},
@@ -57,18 +61,21 @@ constexpr std::array<Form, 64> kForms{{{"pipeline", kPipeline, "pp"},
                                        {"ring_attention", kContextKind, "cp_kind"},
                                        {"ulysses", kContextKind, "cp_kind"},
                                        {"cp_comm_type", kContextKind, "cp_kind"},
-                                       {"ep", kExpert},
-                                       {"etp", kExpert},
-                                       {"edp", kExpert},
-                                       {"expert_parallel", kExpert},
-                                       {"expert_parallel_size", kExpert},
-                                       {"expert_tensor_parallel", kExpert},
-                                       {"moe", kExperts},
-                                       {"experts", kExperts},
-                                       {"num_experts", kExperts},
-                                       {"n_experts", kExperts},
-                                       {"top_k", kExperts},
-                                       {"topk", kExperts},
+                                       {"edp", kExpert, "ep"},
+                                       {"expert_parallel", kExpert, "ep"},
+                                       {"expert_parallel_size", kExpert, "ep"},
+                                       {"expert_model_parallel_size", kExpert, "ep"},
+                                       {"expert_tensor_parallel", kExpertTensor, "etp"},
+                                       {"expert_tensor_parallel_size", kExpertTensor, "etp"},
+                                       {"moe", kExperts, "experts", "model"},
+                                       {"num_experts", kExperts, "experts", "model"},
+                                       {"n_experts", kExperts, "experts", "model"},
+                                       {"num_local_experts", kExperts, "experts", "model"},
+                                       {"topk", kTopK, "top_k", "model"},
+                                       {"moe_router_topk", kTopK, "top_k", "model"},
+                                       {"num_experts_per_tok", kTopK, "top_k", "model"},
+                                       {"router", kRouting, "routing"},
+                                       {"zipf", kRouting, "routing"},
                                        {"tp_comm_overlap", kTokenChunks, "tp_chunks"},
                                        {"async_tensor_parallel", kTokenChunks, "tp_chunks"},
                                        {"zero_1", kShards, "zero"},
@@ -115,7 +122,8 @@ std::optional<std::string> form_not_built(std::string_view name) {
                                         [&](const Form& one) { return one.name == plain; });
   if (form == kForms.end()) return std::nullopt;
   if (!form->key.empty()) {
-    return fmt::format("{}: {} are given by the key '{}' of a plan", name, form->what, form->key);
+    return fmt::format("{}: {} are given by the key '{}' of a {}", name, form->what, form->key,
+                       form->of);
   }
   return fmt::format("{}: {} is not built yet, see docs/architecture.md", name, form->what);
 }

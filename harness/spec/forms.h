@@ -11,8 +11,8 @@
 
 namespace stepmark {
 
-// "ep" -> "ep: expert parallelism is not built yet, see docs/architecture.md"; of a form that
-// there is, under another name ("vpp"), its key; nothing for names that are no such form.
+// "offload" -> "offload: offloading to the host is not built yet, see docs/architecture.md"; of a
+// form that there is, under another name ("vpp"), its key; nothing for names that are no such form.
 // Case-insensitive,
 // '-' counts as '_'.
 [[nodiscard]] std::optional<std::string> form_not_built(std::string_view name);

@@ -4,6 +4,8 @@
 // bits.
 #include "harness/spec/model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -21,9 +23,15 @@ double attention_products(const Model& model, std::int64_t seq) {
 
 }  // namespace
 
+std::int64_t Model::mlp_matrices(std::int64_t experts_of_token) const {
+  const std::int64_t one = hidden * (mlp_in_width() + ffn);
+  if (experts == 0) return one;
+  return experts_of_token * one + hidden * experts + mlp_in_width() / ffn * hidden * shared_ffn +
+         shared_ffn * hidden;
+}
+
 std::int64_t Model::layer_parameters() const {
-  const std::int64_t matrices =
-      hidden * qkv_width() + q_width() * hidden + hidden * mlp_in_width() + ffn * hidden;
+  const std::int64_t matrices = hidden * qkv_width() + q_width() * hidden + mlp_matrices(experts);
   const std::int64_t norms = (has_bias() ? 4 : 2) * hidden + (qk_norm ? 2 * head_dim : 0);
   const std::int64_t biases = has_bias() ? qkv_width() + hidden + mlp_in_width() + hidden : 0;
   return matrices + norms + biases;
@@ -37,8 +45,7 @@ std::int64_t Model::parameters() const {
 }
 
 std::int64_t Model::matmul_parameters() const {
-  const std::int64_t per_layer =
-      hidden * qkv_width() + q_width() * hidden + hidden * mlp_in_width() + ffn * hidden;
+  const std::int64_t per_layer = hidden * qkv_width() + q_width() * hidden + mlp_matrices(top_k);
   return layers * per_layer + vocab * hidden;
 }
 
@@ -52,15 +59,33 @@ double Model::causal_model_flops_per_token(std::int64_t seq) const {
 
 namespace {
 
-constexpr std::int64_t kMaxDim = std::int64_t{1} << 20;
+constexpr std::int64_t kMaxDim = std::int64_t{1} << 20, kMaxExperts = 4096;
 
 // parameters() and products with token counts must stay exact in 64 bits.
 bool countable(const Model& m) {
-  const double widest =
-      std::max({static_cast<double>(m.heads + 2 * m.kv_heads) * static_cast<double>(m.head_dim),
-                2.0 * static_cast<double>(m.ffn), static_cast<double>(m.vocab)});
+  const double widest = std::max(
+      {static_cast<double>(m.heads + 2 * m.kv_heads) * static_cast<double>(m.head_dim),
+       2.0 * static_cast<double>(m.ffn) * static_cast<double>(std::max<std::int64_t>(1, m.experts)),
+       2.0 * static_cast<double>(m.shared_ffn), static_cast<double>(m.vocab)});
   return widest < 0x1p26 &&
          widest * 8.0 * static_cast<double>(m.hidden) * static_cast<double>(m.layers + 1) < 0x1p56;
+}
+
+void read_experts(YamlMap& map, Model& model) {
+  model.experts = map.optional_int("experts", 0, {.min = 0, .max = kMaxExperts});
+  if (model.experts == 0) {
+    for (const char* key : {"top_k", "shared_ffn", "renormalise", "aux_loss"}) {
+      if (map.has(key)) map.fail(key, fmt::format("{} is of a model with experts", key));
+    }
+    return;
+  }
+  if (model.family != ModelFamily::llama) {
+    map.fail("experts", "experts are gated MLPs without biases (family llama)");
+  }
+  model.top_k = map.required_int("top_k", {.min = 1, .max = model.experts});
+  model.shared_ffn = map.optional_int("shared_ffn", 0, {.min = 0, .max = kMaxDim});
+  model.renormalise = map.optional_bool("renormalise", true);
+  model.aux_loss = map.optional_double("aux_loss", 0.0, {.min = 0.0, .max = 1e3});
 }
 
 }  // namespace
@@ -96,6 +121,7 @@ Model read_model(YamlMap map, const std::string& name) {
   if (model.family != ModelFamily::llama && model.qk_norm) {
     map.fail("qk_norm", "qk_norm is of models with rotary positions (family llama)");
   }
+  read_experts(map, model);
   if (!countable(model)) map.fail("layers", "the model is too large to be counted");
   refuse_forms_not_built(map);
   map.finish();

@@ -22,7 +22,12 @@ struct Model {
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
   std::int64_t head_dim = 0;
-  std::int64_t ffn = 0;
+  std::int64_t ffn = 0;  // of each expert, where there are any
+  // A mixture of experts instead of one MLP in every layer: each token goes to top_k of `experts`,
+  // by a router; 0: none. shared_ffn: width of an MLP that all tokens go through besides; 0: none.
+  std::int64_t experts = 0, top_k = 0, shared_ffn = 0;
+  bool renormalise = true;  // weights of a token's experts add up to 1
+  double aux_loss = 0.0;  // coefficient of the load-balancing loss, which is 1 where all are alike
   std::int64_t vocab = 0;
   std::int64_t max_seq = 0;
   bool tied_embeddings = false;
@@ -35,14 +40,16 @@ struct Model {
   [[nodiscard]] bool has_bias() const { return family == ModelFamily::gpt2; }
   [[nodiscard]] std::int64_t q_width() const { return heads * head_dim; }
   [[nodiscard]] std::int64_t qkv_width() const { return (heads + 2 * kv_heads) * head_dim; }
-  // Width of the first MLP GEMM: gate and up together for llama.
+  // Width of the first MLP GEMM, of one expert where there are any: gate and up together for llama.
   [[nodiscard]] std::int64_t mlp_in_width() const {
     return family == ModelFamily::llama ? 2 * ffn : ffn;
   }
+  // Of a layer's MLP with so many experts: their matrices, the router's and the shared one's.
+  [[nodiscard]] std::int64_t mlp_matrices(std::int64_t experts_of_token) const;
   [[nodiscard]] std::int64_t layer_parameters() const;
   [[nodiscard]] std::int64_t parameters() const;  // all trained numbers, tied tables once
-  // Parameters that take part in a GEMM: token and position look-ups excluded, the output
-  // head included. This is N of `model_flops_per_token`.
+  // Parameters that take part in a GEMM of a token: look-ups and experts that it does not go to
+  // excluded, the output head included. This is N of `model_flops_per_token`.
   [[nodiscard]] std::int64_t matmul_parameters() const;
   // 6 N + 12 L H Q T (PaLM, arXiv 2204.02311 appendix B), forward and backward, attention without
   // causal halving, no recompute.

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parameters are declared in the order in which their gradients become final, then sorted by
-// section, so that each section, and each bucket of it, is one range. Values come from a
-// counter-based generator by parameter and index, the same for every layout.
+// section, so that each section, and each bucket of it, is one range. Their values are in
+// param_values.cpp.
 #include "harness/spec/param_layout.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 #include <utility>
 
 #include "core/error.h"
-#include "core/rng.h"
 #include "core/units.h"
 #include "harness/spec/stages.h"
 #include "harness/spec/step_mesh.h"
@@ -28,12 +25,14 @@ std::int64_t kv_copies(const Model& model, std::int64_t tp) {
 // Declares the parameters of one rank; `tp` and `r` are degree and rank of the tensor axis.
 class Declaration {
  public:
-  Declaration(const Model& model, const Plan& plan, std::int32_t tp_rank,
-              const DeviceTraits& traits)
+  Declaration(const Model& model, const Plan& plan, std::int32_t rank, const DeviceTraits& traits)
       : model_(model),
         tp_(plan.tp),
-        r_(tp_rank),
+        r_(rank % plan.tp),
+        etp_(plan.expert_tensor()),
+        shards_(shards_of(model, plan, rank, traits)),
         splits_tokens_(plan.sequence_parallel),
+        spreads_experts_(plan.spreads_experts()),
         traits_(traits) {}
 
   std::vector<Param> run(const std::vector<ModelStage>& stages) {
@@ -49,7 +48,7 @@ class Declaration {
   void add(Param param) {
     param.decay = param.global_rows > 1 && param.global_cols > 1;
     if (param.replicated && splits_tokens_) param.summed = true;
-    if (!param.replicated && tp_ > 1) {
+    if (!param.replicated && !param.expert && tp_ > 1) {
       param.split_over = {StepMesh::name_of(StepGroup::tensor)};
     }
     params_.push_back(std::move(param));
@@ -110,6 +109,57 @@ class Declaration {
          .init = ParamInit::residual_normal,
          .id = id});
   }
+  // Matrices of this rank's experts, one behind the other. Of each those of a gated MLP: rows of
+  // the gate and then of the other half, or columns, split over the ranks that share an expert.
+  void expert_matrix(Param param) {
+    param.expert = spreads_experts_;
+    if (etp_ > 1) param.split_over.push_back(StepMesh::name_of(StepGroup::expert_tensor));
+    if (shards_.experts < model_.experts) {
+      param.split_over.push_back(StepMesh::name_of(StepGroup::expert));
+    }
+    add(std::move(param));
+  }
+  void experts(const std::string& prefix, std::uint64_t id) {
+    const std::int64_t multiple = traits_.dimension_multiple, ffn = shards_.ffn;
+    const std::int64_t part = etp_ > 1 ? r_ : 0, padding = padded(ffn, multiple) - ffn;
+    expert_matrix(
+        {.name = prefix + "experts.down.weight",
+         .global_rows = model_.experts * model_.hidden,
+         .global_cols = model_.ffn,
+         .rows = {{shards_.first_expert * model_.hidden, shards_.experts * model_.hidden}},
+         .col_begin = part * ffn,
+         .cols = ffn,
+         .padding_cols = padding,
+         .init = ParamInit::residual_normal,
+         .id = id});
+    Param up{.name = prefix + "experts.up.weight",
+             .global_rows = model_.experts * 2 * model_.ffn,
+             .global_cols = model_.hidden,
+             .cols = model_.hidden,
+             .id = id + 1};
+    for (std::int64_t i = 0; i < 2 * shards_.experts; ++i) {
+      up.rows.push_back({.begin = (2 * shards_.first_expert + i) * model_.ffn + part * ffn,
+                         .count = ffn,
+                         .padding = padding});
+    }
+    expert_matrix(std::move(up));
+    if (model_.shared_ffn > 0) {
+      row_parallel(prefix + "shared.down.weight", id + 2, model_.hidden, model_.shared_ffn,
+                   multiple);
+      column_parallel(prefix + "shared.up.weight", id + 3,
+                      std::vector<PartRows>(2, {.rows = model_.shared_ffn}), model_.hidden,
+                      multiple);
+    }
+    // Each tensor-parallel rank knows its part of what experts give, or its own tokens.
+    add({.name = prefix + "router.weight",
+         .global_rows = model_.experts,
+         .global_cols = model_.hidden,
+         .rows = {{0, model_.experts}},
+         .cols = model_.hidden,
+         .replicated = true,
+         .summed = tp_ > 1,
+         .id = id + 4});
+  }
   // A table that is only looked up needs no padding.
   void vocab_table(const std::string& name, std::uint64_t id, bool in_product, bool tied = false) {
     add({.name = name,
@@ -144,10 +194,16 @@ class Declaration {
     const PartRows kv{.rows = model_.kv_heads * model_.head_dim, .copies = kv_copies(model_, tp_)};
     const std::vector<PartRows> qkv_parts{{.rows = model_.q_width()}, kv, kv};
     const std::int64_t multiple = traits_.dimension_multiple;
-    row_parallel(prefix + "mlp.down.weight", id + 1, model_.hidden, model_.ffn, multiple);
-    if (model_.has_bias()) replicated_vector(prefix + "mlp.down.bias", id + 2, ParamInit::normal);
-    column_parallel(prefix + "mlp.up.weight", id + 3, mlp_parts, model_.hidden, multiple);
-    if (model_.has_bias()) column_parallel(prefix + "mlp.up.bias", id + 4, mlp_parts, 1, multiple);
+    if (model_.experts > 0) {
+      experts(prefix, id + 20);
+    } else {
+      row_parallel(prefix + "mlp.down.weight", id + 1, model_.hidden, model_.ffn, multiple);
+      if (model_.has_bias()) replicated_vector(prefix + "mlp.down.bias", id + 2, ParamInit::normal);
+      column_parallel(prefix + "mlp.up.weight", id + 3, mlp_parts, model_.hidden, multiple);
+      if (model_.has_bias()) {
+        column_parallel(prefix + "mlp.up.bias", id + 4, mlp_parts, 1, multiple);
+      }
+    }
     norm(prefix + "mlp_norm", id + 5);
     row_parallel(prefix + "attn.out.weight", id + 7, model_.hidden, model_.q_width(), 1);
     if (model_.has_bias()) replicated_vector(prefix + "attn.out.bias", id + 8, ParamInit::normal);
@@ -176,7 +232,9 @@ class Declaration {
   const Model& model_;
   std::int64_t tp_;
   std::int64_t r_;
-  bool splits_tokens_;
+  std::int64_t etp_;
+  Shards shards_;
+  bool splits_tokens_, spreads_experts_;
   DeviceTraits traits_;
   std::vector<Param> params_;
 };
@@ -215,12 +273,17 @@ RowRange vocab_shard(std::int64_t vocab, std::int64_t tp, std::int64_t tp_rank,
 Shards shards_of(const Model& model, const Plan& plan, std::int32_t rank,
                  const DeviceTraits& traits) {
   const auto index = static_cast<std::int32_t>(rank % plan.tp);  // the fastest axis
+  const std::int64_t split = model.experts > 0 ? plan.expert_tensor() : plan.tp;
+  const std::int64_t experts = model.experts / plan.ep;
   return {.ways = static_cast<std::int32_t>(plan.tp),
           .index = index,
           .heads = model.heads / plan.tp,
           .kv_heads = model.kv_heads * kv_copies(model, plan.tp) / plan.tp,
           .kv_copies = kv_copies(model, plan.tp),
-          .ffn = model.ffn / plan.tp,
+          .ffn = model.ffn / split,
+          .shared_ffn = model.shared_ffn / plan.tp,
+          .experts = experts,
+          .first_expert = rank / split % plan.ep * experts,
           .vocab = vocab_shard(model.vocab, plan.tp, index, traits)};
 }
 
@@ -240,6 +303,12 @@ std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, c
   // alike, as the table is a unit of its own.
   const bool tables_last = plan.shards_gradients();
   if (param.tied && !tables_last) sums.push_back(tables);
+  if (param.expert) {
+    if (mesh.size_of(StepGroup::expert_gradients) > 1) {
+      sums.push_back({.axis = StepMesh::name_of(StepGroup::expert_gradients)});
+    }
+    return sums;
+  }
   if (plan.gradient_ways() > 1) {
     const bool scattered = plan.shard_ways() > 1;
     const StepGroup group = scattered ? mesh.shard_group() : mesh.gradient_group();
@@ -280,8 +349,19 @@ std::string unit_of(const Param& param, bool table_is_head) {
   return at_end && !table_is_head ? "head" : "embedding";
 }
 
+// ParamSection::copies.
+std::int32_t copies_of(const Param& param, const StepMesh& mesh) {
+  const std::int32_t tensor = mesh.size_of(StepGroup::tensor);
+  const std::int32_t split = mesh.size_of(StepGroup::expert_tensor);
+  const bool beyond = mesh.spreads_experts_beyond_tensor();
+  if (param.expert) return tensor / (beyond ? split : split * mesh.expert_ways());
+  const std::int32_t tables = param.tied ? mesh.size_of(StepGroup::tied_tables) : 1;
+  return tables * (param.replicated ? tensor : 1) * (beyond ? mesh.expert_ways() : 1);
+}
+
 int section_key(const Param& p) {
-  return (p.tied ? 8 : 0) + (p.summed ? 4 : 0) + (p.replicated ? 2 : 0) + (p.decay ? 0 : 1);
+  return (p.tied ? 16 : 0) + (p.expert ? 8 : 0) + (p.summed ? 4 : 0) + (p.replicated ? 2 : 0) +
+         (p.decay ? 0 : 1);
 }
 
 }  // namespace
@@ -291,9 +371,8 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
     : shards_gradients_(plan.shards_gradients()), shards_params_(plan.shards_parameters()) {
   const StepMesh mesh(plan);
   state_ = state_sharding(plan, mesh, rank);
-  const std::int32_t tp_rank = mesh.dense().coordinate(rank, StepMesh::name_of(StepGroup::tensor));
   std::vector<Param> declared =
-      Declaration(model, plan, tp_rank, traits).run(model_stages(model, plan, mesh.stage(rank)));
+      Declaration(model, plan, rank, traits).run(model_stages(model, plan, mesh.stage(rank)));
   const bool table_is_head = model.tied_embeddings && mesh.stages() == 1;
   // By unit, in the order in which the last of its gradients completes.
   std::unordered_map<std::string, std::size_t> completes;
@@ -312,18 +391,17 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
     const bool first = sections_.empty();
     if (!first && next != current) close_bucket(current);
     if (first || next != current || sections_.back().replicated != param.replicated ||
-        sections_.back().summed != param.summed || sections_.back().tied != param.tied ||
-        sections_.back().decay != param.decay) {
+        sections_.back().summed != param.summed || sections_.back().expert != param.expert ||
+        sections_.back().tied != param.tied || sections_.back().decay != param.decay) {
       if (!shards_gradients_) close_bucket();
-      const std::int32_t tables = param.tied ? mesh.size_of(StepGroup::tied_tables) : 1;
-      sections_.push_back(
-          {.replicated = param.replicated,
-           .summed = param.summed,
-           .tied = param.tied,
-           .decay = param.decay,
-           .copies = tables * (param.replicated ? mesh.size_of(StepGroup::tensor) : 1),
-           .gradient_sums = gradient_sums(plan, mesh, param),
-           .offset = elements_});
+      sections_.push_back({.replicated = param.replicated,
+                           .summed = param.summed,
+                           .expert = param.expert,
+                           .tied = param.tied,
+                           .decay = param.decay,
+                           .copies = copies_of(param, mesh),
+                           .gradient_sums = gradient_sums(plan, mesh, param),
+                           .offset = elements_});
     }
     current = next;
     param.offset = elements_;
@@ -408,49 +486,6 @@ ParamLayout::Range ParamLayout::owned(std::int64_t begin, std::int64_t end) cons
   return {.begin = from,
           .end = std::max(from, std::min(own.end, end)),
           .state = own.state + from - own.begin};
-}
-
-namespace {
-
-// rng.normal(2 k) and rng.normal(2 k + 1), which share their radius and angle.
-std::pair<double, double> normal_pair(const Philox& rng, std::uint64_t k) {
-  const double radius = std::sqrt(-2 * std::log(rng.uniform(2 * k)));
-  const double angle = 2 * std::numbers::pi * rng.uniform(2 * k + 1);
-  return {radius * std::cos(angle), radius * std::sin(angle)};
-}
-
-// Standard deviation 0.02 with residual projections scaled by 1/sqrt(2 layers), as GPT-2. Biases
-// and gains get the same noise, so that a test would see a gradient that ignores them.
-float from_normal(const Param& param, const Model& model, double normal) {
-  const double noise = 0.02 * normal;
-  switch (param.init) {
-    case ParamInit::ones:
-      return static_cast<float>(1.0 + noise);
-    case ParamInit::residual_normal:
-      return static_cast<float>(noise / std::sqrt(2.0 * static_cast<double>(model.layers)));
-    case ParamInit::normal:
-      break;
-  }
-  return static_cast<float>(noise);
-}
-
-}  // namespace
-
-float initial_value(const Param& param, const Model& model, std::uint64_t seed,
-                    std::int64_t global_row, std::int64_t global_col) {
-  const auto index = static_cast<std::uint64_t>(global_row * param.global_cols + global_col);
-  return from_normal(param, model, Philox(seed, param.id).normal(index));
-}
-
-void initial_row(const Param& param, const Model& model, std::uint64_t seed,
-                 std::int64_t global_row, std::int64_t col_begin, std::span<float> out) {
-  const Philox rng(seed, param.id);
-  const auto begin = static_cast<std::uint64_t>(global_row * param.global_cols + col_begin);
-  for (std::size_t i = 0; i < out.size();) {
-    const auto [even, odd] = normal_pair(rng, (begin + i) / 2);
-    if ((begin + i) % 2 == 0) out[i++] = from_normal(param, model, even);
-    if (i < out.size()) out[i++] = from_normal(param, model, odd);
-  }
 }
 
 }  // namespace stepmark

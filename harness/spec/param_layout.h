@@ -50,6 +50,7 @@ struct Param {
   bool replicated = false;              // the same on every rank of the tensor-parallel group
   bool summed = false;                  // replicated; each rank of that group has a part of its
                                         // gradient, from its own tokens or heads
+  bool expert = false;                  // spread over the ranks of the experts' mesh
   bool tied = false;                    // a table that the first and the last stage both hold
   std::vector<std::string> split_over;  // axes over which it is spread; empty: whole on each rank
   std::uint64_t id = 0;                 // the same on every rank and plan: seeds the initial values
@@ -82,9 +83,12 @@ struct GradientSum {
 struct ParamSection {
   bool replicated = false;
   bool summed = false;
+  bool expert = false;
   bool tied = false;
   bool decay = false;
-  std::int32_t copies = 1;                 // ranks that hold it in one copy of the model
+  // Ranks that hold it, of those that the squares of the gradient norm are summed over: one copy of
+  // the model, of which each tensor-parallel rank has all experts' ranks beside it.
+  std::int32_t copies = 1;
   std::vector<GradientSum> gradient_sums;  // in this order
   std::int64_t offset = 0;
   std::int64_t elements = 0;
@@ -190,7 +194,9 @@ struct Shards {
   // Key/value heads are those of this rank's query heads. Where there are fewer than ranks, each is
   // on kv_copies neighbouring ones.
   std::int64_t heads = 0, kv_heads = 0, kv_copies = 1;
-  std::int64_t ffn = 0;  // without padding
+  std::int64_t ffn = 0;  // without padding; of each expert, where there are any
+  std::int64_t shared_ffn = 0;
+  std::int64_t experts = 0, first_expert = 0;
   RowRange vocab;
 };
 [[nodiscard]] Shards shards_of(const Model& model, const Plan& plan, std::int32_t rank,

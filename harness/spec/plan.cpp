@@ -36,6 +36,8 @@ Plan Plan::on_one_rank() const {
   plan.sequence_parallel = false;
   plan.tp_overlap = true;
   plan.tp_chunks = 1;
+  plan.ep = 1;
+  plan.etp = 0;
   plan.zero = 0;
   plan.shard = 0;
   plan.reshard = true;
@@ -62,9 +64,10 @@ namespace {
 // Upper estimate of what a rank holds, in doubles: what is refused cannot be counted exactly.
 double most_bytes(const Plan& plan, const Model& model, std::int64_t layers) {
   const auto tokens = static_cast<double>(plan.rank_tokens());
-  const double per_layer = 8.0 * static_cast<double>(model.hidden) +
-                           3.0 * static_cast<double>(model.qkv_width()) +
-                           4.0 * static_cast<double>(model.mlp_in_width());
+  const double per_layer =
+      8.0 * static_cast<double>(model.hidden) + 3.0 * static_cast<double>(model.qkv_width()) +
+      4.0 * static_cast<double>(model.mlp_in_width()) *
+          static_cast<double>(std::max<std::int64_t>(1, model.top_k) * plan.ep);
   const double activations =
       tokens * (per_layer * static_cast<double>(layers + 1) + static_cast<double>(model.vocab));
   return 8.0 * activations + 20.0 * static_cast<double>(model.parameters());
@@ -149,6 +152,76 @@ std::optional<std::string> why_no_context(const Plan& plan, const Model& model) 
         "which "
         "it does not divide; cp_kind=allgather and cp_kind=ring do not split heads",
         plan.cp, heads, model.name, plan.tp > 1 ? fmt::format(" at tp={}", plan.tp) : "");
+  }
+  return std::nullopt;
+}
+
+// What experts cannot do, or is asked for without any.
+std::optional<std::string> why_no_experts(const Plan& plan, const Model& model) {
+  if (model.experts == 0) {
+    const std::string asked = plan.ep > 1    ? fmt::format("ep={} spreads experts", plan.ep)
+                              : plan.etp > 0 ? fmt::format("etp={} splits experts", plan.etp)
+                              : plan.routing != Routing::router
+                                  ? fmt::format("routing={} chooses experts", name_of(plan.routing))
+                                  : "";
+    if (asked.empty()) return std::nullopt;
+    return fmt::format("{}, and {} has none; leave it out", asked, model.name);
+  }
+  if (plan.tp_chunks > 1) {
+    return fmt::format(
+        "tp_chunks={} gathers tokens piece by piece, out of their order, and the {} experts of {} "
+        "are chosen in it: that is not built; leave tp_chunks out",
+        plan.tp_chunks, model.experts, model.name);
+  }
+  const std::int64_t split = plan.expert_tensor(), holders = plan.tp * plan.gradient_ways();
+  if (split != plan.tp && split != 1) {
+    return fmt::format("etp={} is neither 1 nor tp={}; each expert is whole or split as all else",
+                       split, plan.tp);
+  }
+  if (model.ffn % split != 0) {
+    return fmt::format("tp={} does not divide the width {} of the experts of {}{}", split,
+                       model.ffn, model.name,
+                       plan.sequence_parallel ? "; etp=1 does" : "; sp=on,etp=1 does");
+  }
+  if (split != plan.tp && !plan.sequence_parallel) {
+    return fmt::format(
+        "etp=1 has each of tp={} ranks send tokens of its own to experts, which they have with "
+        "sp=on; "
+        "give sp=on, or leave etp out",
+        plan.tp);
+  }
+  if (split != plan.tp && model.shared_ffn > 0) {
+    return fmt::format(
+        "etp=1 is not built beside a shared expert, which is split over tp={}; leave etp out",
+        plan.tp);
+  }
+  if (model.experts % plan.ep != 0) {
+    std::int64_t nearest = plan.ep;
+    while (model.experts % nearest != 0 || holders / split % nearest != 0) --nearest;
+    return fmt::format("ep={} does not divide the {} experts of {}; ep={} does", plan.ep,
+                       model.experts, model.name, nearest);
+  }
+  const std::int64_t spans = plan.ep * split;
+  if (holders % spans != 0) {
+    std::int64_t nearest = std::min(plan.ep, holders / split);
+    while (model.experts % nearest != 0 || holders / split % nearest != 0) --nearest;
+    return fmt::format(
+        "ep={} spreads experts over ranks that hold the same dense parameters, and does not divide "
+        "the {} that there are (dp={}{}{}); {}",
+        plan.ep, holders / split, plan.dp,
+        plan.cp > 1 ? fmt::format(" x cp={}", plan.cp) : std::string(),
+        split != plan.tp ? fmt::format(" x tp={}", plan.tp) : std::string(),
+        nearest > 1 ? fmt::format("ep={} does", nearest) : std::string("leave it out"));
+  }
+  if (spans % plan.tp != 0 && plan.tp % spans != 0) {
+    return fmt::format("etp=1: ep={} is neither a multiple of tp={} nor divides it", plan.ep,
+                       plan.tp);
+  }
+  if (plan.spreads_experts() && plan.zero > 0) {
+    return fmt::format(
+        "zero={} shards over ranks that hold the same parameters, and experts are held by others "
+        "than the rest (ep={}, etp={}): that is not built; zero=0 goes with it, or leave ep{} out",
+        plan.zero, plan.ep, split, split != plan.tp ? " and etp" : "");
   }
   return std::nullopt;
 }
@@ -277,8 +350,9 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
     return fmt::format("tp={} neither divides the {} key/value heads of {} nor is a multiple",
                        plan.tp, model.kv_heads, model.name);
   }
-  if (model.ffn % plan.tp != 0) {
-    return fmt::format("tp={} does not divide the MLP width {} of {}", plan.tp, model.ffn,
+  const std::int64_t dense_ffn = model.experts > 0 ? model.shared_ffn : model.ffn;
+  if (dense_ffn % plan.tp != 0) {
+    return fmt::format("tp={} does not divide the MLP width {} of {}", plan.tp, dense_ffn,
                        model.name);
   }
   if (plan.tp > model.vocab) {
@@ -306,6 +380,7 @@ std::optional<std::string> why_illegal(const Plan& plan, const Model& model,
     return fmt::format("layers={} is more than the {} layers of {}; a slice has fewer", plan.layers,
                        model.layers, model.name);
   }
+  if (auto reason = why_no_experts(plan, model)) return reason;
   if (auto reason = why_no_pipeline(plan, model)) return reason;
   if (auto reason = why_no_sharding(plan)) return reason;
   return why_too_large(plan, model);
@@ -317,6 +392,7 @@ Plan resolve(Plan plan, const Model& model, std::int64_t world_size) {
   if (plan.seq == 0) plan.seq = model.max_seq;
   plan = filled(plan, world_size);
   if (plan.layers == model.layers) plan.layers = 0;
+  if (plan.etp == plan.tp) plan.etp = 0;
   if (plan.zero > 0 && plan.shard > 1 && plan.shard == plan.gradient_ways()) plan.shard = 0;
   if (const auto reason = why_illegal(plan, model, world_size)) {
     throw Error(ExitCode::kUsage, fmt::format("impossible plan: {}", *reason));

@@ -24,6 +24,12 @@ inline constexpr const char* kDefaultSchedule = "1f1b";
 // tokens of a share of the heads.
 enum class ContextKind : std::uint8_t { allgather, ring, ulysses };
 
+// Which experts tokens go to. router: those with the largest logits, whatever comes in, so that
+// buffers have room for the worst case. uniform, zipf: choices that are drawn from a seed before
+// the program is built, by position in the sequence, so that runs are comparable and only what is
+// due travels; weights are the router's all the same.
+enum class Routing : std::uint8_t { router, uniform, zipf };
+
 // Whether AdamW runs beside the backward pass. automatic: a run tries both forms and keeps the
 // faster one; what never runs (programs built from it, costs, validation) is in the serial form.
 enum class OptimizerOverlap : std::uint8_t { automatic, off, on };
@@ -63,6 +69,13 @@ struct Plan {
   // With sequence parallelism: pieces of a rank's tokens in which they are gathered in front of a
   // linear layer, and scattered behind one, each beside the GEMM of the piece before.
   std::int64_t tp_chunks = 1;
+  // Of a model with experts: ranks that they are spread over, among those that hold the same dense
+  // parameters (dp x cp; with etp=1 x tp as well), and ranks that each is split over: tp, or 1.
+  std::int64_t ep = 1;
+  std::int64_t etp = 0;  // 0: as tp
+  Routing routing = Routing::router;
+  double routing_exponent = 1.0;  // zipf: the r-th expert is chosen in proportion to r^-exponent
+  std::int64_t routing_seed = 1;  // uniform and zipf
   // ZeRO (arXiv 1910.02054). 1: each data-parallel rank has the optimizer's state of its shard of
   // the parameters. 2: and of the gradients no more than that. 3: and of the parameters (FSDP).
   // 0: each has all of it.
@@ -103,6 +116,11 @@ struct Plan {
   // Ranks over which ZeRO spreads what it spreads, and how many times they are there.
   [[nodiscard]] std::int64_t shard_ways() const;
   [[nodiscard]] std::int64_t shard_replicas() const { return gradient_ways() / shard_ways(); }
+  [[nodiscard]] std::int64_t expert_tensor() const { return etp > 0 ? etp : tp; }
+  // Whether tensor-parallel ranks route a share of their tokens each, as each has whole experts.
+  [[nodiscard]] bool routes_shares() const { return expert_tensor() != tp; }
+  // Whether experts are held by other ranks than dense parameters.
+  [[nodiscard]] bool spreads_experts() const { return ep > 1 || routes_shares(); }
   // Of a sequence, and of a micro-step, what a rank has of them, tensor-parallel ranks together.
   [[nodiscard]] std::int64_t rank_seq() const { return seq / cp; }
   [[nodiscard]] std::int64_t rank_tokens() const { return micro_batch * rank_seq(); }
@@ -128,19 +146,18 @@ struct Plan {
 };
 
 // Overlays "dp=2,tp=2,sp=on,..." on `base`. Keys: dp tp cp cp_kind pp schedule chunks p2p
-// sp tp_overlap tp_chunks zero shard reshard prefetch grad_sync gather reduce recompute micro_batch
-// accumulation seq layers precision loss_chunks bucket_mib lr weight_decay clip optimizer_overlap
-// grad_norm.
-// Error(kUsage) names the column and the nearest key that is still free; `source` is where the text
-// comes from.
+// sp tp_overlap tp_chunks ep etp routing routing_exponent routing_seed zero shard reshard prefetch
+// grad_sync gather reduce recompute micro_batch accumulation seq layers precision loss_chunks
+// bucket_mib lr weight_decay clip optimizer_overlap grad_norm. Error(kUsage) names the column and
+// the nearest key that is still free; `source` is where the text comes from.
 [[nodiscard]] Plan parse_plan(std::string_view text, Plan base = {},
                               std::string_view source = "--plan");
 // The same keys as a YAML map.
 [[nodiscard]] Plan read_plan(YamlMap map, Plan base = {});
 // Canonical text, keys in fixed order; parse_plan(to_text(p)) == p. cp, cp_kind, pp, schedule,
-// chunks, p2p, tp_overlap, tp_chunks, zero and what goes with it, recompute, optimizer_overlap and
-// grad_norm stand in it where they differ from their defaults: earlier builds, whose records have
-// the same text for the same work, do not know them.
+// chunks, p2p, tp_overlap, tp_chunks, ep and what goes with it, zero and what goes with it,
+// recompute, optimizer_overlap and grad_norm stand in it where they differ from their defaults:
+// earlier builds, whose records have the same text for the same work, do not know them.
 [[nodiscard]] std::string to_text(const Plan& plan);
 // "tp=2,dp=4"; "tp2.dp4"; "tp=2 dp=4". With cp and pp where there are any.
 [[nodiscard]] std::string degrees_text(const Plan& plan, std::string_view equals = "=",
@@ -149,16 +166,16 @@ struct Plan {
 [[nodiscard]] Plan filled(Plan plan, std::int64_t world_size);
 // Short form for case names: "tp2.dp2.mb4.seq64.fp32", with ".cp2", ".ring", ".ulysses", ".pp2",
 // ".gpipe", ".v2", ".batched" (p2p), ".sp", ".waits" (tp_overlap=off), ".tc4" (tp_chunks),
-// ".zero1", ".shard4", ".noreshard", ".noprefetch", ".nosync" (grad_sync=last), ".ahead"
-// (gather=forward), ".rbf16" (reduce),
-// ".selective", ".recompute" (full), ".acc4", ".L2",
-// ".lc4",
-// ".overlap" or ".serial" (the form of the optimizer that was asked for) before the dtype when they
-// differ from the defaults.
+// ".ep2", ".etp1", ".uniform", ".zipf1", ".zero1", ".shard4", ".noreshard", ".noprefetch",
+// ".nosync" (grad_sync=last), ".ahead" (gather=forward), ".rbf16" (reduce), ".selective",
+// ".recompute" (full), ".acc4", ".L2", ".lc4", ".overlap" or ".serial" (the form of the optimizer
+// that was asked for) before the dtype when they differ from the defaults.
 [[nodiscard]] std::string short_name(const Plan& plan);
 
 // "allgather", "ring", "ulysses".
 [[nodiscard]] std::string_view name_of(ContextKind kind);
+// "router", "uniform", "zipf".
+[[nodiscard]] std::string_view name_of(Routing routing);
 // "end", "forward".
 [[nodiscard]] std::string_view name_of(ParamGather gather);
 // "every", "last".

@@ -19,14 +19,17 @@
 namespace stepmark {
 namespace {
 
-constexpr std::array<std::string_view, 31> kKeys{
-    "dp",          "tp",          "cp",           "cp_kind",      "pp",        "schedule",
-    "chunks",      "p2p",         "sp",           "tp_overlap",   "tp_chunks", "zero",
-    "shard",       "reshard",     "prefetch",     "grad_sync",    "gather",    "reduce",
-    "recompute",   "micro_batch", "accumulation", "seq",          "layers",    "precision",
-    "loss_chunks", "bucket_mib",  "lr",           "weight_decay", "clip",      "optimizer_overlap",
+constexpr std::array<std::string_view, 36> kKeys{
+    "dp",           "tp",     "cp",           "cp_kind",   "pp",
+    "schedule",     "chunks", "p2p",          "sp",        "tp_overlap",
+    "tp_chunks",    "ep",     "etp",          "routing",   "routing_exponent",
+    "routing_seed", "zero",   "shard",        "reshard",   "prefetch",
+    "grad_sync",    "gather", "reduce",       "recompute", "micro_batch",
+    "accumulation", "seq",    "layers",       "precision", "loss_chunks",
+    "bucket_mib",   "lr",     "weight_decay", "clip",      "optimizer_overlap",
     "grad_norm"};
 constexpr std::array<std::string_view, 3> kContextKinds{"allgather", "ring", "ulysses"};
+constexpr std::array<std::string_view, 3> kRoutings{"router", "uniform", "zipf"};
 constexpr std::array<std::string_view, 2> kSyncs{"every", "last"};         // by GradSync
 constexpr std::array<std::string_view, 2> kMessages{"single", "batched"};  // by StageMessages
 constexpr std::array<std::string_view, 2> kGathers{"end", "forward"};      // by ParamGather
@@ -35,6 +38,8 @@ constexpr std::array<std::string_view, 3> kOverlaps{"auto", "off", "on"};  // by
 
 // No rate, decay or norm that anybody trains with comes near.
 constexpr double kMaxHyperparameter = 1e9;
+constexpr double kMaxExponent = 8.0;
+constexpr std::int64_t kMaxSeed = std::int64_t{1} << 31;
 
 std::optional<std::string> set_flag(bool& flag, std::string_view value) {
   if (value != "on" && value != "off" && value != "true" && value != "false") return "on or off";
@@ -77,6 +82,13 @@ std::optional<std::string> set_context_kind(ContextKind& kind, std::string_view 
   const auto* const found = std::find(kContextKinds.begin(), kContextKinds.end(), value);
   if (found == kContextKinds.end()) return "allgather, ring or ulysses";
   kind = static_cast<ContextKind>(found - kContextKinds.begin());
+  return std::nullopt;
+}
+
+std::optional<std::string> set_routing(Routing& routing, std::string_view value) {
+  const auto* const found = std::find(kRoutings.begin(), kRoutings.end(), value);
+  if (found == kRoutings.end()) return "router, uniform or zipf";
+  routing = static_cast<Routing>(found - kRoutings.begin());
   return std::nullopt;
 }
 
@@ -154,6 +166,11 @@ std::optional<std::string> set_key(Plan& plan, std::string_view key, std::string
   if (key == "tp_overlap") return set_flag(plan.tp_overlap, value);
   if (key == "tp_chunks") return whole(plan.tp_chunks, kMaxTokenChunks);
   if (key == "p2p") return set_messages(plan.p2p, value);
+  if (key == "ep") return whole(plan.ep, kMaxRanks);
+  if (key == "etp") return whole(plan.etp, kMaxRanks);
+  if (key == "routing") return set_routing(plan.routing, value);
+  if (key == "routing_exponent") return real(plan.routing_exponent, 0.0, kMaxExponent);
+  if (key == "routing_seed") return whole(plan.routing_seed, kMaxSeed);
   if (key == "zero") return set_zero(plan.zero, value);
   if (key == "shard") return whole(plan.shard, kMaxRanks);
   if (key == "reshard") return set_flag(plan.reshard, value);
@@ -199,6 +216,7 @@ std::string why_no_key(std::string_view key, const std::vector<std::string>& giv
 std::string degrees_text(const Plan& plan, std::string_view equals, std::string_view separator) {
   std::string text = fmt::format("tp{}{}{}dp{}{}", equals, plan.tp, separator, equals, plan.dp);
   if (plan.cp > 1) text += fmt::format("{}cp{}{}", separator, equals, plan.cp);
+  if (plan.ep > 1) text += fmt::format("{}ep{}{}", separator, equals, plan.ep);
   if (plan.pp > 1) text += fmt::format("{}pp{}{}", separator, equals, plan.pp);
   return text;
 }
@@ -243,6 +261,10 @@ std::string_view name_of(ContextKind kind) {
   return kContextKinds.at(static_cast<std::size_t>(kind));
 }
 
+std::string_view name_of(Routing routing) {
+  return kRoutings.at(static_cast<std::size_t>(routing));
+}
+
 std::string_view name_of(ParamGather gather) {
   return kGathers.at(static_cast<std::size_t>(gather));
 }
@@ -262,6 +284,7 @@ std::string_view name_of(OptimizerOverlap overlap) {
 }
 
 std::string to_text(const Plan& plan) {
+  const Plan none;
   std::string text = fmt::format("tp={}", plan.tp);
   if (plan.dp > 0) text = fmt::format("dp={},", plan.dp) + text;
   if (plan.cp > 1) text += fmt::format(",cp={}", plan.cp);
@@ -275,6 +298,15 @@ std::string to_text(const Plan& plan) {
   text += fmt::format(",sp={}", plan.sequence_parallel ? "on" : "off");
   if (!plan.tp_overlap) text += ",tp_overlap=off";
   if (plan.tp_chunks > 1) text += fmt::format(",tp_chunks={}", plan.tp_chunks);
+  if (plan.ep > 1) text += fmt::format(",ep={}", plan.ep);
+  if (plan.etp > 0) text += fmt::format(",etp={}", plan.etp);
+  if (plan.routing != Routing::router) text += fmt::format(",routing={}", name_of(plan.routing));
+  if (plan.routing_exponent != none.routing_exponent) {
+    text += fmt::format(",routing_exponent={}", plan.routing_exponent);
+  }
+  if (plan.routing_seed != none.routing_seed) {
+    text += fmt::format(",routing_seed={}", plan.routing_seed);
+  }
   if (plan.zero > 0) text += fmt::format(",zero={}", plan.zero);
   if (plan.shard > 0) text += fmt::format(",shard={}", plan.shard);
   if (!plan.reshard) text += ",reshard=off";
@@ -313,6 +345,10 @@ std::string short_name(const Plan& plan) {
   if (plan.sequence_parallel) name += ".sp";
   if (!plan.tp_overlap) name += ".waits";
   if (plan.tp_chunks > 1) name += fmt::format(".tc{}", plan.tp_chunks);
+  if (plan.ep > 1) name += fmt::format(".ep{}", plan.ep);
+  if (plan.etp > 0) name += fmt::format(".etp{}", plan.etp);
+  if (plan.routing == Routing::uniform) name += ".uniform";
+  if (plan.routing == Routing::zipf) name += fmt::format(".zipf{}", plan.routing_exponent);
   if (plan.zero > 0) name += fmt::format(".zero{}", plan.zero);
   if (plan.shard > 0) name += fmt::format(".shard{}", plan.shard);
   if (!plan.reshard) name += ".noreshard";

@@ -18,6 +18,11 @@ StepGroups::StepGroups(const Model& model, const Plan& plan)
     if (kind == StepGroup::data) kind = mesh_.gradient_group();
     if (mesh_.size_of(kind) > 1) add(kind, StepMesh::name_of(kind));
   }
+  if (plan.spreads_experts()) {
+    for (const StepGroup kind : {StepGroup::expert, StepGroup::expert_gradients}) {
+      if (mesh_.size_of(kind) > 1) add(kind, StepMesh::name_of(kind));
+    }
+  }
   if (kv_copies_ > 1) add(StepGroup::tensor, kKeyValues);
   if (mesh_.shard_group() == StepGroup::data_shard) {
     for (const StepGroup kind : {StepGroup::data_shard, StepGroup::data_replicate}) {

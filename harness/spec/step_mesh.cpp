@@ -76,6 +76,8 @@ StepMesh::StepMesh(const Plan& plan)
                        .context = plan.cp,
                        .data = std::max<std::int64_t>(1, plan.dp),
                        .pipeline = plan.pp,
+                       .expert_tensor = plan.etp,
+                       .expert = plan.ep,
                        .shard = plan.shard}) {}
 
 std::vector<std::int32_t> StepMesh::group(std::int32_t rank, StepGroup group) const {
@@ -129,6 +131,15 @@ std::int32_t StepMesh::data_share(std::int32_t rank) const { return dense_.coord
 
 std::int32_t StepMesh::context_part(std::int32_t rank) const {
   return dense_.coordinate(rank, "cp");
+}
+
+std::int32_t StepMesh::expert_part(std::int32_t rank) const {
+  return expert_.coordinate(rank, "ep");
+}
+
+bool StepMesh::spreads_experts_beyond_tensor() const {
+  return size_of(StepGroup::expert) * size_of(StepGroup::expert_tensor) >
+         size_of(StepGroup::tensor);
 }
 
 std::int32_t StepMesh::stage(std::int32_t rank) const { return dense_.coordinate(rank, "pp"); }

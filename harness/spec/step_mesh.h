@@ -74,6 +74,11 @@ class StepMesh {
   // Which part of each sequence a rank sees, of how many.
   [[nodiscard]] std::int32_t context_part(std::int32_t rank) const;
   [[nodiscard]] std::int32_t context_ways() const { return size_of(StepGroup::context); }
+  // Which share of the experts a rank has, of how many.
+  [[nodiscard]] std::int32_t expert_part(std::int32_t rank) const;
+  [[nodiscard]] std::int32_t expert_ways() const { return size_of(StepGroup::expert); }
+  // Whether one copy of all experts is on more ranks than those of a tensor-parallel group.
+  [[nodiscard]] bool spreads_experts_beyond_tensor() const;
   // Which stage of the pipeline a rank is; how many there are.
   [[nodiscard]] std::int32_t stage(std::int32_t rank) const;
   [[nodiscard]] std::int32_t stages() const { return size_of(StepGroup::pipeline); }

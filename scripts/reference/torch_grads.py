@@ -5,7 +5,8 @@
 usage: torch_grads.py STEP_DUMP
 
 Runs STEP_DUMP (tests/equivalence_steps/step_dump.cpp) for GPT-2- and Llama-style models, and one with
-norms of query and key heads whose width is not hidden over heads, tied and untied, with and without gradient accumulation and clipping, and with padded vocabularies and MLP
+norms of query and key heads whose width is not hidden over heads, and mixtures of experts (untied ones
+with a shared expert and weights that are not renormalised), tied and untied, with and without gradient accumulation and clipping, and with padded vocabularies and MLP
 widths, of which PyTorch knows nothing. The models below are written from the
 papers with torch.nn.functional alone. Compared, relative in the 2-norm: loss, every gradient and
 the gradient norm at two successive steps to 1e-4 (fp32; where fp32 itself is not that good, the
@@ -63,8 +64,37 @@ def attention(qkv, m, head_norms):
     return (weights @ v).transpose(1, 2).reshape(batch, seq, -1)
 
 
+def experts(x, p, m, name):
+    """A mixture of experts token by token (arXiv 2401.04088, section 2.1), with an MLP of all tokens,
+    and its load-balancing loss by sequence, of which balanced loads make 1 (arXiv 2412.19437, 17)."""
+    e, top_k, width = m["experts"], m["top_k"], x.shape[-1]
+    shape, x = x.shape, x.flatten(0, 1)
+    probabilities = F.linear(x, p[name + "router.weight"]).softmax(-1)
+    weights, chosen = probabilities.topk(top_k, -1)
+    if m["renormalise"]:
+        weights = weights / weights.sum(-1, keepdim=True)
+    up = p[name + "experts.up.weight"].view(e, -1, width)
+    down = p[name + "experts.down.weight"].view(e, width, -1)
+    rows = []
+    for token, own, share in zip(x, chosen.tolist(), weights):
+        row = 0
+        for k, expert in enumerate(own):
+            gate, half = (up[expert] @ token).chunk(2)
+            row = row + share[k] * (down[expert] @ (F.silu(gate) * half))
+        rows.append(row)
+    y = torch.stack(rows)
+    if m["shared_ffn"]:
+        gate, half = F.linear(x, p[name + "shared.up.weight"]).chunk(2, -1)
+        y = y + F.linear(F.silu(gate) * half, p[name + "shared.down.weight"])
+    hits = F.one_hot(chosen, e).sum(1).view(*shape[:2], e).to(x.dtype).mean(1)  # of each sequence
+    share = probabilities.view(*shape[:2], e).mean(1)
+    return y.view(shape), (e / top_k * (hits * share).sum(-1)).mean()
+
+
 def forward(p, m, tokens, targets):
-    """Mean cross-entropy of one micro-batch. p: parameters by name, (out, in) or flat."""
+    """Mean cross-entropy and load-balancing loss of one micro-batch. p: parameters by name, (out, in)
+    or flat."""
+    aux = torch.zeros((), dtype=p["embedding.weight"].dtype)
 
     def norm(x, name):
         if m["family"] == "llama":
@@ -82,6 +112,10 @@ def forward(p, m, tokens, targets):
         head_norms = [p[name + f"attn.{of}_norm.weight"] for of in "qk"] if m["qk_norm"] else None
         attended = attention(linear(norm(x, name + "attn_norm"), name + "attn.qkv"), m, head_norms)
         x = x + linear(attended, name + "attn.out")
+        if m["experts"]:
+            y, layer_aux = experts(norm(x, name + "mlp_norm"), p, m, name)
+            x, aux = x + y, aux + m["aux_loss"] * layer_aux
+            continue
         up = linear(norm(x, name + "mlp_norm"), name + "mlp.up")
         if m["family"] == "llama":
             gate, up = up.chunk(2, -1)
@@ -91,7 +125,7 @@ def forward(p, m, tokens, targets):
         x = x + linear(active, name + "mlp.down")
     table = p["embedding.weight" if m["tied"] else "head.weight"]
     logits = F.linear(norm(x, "final_norm"), table)
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten()), aux
 
 
 def is_vector(name):
@@ -99,15 +133,16 @@ def is_vector(name):
 
 
 def gradients(params, m, tokens, targets, dtype):
-    """Loss and gradients of the whole batch (micro-batches, batch, seq), averaged."""
+    """Loss, load-balancing loss and gradients of both of the whole batch (micro-batches, batch, seq),
+    averaged."""
     leaves = {name: value.detach().clone().to(dtype).requires_grad_(True)
               for name, value in params.items()}
-    total = 0.0
+    total = total_aux = 0.0
     for micro_tokens, micro_targets in zip(tokens, targets):
-        loss = forward(leaves, m, micro_tokens, micro_targets) / len(tokens)
-        loss.backward()
-        total += loss.item()
-    return total, {name: leaf.grad for name, leaf in leaves.items()}
+        loss, aux = (part / len(tokens) for part in forward(leaves, m, micro_tokens, micro_targets))
+        (loss + aux).backward()
+        total, total_aux = total + loss.item(), total_aux + aux.item()
+    return total, total_aux, {name: leaf.grad for name, leaf in leaves.items()}
 
 
 def relative(got, expected):
@@ -152,8 +187,11 @@ class Checker:
 def check_gradients(check, dump, step, params):
     m, index = dump.index["model"], dump.index
     tokens, targets = dump.tokens("tokens"), dump.tokens("targets")
-    loss, expected = gradients(params, m, tokens, targets, torch.float32)
-    exact_loss, exact = gradients(params, m, tokens, targets, torch.float64)
+    loss, _, expected = gradients(params, m, tokens, targets, torch.float32)
+    exact_loss, exact_aux, exact = gradients(params, m, tokens, targets, torch.float64)
+    if m["experts"]:
+        error = abs(index["aux_loss"][step] / exact_aux - 1)
+        check.require(f"step {step} load-balancing loss", error, GRADIENT_TOLERANCE)
     loss_errors = [abs(index["loss"][step] / reference - 1) for reference in (loss, exact_loss)]
     check.require(f"step {step} loss", min(loss_errors), GRADIENT_TOLERANCE)
     got = dump.group(f"step{step}.grad.")
@@ -221,7 +259,7 @@ def check_case(step_dump, family, tied, accumulation, clip, *padding):
 def main():
     step_dump = sys.argv[1]
     failures = 0
-    for family in ("gpt2", "llama", "qk_norm"):
+    for family in ("gpt2", "llama", "qk_norm", "experts"):
         for tied in ("tied", "untied"):
             for accumulation, clip in ((1, 0), (2, 0.5)):
                 failures += check_case(step_dump, family, tied, accumulation, clip)

@@ -138,7 +138,7 @@ class Mistakes(tool.ToolTest):
         refuse("seq=4096", 1, "longer than the 128 positions")
         refuse("tp=2,sp=on,micro_batch=1,seq=3", 2, "divisible by tp=2")
         refuse("tq=2", 2, "--plan:1:1", "did you mean 'tp'")
-        refuse("ep=2", 2, "--plan:1:1: ep: expert parallelism is not built yet, see docs/architecture.md")
+        refuse("offload=2", 2, "--plan:1:1: offload: offloading to the host is not built yet, see docs/architecture.md")
         refuse("vpp=2", 2, "--plan:1:1: vpp: interleaved stages per rank of a pipeline are given by the key 'chunks'")
         refuse("pp=2,schedule=pipedream", 2, "--plan:1:15", "expected one of gpipe 1f1b interleaved zb-h1")
         refuse("pp=2,chunks=2,accumulation=2", 2, "schedule=1f1b: 2 chunks per stage; it takes one")

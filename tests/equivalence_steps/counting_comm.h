@@ -68,12 +68,19 @@ class CountingComm final : public Comm {
   void group_end(Stream& stream) override { comm_->group_end(stream); }
   void barrier(Stream& stream) override { comm_->barrier(stream); }
 
-  // No step has them: they are not counted, and a step that has them fails.
-  void all_to_all_v(const void*, std::span<const std::size_t>, std::span<const std::size_t>, void*,
-                    std::span<const std::size_t>, std::span<const std::size_t>, DType,
-                    Stream&) override {
-    throw Error(ExitCode::kUsage, "all_to_all_v is not counted");
+  void all_to_all_v(const void* send, std::span<const std::size_t> send_counts,
+                    std::span<const std::size_t> send_displs, void* recv,
+                    std::span<const std::size_t> recv_counts,
+                    std::span<const std::size_t> recv_displs, DType dtype,
+                    Stream& stream) override {
+    for (std::size_t peer = 0; peer < send_counts.size(); ++peer) {
+      if (static_cast<int>(peer) != rank()) add(1.0, send_counts[peer], dtype);
+    }
+    comm_->all_to_all_v(send, send_counts, send_displs, recv, recv_counts, recv_displs, dtype,
+                        stream);
   }
+
+  // No step has them: they are not counted, and a step that has them fails.
   void broadcast(const void*, void*, std::size_t, DType, int, Stream&) override {
     throw Error(ExitCode::kUsage, "broadcast is not counted");
   }

@@ -20,12 +20,18 @@ constexpr std::uint64_t kMostTries = 1000, kMostAxes = 64, kMostRanks = 1024;
 
 // The plan of a drawn text, or nothing where the rules have something against it.
 std::optional<Plan> legal_plan(const std::string& text, const Model& model, std::int64_t world) {
-  Plan plan = filled(parse_plan(text, parse_plan("seq=16,lr=1e-3")), world);
+  // Where a gradient is rounding alone AdamW's update is that of another sign, by the rate.
+  Plan plan = filled(parse_plan(text, parse_plan("seq=16,lr=3e-4")), world);
   const std::int64_t ways = plan.dp * plan.accumulation;
   if (kGlobalBatch % ways != 0) return std::nullopt;
   plan.micro_batch = kGlobalBatch / ways;
   if (why_illegal(plan, model, world)) return std::nullopt;
   return resolve(plan, model, world);
+}
+
+// Whether a text asks for what models with experts have.
+bool asks_for_experts(const Plan& plan) {
+  return plan.ep > 1 || plan.etp > 0 || plan.routing != Routing::router;
 }
 
 // A stage of the plan has one layer more than the others; without stages there are two.
@@ -36,6 +42,12 @@ Model small_model(bool llama, bool tied, const std::string& text) {
   model.head_dim = 2;
   model.ffn = llama ? 88 : 128;
   model.vocab = 203;
+  if (llama && asks_for_experts(parse_plan(text))) {
+    model.name += "_experts";
+    model.experts = 8;
+    model.top_k = 2;
+    model.aux_loss = 0.5;
+  }
   return model;
 }
 
@@ -46,6 +58,8 @@ const std::vector<DrawnAxis>& drawn_axes() {
       {"tp", {"1", "2", "4", "8"}},
       {"pp", {"1", "2", "4"}},
       {"sp", {"off", "on"}},
+      {"ep", {"1", "2", "4"}},
+      {"etp", {"", "1"}},
       {"accumulation", {"1", "2", "4", "8"}},
       {"schedule", {"1f1b", "gpipe", "interleaved,chunks=2", "zb-h1"}},
       {"zero", {"0", "1", "2", "3"}},
@@ -64,6 +78,7 @@ const std::vector<DrawnAxis>& drawn_axes() {
       {"tp_chunks", {"1", "2", "4"}},
       {"grad_sync", {"every", "last"}},
       {"p2p", {"single", "batched"}},
+      {"routing", {"router", "uniform", "zipf"}},
   };
   return kAxes;
 }

@@ -2,7 +2,8 @@
 // Runs two optimizer steps on one rank and writes everything that goes in and comes out, for
 // scripts/reference/torch_grads.py to recompute.
 //
-// usage: step_dump gpt2|llama|qk_norm tied|untied ACCUMULATION CLIP DIRECTORY [VOCAB MULTIPLE]
+// usage: step_dump gpt2|llama|qk_norm|experts tied|untied ACCUMULATION CLIP DIRECTORY [VOCAB
+// MULTIPLE]
 //
 // With VOCAB the model has that vocabulary and an MLP width that is no multiple of anything, on a
 // device that wants dims padded to a multiple of MULTIPLE. No padding is written.
@@ -62,6 +63,11 @@ json describe(const Model& m) {
           {"head_dim", m.head_dim},
           {"tied", m.tied_embeddings},
           {"qk_norm", m.qk_norm},
+          {"experts", m.experts},
+          {"top_k", m.top_k},
+          {"shared_ffn", m.shared_ffn},
+          {"renormalise", m.renormalise},
+          {"aux_loss", m.aux_loss},
           {"norm_eps", m.norm_eps},
           {"rope_theta", m.rope_theta}};
 }
@@ -98,6 +104,7 @@ bool dump(const Model& model, const Plan& plan, const DeviceTraits& traits,
   for (int step = 0; step < kSteps; ++step) {
     run.step();
     out.index["loss"].push_back(run.state().loss());
+    if (model.experts > 0) out.index["aux_loss"].push_back(run.state().aux_loss());
     out.index["norm"].push_back(run.state().gradient_norm());
     for (const Param& p : params) {
       const std::string name = fmt::format("step{}.", step);
@@ -115,9 +122,10 @@ int main(int argc, char** argv) {
   using namespace stepmark;
   const std::vector<std::string> args(argv, argv + argc);
   if (args.size() != 6 && args.size() != 8) {
-    std::fprintf(stderr,
-                 "usage: step_dump gpt2|llama|qk_norm tied|untied ACCUMULATION CLIP DIRECTORY "
-                 "[VOCAB MULTIPLE]\n");
+    std::fprintf(
+        stderr,
+        "usage: step_dump gpt2|llama|qk_norm|experts tied|untied ACCUMULATION CLIP DIRECTORY "
+        "[VOCAB MULTIPLE]\n");
     return 2;
   }
   try {
@@ -126,6 +134,7 @@ int main(int argc, char** argv) {
     const bool tied = args[2] == "tied";
     const Model model = padded                 ? odd_model(family, tied, std::stoll(args[6]))
                         : args[1] == "qk_norm" ? head_norm_model(tied)
+                        : args[1] == "experts" ? shared_expert_model(tied)
                                                : equivalence_model(family, tied);
     const DeviceTraits traits{.dimension_multiple = padded ? std::stoll(args[7]) : 1};
     const Plan plan = parse_plan(fmt::format(

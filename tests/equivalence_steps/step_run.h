@@ -41,6 +41,26 @@ inline Model head_norm_model(bool tied) {
   return model;
 }
 
+// With eight experts of which a token takes two, in place of an MLP, and a load-balancing loss.
+inline Model expert_model(bool tied = false) {
+  Model model = equivalence_model(ModelFamily::llama, tied);
+  model.name = "experts";
+  model.ffn = 40;
+  model.experts = 8;
+  model.top_k = 2;
+  model.aux_loss = 0.5;
+  return model;
+}
+
+// Untied the same with a shared expert, and with weights as the router has them.
+inline Model shared_expert_model(bool tied) {
+  Model model = expert_model(tied);
+  if (tied) return model;
+  model.shared_ffn = 24;
+  model.renormalise = false;
+  return model;
+}
+
 // Vocabularies (GPT-2's, an even one, next to nothing) and an MLP width that no device's multiple
 // divides, on any of up to four ranks.
 inline constexpr std::int64_t kOddVocabularies[] = {50257, 49954, 7};

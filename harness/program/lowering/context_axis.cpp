@@ -51,6 +51,10 @@ Shape Lowering::heads_share_shape() const {
           .head_dim = model_.head_dim};
 }
 
+void Lowering::sum_parts(const std::string& label, BufferSlice x) {
+  if (plan_.cp > 1) all_reduce(label, kAxis, x, DType::f32, ReduceOp::sum);
+}
+
 void Lowering::rotate_chunks(const std::string& label, BufferSlice qkv, bool inverse) {
   compute(label,
           RopeChunksShape{.batch = plan_.micro_batch,

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "harness/program/routing.h"
 #include "kernels/ops/activation.h"
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/norm.h"
@@ -32,6 +33,8 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank,
       qkv_width_((heads_ + 2 * kv_heads_) * model.head_dim),
       ffn_(padded(shards_.ffn, traits.dimension_multiple)),
       mlp_in_(model.mlp_in_width() / model.ffn * ffn_),
+      shared_ffn_(padded(shards_.shared_ffn, traits.dimension_multiple)),
+      routed_(routed_tokens(plan, rank).tokens),
       logits_width_(shards_.vocab.count + shards_.vocab.padding) {
   const StepGroups groups(model, plan);
   for (const std::string& name : groups.names()) {
@@ -57,6 +60,20 @@ Lowering::Lowering(const Model& model, const Plan& plan, std::int32_t rank,
                                   layout_.state_elements());
   }
   declare_optimizer_buffers();
+  if (model.experts == 0) return;
+  builder_.add_buffer(kAuxLossBuffer, BufferKind::scalar, DType::f32, 1);
+  if (plan.routing == Routing::router) return;
+  std::int64_t layers = 0;
+  const std::int64_t choices = routed_ * model.top_k;  // (routed, top_k)
+  for (const ModelStage& stage : stages_) layers += stage.end - stage.begin;
+  const BufferSlice all =
+      builder_.add_buffer(kRoutingBuffer, BufferKind::input, DType::i32, layers * choices);
+  for (const ModelStage& stage : stages_) {
+    for (std::int64_t layer = stage.begin; layer < stage.end; ++layer) {
+      const auto before = static_cast<std::int64_t>(seeded_.size());
+      seeded_[layer] = ProgramBuilder::part(all, before * choices, choices);
+    }
+  }
 }
 
 BufferSlice Lowering::buffer(const std::string& name, BufferKind kind, DType dtype,
@@ -170,10 +187,15 @@ void Lowering::row_parallel_residual(const std::string& name, BufferSlice input,
     linear_forward(name, piece_of(input, n), piece_of(partial, n), piece_tokens(), model_.hidden,
                    in, false);
   });
-  compute(name + ".residual",
-          ResidualShape{
-              .rows = share_tokens_, .cols = model_.hidden, .bias = model_.has_bias() ? 1 : 0},
-          {x, reduced, model_.has_bias() ? param(name + ".bias") : BufferSlice{}, out});
+  add_up(name, x, reduced, out, model_.has_bias() ? param(name + ".bias") : BufferSlice{});
+}
+
+void Lowering::add_up(const std::string& name, BufferSlice x, BufferSlice y, BufferSlice out,
+                      BufferSlice bias) {
+  compute(
+      name + ".residual",
+      ResidualShape{.rows = share_tokens_, .cols = model_.hidden, .bias = bias.buffer >= 0 ? 1 : 0},
+      {x, y, bias, out});
 }
 
 void Lowering::linear_input_gradient(const std::string& name, BufferSlice dy, BufferSlice dx,

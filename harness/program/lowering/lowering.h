@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "harness/program/builder.h"
+#include "harness/program/lowering/pass.h"
 #include "harness/program/step.h"
 #include "harness/spec/param_layout.h"
 #include "harness/spec/stages.h"
@@ -20,23 +21,6 @@
 namespace stepmark {
 
 inline constexpr const char* kCompute = "compute";
-
-// One or two slots of a schedule (schedule/schedule.h): a forward, or a backward pass that computes
-// gradients with respect to what came in, to the weights, or both.
-struct Pass {
-  ModelStage stage;
-  std::int64_t micro = 0;
-  std::int32_t set = 0;    // of activations that it has
-  std::int32_t entry = 0;  // and the place of what came in from the stage before
-  bool forward = true, inputs = false, weights = false;
-  std::int32_t turn = 0;  // of two gradients of the residual stream: one is used, one on its way
-  // Whether gradients of another micro-batch are there to be added to: of what is computed beside
-  // the gradients with respect to inputs (norms, head), and of weights.
-  bool adds_to_norms = false, adds_to_weights = false;
-  bool adds_to_loss = false;
-  bool last = false;  // of its stage: its gradients are complete
-  [[nodiscard]] bool split() const { return inputs != weights; }
-};
 
 class Lowering {
  public:
@@ -161,9 +145,17 @@ class Lowering {
   }
   // Where weight gradients read what a selective recomputation has dropped; else nothing.
   void norm_again(const std::string& name, BufferSlice x, BufferSlice y);
-  void activate_again(const std::string& name, BufferSlice up, BufferSlice active);
+  void activate_again(const std::string& name, BufferSlice up, BufferSlice active) {
+    activate_again(name, up, active, tokens_, ffn_);
+  }
+  void activate_again(const std::string& name, BufferSlice up, BufferSlice active,
+                      std::int64_t rows, std::int64_t width);
   // Of some rows of both.
-  void activate(const std::string& name, BufferSlice up, BufferSlice active);
+  void activate(const std::string& name, BufferSlice up, BufferSlice active) {
+    activate(name, up, active, active.elements / ffn_, ffn_);
+  }
+  void activate(const std::string& name, BufferSlice up, BufferSlice active, std::int64_t rows,
+                std::int64_t width);
   void activate_backward(const std::string& name, BufferSlice dactive, BufferSlice up,
                          BufferSlice dup);
   // Mean or inverse root-mean-square of each row, fp32: (share).
@@ -199,6 +191,60 @@ class Lowering {
   BufferSlice loss_buffer() { return buffer(kLossBuffer, BufferKind::scalar, DType::f32, 1); }
   void bias_gradient(const std::string& name, BufferSlice dy, std::int64_t tokens,
                      std::int64_t out);
+
+  void mlp_of_experts_backward(std::int64_t layer);  // mlp.cpp
+  // out = x + y (+ bias, which may be absent).
+  void add_up(const std::string& name, BufferSlice x, BufferSlice y, BufferSlice out,
+              BufferSlice bias = {});
+  // --- experts, in expert_axis.cpp ------------------------------------------------------------
+  // An MLP of experts in place of that of mlp_forward, without its residual sum: from `whole`, the
+  // tokens that this rank routes (routed, hidden), into `out`, which is a part of the result where
+  // experts are split.
+  void experts_forward(const std::string& layer, BufferSlice whole, BufferSlice out);
+  // Of dy (routed, hidden), before what the weight gradients read is there again.
+  void experts_backward(const std::string& layer, BufferSlice dy);
+  // The rest: the gradient of the normed tokens into dwhole, and what weight gradients need these
+  // for.
+  void experts_input_gradient(const std::string& layer, BufferSlice dwhole);
+  void experts_weight_gradient(const std::string& layer, BufferSlice whole);
+  // What experts of this rank get, and what it sends them, in rows of hidden elements.
+  struct ExpertRows {
+    std::int64_t slots = 0, rows = 0;  // sent, and received
+    std::int64_t capacity = 0;         // of each rank's block of either; 0: as many as there are
+    std::vector<std::int64_t> send, receive;  // by rank of the group
+  };
+  [[nodiscard]] const ExpertRows& expert_rows(std::int64_t layer);
+  // Of those that there is room for, on average.
+  [[nodiscard]] std::int64_t expected_rows(const ExpertRows& rows) const;
+  // Of as many rows as the layer has; where layers use a place in turn, it has room for the most.
+  [[nodiscard]] std::int64_t most_expert_rows();
+  BufferSlice saved_rows(const std::string& name, std::int64_t rows, std::int64_t width);
+  BufferSlice row_workspace(const std::string& name, std::int64_t rows, std::int64_t width);
+  BufferSlice row_gradient(const std::string& shared, const std::string& own, std::int64_t rows,
+                           std::int64_t width);
+  BufferSlice chosen_experts(const std::string& layer);
+  void route(const std::string& layer, BufferSlice whole);
+  // Rows of tokens from this rank to those of their experts, sorted by expert there; and back.
+  void dispatch(const std::string& label, const std::string& layer, BufferSlice sent,
+                BufferSlice sorted, BufferSlice totals);
+  void combine(const std::string& label, const std::string& layer, BufferSlice sorted,
+               BufferSlice returned);
+  void exchange_rows(const std::string& label, const std::vector<std::int64_t>& send,
+                     const std::vector<std::int64_t>& receive, BufferSlice from, BufferSlice to);
+  // By expert of this rank: how many rows.
+  BufferSlice expert_totals(const std::string& layer);
+  BufferSlice rows_of_experts(const std::string& layer);
+  void shared_expert(const std::string& layer, BufferSlice whole, BufferSlice out);
+  // Of its up projection; nothing where there is no shared expert.
+  BufferSlice shared_gradient(const std::string& layer);
+  BufferSlice router_gradient(const std::string& layer);
+  void sum_aux_loss();
+  // Over the ranks that share experts, where tensor-parallel ranks together lack some.
+  void sum_over_experts(const std::string& label, BufferSlice x);
+  [[nodiscard]] bool exchanges_rows() const { return mesh_.expert_ways() > 1; }
+  BufferSlice integers(const std::string& name, std::int64_t elements) {
+    return buffer(name, BufferKind::workspace, DType::i32, elements);
+  }
 
   // --- attention ------------------------------------------------------------------------------
   // (tokens, qkv width) of a layer ("layer3.").
@@ -290,6 +336,8 @@ class Lowering {
     if (both || pass_.weights) weights();
     if ((both || pass_.inputs) && !plan_.tp_overlap) inputs();
   }
+  // Of what ranks that share sequences count, in fp32; nothing where each has whole ones.
+  void sum_parts(const std::string& label, BufferSlice x);  // context_axis.cpp
   // Of what each of them has of its own shard; nothing where a layer is whole.
   void sum_shards(const std::string& label, BufferSlice x, DType dtype,
                   ReduceOp op = ReduceOp::sum);
@@ -428,6 +476,11 @@ class Lowering {
   // With padding: its weights are zero, so are its activations and their gradients, hence its
   // weights' gradients, and AdamW leaves a zero with a gradient of zero where it is.
   std::int64_t ffn_, mlp_in_;
+  std::int64_t shared_ffn_ = 0;  // with padding
+  std::int64_t routed_;          // tokens that this rank routes, where there are experts
+  std::map<std::int64_t, ExpertRows> expert_rows_;  // by layer
+  std::map<std::int64_t, BufferSlice> seeded_;      // choices, by layer
+  bool aux_loss_written_ = false;
   std::int64_t logits_width_;  // shards_.vocab with its padding: what GEMMs compute
   BufferSlice params_, grads_, master_, tokens_in_, targets_in_;
   BufferSlice gathered_kv_;

@@ -15,6 +15,23 @@ void Lowering::mlp_forward(std::int64_t layer) {
   const BufferSlice normed =
       saved(name + "mlp_norm.out", share_tokens_ * model_.hidden);  // (share, hidden)
   norm_forward(name + "mlp_norm", middle, normed);
+  const auto result = [&] {
+    return again_ ? workspace("layer.out", share_tokens_ * model_.hidden)  // (share, hidden)
+                  : residual(layer + 1);
+  };
+  if (model_.experts > 0 && plan_.routes_shares()) {
+    const BufferSlice out = result();
+    const BufferSlice routed = workspace("routed", routed_ * model_.hidden);  // (routed, hidden)
+    experts_forward(name, normed, routed);
+    return add_up(name + "mlp", middle, routed, out);
+  }
+  if (model_.experts > 0) {
+    const BufferSlice out = result();
+    const BufferSlice whole = gather_tokens(name + "mlp", normed, "gathered");
+    const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);  // (tokens, hidden)
+    experts_forward(name, whole, partial);
+    return add_up(name + "mlp", middle, reduce_tokens(name + "mlp", partial), out);
+  }
   const BufferSlice whole = gather_pieces(name + "mlp", normed, "gathered");
   const BufferSlice up = saved(name + "up", tokens_ * mlp_in_);       // (tokens, MLP in)
   const BufferSlice active = saved(name + "active", tokens_ * ffn_);  // (tokens, MLP width)
@@ -23,18 +40,15 @@ void Lowering::mlp_forward(std::int64_t layer) {
                    model_.hidden, model_.has_bias());
     activate(name, piece_of(up, n), piece_of(active, n));
   });
-  const BufferSlice out =
-      again_ ? workspace("layer.out", share_tokens_ * model_.hidden)  // (share, hidden)
-             : residual(layer + 1);
-  row_parallel_residual(name + "mlp.down", active, ffn_, middle, out);
+  row_parallel_residual(name + "mlp.down", active, ffn_, middle, result());
 }
 
-void Lowering::activate(const std::string& name, BufferSlice up, BufferSlice active) {
+void Lowering::activate(const std::string& name, BufferSlice up, BufferSlice active,
+                        std::int64_t rows, std::int64_t width) {
   if (model_.family == ModelFamily::llama) {
-    compute(name + "swiglu", SwigluFwdShape{.rows = active.elements / ffn_, .cols = ffn_},
-            {up, active});
+    compute(name + "swiglu", SwigluFwdShape{.rows = rows, .cols = width}, {up, active});
   } else {
-    compute(name + "gelu", GeluFwdShape{.elements = active.elements}, {up, active});
+    compute(name + "gelu", GeluFwdShape{.elements = rows * width}, {up, active});
   }
 }
 
@@ -48,7 +62,37 @@ void Lowering::activate_backward(const std::string& name, BufferSlice dactive, B
   }
 }
 
+// The same of experts: their rows' gradients, and the router's, come in one go.
+void Lowering::mlp_of_experts_backward(std::int64_t layer) {
+  const std::string name = fmt::format("layer{}.", layer);
+  const BufferSlice dout = gradient_before(layer + 1);  // (share, hidden)
+  const bool shares = plan_.routes_shares();
+  const BufferSlice dy =  // (routed, hidden)
+      shares ? dout : gather_gradient(name + "mlp.bwd", dout, fmt::format("x{}", layer + 1));
+  experts_backward(name, dy);
+  const BufferSlice normed =
+      saved(name + "mlp_norm.out", share_tokens_ * model_.hidden);                // (share, hidden)
+  const BufferSlice middle = saved(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
+  BufferSlice whole;
+  if (pass_.weights) {
+    norm_again(name + "mlp_norm", middle, normed);
+    whole = shares ? normed : gather_tokens(name + "mlp.bwd", normed, "gathered");
+  }
+  const BufferSlice dwhole = shares ? workspace("drouted", routed_ * model_.hidden)
+                                    : workspace("dpartial", tokens_ * model_.hidden);
+  BufferSlice dnormed;
+  beside_sums(
+      [&] {
+        experts_input_gradient(name, dwhole);
+        dnormed = shares ? dwhole : reduce_tokens(name + "mlp.dgrad", dwhole);
+      },
+      [&] { experts_weight_gradient(name, whole); });
+  if (!pass_.inputs) return;
+  branch_backward(name + "mlp_norm", dnormed, middle, dout, gradient_at(name + "mid"));
+}
+
 void Lowering::mlp_backward(std::int64_t layer) {
+  if (model_.experts > 0) return mlp_of_experts_backward(layer);
   const std::string name = fmt::format("layer{}.", layer);
   const BufferSlice dout = gradient_before(layer + 1);  // (share, hidden)
   if (pass_.weights && plan_.sequence_parallel) {

@@ -120,6 +120,7 @@ void Lowering::add_squares(const char* stream, std::size_t range) {
 
 void Lowering::find_scale() {
   sum_over_model("norm.reduce", square_sum_, DType::f32);
+  sum_over_experts("norm.reduce", square_sum_);
   sum_over_state("norm.reduce", square_sum_);
   compute("clip", ClipScaleShape{.max_norm = plan_.clip}, {square_sum_, norm_and_scale_});
 }
@@ -189,6 +190,7 @@ void Lowering::update_range(const char* stream, std::size_t range) {
 void Lowering::optimizer() {
   builder_.set_phase(Phase::gradient_sync);
   sum_loss();
+  sum_aux_loss();
   builder_.set_phase(Phase::optimizer);
   for (const std::size_t range : late_) range_final(range, true);
   if (plan_.computes_norm()) {

@@ -27,7 +27,8 @@
 namespace stepmark {
 
 bool Lowering::is_kept(const std::string& of_layer) const {
-  constexpr std::array<std::string_view, 3> kCheap{"attn_norm.out", "mlp_norm.out", "active"};
+  constexpr std::array<std::string_view, 4> kCheap{"attn_norm.out", "mlp_norm.out", "active",
+                                                   "shared.active"};
   switch (plan_.recompute) {
     case Recompute::none:
       return true;
@@ -66,9 +67,10 @@ void Lowering::norm_again(const std::string& name, BufferSlice x, BufferSlice y)
   again([&] { norm_forward(name, x, y); });
 }
 
-void Lowering::activate_again(const std::string& name, BufferSlice up, BufferSlice active) {
+void Lowering::activate_again(const std::string& name, BufferSlice up, BufferSlice active,
+                              std::int64_t rows, std::int64_t width) {
   if (plan_.recompute != Recompute::selective) return;
-  again([&] { activate(name, up, active); });
+  again([&] { activate(name, up, active, rows, width); });
 }
 
 BufferSlice Lowering::norm_statistic(const std::string& name) {

@@ -101,11 +101,11 @@ TEST_F(Mistakes, MemoryOfACluster) {
 }
 
 TEST_F(Mistakes, FormsThatAreNotBuiltYet) {
-  EXPECT_THAT(error_of(std::string(kWorkload) + "plan:\n  ep: 2\n", read_workload),
-              AllOf(HasSubstr(":13:3: ep: expert parallelism is not built yet"),
+  EXPECT_THAT(error_of(std::string(kWorkload) + "plan:\n  offload: 2\n", read_workload),
+              AllOf(HasSubstr(":13:3: offload: offloading to the host is not built yet"),
                     HasSubstr("docs/architecture.md")));
   EXPECT_THAT(error_of(std::string(kWorkload) + "  num_experts: 8\n", read_workload),
-              AllOf(HasSubstr(":12:3:"), HasSubstr("mixture of experts is not built yet")));
+              AllOf(HasSubstr(":12:3:"), HasSubstr("given by the key 'experts' of a model")));
 }
 
 TEST_F(Mistakes, FilesThatCannotBeRead) {

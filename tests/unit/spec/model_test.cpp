@@ -18,8 +18,8 @@ struct Published {
 
 class ParameterCount : public ::testing::TestWithParam<Published> {};
 
-// GPT-2: as counted in the released checkpoints; Llama 3: as counted in the released checkpoints
-// (Hugging Face model cards and config.json).
+// GPT-2: as counted in the released checkpoints; Llama 3, Mixtral and Qwen3: as counted in the
+// released checkpoints (Hugging Face model cards and config.json).
 TEST_P(ParameterCount, IsThePublishedOne) {
   const Workload workload =
       read_workload(fmt::format("{}/workloads/{}.yaml", STEPMARK_CONFIGS, GetParam().workload));
@@ -32,7 +32,9 @@ INSTANTIATE_TEST_SUITE_P(Workloads, ParameterCount,
                                            Published{"llama3-8b", 8'030'261'248},
                                            Published{"llama3.2-1b", 1'235'814'400},
                                            Published{"llama3-70b", 70'553'706'496},
-                                           Published{"llama3-405b", 405'853'388'800}),
+                                           Published{"llama3-405b", 405'853'388'800},
+                                           Published{"mixtral-8x7b", 46'702'792'704},
+                                           Published{"qwen3-30b-a3b", 30'532'122'624}),
                          [](const auto& param_info) {
                            std::string name = param_info.param.workload;
                            for (char& c : name) c = c == '-' || c == '.' ? '_' : c;

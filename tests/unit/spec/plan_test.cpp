@@ -98,13 +98,13 @@ TEST(PlanText, UnknownKeyGivesColumnAndNearest) {
 }
 
 TEST(PlanText, FormsThatDoNotExistYetAreNamed) {
-  for (const char* form : {"ep", "etp", "EP", "moe", "offload"}) {
+  for (const char* form : {"offload", "cpu_offload", "Offload"}) {
     EXPECT_THAT(error_of(std::string("tp=2,") + form + "=2"),
                 AllOf(StartsWith("--plan:1:6: "), HasSubstr("is not built yet"),
                       HasSubstr("docs/architecture.md"), Not(HasSubstr("did you mean"))))
         << form;
   }
-  EXPECT_THAT(error_of("ep=2"), HasSubstr("ep: expert parallelism is not built yet"));
+  EXPECT_THAT(error_of("offload=2"), HasSubstr("offload: offloading to the host is not built yet"));
 }
 
 TEST(PlanText, OtherNamesOfAFormLeadToItsKey) {
@@ -113,6 +113,8 @@ TEST(PlanText, OtherNamesOfAFormLeadToItsKey) {
   EXPECT_THAT(error_of("pipeline_parallel_size=2"), HasSubstr("the key 'pp'"));
   EXPECT_THAT(error_of("context_parallel_size=2"), HasSubstr("the key 'cp'"));
   EXPECT_THAT(error_of("ring_attention=on"), HasSubstr("the key 'cp_kind'"));
+  EXPECT_THAT(error_of("expert_model_parallel_size=2"), HasSubstr("the key 'ep' of a plan"));
+  EXPECT_THAT(error_of("num_experts=8"), HasSubstr("the key 'experts' of a model"));
   EXPECT_THAT(error_of("pp=2,pp_schedule=gpipe"), HasSubstr("the key 'schedule'"));
 }
 

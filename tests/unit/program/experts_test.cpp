@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// Programs with experts: what they send along the expert axis, over hundreds of drawn plans, equals
+// the closed formulas; with w ranks that share E experts, m micro-steps, L layers, N tokens that a
+// rank routes to k experts each, h the hidden size and p bytes of a parameter:
+//   router         m L 4 (w-1) N min(k, E/w) h p              room for all that one rank may send
+//   uniform, zipf  m L 2 (N k + R - 2 o) h p                  R rows of the rank's experts, o of
+//   them
+//                                                             its own tokens'
+//   counts         m L 4 E (w-1)/w
+// dispatch and combine, forward and backward; the forward pass's part once more where layers are
+// computed again. Gradients of experts are summed over edp, those of all else over data parallel
+// ranks; seeded choices are what is asked for, and rules name what is wrong.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/rng.h"
+#include "harness/program/memory_plan.h"
+#include "harness/program/routing.h"
+#include "harness/program/step_facts.h"
+#include "harness/program/step_roles.h"
+#include "harness/program/validate.h"
+#include "harness/program/validate_step.h"
+#include "harness/spec/stages.h"
+#include "tests/unit/program/models.h"
+
+namespace stepmark {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr std::uint64_t kPlans = 200;
+
+Model small_experts() {
+  Model model = small_llama();
+  model.name = "small-experts";
+  model.experts = 8;
+  model.top_k = 2;
+  model.aux_loss = 0.01;
+  return model;
+}
+
+struct Draw {
+  Model model;
+  Plan plan;
+};
+
+Draw draw_plan(std::uint64_t index) {
+  for (std::uint64_t attempt = 0;; ++attempt) {
+    const Philox rng(20251202, index * 1000 + attempt);
+    std::uint64_t next = 0;
+    const auto one_of = [&](const auto&... values) {
+      const std::array options{std::string(values)...};
+      return options[rng.below(next++, options.size())];
+    };
+    Draw draw{.model = small_experts(), .plan = {}};
+    draw.model.layers = std::stoll(one_of("2", "3"));
+    draw.model.top_k = std::stoll(one_of("1", "2", "3"));
+    const std::string tp = one_of("1", "2"), pp = one_of("1", "1", "2");
+    std::string text = fmt::format(
+        "ep={},cp={},dp={},tp={},pp={},accumulation={},micro_batch={},precision={},routing={}",
+        one_of("2", "4", "8"), one_of("1", "2"), one_of("1", "2", "4"), tp, pp, one_of("2", "3"),
+        one_of("1", "2"), one_of("fp32", "bf16"), one_of("router", "uniform", "zipf"));
+    if (tp == "2") text += one_of("", ",sp=on", ",sp=on,etp=1");
+    text += one_of("", ",recompute=selective", ",recompute=full");
+    text += one_of("", ",clip=0");
+    draw.plan = parse_plan(text);
+    draw.plan.seq = draw.model.max_seq;
+    if (why_illegal(draw.plan, draw.model, draw.plan.ranks())) continue;
+    draw.plan = resolve(draw.plan, draw.model, draw.plan.ranks());
+    return draw;
+  }
+}
+
+// Rows that a rank sends to others in a layer, of its own tokens and of those of its experts.
+std::int64_t rows_of(const Model& model, const Plan& plan, std::int32_t rank, std::int64_t layer) {
+  const StepMesh mesh(plan);
+  const auto choices = seeded_choices(model, plan, layer);
+  const std::int64_t experts = model.experts / plan.ep, first = mesh.expert_part(rank) * experts;
+  std::int64_t rows = 0;
+  for (const std::int32_t other : mesh.group(rank, StepGroup::expert)) {
+    for (const std::int32_t expert : choices_of_rank(choices, model, plan, other)) {
+      const bool stays = expert >= first && expert < first + experts;
+      rows += stays != (other == rank) ? 1 : 0;
+    }
+  }
+  return rows;
+}
+
+double formula(const Model& model, const Plan& plan, std::int32_t rank) {
+  const auto w = static_cast<double>(plan.ep), p = static_cast<double>(size_of(plan.precision));
+  const std::int64_t tokens = routed_tokens(plan, rank).tokens;
+  const double forwards = plan.recompute == Recompute::full ? 2 : 1;
+  double elements = 0, bytes_of_counts = 0;  // sent to others; of counts to all
+  for (const ModelStage& part : model_stages(model, plan, StepMesh(plan).stage(rank))) {
+    for (std::int64_t layer = part.begin; layer < part.end; ++layer) {
+      const std::int64_t rows =  // there and back
+          plan.routing == Routing::router
+              ? 2 * (plan.ep - 1) * tokens * std::min(model.top_k, model.experts / plan.ep)
+              : rows_of(model, plan, rank, layer);
+      elements += static_cast<double>(rows * model.hidden) * (forwards + 1);
+      bytes_of_counts += static_cast<double>(model.experts) * 4 * forwards;
+    }
+  }
+  const double norm =
+      plan.computes_norm() && StepMesh(plan).spreads_experts_beyond_tensor() ? 2 * 4 : 0;
+  const auto micro_steps = static_cast<double>(plan.accumulation);
+  return micro_steps * elements * p + (micro_steps * bytes_of_counts + norm) * (w - 1) / w;
+}
+
+TEST(Experts, VolumesEqualTheClosedFormulas) {
+  std::set<std::string> seen;
+  for (std::uint64_t i = 0; i < kPlans; ++i) {
+    const auto [model, plan] = draw_plan(i);
+    SCOPED_TRACE(fmt::format("{} top_k={} {}", model.name, model.top_k, to_text(plan)));
+    seen.insert(fmt::format("{} {}", name_of(plan.routing), plan.etp));
+    const StepMesh mesh(plan);
+    for (std::int32_t stage = 0; stage < mesh.stages(); ++stage) {
+      const std::int32_t rank = mesh.first_rank_of(stage);
+      const Program program = step_program(model, plan, rank);
+      EXPECT_NEAR(bus_bytes(program, program.group("ep")) / formula(model, plan, rank), 1.0, 1e-12);
+      const auto n = static_cast<double>(mesh.size_of(StepGroup::expert_gradients));
+      double of_experts = 0;
+      const ParamLayout layout(model, plan, rank);
+      for (const ParamSection& section : layout.sections()) {
+        if (section.expert) of_experts += static_cast<double>(section.elements);
+      }
+      EXPECT_GT(of_experts, 0);
+      if (n > 1) {
+        EXPECT_DOUBLE_EQ(bus_bytes(program, program.group("edp")),
+                         2 * 4 * of_experts * (n - 1) / n);
+      }
+    }
+    if (i % 10 == 0) {
+      EXPECT_THAT(problems(all_ranks(model, plan)), IsEmpty());
+      EXPECT_TRUE(validate_step(model, plan).whole);
+    }
+  }
+  EXPECT_EQ(seen.size(), 6U);
+}
+
+TEST(Experts, MemoryIsThatOfEveryRank) {
+  for (const char* text : {"ep=4", "ep=4,precision=bf16,recompute=full", "tp=2,ep=2",
+                           "tp=2,sp=on,etp=1,ep=4", "ep=2,cp=2"}) {
+    SCOPED_TRACE(text);
+    const Model model = small_experts();
+    const Plan plan = resolve(parse_plan(text), model, 4);
+    const std::int64_t most = step_memory_bytes(model, plan, kHostTraits);
+    for (const Program& program : all_ranks(model, plan)) {
+      EXPECT_LE(plan_memory(program).bytes, most);
+    }
+  }
+}
+
+// Experts of ranks follow each other, all of them are there, and each is counted once in the norm.
+TEST(Experts, EachRankHasItsShareOfThem) {
+  const Model model = small_experts();
+  for (const char* text : {"ep=4,dp=8", "ep=2,tp=2,dp=4", "ep=8,tp=2,sp=on,etp=1,dp=4",
+                           "ep=2,tp=4,sp=on,etp=1,dp=2", "ep=2,cp=2,dp=2,tp=2", "tp=2,dp=4"}) {
+    SCOPED_TRACE(text);
+    const Plan plan = resolve(parse_plan(text), model, 8);
+    double counted = 0;
+    for (std::int32_t rank = 0; rank < 8; ++rank) {
+      const ParamLayout layout(model, plan, rank);
+      for (const Param& param : layout.params()) {
+        const auto section = std::find_if(
+            layout.sections().begin(), layout.sections().end(), [&](const ParamSection& s) {
+              return param.offset >= s.offset && param.offset < s.offset + s.elements;
+            });
+        ASSERT_NE(section, layout.sections().end());
+        counted += static_cast<double>(param.elements()) / section->copies;
+      }
+    }
+    // Sums over tensor-parallel ranks and then over those that share experts: every rank has one.
+    const StepMesh mesh(plan);
+    const double sums = mesh.spreads_experts_beyond_tensor()
+                            ? 8.0 / (mesh.size_of(StepGroup::tensor) * mesh.expert_ways())
+                            : 8.0 / mesh.size_of(StepGroup::tensor);
+    EXPECT_NEAR(counted, sums * static_cast<double>(model.parameters()), 1e-6 * counted);
+  }
+}
+
+TEST(Experts, SeededChoicesAreDistinctAndOfTheAskedSkew) {
+  Model model = small_experts();
+  model.experts = 64;
+  model.top_k = 8;
+  model.max_seq = 4096;
+  const auto plan_of = [&](const char* text) {
+    return resolve(parse_plan(fmt::format("ep=8,{}", text)), model, 8);
+  };
+  const Plan uniform = plan_of("routing=uniform"), zipf = plan_of("routing=zipf");
+  const auto choices = seeded_choices(model, uniform, 1);
+  ASSERT_EQ(std::ssize(choices), 4096 * 8);
+  for (auto at = choices.begin(); at != choices.end(); at += 8) {
+    EXPECT_EQ(std::set(at, at + 8).size(), 8U);
+  }
+  EXPECT_NE(seeded_choices(model, uniform, 0), choices);
+  EXPECT_NE(seeded_choices(model, plan_of("routing=uniform,routing_seed=2"), 1), choices);
+  EXPECT_EQ(seeded_choices(model, plan_of("routing=uniform"), 1), choices);
+  const RoutingLoad alike = routing_load(model, uniform), skewed = routing_load(model, zipf);
+  EXPECT_LT(alike.of_expert, 1.2);
+  EXPECT_LT(alike.of_rank, 1.1);
+  EXPECT_GT(skewed.of_expert, 4);
+  EXPECT_GT(skewed.of_rank, 1.3);
+  EXPECT_LT(routing_load(model, plan_of("routing=zipf,routing_exponent=0.2")).of_expert,
+            skewed.of_expert);
+}
+
+// All ranks of the same share of experts and positions play one role.
+TEST(Experts, RolesAreThoseOfSharesOfExperts) {
+  const Model model = small_experts();
+  const auto roles = [&](const char* text, std::int64_t ranks) {
+    return std::ssize(step_roles(model, resolve(parse_plan(text), model, ranks)).ranks);
+  };
+  EXPECT_EQ(roles("ep=4", 64), 1);
+  EXPECT_EQ(roles("ep=4,routing=zipf", 64), 4);
+  EXPECT_EQ(roles("ep=2,cp=2,routing=zipf", 64), 2);
+  EXPECT_EQ(roles("ep=4,cp=2,pp=2,accumulation=2,routing=zipf", 64), 8);
+}
+
+TEST(Experts, FlopsCountTheExpertsOfAToken) {
+  const Model model = small_experts();
+  Model dense = small_llama();
+  EXPECT_EQ(model.matmul_parameters() - dense.matmul_parameters(),
+            model.layers * (3 * model.hidden * model.ffn + model.hidden * model.experts));
+  EXPECT_EQ(model.parameters() - dense.parameters(),
+            model.layers * (7 * 3 * model.hidden * model.ffn + model.hidden * model.experts));
+  // Room for what never comes is no work.
+  const auto flops = [&](const char* text) {
+    double of_matrices = 0;
+    const Program program = step_program(model, resolve(parse_plan(text), model, 4), 0);
+    for (const Op& op : program.ops) {
+      if (op.kernel && info_of(op.kernel->id).unit == MathUnit::matrix) {
+        of_matrices += flops_of(*op.kernel);
+      }
+    }
+    return of_matrices;
+  };
+  EXPECT_DOUBLE_EQ(flops("ep=4"), flops("dp=4"));
+}
+
+std::string illegal(const Model& model, const char* text, std::int64_t world) {
+  Plan plan = filled(parse_plan(text), world);
+  if (plan.seq == 0) plan.seq = model.max_seq;
+  return why_illegal(plan, model, world).value_or("legal");
+}
+
+TEST(Experts, RulesNameWhatIsWrongAndWhatGoes) {
+  const Model model = small_experts();
+  EXPECT_THAT(illegal(small_llama(), "ep=2", 2), HasSubstr("has none; leave it out"));
+  EXPECT_THAT(illegal(small_llama(), "routing=zipf", 2), HasSubstr("routing=zipf"));
+  EXPECT_THAT(illegal(model, "ep=3", 3), AllOf(HasSubstr("8 experts"), HasSubstr("ep=1 does")));
+  EXPECT_THAT(illegal(model, "ep=4", 2), AllOf(HasSubstr("dp=2"), HasSubstr("ep=2 does")));
+  EXPECT_THAT(illegal(model, "tp=2,etp=1", 2), HasSubstr("give sp=on"));
+  EXPECT_THAT(illegal(model, "tp=4,sp=on,etp=2", 4), HasSubstr("neither 1 nor tp=4"));
+  EXPECT_THAT(illegal(model, "ep=2,zero=1", 2), HasSubstr("zero=0 goes with it"));
+  EXPECT_THAT(illegal(model, "tp=2,sp=on,tp_chunks=2", 2), HasSubstr("leave tp_chunks out"));
+  EXPECT_EQ(illegal(model, "zero=3", 2), "legal");
+  EXPECT_EQ(illegal(model, "tp=2,sp=on,etp=1,ep=4", 4), "legal");
+  Model shared = model;
+  shared.shared_ffn = 16;
+  EXPECT_THAT(illegal(shared, "tp=2,sp=on,etp=1", 2), HasSubstr("leave etp out"));
+}
+
+}  // namespace
+}  // namespace stepmark
