@@ -16,6 +16,7 @@
 #include "harness/cli/plan_activations.h"
 #include "harness/cli/plan_list.h"
 #include "harness/cli/plan_pipeline.h"
+#include "harness/program/routing.h"
 #include "harness/program/step.h"
 #include "harness/program/step_facts.h"
 #include "harness/program/text.h"
@@ -255,6 +256,44 @@ std::string optimizer_text(const Facts& facts) {
   return text + sharding_text(facts) + "\n";
 }
 
+// Where tokens go, and how unevenly.
+std::string routing_text(const Facts& facts) {
+  const Plan& plan = facts.plan;
+  if (facts.model.experts == 0) return "";
+  std::string text = fmt::format("experts: {} in each layer, {} of a token", facts.model.experts,
+                                 facts.model.top_k);
+  if (plan.ep > 1) text += fmt::format(", spread over {} ranks", plan.ep);
+  if (plan.routing == Routing::router) {
+    return text + (plan.ep > 1
+                       ? "; chosen by the router: each rank sends and receives rows for the "
+                         "worst case, of which it fills some\n"
+                       : "; chosen by the router\n");
+  }
+  const RoutingLoad load = routing_load(facts.model, plan);
+  text += fmt::format(
+      "; chosen by seed {}, {}: the busiest expert of a layer has {:.2f} times the "
+      "mean of rows",
+      plan.routing_seed,
+      plan.routing == Routing::zipf ? fmt::format("zipf with exponent {}", plan.routing_exponent)
+                                    : "uniform",
+      load.of_expert);
+  if (plan.ep > 1) text += fmt::format(", the busiest rank {:.2f} times", load.of_rank);
+  return text + "\n";
+}
+
+nlohmann::json routing_json(const Facts& facts) {
+  const Plan& plan = facts.plan;
+  nlohmann::json json{{"experts", facts.model.experts},
+                      {"top_k", facts.model.top_k},
+                      {"ranks", plan.ep},
+                      {"routing", name_of(plan.routing)}};
+  if (plan.routing == Routing::router) return json;
+  const RoutingLoad load = routing_load(facts.model, plan);
+  json["busiest_expert_over_mean"] = load.of_expert;
+  json["busiest_rank_over_mean"] = load.of_rank;
+  return json;
+}
+
 constexpr std::array kKinds{BufferKind::param,      BufferKind::grad,      BufferKind::optimizer,
                             BufferKind::activation, BufferKind::workspace, BufferKind::input,
                             BufferKind::scalar};
@@ -288,6 +327,7 @@ nlohmann::json to_json(const Facts& facts) {
                         {"saved_bytes", logits.whole_bytes - logits.bytes}}},
                       {"activations", activations_json(facts.plan, facts.program)},
                       {"communication", traffic},
+                      {"experts", routing_json(facts)},
                       {"optimizer",
                        {{"overlap", name_of(facts.plan.optimizer_overlap)},
                         {"beside_backward", optimizer_beside_backward(facts.overlapped)},
@@ -332,6 +372,7 @@ std::string to_table(const Facts& facts) {
       "attention counted causally\n",
       format_count(static_cast<double>(facts.model.parameters())), facts.plan.tokens_per_step(),
       format_count(facts.step.model_flops), format_count(facts.step.causal_model_flops));
+  text += routing_text(facts);
   text += optimizer_text(facts);
   text += fmt::format("mesh: {} ranks", mesh.size());
   for (const MeshAxis& axis : mesh.axes()) text += fmt::format(", {} {}", axis.name, axis.degree);

@@ -219,6 +219,9 @@ nlohmann::json to_json(const Shown& shown, const Listed& listed) {
 ExitCode list_plans(const PlanOptions& options, const Workload& workload, std::int64_t ranks,
                     const std::optional<Cluster>& cluster, const DeviceTraits& traits) {
   const Plan base = parse_plan(options.plan, workload.plan);
+  STEPMARK_REQUIRE(!base.spreads_experts(),
+                   "--list does not vary ep and etp, which are not built there; leave them out of "
+                   "--plan: each rank then has all experts");
   PlanSpace space{.ranks = ranks, .global_batch = options.global_batch, .scale_up_domain = 8};
   if (cluster) space.scale_up_domain = std::max<std::int64_t>(1, cluster->scale_up_domain);
   if (space.global_batch == 0) {

@@ -31,6 +31,9 @@ inline constexpr const char* kPadding = "padding";
 inline constexpr const char* kPaddingFlops = "padding_flops_per_step";
 inline constexpr const char* kPaddingBytesPerRank = "padding_bytes_per_rank";
 inline constexpr const char* kPaddingParametersPerRank = "padding_parameters_per_rank";
+// Where a seed sends tokens to experts: the largest load over the mean, by expert and by rank.
+inline constexpr const char* kBusiestExpert = "busiest_expert_over_mean";
+inline constexpr const char* kBusiestRank = "busiest_rank_over_mean";
 // What computed it.
 inline constexpr const char* kAttentionEngine = "attention_engine";
 inline constexpr const char* kGemmEngine = "gemm_engine";

@@ -22,6 +22,7 @@
 #include "harness/cases/step_check.h"
 #include "harness/cases/step_ranks.h"
 #include "harness/cases/step_timeline.h"
+#include "harness/program/routing.h"
 #include "harness/program/step_facts.h"
 #include "harness/program/validate_step.h"
 #include "harness/spec/file_reference.h"
@@ -58,6 +59,7 @@ class StepCase final : public Case {
                                                   forms.overlapped ? &*forms.overlapped : nullptr));
     describe(record, context, facts);
     describe(record, facts.padding);
+    describe_routing(record);
     if (context.control.rank() == 0) validate_forms(traits);
     const std::int64_t needed = facts.peak_bytes * context.control.local_size();
     const bool fits = context.memory_limit_bytes == 0 || needed <= context.memory_limit_bytes;
@@ -167,6 +169,13 @@ class StepCase final : public Case {
                                 static_cast<double>(padding.memory_bytes));
     record.numbers.emplace_back(facts::step::kPaddingParametersPerRank,
                                 static_cast<double>(padding.parameters));
+  }
+
+  void describe_routing(Record& record) const {
+    if (model_.experts == 0 || plan_.routing == Routing::router) return;
+    const RoutingLoad load = routing_load(model_, plan_);
+    record.numbers.emplace_back(facts::step::kBusiestExpert, load.of_expert);
+    record.numbers.emplace_back(facts::step::kBusiestRank, load.of_rank);
   }
 
   static bool check_padding(Record& record, CaseContext& context, const char* name,
