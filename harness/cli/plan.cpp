@@ -48,9 +48,7 @@ std::int64_t most_bytes(const Facts& facts) {
   return std::max(facts.step.peak_bytes, facts.pipeline.most_bytes());
 }
 
-StateSharding state_of(const Facts& facts) {
-  return ParamLayout(facts.model, facts.plan, 0, facts.traits).state();
-}
+ParamLayout layout_of(const Facts& facts) { return {facts.model, facts.plan, 0, facts.traits}; }
 
 // The change that makes a plan fit which does not.
 std::optional<MemoryLever> lever_of(const Facts& facts, std::int64_t available) {
@@ -89,7 +87,7 @@ std::string fit_text(const Facts& facts) {
       format_bytes_alike(static_cast<double>(lever->bytes), static_cast<double>(*available)).first,
       lever->what);
   return text +
-         (state_of(facts).axis.empty()
+         (layout_of(facts).state().axis.empty()
               ? "more data-parallel ranks would not help: each keeps all of its share of the "
                 "model\n"
               : fmt::format("more data-parallel ranks would save {} alone, of which each keeps a "
@@ -200,7 +198,8 @@ double early_share(const Facts& facts) {
 }
 
 std::string sharding_text(const Facts& facts) {
-  const StateSharding state = state_of(facts);
+  const ParamLayout layout = layout_of(facts);
+  const StateSharding& state = layout.state();
   if (state.axis.empty()) return "";
   if (state.ways == 1) return "; its state whole: there is one rank to shard it over";
   const Plan& plan = facts.plan;
@@ -210,10 +209,17 @@ std::string sharding_text(const Facts& facts) {
                   ? " layer by layer in every micro-step, and kept as shards"
                   : " layer by layer in the last micro-step, added up whole until then";
   }
+  std::string experts;
+  for (const ParamSection& section : layout.sections()) {
+    if (!section.expert) continue;
+    experts = section.state.ways == 1 ? ", that of experts whole"
+                                      : fmt::format(", that of experts over {} ({})",
+                                                    section.state.ways, section.state.axis);
+  }
   std::string text = fmt::format(
-      "; its state sharded over {} ranks ({}), {} each: gradients are reduce-scattered{}, ",
-      state.ways, state.axis, format_bytes(static_cast<double>(facts.step.optimizer_bytes)),
-      reduced);
+      "; its state sharded over {} ranks ({}){}, {} each: gradients are reduce-scattered{}, ",
+      state.ways, state.axis, experts,
+      format_bytes(static_cast<double>(facts.step.optimizer_bytes)), reduced);
   if (plan.shards_parameters()) {
     text += fmt::format("parameters gathered {}, {}",
                         plan.reshard ? "before each use" : "once per step",
@@ -334,7 +340,7 @@ nlohmann::json to_json(const Facts& facts) {
                         {"updated_beside_backward", early_share(facts)},
                         {"gradient_norm", facts.plan.computes_norm()},
                         {"clipped", facts.plan.clip > 0},
-                        {"state_shards", state_of(facts).ways},
+                        {"state_shards", layout_of(facts).state().ways},
                         {"state_replicas", facts.plan.zero > 0 ? facts.plan.shard_replicas() : 1},
                         {"gradients_sharded", facts.plan.shards_gradients()},
                         {"parameters_sharded", facts.plan.shards_parameters()},

@@ -289,9 +289,23 @@ Shards shards_of(const Model& model, const Plan& plan, std::int32_t rank,
 
 namespace {
 
+// ZeRO spreads state over the ranks that have the same parameters and see other sequences: of
+// experts fewer than of what is dense.
+StateSharding state_sharding(const Plan& plan, const StepMesh& mesh, std::int32_t rank,
+                             bool expert) {
+  if (plan.zero == 0 || (expert && plan.shard_ways() == 1)) return {};
+  const StepGroup kind = expert ? StepGroup::expert_gradients : mesh.shard_group();
+  const std::vector<std::int32_t> ranks = mesh.group(rank, kind);
+  const auto own = std::find(ranks.begin(), ranks.end(), rank);
+  return {.axis = StepMesh::name_of(kind),
+          .ways = static_cast<std::int32_t>(ranks.size()),
+          .index = static_cast<std::int32_t>(own - ranks.begin())};
+}
+
 // Those of the batch come last, of what is complete but for them, or where a rank keeps its shard
 // alone before what is of the shard.
-std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, const Param& param) {
+std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, const Param& param,
+                                       const StateSharding& state) {
   std::vector<GradientSum> sums;
   // Of whole gradients although only a shard is needed: after the scatter this axis would wait for
   // the other one, and the backward pass for this axis.
@@ -303,33 +317,17 @@ std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, c
   // alike, as the table is a unit of its own.
   const bool tables_last = plan.shards_gradients();
   if (param.tied && !tables_last) sums.push_back(tables);
-  if (param.expert) {
-    if (mesh.size_of(StepGroup::expert_gradients) > 1) {
-      sums.push_back({.axis = StepMesh::name_of(StepGroup::expert_gradients)});
-    }
-    return sums;
-  }
-  if (plan.gradient_ways() > 1) {
-    const bool scattered = plan.shard_ways() > 1;
-    const StepGroup group = scattered ? mesh.shard_group() : mesh.gradient_group();
-    sums.push_back({.axis = StepMesh::name_of(group), .scattered = scattered});
-    if (group == StepGroup::data_shard) {
+  const StepGroup whole = param.expert ? StepGroup::expert_gradients : mesh.gradient_group();
+  if (state.ways > 1) {
+    sums.push_back({.axis = state.axis, .scattered = true, .shard = state.index});
+    if (!param.expert && mesh.shard_group() == StepGroup::data_shard) {
       sums.push_back({.axis = StepMesh::name_of(StepGroup::data_replicate)});
     }
+  } else if (mesh.size_of(whole) > 1) {
+    sums.push_back({.axis = StepMesh::name_of(whole)});
   }
   if (param.tied && tables_last) sums.push_back(tables);
   return sums;
-}
-
-// ZeRO spreads state over the ranks that have the same parameters and see other sequences.
-StateSharding state_sharding(const Plan& plan, const StepMesh& mesh, std::int32_t rank) {
-  if (plan.zero == 0) return {};
-  const StepGroup kind = mesh.shard_group();
-  const std::vector<std::int32_t> ranks = mesh.group(rank, kind);
-  const auto own = std::find(ranks.begin(), ranks.end(), rank);
-  return {.axis = StepMesh::name_of(kind),
-          .ways = static_cast<std::int32_t>(ranks.size()),
-          .index = static_cast<std::int32_t>(own - ranks.begin())};
 }
 
 std::int64_t elements_of_bucket(const Plan& plan) {
@@ -349,11 +347,12 @@ std::string unit_of(const Param& param, bool table_is_head) {
   return at_end && !table_is_head ? "head" : "embedding";
 }
 
-// ParamSection::copies.
-std::int32_t copies_of(const Param& param, const StepMesh& mesh) {
+// ParamSection::copies. Where state is sharded the squares are summed over all ranks of a stage.
+std::int32_t copies_of(const Param& param, const StepMesh& mesh, bool sharded) {
   const std::int32_t tensor = mesh.size_of(StepGroup::tensor);
   const std::int32_t split = mesh.size_of(StepGroup::expert_tensor);
-  const bool beyond = mesh.spreads_experts_beyond_tensor();
+  const bool beyond = mesh.spreads_experts_beyond_tensor() && !sharded;
+  if (param.expert && sharded) return 1;
   if (param.expert) return tensor / (beyond ? split : split * mesh.expert_ways());
   const std::int32_t tables = param.tied ? mesh.size_of(StepGroup::tied_tables) : 1;
   return tables * (param.replicated ? tensor : 1) * (beyond ? mesh.expert_ways() : 1);
@@ -370,7 +369,7 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
                          const DeviceTraits& traits)
     : shards_gradients_(plan.shards_gradients()), shards_params_(plan.shards_parameters()) {
   const StepMesh mesh(plan);
-  state_ = state_sharding(plan, mesh, rank);
+  state_ = state_sharding(plan, mesh, rank, /*expert=*/false);
   std::vector<Param> declared =
       Declaration(model, plan, rank, traits).run(model_stages(model, plan, mesh.stage(rank)));
   const bool table_is_head = model.tied_embeddings && mesh.stages() == 1;
@@ -394,13 +393,16 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
         sections_.back().summed != param.summed || sections_.back().expert != param.expert ||
         sections_.back().tied != param.tied || sections_.back().decay != param.decay) {
       if (!shards_gradients_) close_bucket();
+      const StateSharding state =
+          param.expert ? state_sharding(plan, mesh, rank, /*expert=*/true) : state_;
       sections_.push_back({.replicated = param.replicated,
                            .summed = param.summed,
                            .expert = param.expert,
                            .tied = param.tied,
                            .decay = param.decay,
-                           .copies = copies_of(param, mesh),
-                           .gradient_sums = gradient_sums(plan, mesh, param),
+                           .copies = copies_of(param, mesh, state_.ways > 1),
+                           .gradient_sums = gradient_sums(plan, mesh, param, state),
+                           .state = state,
                            .offset = elements_});
     }
     current = next;
@@ -422,10 +424,11 @@ ParamLayout::ParamLayout(const Model& model, const Plan& plan, std::int32_t rank
 void ParamLayout::close_bucket(std::string unit) {
   const std::int64_t begin = buckets_.empty() ? 0 : buckets_.back().end;
   if (elements_ == begin) return;
-  const std::int64_t shard = padded(elements_ - begin, state_.ways * kAlignment) / state_.ways;
-  elements_ = begin + state_.ways * shard;
+  const StateSharding& state = sections_.back().state;  // the same of all sections of a unit
+  const std::int64_t shard = padded(elements_ - begin, state.ways * kAlignment) / state.ways;
+  elements_ = begin + state.ways * shard;
   sections_.back().elements = elements_ - sections_.back().offset;
-  const std::int64_t own = begin + state_.index * shard;
+  const std::int64_t own = begin + state.index * shard;
   std::size_t first = sections_.size() - 1;
   while (sections_[first].offset > begin) --first;
   buckets_.push_back({.begin = begin,

@@ -76,7 +76,15 @@ struct GradientSum {
   std::string axis;
   bool of_batch = true;
   bool scattered = false;  // a rank gets its shard of the sum alone; the sums behind it are of that
+  std::int32_t shard = 0;  // which
   bool operator==(const GradientSum&) const = default;
+};
+
+// Over which ranks the optimizer's state is spread: those of an axis, or none (empty): each rank
+// has all of it.
+struct StateSharding {
+  std::string axis;
+  std::int32_t ways = 1, index = 0;
 };
 
 // A contiguous range of the flat buffers whose parameters share treatment.
@@ -90,15 +98,9 @@ struct ParamSection {
   // the model, of which each tensor-parallel rank has all experts' ranks beside it.
   std::int32_t copies = 1;
   std::vector<GradientSum> gradient_sums;  // in this order
+  StateSharding state;
   std::int64_t offset = 0;
   std::int64_t elements = 0;
-};
-
-// Over which ranks the optimizer's state is spread: those of an axis, or none (empty): each rank
-// has all of it.
-struct StateSharding {
-  std::string axis;
-  std::int32_t ways = 1, index = 0;
 };
 
 class ParamLayout {
@@ -147,6 +149,7 @@ class ParamLayout {
   // Index of the bucket that a parameter lies in.
   [[nodiscard]] std::size_t bucket_of(const Param& param) const;
 
+  // Of dense parameters: experts' state is spread over the ranks that have the same ones.
   [[nodiscard]] const StateSharding& state() const { return state_; }
   [[nodiscard]] std::int64_t state_elements() const { return state_elements_; }
   // Whether the buffers of gradients and of parameters lie as the state does, and their elements.

@@ -217,11 +217,13 @@ std::optional<std::string> why_no_experts(const Plan& plan, const Model& model) 
     return fmt::format("etp=1: ep={} is neither a multiple of tp={} nor divides it", plan.ep,
                        plan.tp);
   }
-  if (plan.spreads_experts() && plan.zero > 0) {
+  if (plan.spreads_experts() && (plan.zero > 1 || plan.shard > 0)) {
     return fmt::format(
-        "zero={} shards over ranks that hold the same parameters, and experts are held by others "
-        "than the rest (ep={}, etp={}): that is not built; zero=0 goes with it, or leave ep{} out",
-        plan.zero, plan.ep, split, split != plan.tp ? " and etp" : "");
+        "{} shards over ranks that hold the same parameters, and experts are held by others than "
+        "the rest (ep={}, etp={}): that is not built but for zero=1 over all of them; give zero=1 "
+        "alone, or leave ep{} out",
+        plan.zero > 1 ? fmt::format("zero={}", plan.zero) : fmt::format("shard={}", plan.shard),
+        plan.ep, split, split != plan.tp ? " and etp" : "");
   }
   return std::nullopt;
 }

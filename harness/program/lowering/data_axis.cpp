@@ -53,9 +53,7 @@ void Lowering::reduce(const std::string& label, const GradientSum& sum, BufferSl
     from = ProgramBuilder::part(
         buffer("grads.wire." + sum.axis, BufferKind::workspace, wire, largest_bucket_), 0,
         whole.elements);
-    to = sum.scattered
-             ? ProgramBuilder::part(from, layout_.state().index * own.elements, own.elements)
-             : from;
+    to = sum.scattered ? ProgramBuilder::part(from, sum.shard * own.elements, own.elements) : from;
     cast(".narrow", false, whole, from);
   }
   if (sum.scattered) {
@@ -74,7 +72,7 @@ void Lowering::reduce(const std::string& label, const GradientSum& sum, BufferSl
 
 void Lowering::gather_params(const std::string& label, const ParamLayout::Bucket& bucket,
                              BufferSlice whole) {
-  const std::string& axis = layout_.state().axis;
+  const std::string& axis = layout_.sections()[bucket.section].state.axis;
   const BufferSlice own = own_param(bucket.own);
   builder_.comm(
       label, axis,
@@ -107,7 +105,9 @@ void Lowering::begin_step() {
   std::vector<std::pair<std::int64_t, std::size_t>> order;
   for (const auto& [bucket, use] : first_use) order.emplace_back(use, bucket);
   std::sort(order.begin(), order.end());
-  for (const auto& [use, bucket] : order) ungathered_.push_back(bucket);
+  for (const auto& [use, bucket] : order) {
+    if (layout_.buckets()[bucket].sharded()) ungathered_.push_back(bucket);
+  }
   builder_.set_phase(Phase::forward);
   gather_updated();
 }

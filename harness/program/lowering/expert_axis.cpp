@@ -399,7 +399,8 @@ void Lowering::sum_aux_loss() {
 }
 
 void Lowering::sum_over_experts(const std::string& label, BufferSlice x) {
-  if (!mesh_.spreads_experts_beyond_tensor()) return;
+  // Where state is sharded the sum over its ranks is one over those of all experts.
+  if (!mesh_.spreads_experts_beyond_tensor() || layout_.state().ways > 1) return;
   all_reduce(label + ".experts", kAxis, x, DType::f32, ReduceOp::sum);
 }
 

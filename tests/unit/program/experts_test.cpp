@@ -8,8 +8,9 @@
 //                                                             its own tokens'
 //   counts         m L 4 E (w-1)/w
 // dispatch and combine, forward and backward; the forward pass's part once more where layers are
-// computed again. Gradients of experts are summed over edp, those of all else over data parallel
-// ranks; seeded choices are what is asked for, and rules name what is wrong.
+// computed again. Gradients of experts are summed over edp, or scattered and parameters gathered
+// (zero=1), those of all else over data parallel ranks; seeded choices are what is asked for, and
+// rules name what is wrong.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -69,6 +70,7 @@ Draw draw_plan(std::uint64_t index) {
     if (tp == "2") text += one_of("", ",sp=on", ",sp=on,etp=1");
     text += one_of("", ",recompute=selective", ",recompute=full");
     text += one_of("", ",clip=0");
+    text += one_of("", "", ",zero=1", ",zero=1,gather=forward");
     draw.plan = parse_plan(text);
     draw.plan.seq = draw.model.max_seq;
     if (why_illegal(draw.plan, draw.model, draw.plan.ranks())) continue;
@@ -107,8 +109,9 @@ double formula(const Model& model, const Plan& plan, std::int32_t rank) {
       bytes_of_counts += static_cast<double>(model.experts) * 4 * forwards;
     }
   }
-  const double norm =
-      plan.computes_norm() && StepMesh(plan).spreads_experts_beyond_tensor() ? 2 * 4 : 0;
+  // Sums over ranks that share state are sums over those of all experts.
+  const bool own_sum = StepMesh(plan).spreads_experts_beyond_tensor() && plan.shard_ways() == 1;
+  const double norm = plan.computes_norm() && own_sum ? 2 * 4 : 0;
   const auto micro_steps = static_cast<double>(plan.accumulation);
   return micro_steps * elements * p + (micro_steps * bytes_of_counts + norm) * (w - 1) / w;
 }
@@ -131,9 +134,11 @@ TEST(Experts, VolumesEqualTheClosedFormulas) {
         if (section.expert) of_experts += static_cast<double>(section.elements);
       }
       EXPECT_GT(of_experts, 0);
+      // Gradients there, and gradients back or parameters.
+      const double back = static_cast<double>(plan.shard_ways() > 1 ? size_of(plan.precision) : 4);
       if (n > 1) {
         EXPECT_DOUBLE_EQ(bus_bytes(program, program.group("edp")),
-                         2 * 4 * of_experts * (n - 1) / n);
+                         (4 + back) * of_experts * (n - 1) / n);
       }
     }
     if (i % 10 == 0) {
@@ -160,8 +165,10 @@ TEST(Experts, MemoryIsThatOfEveryRank) {
 // Experts of ranks follow each other, all of them are there, and each is counted once in the norm.
 TEST(Experts, EachRankHasItsShareOfThem) {
   const Model model = small_experts();
-  for (const char* text : {"ep=4,dp=8", "ep=2,tp=2,dp=4", "ep=8,tp=2,sp=on,etp=1,dp=4",
-                           "ep=2,tp=4,sp=on,etp=1,dp=2", "ep=2,cp=2,dp=2,tp=2", "tp=2,dp=4"}) {
+  for (const char* text :
+       {"ep=4,dp=8", "ep=2,tp=2,dp=4", "ep=8,tp=2,sp=on,etp=1,dp=4", "ep=2,tp=4,sp=on,etp=1,dp=2",
+        "ep=2,cp=2,dp=2,tp=2", "tp=2,dp=4", "ep=4,dp=8,zero=1", "ep=2,cp=2,dp=2,tp=2,zero=1",
+        "ep=2,tp=4,sp=on,etp=1,dp=2,zero=1", "ep=8,dp=8,zero=1"}) {
     SCOPED_TRACE(text);
     const Plan plan = resolve(parse_plan(text), model, 8);
     double counted = 0;
@@ -173,12 +180,14 @@ TEST(Experts, EachRankHasItsShareOfThem) {
               return param.offset >= s.offset && param.offset < s.offset + s.elements;
             });
         ASSERT_NE(section, layout.sections().end());
-        counted += static_cast<double>(param.elements()) / section->copies;
+        counted += static_cast<double>(layout.owned(param).elements()) / section->copies;
       }
     }
-    // Sums over tensor-parallel ranks and then over those that share experts: every rank has one.
+    // Sums over tensor-parallel ranks and then over those that share experts, or state: every rank
+    // has one.
     const StepMesh mesh(plan);
-    const double sums = mesh.spreads_experts_beyond_tensor()
+    const double sums = plan.shard_ways() > 1 ? 1.0
+                        : mesh.spreads_experts_beyond_tensor()
                             ? 8.0 / (mesh.size_of(StepGroup::tensor) * mesh.expert_ways())
                             : 8.0 / mesh.size_of(StepGroup::tensor);
     EXPECT_NEAR(counted, sums * static_cast<double>(model.parameters()), 1e-6 * counted);
@@ -258,7 +267,9 @@ TEST(Experts, RulesNameWhatIsWrongAndWhatGoes) {
   EXPECT_THAT(illegal(model, "ep=4", 2), AllOf(HasSubstr("dp=2"), HasSubstr("ep=2 does")));
   EXPECT_THAT(illegal(model, "tp=2,etp=1", 2), HasSubstr("give sp=on"));
   EXPECT_THAT(illegal(model, "tp=4,sp=on,etp=2", 4), HasSubstr("neither 1 nor tp=4"));
-  EXPECT_THAT(illegal(model, "ep=2,zero=1", 2), HasSubstr("zero=0 goes with it"));
+  EXPECT_THAT(illegal(model, "ep=2,zero=2", 2), HasSubstr("give zero=1 alone"));
+  EXPECT_THAT(illegal(model, "ep=2,zero=1,shard=2", 4), HasSubstr("shard=2 shards"));
+  EXPECT_EQ(illegal(model, "ep=2,zero=1,gather=forward", 4), "legal");
   EXPECT_THAT(illegal(model, "tp=2,sp=on,tp_chunks=2", 2), HasSubstr("leave tp_chunks out"));
   EXPECT_EQ(illegal(model, "zero=3", 2), "legal");
   EXPECT_EQ(illegal(model, "tp=2,sp=on,etp=1,ep=4", 4), "legal");
