@@ -20,6 +20,7 @@ struct CollectiveSetup {
   bool in_place = false;
   int root = 0;
   std::uint64_t seed = 1;
+  int send_peer = -1, recv_peer = -1;  // messages only (collectives/message.h); -1: nobody
 };
 
 // Element counts of one rank's buffers for a setup, the same on every rank. Sizes are rounded down

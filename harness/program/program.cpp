@@ -79,21 +79,26 @@ CommAccess comm_access(const CommShape& shape, const Group& group) {
   return {};
 }
 
+double size_bytes(const CommShape& shape, const Group& group) {
+  CommAccess access = comm_access(shape, group);
+  if (shape.verb == Verb::send_recv) access.recv = 0;
+  return static_cast<double>(std::max(access.send, access.recv)) *
+         static_cast<double>(size_of(shape.dtype));
+}
+
+double bus_bytes(const CommShape& shape, const Group& group) {
+  if (shape.verb == Verb::all_to_all_v) {  // what each rank sends to others is known
+    const std::int64_t own = shape.send_counts[static_cast<std::size_t>(group.index)];
+    return static_cast<double>(comm_access(shape, group).send - own) *
+           static_cast<double>(size_of(shape.dtype));
+  }
+  return bus_factor(shape.verb, static_cast<int>(group.ranks.size())) * size_bytes(shape, group);
+}
+
 double bus_bytes(const Program& program, const Group& group) {
   double bytes = 0;
   for (const Op& op : program.ops) {
-    if (!op.comm || op.comm->axis != group.axis) continue;
-    const auto width = static_cast<double>(size_of(op.comm->dtype));
-    if (op.comm->verb == Verb::all_to_all_v) {  // what each rank sends to others is known
-      const std::int64_t all = comm_access(*op.comm, group).send;
-      const std::int64_t own = op.comm->send_counts[static_cast<std::size_t>(group.index)];
-      bytes += static_cast<double>(all - own) * width;
-      continue;
-    }
-    CommAccess access = comm_access(*op.comm, group);
-    if (op.comm->verb == Verb::send_recv) access.recv = 0;
-    bytes += bus_factor(op.comm->verb, static_cast<int>(group.ranks.size())) *
-             static_cast<double>(std::max(access.send, access.recv)) * width;
+    if (op.comm && op.comm->axis == group.axis) bytes += bus_bytes(*op.comm, group);
   }
   return bytes;
 }

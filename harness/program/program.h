@@ -96,8 +96,12 @@ struct CommAccess {
 };
 [[nodiscard]] CommAccess comm_access(const CommShape& shape, const Group& group);
 
-// Bytes that this rank puts on the links of a group per step: the volume of each op times its bus
-// factor, of messages those that it sends.
+// Bytes of one call as nccl-tests counts: the larger of what a rank sends and receives. Of a
+// message what it sends.
+[[nodiscard]] double size_bytes(const CommShape& shape, const Group& group);
+// Bytes that this rank puts on the links of a group by one call, and per step: the volume of each
+// op times its bus factor, of messages those that it sends.
+[[nodiscard]] double bus_bytes(const CommShape& shape, const Group& group);
 [[nodiscard]] double bus_bytes(const Program& program, const Group& group);
 
 // FLOPs of all kernels, padding of their dims included.
