@@ -18,21 +18,29 @@ constexpr int kTrials = 5;
 }  // namespace
 
 void interleave(ProgramBuilder& builder, const std::vector<Lane>& lanes) {
-  std::vector<std::int64_t> issued(lanes.size(), 0);
+  struct Issued {
+    std::int64_t calls = 0;
+    std::size_t ops = 0;  // of the next call
+  };
+  std::vector<Issued> issued(lanes.size());
   for (;;) {
     std::size_t next = lanes.size();
     double earliest = 1.0;
     for (std::size_t i = 0; i < lanes.size(); ++i) {
+      if (lanes[i].ops.empty()) continue;
       const double progress =
-          (static_cast<double>(issued[i]) + 0.5) / static_cast<double>(lanes[i].calls);
+          (static_cast<double>(issued[i].calls) + lanes[i].ops[issued[i].ops].at) /
+          static_cast<double>(lanes[i].calls);
       if (progress < earliest) {
         earliest = progress;
         next = i;
       }
     }
     if (next == lanes.size()) return;
-    lanes[next].add(builder);
-    ++issued[next];
+    Issued& of_lane = issued[next];
+    lanes[next].ops[of_lane.ops].add(builder);
+    if (++of_lane.ops < lanes[next].ops.size()) continue;
+    of_lane = {.calls = of_lane.calls + 1, .ops = 0};
   }
 }
 

@@ -16,13 +16,18 @@
 
 namespace stepmark {
 
-// The ops of one stream: `calls` times what `add` adds to the program.
-struct Lane {
-  std::string stream;
-  std::int64_t calls = 1;
+// What is added to the program, and where in its lane's sequence that is: from 0, the begin, to 1.
+struct LaneOp {
   std::function<void(ProgramBuilder&)> add;
+  double at = 0.5;
 };
-// Lanes take turns in proportion to their calls, so that none is issued late.
+// The ops of one stream: `calls` times a sequence, in the order of `at`.
+struct Lane {
+  std::int64_t calls = 1;
+  std::vector<LaneOp> ops;
+};
+// Lanes take turns in proportion to their calls, so that none is issued late. Sequences of as many
+// calls are issued op by op in the order of `at`.
 void interleave(ProgramBuilder& builder, const std::vector<Lane>& lanes);
 
 // Seconds from the begin of the first op to the end of the last, of one stream or of all (empty).

@@ -38,22 +38,20 @@ OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& sp
                                        : builder.add_buffer(kGemmBuffers[i], BufferKind::input,
                                                             dtype_of(spec.gemm, i), elements));
     }
-    lanes.push_back({.stream = kOverlapComputeStream,
-                     .calls = work.gemms,
-                     .add = [operands, shape = spec.gemm](ProgramBuilder& program) {
+    lanes.push_back({.calls = work.gemms,
+                     .ops = {{.add = [operands, shape = spec.gemm](ProgramBuilder& program) {
                        program.kernel("gemm", kOverlapComputeStream, shape, operands);
-                     }});
+                     }}}});
   }
   if (work.comms > 0 && spec.kind) {
     traffic = make_traffic(world, *spec.kind, spec.gemm.dtype, spec.bytes, seed);
     builder.add_group(world);
     const TrafficOperands on = add_buffers(builder, *traffic, kCollective);
-    lanes.push_back(
-        {.stream = spec.comm_stream(),
-         .calls = work.comms,
-         .add = [on, shape = traffic->shape, stream = spec.comm_stream()](ProgramBuilder& program) {
-           program.comm(kCollective, stream, shape, on.send, on.recv);
-         }});
+    lanes.push_back({.calls = work.comms,
+                     .ops = {{.add = [on, shape = traffic->shape,
+                                      stream = spec.comm_stream()](ProgramBuilder& program) {
+                       program.comm(kCollective, stream, shape, on.send, on.recv);
+                     }}}});
   } else if (work.comms > 0) {
     const OpShape occupy = pack(OccupyShape{.ctas = spec.ctas,
                                             .threads = kOccupyThreads,
@@ -61,11 +59,11 @@ OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& sp
                                             .nanoseconds = work.occupy_ns},
                                 DType::f32);
     const BufferSlice done = builder.add_buffer("done", BufferKind::input, DType::f32, spec.ctas);
-    lanes.push_back({.stream = spec.comm_stream(),
-                     .calls = work.comms,
-                     .add = [done, occupy, stream = spec.comm_stream()](ProgramBuilder& program) {
-                       program.kernel("occupy", stream, occupy, {done});
-                     }});
+    lanes.push_back(
+        {.calls = work.comms,
+         .ops = {{.add = [done, occupy, stream = spec.comm_stream()](ProgramBuilder& program) {
+           program.kernel("occupy", stream, occupy, {done});
+         }}}});
   }
   interleave(builder, lanes);
   runnable_ = executor.prepare(std::move(builder).take(), comms);

@@ -1,34 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Family `groups`: the groups along every axis of a plan active at the same time, each with its own
-// collective and size, as in a real step; beside it every axis alone, with the same calls. Each
-// axis has a stream and calls back to back for about the same time, so that they meet throughout.
-// Times are those between the events around an axis' calls.
+// collective and size, as in a real step; beside it every axis alone, with the same calls.
 #include "harness/cases/families/groups.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <cmath>
-#include <map>
-
 #include "core/error.h"
 #include "core/units.h"
 #include "harness/cases/common.h"
-#include "harness/cases/concurrent.h"
 #include "harness/cases/entry_yaml.h"
 #include "harness/cases/family.h"
-#include "harness/program/step.h"
+#include "harness/cases/group_lanes.h"
 #include "harness/spec/forms.h"
 #include "results/families/groups.h"
 #include "results/record/common_facts.h"
 
 namespace stepmark {
 namespace {
-
-constexpr double kSampleSeconds = 1e-3;
-constexpr std::int64_t kMaxCalls = 512;
-constexpr double kTogetherShare = 0.5;  // of the budget; the axes alone share the rest
 
 std::string traffic_name(const GroupsEntry& entry) {
   std::string what;
@@ -39,16 +28,12 @@ std::string traffic_name(const GroupsEntry& entry) {
   return fmt::format("{}/{}", what, name_of(entry.dtype));
 }
 
-// A program of one or all axes, prepared, and each axis' buffers in it.
-struct Prepared {
-  std::unique_ptr<Runnable> runnable;
-  std::vector<Traffic> traffic;
-  std::vector<CollectiveBuffers> buffers;
-
-  void fill_all() {
-    for (CollectiveBuffers& one : buffers) one.fill();
-  }
-};
+void describe_world(Record& record, const CaseContext& context, std::size_t axes) {
+  record.texts.emplace_back(facts::kMode, "back-to-back");
+  record.texts.emplace_back(facts::kLibrary, std::string(context.world.backend()));
+  record.numbers.emplace_back(facts::kRanks, context.control.size());
+  if (axes < 2) record.labels.emplace_back("one axis only: nothing else is at work beside it");
+}
 
 class GroupsCase final : public Case {
  public:
@@ -77,47 +62,18 @@ class GroupsCase final : public Case {
 
   [[nodiscard]] Record run(CaseContext& context) override {
     Record record;
-    std::vector<std::int64_t> calls(entry_.traffic.size(), 1);
-    const std::vector<std::size_t> every = all_axes();
-    const auto comms = make_comm_set(context.world, program_of(context, every, calls));
-    describe(record, context);
-    add_comm_facts(record, comms->of(entry_.traffic.front().axis).facts());
-    calls = calls_for_equal_time(context, *comms);
-
-    Prepared together = prepare(context, *comms, every, calls);
-    if (!check(record, context, together, "together before timing", /*fresh=*/true)) return record;
-    const StopRule rule = context.rule;
-    context.rule = share_of(rule, kTogetherShare);
-    sample_together(record, context, together);
-    context.rule = rule;
-    if (!check(record, context, together, "together after timing", /*fresh=*/false)) return record;
-    together = {};
-
-    for (const std::size_t axis : every) {
-      const std::string name = entry_.traffic[axis].axis;
-      Prepared alone = prepare(context, *comms, {axis}, calls);
-      alone.fill_all();
-      sample_series(record, context, name + facts::groups::kAloneSOf,
-                    share_of(rule, (1.0 - kTogetherShare) / static_cast<double>(every.size())),
-                    [&] {
-                      alone.runnable->run_traced();
-                      return extent_s(alone.runnable->program(), alone.runnable->timeline());
-                    });
-      record.numbers.emplace_back(name + facts::groups::kCallsOf, static_cast<double>(calls[axis]));
-      record.numbers.emplace_back(name + facts::groups::kSizeBytesOf,
-                                  static_cast<double>(alone.traffic[0].sizes.size_bytes));
-      if (!check(record, context, alone, "alone after timing", /*fresh=*/false)) return record;
+    std::vector<GroupLane> lanes;
+    for (std::size_t axis = 0; axis < entry_.traffic.size(); ++axis) {
+      const Traffic traffic = traffic_of(context, axis);
+      lanes.push_back({.group = traffic.group, .traffic = {traffic}, .calls = {{}}});
     }
+    describe(record, context, lanes);
+    measure_lanes(record, context, lanes, entry_.calls,
+                  std::vector<std::int64_t>(lanes.size(), kMostLaneCalls));
     return record;
   }
 
  private:
-  [[nodiscard]] std::vector<std::size_t> all_axes() const {
-    std::vector<std::size_t> axes(entry_.traffic.size());
-    for (std::size_t i = 0; i < axes.size(); ++i) axes[i] = i;
-    return axes;
-  }
-
   [[nodiscard]] Traffic traffic_of(const CaseContext& context, std::size_t axis) const {
     const AxisTraffic& what = entry_.traffic[axis];
     const std::int32_t rank = context.control.rank();
@@ -128,113 +84,22 @@ class GroupsCase final : public Case {
                         what.kind, entry_.dtype, what.bytes, context.seed + axis);
   }
 
-  [[nodiscard]] Program program_of(const CaseContext& context, const std::vector<std::size_t>& axes,
-                                   const std::vector<std::int64_t>& calls) const {
-    ProgramBuilder builder("groups", context.control.rank(), context.control.size());
-    std::vector<Lane> lanes;
-    for (const std::size_t axis : axes) {
-      const Traffic traffic = traffic_of(context, axis);
-      const std::string& name = traffic.group.axis;
-      builder.add_group(traffic.group);
-      const TrafficOperands on = add_buffers(builder, traffic, name);
-      lanes.push_back({.stream = name,
-                       .calls = calls[axis],
-                       .add = [name, on, shape = traffic.shape](ProgramBuilder& program) {
-                         program.comm(name, name, shape, on.send, on.recv);
-                       }});
-    }
-    interleave(builder, lanes);
-    return std::move(builder).take();
-  }
-
-  [[nodiscard]] Prepared prepare(CaseContext& context, CommSet& comms,
-                                 const std::vector<std::size_t>& axes,
-                                 const std::vector<std::int64_t>& calls) const {
-    Prepared prepared{.runnable = context.executor.prepare(program_of(context, axes, calls), comms,
-                                                           {.capture = !context.options.eager}),
-                      .traffic = {},
-                      .buffers = {}};
-    for (const std::size_t axis : axes) {
-      const Traffic& traffic = prepared.traffic.emplace_back(traffic_of(context, axis));
-      const std::string& name = traffic.group.axis;
-      prepared.buffers.push_back(
-          buffers_of(context.executor.device(), traffic, *prepared.runnable, name, comms.of(name)));
-    }
-    return prepared;
-  }
-
-  // Rank 0 decides, from what one call of each axis takes alone.
-  [[nodiscard]] std::vector<std::int64_t> calls_for_equal_time(CaseContext& context,
-                                                               CommSet& comms) const {
-    if (context.options.verify_only) return std::vector(entry_.traffic.size(), entry_.calls);
-    const std::vector<std::int64_t> once(entry_.traffic.size(), 1);
-    std::vector<double> seconds;
-    for (const std::size_t axis : all_axes()) {
-      Prepared alone = prepare(context, comms, {axis}, once);
-      alone.fill_all();
-      seconds.push_back(typical_seconds(context.control, *alone.runnable));
-    }
-    const double longest = *std::max_element(seconds.begin(), seconds.end());
-    const double target = std::max(kSampleSeconds, static_cast<double>(entry_.calls) * longest);
-    std::vector<std::int64_t> calls;
-    for (const double one : seconds) {
-      calls.push_back(
-          std::max(entry_.calls, decided_count(context.control, target / one, kMaxCalls)));
-    }
-    return calls;
-  }
-
-  void sample_together(Record& record, CaseContext& context, Prepared& together) const {
-    std::map<std::string, std::vector<double>> by_axis;
-    const Program& program = together.runnable->program();
-    const std::vector<int> calls = sample_into(record, context, [&] {
-      together.runnable->run_traced();
-      const Timeline timeline = together.runnable->timeline();
-      for (const AxisTraffic& axis : entry_.traffic) {
-        by_axis[axis.axis].push_back(extent_s(program, timeline, axis.axis));
-      }
-      return extent_s(program, timeline);
-    });
-    for (const AxisTraffic& axis : entry_.traffic) {
-      add_side_series(record, context, axis.axis + facts::groups::kTogetherSOf, by_axis[axis.axis],
-                      calls);
-    }
-  }
-
-  // fresh: on poisoned buffers after one run; else what the timed runs left.
-  bool check(Record& record, CaseContext& context, Prepared& prepared, const std::string& when,
-             bool fresh) const {
-    if (fresh) {
-      prepared.fill_all();
-      context.control.barrier();
-      prepared.runnable->run_traced();
-    }
-    for (std::size_t i = 0; i < prepared.traffic.size(); ++i) {
-      const std::string name =
-          fmt::format("{}: every element exact {}", prepared.traffic[i].group.axis, when);
-      if (!add_verification(record, context.control, name, prepared.buffers[i].verify())) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  void describe(Record& record, const CaseContext& context) const {
+  void describe(Record& record, const CaseContext& context,
+                const std::vector<GroupLane>& lanes) const {
     std::vector<std::string> axes;
-    for (const AxisTraffic& axis : entry_.traffic) {
-      axes.push_back(axis.axis);
-      record.texts.emplace_back(axis.axis + facts::groups::kOpOf, std::string(name_of(axis.kind)));
-      record.numbers.emplace_back(axis.axis + facts::groups::kRanksOf, mesh_.degree(axis.axis));
+    for (const GroupLane& lane : lanes) {
+      const std::string& axis = axes.emplace_back(lane.group.axis);
+      const Traffic& traffic = lane.traffic.front();
+      record.texts.emplace_back(axis + facts::groups::kOpOf,
+                                std::string(name_of(traffic.collective->kind)));
+      record.numbers.emplace_back(axis + facts::groups::kRanksOf, traffic.ranks());
+      record.numbers.emplace_back(axis + facts::groups::kSizeBytesOf,
+                                  static_cast<double>(traffic.sizes.size_bytes));
     }
     record.texts.emplace_back(facts::kTitle, fmt::format("{} {}", degrees_, name_of(entry_.dtype)));
     record.texts.emplace_back(facts::groups::kAxes, fmt::format("{}", fmt::join(axes, ",")));
     record.texts.emplace_back(facts::kDtype, std::string(name_of(entry_.dtype)));
-    record.texts.emplace_back(facts::kMode, "back-to-back");
-    record.texts.emplace_back(facts::kLibrary, std::string(context.world.backend()));
-    record.numbers.emplace_back(facts::kRanks, context.control.size());
-    if (axes.size() < 2) {
-      record.labels.emplace_back("one axis only: nothing else is at work beside it");
-    }
+    describe_world(record, context, axes.size());
   }
 
   GroupsEntry entry_;

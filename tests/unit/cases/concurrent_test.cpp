@@ -40,15 +40,26 @@ struct ConcurrentTest : testing::Test {
 TEST(InterleaveTest, LanesTakeTurnsInProportion) {
   ProgramBuilder builder("p", 0, 1);
   std::string order;
+  const auto op = [&](char name, double at) {
+    return LaneOp{.add = [&order, name](ProgramBuilder&) { order += name; }, .at = at};
+  };
   const auto lane = [&](char name, std::int64_t calls) {
-    return Lane{
-        .stream = "s", .calls = calls, .add = [&order, name](ProgramBuilder&) { order += name; }};
+    return Lane{.calls = calls, .ops = {op(name, 0.5)}};
   };
   interleave(builder, {lane('a', 6), lane('b', 2)});
   EXPECT_EQ(order, "aabaaaba");
   order.clear();
   interleave(builder, {lane('a', 1)});
   EXPECT_EQ(order, "a");
+  // Sequences in the order of a program, and one of them twice meanwhile.
+  const std::vector<LaneOp> first{op('a', 0.1), op('b', 0.4), op('c', 0.8)};
+  const std::vector<LaneOp> other{op('x', 0.2), op('y', 0.7)};
+  order.clear();
+  interleave(builder, {{.calls = 1, .ops = first}, {.calls = 1, .ops = other}, {.calls = 3}});
+  EXPECT_EQ(order, "axbyc");
+  order.clear();
+  interleave(builder, {{.calls = 1, .ops = first}, {.calls = 2, .ops = other}});
+  EXPECT_EQ(order, "axybxcy");
 }
 
 TEST_F(ConcurrentTest, CountsAreNearbyPowersOfTwo) {
