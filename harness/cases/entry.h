@@ -31,6 +31,13 @@ struct NamedWorkload {
   const YamlPlace& place;  // no file: from the command line
 };
 
+// A workload and plans, of which the first that is legal for the world is taken.
+struct WorkloadPlans {
+  std::string workload;  // a name, or the path of a file (names_a_file)
+  std::vector<std::string> plans;
+  YamlPlace place = {};  // of `workload`; no file: from the command line
+};
+
 class SuiteEntry {
  public:
   template <class Entry>

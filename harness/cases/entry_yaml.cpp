@@ -7,6 +7,7 @@
 
 #include "collectives/sweep.h"
 #include "core/units.h"
+#include "harness/spec/file_reference.h"
 #include "harness/spec/plan.h"
 
 namespace stepmark {
@@ -27,6 +28,26 @@ std::vector<std::string> read_plans(YamlMap& map) {
     }
   }
   return plans;
+}
+
+WorkloadPlans read_workload_plans(YamlMap& map) {
+  WorkloadPlans of;
+  of.workload = map.required_string("workload");
+  of.place = map.place("workload");
+  if (names_a_file(of.workload)) of.workload = relative_to_file(of.place.file, of.workload);
+  of.plans = read_plans(map);
+  if (of.plans.empty()) of.plans.emplace_back();
+  return of;
+}
+
+void refuse_typed(const YamlMap& map, std::string_view instead,
+                  std::initializer_list<std::string_view> keys) {
+  for (const std::string_view key : keys) {
+    if (!map.has(key)) continue;
+    map.fail(key, fmt::format("with '{}', '{}' is taken from the program of the plan: leave out "
+                              "one of them",
+                              instead, key));
+  }
 }
 
 std::vector<DType> read_dtypes(YamlMap& map) {

@@ -13,6 +13,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/yaml.h"
+#include "harness/cases/entry.h"
 
 namespace stepmark {
 
@@ -46,6 +47,12 @@ auto value_at(YamlMap& map, std::string_view key, std::string_view fallback, Con
 [[nodiscard]] std::int64_t parse_positive_bytes(const std::string& text);
 // Plans of the key `plan`, as they stand, once they are known to be some.
 [[nodiscard]] std::vector<std::string> read_plans(YamlMap& map);
+// The keys `workload` and `plan`; no plan: the workload's own.
+[[nodiscard]] WorkloadPlans read_workload_plans(YamlMap& map);
+// Of a form of an entry that the key `instead` asks for: what is typed in the other form is an
+// error.
+void refuse_typed(const YamlMap& map, std::string_view instead,
+                  std::initializer_list<std::string_view> keys);
 // The key `dtypes`; fp32 where it is not there.
 [[nodiscard]] std::vector<DType> read_dtypes(YamlMap& map);
 // The key `dtype` of what is computed with: fp32 or bf16.

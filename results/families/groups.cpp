@@ -34,8 +34,15 @@ void derive_axis(Record& record, const std::string& axis) {
   add(record, duration(axis + "_alone", "s", 1.0, alone));
   add(record, duration(axis + "_together", "s", 1.0, together));
   add(record, slowdown(axis + "_slowdown", alone, together));
+  const bool of_plan = record.number(axis + names::kBusBytesOf).has_value();
   for (const auto& [name, time] :
        {std::pair{"_busbw_alone", &alone}, {"_busbw_together", &together}}) {
+    if (of_plan) {  // of several ops, each with a factor of its own
+      const Fact on_bus =
+          product(fact(record, axis + names::kBusBytesOf), fact(record, axis + names::kCallsOf));
+      add_rate(record, axis + name, "GB/s", on_bus, 1e-9, *time, "moves no data");
+      continue;
+    }
     add_bus_bandwidth(record, axis + name, axis + names::kOpOf, axis + names::kRanksOf, bytes,
                       *time);
   }
@@ -64,7 +71,7 @@ void derive_groups(Record& record, const Summary& time) {
 // A fact or metric of the row's axis.
 std::string of_axis(const char* ending) { return std::string("{}") + ending; }
 
-// What the axis does: "tp all_reduce 4 MiB".
+// What the axis does: "tp all_reduce 4 MiB", of a plan "tp all_reduce bf16 x 8 4 MiB".
 std::vector<Value> traffic() {
   return {{From::item},
           {From::text, of_axis(names::kOpOf)},
@@ -88,7 +95,9 @@ Section section() {
   return {.place = 3,
           .id = "concurrent",
           .heading = "At the same time",
-          .hint = "Groups: collectives of all axes of a plan together, against each alone.",
+          .hint =
+              "Groups: collectives of all axes of a plan together, against each alone; of a "
+              "workload those of its step, in the step's order, with their bytes per step.",
           .columns = {{"groups", {{From::name}}, true},
                       {"axis", traffic(), true},
                       {"alone", {{From::metric, of_axis("_alone"), Show::seconds}}},
@@ -105,8 +114,9 @@ Family family_groups() {
   return {.name = names::kFamily,
           .derive = derive_groups,
           .items = names::kAxes,
-          .same_numbers = {facts::kRanks, of_axis(names::kSizeBytesOf), of_axis(names::kCallsOf)},
-          .same_texts = {facts::kDtype, names::kAxes, facts::kMode},
+          .same_numbers = {facts::kRanks, of_axis(names::kSizeBytesOf), of_axis(names::kCallsOf),
+                           of_axis(names::kOpsOf), of_axis(names::kBusBytesOf)},
+          .same_texts = {facts::kDtype, names::kAxes, facts::kMode, names::kWorkload, names::kPlan},
           .table = table(),
           .section = section()};
 }

@@ -25,7 +25,6 @@
 #include "harness/program/memory_plan.h"
 #include "harness/program/step.h"
 #include "harness/program/timeline/split.h"
-#include "harness/spec/file_reference.h"
 #include "results/families/ablation.h"
 #include "results/record/common_facts.h"
 
@@ -172,17 +171,9 @@ bool has(const std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 void AblationEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
-  placed(place, [&] {
-    const ChosenPlan chosen = first_legal_plan(workload, plans, world);
-    if (!chosen.plan) {
-      expansion.cases.push_back(
-          make_skipped_case(fmt::format("ablation/{}/{}", chosen.workload.name, plans.front()),
-                            facts::ablation::kFamily, chosen.why_none));
-      return;
-    }
-    const Plan& plan = *chosen.plan;
-    const std::vector<std::string> known = parts_of_step(sliced(chosen.workload.model, plan), plan);
-    const std::string step = fmt::format("{}/{}", chosen.workload.name, short_name(plan));
+  const auto add = [&](const Workload& of, const Plan& plan) {
+    const std::vector<std::string> known = parts_of_step(sliced(of.model, plan), plan);
+    const std::string step = fmt::format("{}/{}", of.name, short_name(plan));
     const std::string what_there_is = known.empty()
                                           ? "ranks do not talk at all"
                                           : fmt::format("there is {}", fmt::join(known, ", "));
@@ -197,22 +188,18 @@ void AblationEntry::expand(const SuiteWorld& world, Expansion& expansion) const 
     }
     for (const std::string& part : known) {
       if (!parts.empty() && !has(parts, part)) continue;
-      expansion.cases.push_back(std::make_unique<AblationCase>(chosen.workload, plan, part));
+      expansion.cases.push_back(std::make_unique<AblationCase>(of, plan, part));
     }
-  });
+  };
+  expand_legal_plan(facts::ablation::kFamily, {workload, plans, place}, world, expansion, add);
 }
 
 SuiteEntry read_ablation_entry(YamlMap& map) {
-  AblationEntry entry;
-  entry.workload = map.required_string("workload");
-  entry.place = map.place("workload");
-  if (names_a_file(entry.workload)) {
-    entry.workload = relative_to_file(entry.place.file, entry.workload);
-  }
-  entry.plans = read_plans(map);
-  if (entry.plans.empty()) entry.plans.emplace_back();
-  entry.parts = map.optional_strings("without");
-  return entry;
+  WorkloadPlans of = read_workload_plans(map);
+  return AblationEntry{.workload = std::move(of.workload),
+                       .plans = std::move(of.plans),
+                       .parts = map.optional_strings("without"),
+                       .place = std::move(of.place)};
 }
 
 }  // namespace stepmark

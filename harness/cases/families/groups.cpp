@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Family `groups`: the groups along every axis of a plan active at the same time, each with its own
-// collective and size, as in a real step; beside it every axis alone, with the same calls.
+// collective and size, as in a real step; beside it every axis alone, with the same calls. Typed in
+// a suite, or taken from the program of a workload's plan.
 #include "harness/cases/families/groups.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <bit>
+
 #include "core/error.h"
 #include "core/units.h"
 #include "harness/cases/common.h"
 #include "harness/cases/entry_yaml.h"
+#include "harness/cases/families/step.h"
 #include "harness/cases/family.h"
 #include "harness/cases/group_lanes.h"
+#include "harness/cases/plan_traffic.h"
+#include "harness/program/step.h"
 #include "harness/spec/forms.h"
+#include "harness/spec/step_groups.h"
 #include "results/families/groups.h"
 #include "results/record/common_facts.h"
 
@@ -108,6 +116,95 @@ class GroupsCase final : public Case {
   std::string id_;
 };
 
+// What the program of a plan has its groups say, without what is computed in between.
+class PlanGroupsCase final : public Case {
+ public:
+  PlanGroupsCase(const Workload& workload, Plan plan, std::int64_t calls)
+      : workload_(workload.name),
+        model_(sliced(workload.model, plan)),
+        plan_(std::move(plan)),
+        calls_(calls),
+        title_(fmt::format("{}/{}", workload_, short_name(plan_))),
+        id_("groups/" + title_) {}
+
+  [[nodiscard]] const std::string& id() const override { return id_; }
+  [[nodiscard]] std::string_view family() const override { return facts::groups::kFamily; }
+  [[nodiscard]] double weight() const override { return 3.0; }
+  [[nodiscard]] std::string definition() const override {
+    return fmt::format("groups/{}/{}/calls{}", workload_, to_text(plan_), calls_);
+  }
+
+  [[nodiscard]] Record run(CaseContext& context) override {
+    const Program program =
+        step_program(model_, plan_, context.control.rank(), context.executor.device().traits());
+    const PlanTraffic traffic = traffic_of_plan(context.control, program, context.seed);
+    Record record;
+    describe(record, context, traffic);
+    const auto not_measured = [&](std::string reason) {
+      record.outcome = Outcome::not_measured;
+      record.reason = std::move(reason);
+      return record;
+    };
+    if (!traffic.problem.empty()) return not_measured(traffic.problem);
+    if (traffic.lanes.empty()) return not_measured("the ranks of the plan do not talk");
+    const auto own =
+        static_cast<double>(memory_bytes(program_of_lanes(context.control, traffic.lanes)));
+    const double needed =
+        max_over_ranks(context.control, own) * static_cast<double>(context.control.local_size());
+    const auto limit = static_cast<double>(context.memory_limit_bytes);
+    if (limit > 0 && needed > limit) {
+      const auto [need, have] = format_bytes_alike(needed, limit);
+      return not_measured(
+          fmt::format("buffers of all its different calls need {} on a host that has {}; run a "
+                      "slice: fewer layers in the plan",
+                      need, have));
+    }
+    measure_lanes(record, context, traffic.lanes, calls_, most_calls(traffic));
+    return record;
+  }
+
+ private:
+  // A step has many calls; programs stay small enough to be captured as one graph.
+  static std::vector<std::int64_t> most_calls(const PlanTraffic& traffic) {
+    constexpr std::uint64_t kMostOps = 4096;  // of a lane
+    std::vector<std::int64_t> most;
+    for (const GroupTraffic& group : traffic.groups) {
+      const std::uint64_t steps =
+          std::max<std::uint64_t>(1, kMostOps / static_cast<std::uint64_t>(group.calls));
+      most.push_back(std::min(kMostLaneCalls, static_cast<std::int64_t>(std::bit_floor(steps))));
+    }
+    return most;
+  }
+
+  void describe(Record& record, const CaseContext& context, const PlanTraffic& traffic) const {
+    std::vector<std::string> names;
+    for (const GroupTraffic& group : traffic.groups) {
+      const std::string& name = names.emplace_back(group.group);
+      record.texts.emplace_back(name + facts::groups::kOpOf, group.ops);
+      const auto add = [&](const char* what, double value) {
+        record.numbers.emplace_back(name + what, value);
+      };
+      add(facts::groups::kRanksOf, static_cast<double>(group.ranks));
+      add(facts::groups::kSizeBytesOf, group.size_bytes);
+      add(facts::groups::kOpsOf, static_cast<double>(group.calls));
+      add(facts::groups::kBusBytesOf, group.bus_bytes);
+    }
+    record.texts.emplace_back(facts::kTitle, title_);
+    record.texts.emplace_back(facts::groups::kAxes, fmt::format("{}", fmt::join(names, ",")));
+    record.texts.emplace_back(facts::groups::kWorkload, workload_);
+    record.texts.emplace_back(facts::groups::kPlan, to_text(plan_));
+    record.texts.emplace_back(facts::kDtype, std::string(name_of(plan_.precision)));
+    describe_world(record, context, names.size());
+  }
+
+  std::string workload_;
+  Model model_;
+  Plan plan_;
+  std::int64_t calls_;
+  std::string title_;
+  std::string id_;
+};
+
 }  // namespace
 
 void GroupsEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
@@ -137,7 +234,27 @@ void GroupsEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
   skip("no plan of the suite fits: " + reasons);
 }
 
+void PlanGroupsEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
+  expand_legal_plan(
+      facts::groups::kFamily, of, world, expansion,
+      [&](const Workload& workload, const Plan& plan) {
+        const bool talk = !StepGroups(sliced(workload.model, plan), plan).names().empty();
+        if (talk) {
+          expansion.cases.push_back(std::make_unique<PlanGroupsCase>(workload, plan, calls));
+          return;
+        }
+        expansion.remarks.push_back(fmt::format("no groups of {}/{}: ranks do not talk at all",
+                                                workload.name, short_name(plan)));
+      });
+}
+
 SuiteEntry read_groups_entry(YamlMap& map) {
+  if (map.has("workload")) {
+    refuse_typed(map, "workload", {"traffic", "dtype"});
+    PlanGroupsEntry of_plan{.of = read_workload_plans(map)};
+    of_plan.calls = map.optional_int("calls", of_plan.calls, {.min = 1, .max = 1000});
+    return of_plan;
+  }
   GroupsEntry entry;
   entry.plans = read_plans(map);
   if (entry.plans.empty()) map.fail("plan", "name at least one plan, as in [\"dp=2,tp=2\"]");

@@ -25,7 +25,6 @@
 #include "harness/program/routing.h"
 #include "harness/program/step_facts.h"
 #include "harness/program/validate_step.h"
-#include "harness/spec/file_reference.h"
 #include "results/families/step.h"
 #include "results/record/common_facts.h"
 
@@ -290,27 +289,30 @@ std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan)
   return std::make_unique<StepCase>(workload, plan);
 }
 
-void StepEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
-  placed(place, [&] {
-    const ChosenPlan chosen = first_legal_plan(workload, plans, world);
+void expand_legal_plan(const std::string& family, const WorkloadPlans& of, const SuiteWorld& world,
+                       Expansion& expansion,
+                       const std::function<void(const Workload&, const Plan&)>& add) {
+  placed(of.place, [&] {
+    const ChosenPlan chosen = first_legal_plan(of.workload, of.plans, world);
+    if (chosen.plan) return add(chosen.workload, *chosen.plan);
     expansion.cases.push_back(
-        chosen.plan
-            ? make_step_case(chosen.workload, *chosen.plan)
-            : make_skipped_case(fmt::format("step/{}/{}", chosen.workload.name, plans.front()),
-                                facts::step::kFamily, chosen.why_none));
+        make_skipped_case(fmt::format("{}/{}/{}", family, chosen.workload.name, of.plans.front()),
+                          family, chosen.why_none));
   });
 }
 
+void StepEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
+  expand_legal_plan(facts::step::kFamily, {workload, plans, place}, world, expansion,
+                    [&](const Workload& of, const Plan& plan) {
+                      expansion.cases.push_back(make_step_case(of, plan));
+                    });
+}
+
 SuiteEntry read_step_entry(YamlMap& map) {
-  StepEntry entry;
-  entry.workload = map.required_string("workload");
-  entry.place = map.place("workload");
-  if (names_a_file(entry.workload)) {
-    entry.workload = relative_to_file(entry.place.file, entry.workload);
-  }
-  entry.plans = read_plans(map);
-  if (entry.plans.empty()) entry.plans.emplace_back();
-  return entry;
+  WorkloadPlans of = read_workload_plans(map);
+  return StepEntry{.workload = std::move(of.workload),
+                   .plans = std::move(of.plans),
+                   .place = std::move(of.place)};
 }
 
 }  // namespace stepmark

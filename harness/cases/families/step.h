@@ -2,6 +2,7 @@
 // What a suite, or a command line, may ask of family `step`.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,12 @@ struct ChosenPlan {
 [[nodiscard]] ChosenPlan first_legal_plan(const std::string& workload,
                                           const std::vector<std::string>& plans,
                                           const SuiteWorld& world);
+
+// Calls `add` with the workload and the first legal plan, or adds a case that is skipped with the
+// reasons of all. Errors have the entry's place.
+void expand_legal_plan(const std::string& family, const WorkloadPlans& of, const SuiteWorld& world,
+                       Expansion& expansion,
+                       const std::function<void(const Workload&, const Plan&)>& add);
 
 // `plan` must be resolved for the world.
 [[nodiscard]] std::unique_ptr<Case> make_step_case(const Workload& workload, const Plan& plan);
