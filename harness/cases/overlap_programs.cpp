@@ -23,11 +23,17 @@ constexpr std::array<const char*, 4> kGemmBuffers{"a", "b", "bias", "c"};
 
 }  // namespace
 
+Traffic make_traffic(const OverlapSpec& spec, const Group& group, std::uint64_t seed) {
+  return make_traffic(
+      group, collective(*spec.kind),
+      {.size_bytes = spec.bytes, .dtype = spec.comm_dtype, .op = spec.op, .seed = seed});
+}
+
 OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& spec,
-                       const OverlapWork& work, const Group& world, std::uint64_t seed)
+                       const OverlapWork& work, const Group& group, std::uint64_t seed)
     : executor_(executor), spec_(spec) {
-  const auto ranks = static_cast<std::int32_t>(world.ranks.size());
-  ProgramBuilder builder("overlap", world.index, ranks);
+  const std::int32_t rank = group.ranks[static_cast<std::size_t>(group.index)];
+  ProgramBuilder builder("overlap", rank, static_cast<std::int32_t>(group.ranks.size()));
   std::vector<Lane> lanes;
   std::optional<Traffic> traffic;
   if (work.gemms > 0) {
@@ -44,8 +50,8 @@ OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& sp
                      }}}});
   }
   if (work.comms > 0 && spec.kind) {
-    traffic = make_traffic(world, *spec.kind, spec.gemm.dtype, spec.bytes, seed);
-    builder.add_group(world);
+    traffic = make_traffic(spec, group, seed);
+    builder.add_group(group);
     const TrafficOperands on = add_buffers(builder, *traffic, kCollective);
     lanes.push_back({.calls = work.comms,
                      .ops = {{.add = [on, shape = traffic->shape,
@@ -69,7 +75,7 @@ OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& sp
   runnable_ = executor.prepare(std::move(builder).take(), comms);
   if (traffic) {
     buffers_.emplace(
-        buffers_of(executor.device(), *traffic, *runnable_, kCollective, comms.of(world.axis)));
+        buffers_of(executor.device(), *traffic, *runnable_, kCollective, comms.of(group.axis)));
   }
   for (std::size_t i = 0; work.gemms > 0 && i + 1 < kGemmBuffers.size(); ++i) {
     const std::int64_t elements = elements_of(spec.gemm, i);

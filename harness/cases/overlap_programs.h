@@ -14,6 +14,8 @@ struct OverlapSpec {
   OpShape gemm;
   std::optional<CollectiveKind> kind;  // nothing: the stand-in `occupy`
   std::int64_t bytes = 0;
+  DType comm_dtype = DType::f32;
+  ReduceOp op = ReduceOp::sum;
   std::int64_t ctas = 0;  // limit of the collective (0: none), or blocks of the stand-in
   bool high_priority = false;
   [[nodiscard]] const char* comm_stream() const { return high_priority ? "comm-high" : "comm"; }
@@ -25,13 +27,16 @@ struct OverlapWork {
   std::int64_t occupy_ns = 0;
 };
 
+// The spec's collective in a group.
+[[nodiscard]] Traffic make_traffic(const OverlapSpec& spec, const Group& group, std::uint64_t seed);
+
 inline constexpr const char* kOverlapComputeStream = "compute";
 
-// One of the three programs, prepared and filled.
+// One of the three programs, prepared and filled. The collective is over `group`.
 class OverlapRun {
  public:
   OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& spec, const OverlapWork& work,
-             const Group& world, std::uint64_t seed);
+             const Group& group, std::uint64_t seed);
   [[nodiscard]] Runnable& runnable() { return *runnable_; }
   // Poisons what the collective and the stand-in write.
   void refill();

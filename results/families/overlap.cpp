@@ -87,9 +87,9 @@ void derive_overlap(Record& record, const Summary& time) {
   add_rate(record, "gflops_together", "GFLOP/s", flops, 1e-9, compute_together, "no arithmetic");
   if (record.text(names::kCollective).empty()) return;
   const Fact bytes = product(fact(record, names::kSizeBytes), fact(record, names::kCommCalls));
-  add_bus_bandwidth(record, "busbw_alone", names::kCollective, facts::kRanks, bytes, comm);
-  add_bus_bandwidth(record, "busbw_together", names::kCollective, facts::kRanks, bytes,
-                    comm_together);
+  const char* ranks = record.number(names::kGroupRanks) ? names::kGroupRanks : facts::kRanks;
+  add_bus_bandwidth(record, "busbw_alone", names::kCollective, ranks, bytes, comm);
+  add_bus_bandwidth(record, "busbw_together", names::kCollective, ranks, bytes, comm_together);
 }
 
 std::string heading_of(const Record& record) {
@@ -137,9 +137,10 @@ Section section() {
 Family family_overlap() {
   return {.name = names::kFamily,
           .derive = derive_overlap,
-          .same_numbers = {names::kSizeBytes, facts::kRanks, names::kFlops, names::kGemmCalls,
-                           names::kCommCalls, names::kOccupyS},
-          .same_texts = {names::kCollective, facts::kDtype, names::kPriority, names::kGemm},
+          .same_numbers = {names::kSizeBytes, facts::kRanks, names::kGroupRanks, names::kFlops,
+                           names::kGemmCalls, names::kCommCalls, names::kOccupyS},
+          .same_texts = {names::kCollective, facts::kDtype, names::kPriority, names::kGemm,
+                         names::kWorkload, names::kPlan, names::kGroup, names::kCommDtype},
           .table = table(),
           .section = section()};
 }

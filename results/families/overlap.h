@@ -17,6 +17,12 @@ inline constexpr const char* kGemmTitle = "gemm_title";  // dtype and dims, to b
 inline constexpr const char* kFlops = "flops";           // of one GEMM
 inline constexpr const char* kGemmCalls = "gemm_calls";
 inline constexpr const char* kCommCalls = "comm_calls";
+// Of a plan's step: over which of its groups the collective is.
+inline constexpr const char* kWorkload = "of_workload";
+inline constexpr const char* kPlan = "of_plan";
+inline constexpr const char* kGroup = "group";
+inline constexpr const char* kGroupRanks = "group_ranks";
+inline constexpr const char* kCommDtype = "comm_dtype";
 // Series.
 inline constexpr const char* kComputeAloneS = "compute_alone_s";
 inline constexpr const char* kCommAloneS = "comm_alone_s";

@@ -2,7 +2,8 @@
 // Family `overlap`: GEMMs beside a collective, against each alone. Both sides are repeated until
 // they take about the same time; what is timed lies between the events around each side's ops. On
 // one rank `occupy`, a kernel that holds as many blocks as a collective would and does nothing,
-// takes the collective's place: what it costs the GEMM is the price of the room alone.
+// takes the collective's place: what it costs the GEMM is the price of the room alone. Typed in a
+// suite, or taken from the program of a workload's plan, group by group.
 #include "harness/cases/families/overlap.h"
 
 #include <fmt/format.h>
@@ -16,9 +17,14 @@
 #include "core/units.h"
 #include "harness/cases/common.h"
 #include "harness/cases/entry_yaml.h"
+#include "harness/cases/families/step.h"
 #include "harness/cases/family.h"
 #include "harness/cases/kernel_check.h"
 #include "harness/cases/overlap_programs.h"
+#include "harness/cases/plan_overlap.h"
+#include "harness/cases/plan_traffic.h"
+#include "harness/program/step.h"
+#include "harness/spec/step_groups.h"
 #include "kernels/ops/gemm.h"
 #include "results/families/overlap.h"
 #include "results/record/common_facts.h"
@@ -41,6 +47,18 @@ bool lists(const CommFacts& facts, std::string_view name) {
 
 class OverlapCase final : public Case {
  public:
+  // A GEMM and a call of the program of a plan, which follow when it is known on which device.
+  OverlapCase(const Workload& workload, const Plan& plan, std::string group,
+              const OverlapSpec& limits)
+      : spec_(limits),
+        of_plan_(OfPlan{.workload = workload.name,
+                        .model = sliced(workload.model, plan),
+                        .plan = plan,
+                        .group = std::move(group)}) {
+    const std::string ending = fmt::format("{}/ctas{}/{}", of_plan_->group, spec_.ctas, priority());
+    id_ = fmt::format("overlap/{}/{}/{}", workload.name, short_name(plan), ending);
+    definition_ = fmt::format("overlap/{}/{}/{}", workload.name, to_text(plan), ending);
+  }
   OverlapCase(const OverlapSpec& spec, int world_size) : spec_(spec) {
     const auto gemm = unpack<GemmShape>(spec.gemm);
     std::string what = "occupy";
@@ -66,13 +84,16 @@ class OverlapCase final : public Case {
 
   [[nodiscard]] Record run(CaseContext& context) override {
     Record record;
+    group_ = world_group(kAxis, context.control);
+    if (of_plan_ && !take_from_program(record, context)) return record;
     describe(record, context);
-    const std::int32_t rank = context.control.rank();
-    const auto comm =
-        context.world.split(0, rank, {.max_ctas = spec_.kind ? static_cast<int>(spec_.ctas) : 0});
+    const int color = talks() ? group_.ranks.front() : -1;
+    auto comm = context.world.split(color, group_.index,
+                                    {.max_ctas = spec_.kind ? static_cast<int>(spec_.ctas) : 0});
+    if (comm == nullptr) comm = context.world.alone();
     add_comm_facts(record, comm->facts());
     if (is_duplicate(record, context, *comm)) return record;
-    OneComm comms(kAxis, *comm);
+    OneComm comms(group_.axis, *comm);
     if (!check_against_reference(record, context, OpId::gemm, spec_.gemm.dtype)) return record;
 
     const OverlapWork work = equal_work(context, comms);
@@ -86,21 +107,20 @@ class OverlapCase final : public Case {
     const StopRule rule = context.rule;
     std::vector<std::byte> alone;
     {
-      OverlapRun compute(context.executor, comms, spec_, {.gemms = work.gemms}, world(context),
-                         context.seed);
+      OverlapRun compute = prepared(context, comms, {.gemms = work.gemms});
       sample_alone(record, context, compute, facts::overlap::kComputeAloneS, rule);
       alone = compute.gemm_result();
     }
     {
       OverlapWork only = work;
       only.gemms = 0;
-      OverlapRun comm_run(context.executor, comms, spec_, only, world(context), context.seed);
+      OverlapRun comm_run = prepared(context, comms, only);
       if (!check_comm(record, context, comm_run, "alone before timing", /*fresh=*/true)) {
         return record;
       }
       sample_alone(record, context, comm_run, facts::overlap::kCommAloneS, rule);
     }
-    OverlapRun both(context.executor, comms, spec_, work, world(context), context.seed);
+    OverlapRun both = prepared(context, comms, work);
     if (!check_comm(record, context, both, "together before timing", /*fresh=*/true)) return record;
     context.rule = share_of(rule, kTogetherShare);
     sample_together(record, context, both);
@@ -122,12 +142,52 @@ class OverlapCase final : public Case {
       text = fmt::format("{} {}", name_of(*spec_.kind),
                          format_bytes(static_cast<double>(spec_.bytes)));
     }
+    if (of_plan_) {
+      text = fmt::format("{}/{} {} {}", of_plan_->workload, short_name(of_plan_->plan),
+                         of_plan_->group, text);
+    }
     if (spec_.ctas > 0) text += fmt::format(" {} CTAs", spec_.ctas);
     return text + (spec_.high_priority ? " high" : "");
   }
 
-  [[nodiscard]] static Group world(const CaseContext& context) {
-    return world_group(kAxis, context.control);
+  // Whether this rank calls the collective: groups of a plan may leave ranks alone.
+  [[nodiscard]] bool talks() const { return !of_plan_ || group_.ranks.size() > 1; }
+
+  // Both sides and this rank's group, from the program; false where they cannot be measured.
+  bool take_from_program(Record& record, CaseContext& context) {
+    const Program program =
+        unfused_step_program(of_plan_->model, of_plan_->plan, context.control.rank(),
+                             context.executor.device().traits());
+    const PlanSides sides = sides_of_plan(context.control, program, of_plan_->group);
+    const auto not_measured = [&](std::string reason) {
+      record.outcome = Outcome::not_measured;
+      record.reason = std::move(reason);
+      return false;
+    };
+    if (!sides.comm) return not_measured(fmt::format("nobody talks in {}", of_plan_->group));
+    const auto size = checked_size(*sides.comm, sides.group_ranks);
+    const std::string_view verb = name_of(sides.comm->verb);
+    if (!size) {
+      return not_measured(
+          fmt::format("{}: no check of its elements for {}", of_plan_->group, verb));
+    }
+    group_ = program.group(of_plan_->group);
+    spec_.gemm = sides.gemm;
+    spec_.kind = collective_from(verb);
+    spec_.bytes = *size;
+    spec_.comm_dtype = sides.comm->dtype;
+    spec_.op = sides.comm->op;
+    record.texts.emplace_back(facts::overlap::kWorkload, of_plan_->workload);
+    record.texts.emplace_back(facts::overlap::kPlan, to_text(of_plan_->plan));
+    record.texts.emplace_back(facts::overlap::kGroup, of_plan_->group);
+    record.texts.emplace_back(facts::overlap::kCommDtype, std::string(name_of(spec_.comm_dtype)));
+    record.numbers.emplace_back(facts::overlap::kGroupRanks, sides.group_ranks);
+    return true;
+  }
+
+  [[nodiscard]] OverlapRun prepared(CaseContext& context, CommSet& comms, OverlapWork work) const {
+    if (!talks()) work.comms = 0;
+    return {context.executor, comms, spec_, work, group_, context.seed};
   }
 
   // Where the device or the library has no such thing, the case is another one measured again.
@@ -161,7 +221,7 @@ class OverlapCase final : public Case {
       return {.gemms = 1, .comms = 1, .occupy_ns = spec_.kind ? 0 : kBriefNs};
     }
     const auto one = [&](const OverlapWork& work) {
-      OverlapRun run(context.executor, comms, spec_, work, world(context), context.seed);
+      OverlapRun run = prepared(context, comms, work);
       return typical_seconds(context.control, run.runnable());
     };
     const double gemm_s = one({.gemms = 1});
@@ -210,9 +270,11 @@ class OverlapCase final : public Case {
       context.control.barrier();
       run.runnable().run_traced();
     }
-    if (const auto verification = run.verify_comm()) {
+    if (spec_.kind) {
+      Verification nothing;
+      nothing.moves_data = false;
       return add_verification(record, context.control, "every element exact " + when,
-                              *verification);
+                              run.verify_comm().value_or(nothing));
     }
     return add_check(record, "every block came to its end " + when,
                      all_ranks(context.control, run.all_done()),
@@ -239,13 +301,20 @@ class OverlapCase final : public Case {
     record.texts.emplace_back(facts::overlap::kBeside, std::string(name_of(*spec_.kind)));
     record.texts.emplace_back(facts::overlap::kCollective, std::string(name_of(*spec_.kind)));
     record.numbers.emplace_back(facts::overlap::kMaxCtasRequested, static_cast<double>(spec_.ctas));
-    const Traffic traffic =
-        make_traffic(world(context), *spec_.kind, spec_.gemm.dtype, spec_.bytes, context.seed);
-    record.numbers.emplace_back(facts::overlap::kSizeBytes,
-                                static_cast<double>(traffic.sizes.size_bytes));
+    const std::int64_t bytes =
+        talks() ? make_traffic(spec_, group_, context.seed).sizes.size_bytes : spec_.bytes;
+    record.numbers.emplace_back(facts::overlap::kSizeBytes, static_cast<double>(bytes));
   }
 
+  struct OfPlan {
+    std::string workload;
+    Model model;
+    Plan plan;
+    std::string group;
+  };
   OverlapSpec spec_;
+  std::optional<OfPlan> of_plan_;
+  Group group_;                  // of the collective; known when the case runs
   std::string id_, definition_;  // with the size as asked for, and in whole elements
 };
 
@@ -253,7 +322,8 @@ class OverlapCase final : public Case {
 
 void OverlapEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
   std::vector<OverlapSpec> specs;
-  const OverlapSpec base{.gemm = pack(GemmShape{.m = m, .n = n, .k = k}, dtype), .kind = {}};
+  const OverlapSpec base{
+      .gemm = pack(GemmShape{.m = m, .n = n, .k = k}, dtype), .kind = {}, .comm_dtype = dtype};
   const auto each_priority = [&](OverlapSpec spec) {
     for (const std::string& priority : priorities) {
       spec.high_priority = priority == "high";
@@ -291,8 +361,56 @@ void OverlapEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
   }
 }
 
-SuiteEntry read_overlap_entry(YamlMap& map) {
+void PlanOverlapEntry::expand(const SuiteWorld& world, Expansion& expansion) const {
+  const auto add = [&](const Workload& workload, const Plan& plan) {
+    const StepGroups groups(sliced(workload.model, plan), plan);
+    if (groups.names().empty()) {
+      expansion.remarks.push_back(
+          fmt::format("nothing beside the GEMMs of {}/{}: ranks do not talk at all", workload.name,
+                      short_name(plan)));
+    }
+    for (const std::string& group : groups.names()) {
+      for (const std::int64_t ctas : max_ctas) {
+        for (const std::string& priority : priorities) {
+          const OverlapSpec limits{
+              .gemm = {}, .kind = {}, .ctas = ctas, .high_priority = priority == "high"};
+          expansion.cases.push_back(std::make_unique<OverlapCase>(workload, plan, group, limits));
+        }
+      }
+    }
+  };
+  expand_legal_plan(facts::overlap::kFamily, of, world, expansion, add);
+}
+
+namespace {
+
+std::vector<std::int64_t> read_max_ctas(YamlMap& map) {
+  std::vector<std::int64_t> ctas = map.optional_ints("max_ctas", {.min = 0, .max = 1024});
+  if (ctas.empty()) ctas = {0};
+  return ctas;
+}
+
+std::vector<std::string> read_priorities(YamlMap& map) {
   static constexpr std::array<std::string_view, 2> kPriorities{"normal", "high"};
+  std::vector<std::string> priorities = map.optional_strings("priority");
+  for (const std::string& text : priorities) {
+    if (std::find(kPriorities.begin(), kPriorities.end(), text) == kPriorities.end()) {
+      map.fail("priority", fmt::format("'{}': expected normal or high", text));
+    }
+  }
+  if (priorities.empty()) priorities = {"normal"};
+  return priorities;
+}
+
+}  // namespace
+
+SuiteEntry read_overlap_entry(YamlMap& map) {
+  if (map.has("workload")) {
+    refuse_typed(map, "workload", {"gemm", "collectives", "bytes", "dtype", "occupy_ctas"});
+    return PlanOverlapEntry{.of = read_workload_plans(map),
+                            .max_ctas = read_max_ctas(map),
+                            .priorities = read_priorities(map)};
+  }
   OverlapEntry entry;
   YamlMap gemm = map.required_map("gemm");
   for (const auto& [key, dim] :
@@ -311,17 +429,10 @@ SuiteEntry read_overlap_entry(YamlMap& map) {
   if (entry.kinds.empty()) map.fail("collectives", "name at least one collective");
   entry.bytes = converted<std::int64_t>(map, "bytes", parse_positive_bytes);
   if (entry.bytes.empty()) map.fail("bytes", "name at least one size");
-  entry.max_ctas = map.optional_ints("max_ctas", {.min = 0, .max = 1024});
-  if (entry.max_ctas.empty()) entry.max_ctas = {0};
+  entry.max_ctas = read_max_ctas(map);
   entry.occupy_ctas = map.optional_ints("occupy_ctas", {.min = 1, .max = 1024});
   if (entry.occupy_ctas.empty()) entry.occupy_ctas = {16};
-  for (const std::string& text : map.optional_strings("priority")) {
-    if (std::find(kPriorities.begin(), kPriorities.end(), text) == kPriorities.end()) {
-      map.fail("priority", fmt::format("'{}': expected normal or high", text));
-    }
-    entry.priorities.push_back(text);
-  }
-  if (entry.priorities.empty()) entry.priorities = {"normal"};
+  entry.priorities = read_priorities(map);
   require_few(
       map, "collectives",
       {entry.kinds.size(), entry.bytes.size(), entry.max_ctas.size(), entry.priorities.size()});

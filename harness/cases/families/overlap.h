@@ -25,4 +25,15 @@ struct OverlapEntry {
   void expand(const SuiteWorld& world, Expansion& expansion) const;
 };
 
+// For each group of a plan's step the call that moves most in it, in all groups of that name at the
+// same time, beside the step's largest GEMM.
+struct PlanOverlapEntry {
+  WorkloadPlans of;
+  std::vector<std::int64_t> max_ctas;
+  std::vector<std::string> priorities;
+  [[nodiscard]] NamedWorkload named_workload() { return {of.workload, of.place}; }
+  // Skipped where no plan is legal; a remark where ranks do not talk.
+  void expand(const SuiteWorld& world, Expansion& expansion) const;
+};
+
 }  // namespace stepmark
