@@ -411,6 +411,7 @@ SuiteEntry read_overlap_entry(YamlMap& map) {
                             .max_ctas = read_max_ctas(map),
                             .priorities = read_priorities(map)};
   }
+  if (map.has("plan")) map.fail("plan", "a plan is of a workload: name it by 'workload'");
   OverlapEntry entry;
   YamlMap gemm = map.required_map("gemm");
   for (const auto& [key, dim] :
