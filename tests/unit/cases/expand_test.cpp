@@ -260,6 +260,42 @@ TEST(ExpandTest, GroupsTakeTheFirstPlanThatFits) {
   EXPECT_EQ(expand(suite_of(only_tp), 4, {}).cases[0]->weight(), 0.0);  // tp has one rank
 }
 
+TEST(ExpandTest, GroupsAndOverlapsOfAPlanTakeTheFirstLegalOne) {
+  const WorkloadPlans of{.workload = "small",
+                         .plans = {"tp=2,pp=2", "tp=8,dp=1", "tp=2,dp=1"},
+                         .place = {.file = "s.yaml", .line = 7, .column = 15}};
+  const PlanGroupsEntry groups{.of = of};
+  const PlanOverlapEntry overlap{.of = of, .max_ctas = {0, 4}, .priorities = {"normal", "high"}};
+  Suite both = suite_of(groups);
+  both.entries.emplace_back(overlap);
+  const auto cases = expand(both, 2, workloads()).cases;
+  ASSERT_EQ(cases.size(), 1U + 4U);
+  EXPECT_EQ(cases[0]->id(), "groups/small/tp2.dp1.mb1.seq32.fp32");
+  EXPECT_EQ(cases[4]->id(), "overlap/small/tp2.dp1.mb1.seq32.fp32/tp/ctas4/high");
+  EXPECT_THAT(cases[0]->definition(), HasSubstr("/dp=1,tp=2,"));
+  EXPECT_GT(cases[0]->weight(), 0.0);
+  for (const auto& one : expand(both, 3, workloads()).cases) {  // none is legal
+    EXPECT_EQ(one->weight(), 0.0);
+    EXPECT_THAT(one->id(), HasSubstr("/small/tp=2,pp=2"));
+  }
+  PlanGroupsEntry unknown = groups;
+  unknown.of.workload = "smal";
+  EXPECT_THAT(error_of(suite_of(unknown), 4), StartsWith("s.yaml:7:15: unknown workload"));
+  PlanOverlapEntry bad = overlap;
+  bad.of.plans = {"tp=3,dp=1"};
+  EXPECT_THAT(error_of(suite_of(bad), 4), StartsWith("s.yaml:7:15: "));
+}
+
+TEST(ExpandTest, GroupsAndOverlapsOfOneRankAreRemarks) {
+  Suite both = suite_of(PlanGroupsEntry{.of = {.workload = "small", .plans = {"tp=1"}}});
+  both.entries.emplace_back(PlanOverlapEntry{
+      .of = {.workload = "small", .plans = {"tp=1"}}, .max_ctas = {0}, .priorities = {"normal"}});
+  const Expansion alone = expand(both, 1, workloads());
+  EXPECT_TRUE(alone.cases.empty());
+  EXPECT_THAT(alone.remarks,
+              ElementsAre(HasSubstr("no groups of small/tp1.dp1"), HasSubstr("nothing beside")));
+}
+
 TEST(ExpandTest, OverlapSweepsItsLists) {
   const OverlapEntry entry{.m = 8,
                            .n = 8,

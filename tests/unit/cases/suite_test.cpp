@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -102,6 +103,33 @@ TEST_F(SuiteMistakes, GroupsAndOverlapsOfASuite) {
   EXPECT_THAT(error_of("suite: s\ndescription: d\ncases:\n  - family: overlap\n    gemm: {m: 0}\n",
                        read_suite),
               HasSubstr(":5:"));
+}
+
+// What is taken from the program of a plan is not typed as well.
+TEST_F(SuiteMistakes, GroupsAndOverlapsOfAPlan) {
+  const std::string head = "suite: s\ndescription: d\ncases:\n  - family: ";
+  const std::string groups = head + "groups\n    workload: tiny\n    plan: [\"tp=2\", \"tp=1\"]\n";
+  EXPECT_EQ(error_of(groups, read_suite), "no error");
+  EXPECT_EQ(error_of(groups + "    calls: 3\n", read_suite), "no error");
+  EXPECT_THAT(error_of(groups + "    traffic:\n      tp: {op: all_reduce, bytes: 1}\n", read_suite),
+              AllOf(HasSubstr(":7:5:"), HasSubstr("with 'workload', 'traffic' is taken from")));
+  EXPECT_THAT(error_of(groups + "    dtype: bf16\n", read_suite),
+              AllOf(HasSubstr(":7:5:"), HasSubstr("'dtype'")));
+  EXPECT_THAT(error_of(head + "groups\n    workload: tiny\n    plan: [\"dq=1\"]\n", read_suite),
+              AllOf(HasSubstr(":6:5:"), HasSubstr("'dp'")));
+  const std::string overlap = head + "overlap\n    workload: tiny\n";
+  EXPECT_EQ(error_of(overlap + "    max_ctas: [0, 4]\n    priority: high\n", read_suite),
+            "no error");
+  for (const char* typed : {"gemm: {m: 1, n: 1, k: 1}", "collectives: all_reduce", "bytes: 1MiB",
+                            "dtype: bf16", "occupy_ctas: 4"}) {
+    const std::string key(typed, std::strchr(typed, ':'));
+    EXPECT_THAT(error_of(overlap + "    " + typed + "\n", read_suite),
+                AllOf(HasSubstr(":6:5:"), HasSubstr("'" + key + "' is taken from")));
+  }
+  EXPECT_THAT(error_of(head + "overlap\n    plan: tp=2\n    gemm: {m: 1, n: 1, k: 1}\n"
+                              "    collectives: all_reduce\n    bytes: 1MiB\n",
+                       read_suite),
+              AllOf(HasSubstr(":5:5:"), HasSubstr("'workload'")));
 }
 
 TEST_F(SuiteMistakes, SweepsOfASuite) {

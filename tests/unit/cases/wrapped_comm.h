@@ -20,6 +20,7 @@ class WrappedComm final : public Comm {
     bool has_cta_limit = false;
     // Groups of this many ranks have a bit of their first received byte flipped in all_reduce.
     int spoil_groups_of = 0;
+    bool spoil_messages = false;                    // the same of what recv receives
     std::chrono::milliseconds all_reduce_takes{0};  // longer, on its stream
     bool barrier_lets_through = false;
     std::vector<CommOptions> splits;  // seen
@@ -100,14 +101,33 @@ class WrappedComm final : public Comm {
   }
   void recv(void* data, std::size_t count, DType dtype, int peer, Stream& stream) override {
     comm_.recv(data, count, dtype, peer, stream);
+    if (!behaviour_->spoil_messages) return;
+    received_.push_back(data);
+    if (!grouped_) spoil_received(stream);
   }
-  void group_begin() override { comm_.group_begin(); }
-  void group_end(Stream& stream) override { comm_.group_end(stream); }
+  void group_begin() override {
+    grouped_ = true;
+    comm_.group_begin();
+  }
+  void group_end(Stream& stream) override {
+    grouped_ = false;
+    comm_.group_end(stream);
+    spoil_received(stream);
+  }
   void barrier(Stream& stream) override {
     if (!behaviour_->barrier_lets_through) comm_.barrier(stream);
   }
 
  private:
+  void spoil_received(Stream& stream) {
+    for (void* data : received_) {
+      stream.submit([data] { *static_cast<unsigned char*>(data) ^= 1U; });
+    }
+    received_.clear();
+  }
+
+  bool grouped_ = false;
+  std::vector<void*> received_;  // still to be spoiled
   std::unique_ptr<Comm> owned_;
   Comm& comm_;
   std::shared_ptr<Behaviour> behaviour_;

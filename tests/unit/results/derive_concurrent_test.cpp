@@ -28,6 +28,19 @@ TEST(DeriveGroups, SlowdownAndBandwidthOfEachAxis) {
   EXPECT_FALSE(r.metric("tp_slowdown")->higher_is_better);
 }
 
+// Of a plan a call is several ops, whose bytes on the links are counted.
+TEST(DeriveGroups, BandwidthOfAPlansGroupIsOfTheBytesThatItCounts) {
+  Record r = synthetic::groups(20);
+  std::erase_if(r.texts, [](const auto& text) { return text.first == "tp_op"; });
+  r.texts.emplace_back("tp_op", "all_gather bf16 x 8, reduce_scatter bf16 x 4");
+  r.numbers.emplace_back("tp_bus_bytes", 3e6);
+  derive(r);
+  EXPECT_NEAR(*r.metric("tp_busbw_alone")->value, 4 * 3e6 / 2e-3 / 1e9, 1e-12);
+  EXPECT_NEAR(*r.metric("tp_busbw_together")->value, 4 * 3e6 / 3e-3 / 1e9, 1e-12);
+  EXPECT_NEAR(*r.metric("dp_busbw_alone")->value, 0.5 * 16e6 / 4e-3 / 1e9, 1e-12);
+  EXPECT_THAT(r.labels, testing::IsEmpty());
+}
+
 TEST(DeriveGroups, AMissingSeriesCostsItsFiguresOnly) {
   Record r = synthetic::groups(20);
   std::erase_if(r.series, [](const Series& s) { return s.name == "tp_alone_s"; });
@@ -67,6 +80,14 @@ TEST(DeriveOverlap, EfficiencyExposureAndSlowdowns) {
   EXPECT_NEAR(*r.metric("comm_slowdown")->value, 2.0, 1e-12);
   EXPECT_NEAR(*r.metric("busbw_alone")->value, 1.5 * 10e6 / 2e-3 / 1e9, 1e-12);
   EXPECT_NEAR(*r.metric("gflops_alone")->value, 5 * 1e9 / 3e-3 / 1e9, 1e-9);
+}
+
+// Over half of the ranks the bus factor of all-reduce is 1 instead of 1.5.
+TEST(DeriveOverlap, OfAPlanTheGroupsRanksCount) {
+  Record r = synthetic::overlap(20);
+  r.numbers.emplace_back("group_ranks", 2);
+  derive(r);
+  EXPECT_NEAR(*r.metric("busbw_alone")->value, 10e6 / 2e-3 / 1e9, 1e-12);
 }
 
 TEST(DeriveOverlap, StandInHasNoBandwidth) {
