@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "collectives/comm_shape.h"
 #include "core/metrics.h"
@@ -21,6 +22,7 @@ struct CollectiveSetup {
   int root = 0;
   std::uint64_t seed = 1;
   int send_peer = -1, recv_peer = -1;  // messages only (collectives/message.h); -1: nobody
+  std::vector<std::int64_t> send_counts, recv_counts;  // exchanges only (there): of this rank
 };
 
 // Element counts of one rank's buffers for a setup, the same on every rank. Sizes are rounded down

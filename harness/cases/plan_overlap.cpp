@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <vector>
 
 #include "core/error.h"
@@ -28,6 +29,17 @@ Offer largest_gemm(const Program& program) {
   return offer;
 }
 
+// An exchange by counts that differ from rank to rank becomes one of as many bytes whose are equal.
+CommShape evened(CommShape shape, std::int64_t ranks) {
+  if (shape.verb != Verb::all_to_all_v) return shape;
+  const auto total = [](const std::vector<std::int64_t>& counts) {
+    return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  };
+  shape.verb = Verb::all_to_all;
+  shape.count = std::max(total(shape.send_counts), total(shape.recv_counts)) / ranks;
+  return shape;
+}
+
 std::string to_json(const CommShape& shape, std::int64_t ranks) {
   return json{{"verb", name_of(shape.verb)},
               {"dtype", name_of(shape.dtype)},
@@ -47,7 +59,7 @@ Offer busiest_call(const Program& program, const std::string& name) {
   std::vector<Offer> offers;
   for (const GroupCalls::Call& call : found->calls) {
     const CommShape& shape = found->distinct[call.distinct];
-    const std::string text = to_json(shape, ranks);
+    const std::string text = to_json(evened(shape, ranks), ranks);
     auto same = std::find_if(offers.begin(), offers.end(),
                              [&](const Offer& offer) { return offer.text == text; });
     if (same == offers.end()) same = offers.insert(offers.end(), Offer{.weight = 0, .text = text});

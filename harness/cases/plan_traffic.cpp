@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls of a program become collectives of the same verb and counts, messages become kMessage.
+// Calls of a program become collectives of the same verb and counts, messages become kMessage and
+// exchanges of rows kExchange.
 // Which groups there are anything in, and what a record says of them, ranks agree on: stages of a
 // pipeline have other programs, and rank 0 need not have a part in a group.
 #include "harness/cases/plan_traffic.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -30,10 +32,12 @@ std::uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
-// All ranks of a group draw alike; peers, which differ from rank to rank, are told apart by
-// kMessage.
+// All ranks of a group draw alike; peers and counts, which differ from rank to rank, are told apart
+// by kMessage and kExchange.
 std::uint64_t seed_of(CommShape shape, const Group& group, std::uint64_t seed) {
   shape.send_peer = shape.recv_peer = -1;
+  shape.send_counts.clear();
+  shape.recv_counts.clear();
   return mix_bits(seed ^ hash_of(fmt::format("{} of {}", to_text(shape), group.ranks.front())));
 }
 
@@ -118,7 +122,12 @@ std::optional<std::int64_t> checked_size(const CommShape& shape, int ranks) {
     case Verb::gather:
     case Verb::scatter:
       return bytes * ranks;
-    case Verb::all_to_all_v:  // counts of a routing, which its collective draws itself
+    case Verb::all_to_all_v: {
+      std::int64_t sent = 0, received = 0;
+      for (const std::int64_t count : shape.send_counts) sent += count;
+      for (const std::int64_t count : shape.recv_counts) received += count;
+      return std::max(sent, received) * static_cast<std::int64_t>(size_of(shape.dtype));
+    }
     case Verb::barrier:
       return std::nullopt;
   }
@@ -128,16 +137,20 @@ std::optional<std::int64_t> checked_size(const CommShape& shape, int ranks) {
 std::optional<Traffic> traffic_of(const CommShape& shape, const Group& group, std::uint64_t seed) {
   const auto size = checked_size(shape, static_cast<int>(group.ranks.size()));
   if (!size) return std::nullopt;
-  const bool message = shape.verb == Verb::send_recv;
   const CollectiveSetup setup{.size_bytes = *size,
                               .dtype = shape.dtype,
                               .op = shape.op,
                               .root = shape.root,
                               .seed = seed_of(shape, group, seed),
                               .send_peer = shape.send_peer,
-                              .recv_peer = shape.recv_peer};
-  Traffic traffic = make_traffic(
-      group, message ? kMessage : collective(collective_from(name_of(shape.verb))), setup);
+                              .recv_peer = shape.recv_peer,
+                              .send_counts = shape.send_counts,
+                              .recv_counts = shape.recv_counts};
+  const Collective& checked = shape.verb == Verb::send_recv ? kMessage
+                              : shape.verb == Verb::all_to_all_v
+                                  ? kExchange
+                                  : collective(collective_from(name_of(shape.verb)));
+  Traffic traffic = make_traffic(group, checked, setup);
   STEPMARK_CHECK(traffic.shape == shape, "{} became {}", to_text(shape), to_text(traffic.shape));
   return traffic;
 }

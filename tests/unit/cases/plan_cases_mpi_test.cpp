@@ -23,9 +23,9 @@ using test::CaseBench;
 using test::completed;
 using testing::HasSubstr;
 
-// The smallest step of a tied model, whose first and last stage share a table.
-Workload small_workload() {
-  Workload workload = read_workload(STEPMARK_CONFIGS "/workloads/tiny.yaml");
+// The smallest step of a tied model, whose first and last stage share a table; of one with experts.
+Workload small_workload(const char* name) {
+  Workload workload = read_workload(fmt::format("{}/workloads/{}.yaml", STEPMARK_CONFIGS, name));
   workload.plan = parse_plan("seq=8,micro_batch=2,layers=2", workload.plan);
   Model& model = workload.model;
   model.hidden = 64;
@@ -43,7 +43,7 @@ struct PlanCasesMpiTest : testing::Test {
       std::make_shared<test::WrappedComm::Behaviour>();
   test::WrappedComm world{nullptr, *mpi, behaviour};
   CaseContext context = bench.context(*control, world);
-  const std::vector<Workload> workloads{small_workload()};
+  const std::vector<Workload> workloads{small_workload("tiny"), small_workload("tiny-mixtral")};
 
   PlanCasesMpiTest() {
     context.rule.min_samples = context.rule.max_samples = 3;
@@ -51,14 +51,23 @@ struct PlanCasesMpiTest : testing::Test {
   }
   [[nodiscard]] std::vector<std::string> plans() const {
     if (control->size() == 2) {
-      return {"tp=2", "pp=2,accumulation=4", "pp=2,p2p=batched,accumulation=4", "zero=3"};
+      return {"tp=2", "pp=2,accumulation=4", "pp=2,p2p=batched,accumulation=4", "zero=3",
+              "ep=2,routing=zipf"};
     }
-    return {"dp=2,tp=2", "pp=2,accumulation=4", "pp=4,accumulation=4,layers=4", "zero=3,shard=2",
-            "tp=2,sp=on,pp=2,zero=1,accumulation=2,precision=bf16"};
+    return {"dp=2,tp=2",
+            "pp=2,accumulation=4",
+            "pp=4,accumulation=4,layers=4",
+            "zero=3,shard=2",
+            "tp=2,sp=on,pp=2,zero=1,accumulation=2,precision=bf16",
+            "ep=2,tp=2,routing=zipf",
+            "ep=4,routing=router,zero=1,precision=bf16"};
+  }
+  [[nodiscard]] const Workload& workload_of(const std::string& plan) const {
+    return workloads[plan.starts_with("ep=") ? 1 : 0];
   }
   [[nodiscard]] Plan resolved(const std::string& text) const {
-    return resolve(parse_plan(text, workloads.front().plan), workloads.front().model,
-                   control->size());
+    const Workload& workload = workload_of(text);
+    return resolve(parse_plan(text, workload.plan), workload.model, control->size());
   }
   template <class Entry>
   std::vector<std::unique_ptr<Case>> cases_of(const Entry& entry) {
@@ -67,7 +76,8 @@ struct PlanCasesMpiTest : testing::Test {
     return std::move(expansion.cases);
   }
   std::unique_ptr<Case> groups_case(const std::string& plan) {
-    auto cases = cases_of(PlanGroupsEntry{.of = {.workload = "tiny", .plans = {plan}}});
+    auto cases =
+        cases_of(PlanGroupsEntry{.of = {.workload = workload_of(plan).name, .plans = {plan}}});
     EXPECT_EQ(cases.size(), 1U);
     return std::move(cases.front());
   }
@@ -80,10 +90,10 @@ TEST_F(PlanCasesMpiTest, GroupsOfAPlanAtTheSameTimeAndAlone) {
     SCOPED_TRACE(text);
     const auto one = groups_case(text);
     const Plan plan = resolved(text);
-    EXPECT_EQ(one->id(), "groups/tiny/" + short_name(plan));
+    EXPECT_EQ(one->id(), fmt::format("groups/{}/{}", workload_of(text).name, short_name(plan)));
     const Record record = completed(one->run(context), *one);
     ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
-    const Model model = sliced(workloads.front().model, plan);
+    const Model model = sliced(workload_of(text).model, plan);
     const StepGroups groups(model, plan);
     std::vector<std::string> expected;
     for (const std::string& name : groups.names()) {
@@ -153,6 +163,13 @@ TEST_F(PlanCasesMpiTest, WhatIsSpoiledIsFoundAndItsGroupNamed) {
   }
 }
 
+TEST_F(PlanCasesMpiTest, SpoiledRowsOfAnExchangeAreFound) {
+  behaviour->spoil_exchanges = true;
+  const auto record = groups_case(fmt::format("ep={}", control->size()))->run(context);
+  EXPECT_EQ(record.outcome, Outcome::failed);
+  EXPECT_THAT(record.reason, HasSubstr("ep: every element exact together before timing"));
+}
+
 TEST_F(PlanCasesMpiTest, BuffersThatDoNotFitAreNotMeasured) {
   context.memory_limit_bytes = 1024;
   const auto record = groups_case("tp=2")->run(context);
@@ -163,15 +180,17 @@ TEST_F(PlanCasesMpiTest, BuffersThatDoNotFitAreNotMeasured) {
 TEST_F(PlanCasesMpiTest, OverlapsOfEveryGroupOfAPlan) {
   for (const std::string& text : plans()) {
     const Plan plan = resolved(text);
-    const Model model = sliced(workloads.front().model, plan);
+    const Model model = sliced(workload_of(text).model, plan);
     const std::vector<std::string> names = StepGroups(model, plan).names();
-    const auto cases = cases_of(PlanOverlapEntry{
-        .of = {.workload = "tiny", .plans = {text}}, .max_ctas = {0}, .priorities = {"normal"}});
+    const auto cases =
+        cases_of(PlanOverlapEntry{.of = {.workload = workload_of(text).name, .plans = {text}},
+                                  .max_ctas = {0},
+                                  .priorities = {"normal"}});
     ASSERT_EQ(cases.size(), names.size());
     for (std::size_t i = 0; i < names.size(); ++i) {
       SCOPED_TRACE(cases[i]->id());
-      EXPECT_EQ(cases[i]->id(),
-                fmt::format("overlap/tiny/{}/{}/ctas0/normal", short_name(plan), names[i]));
+      EXPECT_EQ(cases[i]->id(), fmt::format("overlap/{}/{}/{}/ctas0/normal", workload_of(text).name,
+                                            short_name(plan), names[i]));
       const Record record = completed(cases[i]->run(context), *cases[i]);
       ASSERT_EQ(record.outcome, Outcome::ok) << record.reason;
       EXPECT_EQ(record.text("group"), names[i]);

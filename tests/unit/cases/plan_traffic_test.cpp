@@ -28,6 +28,11 @@ CommShape call_of(Verb verb) {
     shape.send_peer = 3;
     shape.recv_peer = 0;
   }
+  if (verb == Verb::all_to_all_v) {
+    shape.count = 0;
+    shape.send_counts = {6, 0, 12, 6};
+    shape.recv_counts = {0, 7, 19, 1};
+  }
   return shape;
 }
 
@@ -44,7 +49,7 @@ TEST(PlanTrafficTest, EveryVerbWithACheckBecomesTheVeryCall) {
     EXPECT_EQ(traffic->setup.size_bytes, checked_size(call_of(verb), 4)) << name_of(verb);
     EXPECT_FALSE(traffic->setup.in_place);
   }
-  EXPECT_THAT(without, ElementsAre(Verb::all_to_all_v, Verb::barrier));
+  EXPECT_THAT(without, ElementsAre(Verb::barrier));
 }
 
 TEST(PlanTrafficTest, OtherCallsAndOtherGroupsHaveOtherData) {
@@ -157,14 +162,33 @@ TEST(PlanTrafficTest, ACallWithoutACheckIsNamed) {
   const auto control = make_solo_control();
   ProgramBuilder builder("p", 0, 2);
   builder.add_group({.axis = "x", .ranks = {0, 1}, .index = 0});
-  const BufferSlice data = builder.add_buffer("data", BufferKind::input, DType::f32, 4);
-  const CommShape routed{
-      .verb = Verb::all_to_all_v, .axis = "x", .send_counts = {1, 1}, .recv_counts = {1, 1}};
-  builder.comm("route", "x", routed, ProgramBuilder::part(data, 0, 2),
-               ProgramBuilder::part(data, 2, 2));
+  builder.comm("meet", "x", {.verb = Verb::barrier, .axis = "x"}, {}, {});
   const PlanTraffic traffic = traffic_of_plan(*control, builder.program(), 1);
-  EXPECT_EQ(traffic.problem, "x: no check of its elements for all_to_all_v");
+  EXPECT_EQ(traffic.problem, "x: no check of its elements for barrier");
   EXPECT_TRUE(traffic.lanes.empty());
+}
+
+// What rank i has for j is what j expects of i, and what nobody else has.
+TEST(PlanTrafficTest, ExchangesHaveTheDataOfTheirPairs) {
+  const std::vector<std::vector<std::int64_t>> sent{{2, 3}, {1, 4}};  // from, to
+  const auto setup_of = [&](std::size_t rank) {
+    return CollectiveSetup{
+        .seed = 7, .send_counts = sent[rank], .recv_counts = {sent[0][rank], sent[1][rank]}};
+  };
+  for (int to = 0; to < 2; ++to) {
+    std::size_t at = 0;
+    for (int from = 0; from < 2; ++from) {
+      const auto sender = static_cast<std::size_t>(from), own = static_cast<std::size_t>(to);
+      const std::size_t before = to == 0 ? 0 : static_cast<std::size_t>(sent[sender][0]);
+      for (std::int64_t i = 0; i < sent[sender][own]; ++i, ++at) {
+        EXPECT_EQ(kExchange.origin(setup_of(own), 2, to, at), from);
+        EXPECT_EQ(kExchange.expected(setup_of(own), 2, to, at),
+                  kExchange.input(setup_of(sender), 2, from, before + static_cast<std::size_t>(i)));
+      }
+    }
+    EXPECT_EQ(kExchange.sizes(setup_of(static_cast<std::size_t>(to)), 2).recv_count, at);
+  }
+  EXPECT_NE(kExchange.input(setup_of(0), 2, 0, 0), kExchange.input(setup_of(0), 2, 0, 2));
 }
 
 TEST(PlanTrafficTest, SidesAreTheLargestGemmAndTheBusiestCall) {

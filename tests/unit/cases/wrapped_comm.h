@@ -21,6 +21,7 @@ class WrappedComm final : public Comm {
     // Groups of this many ranks have a bit of their first received byte flipped in all_reduce.
     int spoil_groups_of = 0;
     bool spoil_messages = false;                    // the same of what recv receives
+    bool spoil_exchanges = false;                   // of rows, by counts
     std::chrono::milliseconds all_reduce_takes{0};  // longer, on its stream
     bool barrier_lets_through = false;
     std::vector<CommOptions> splits;  // seen
@@ -79,6 +80,8 @@ class WrappedComm final : public Comm {
                     Stream& stream) override {
     comm_.all_to_all_v(send, send_counts, send_displs, recv, recv_counts, recv_displs, dtype,
                        stream);
+    if (!behaviour_->spoil_exchanges) return;
+    stream.submit([recv] { *static_cast<unsigned char*>(recv) ^= 1U; });
   }
   void broadcast(const void* send, void* recv, std::size_t count, DType dtype, int root,
                  Stream& stream) override {
