@@ -132,7 +132,8 @@ std::vector<std::int64_t> calls_for_equal_time(CaseContext& context, CommSet& co
     alone.fill();
     seconds.push_back(typical_seconds(context.control, alone.runnable()));
   }
-  const double longest = *std::max_element(seconds.begin(), seconds.end());
+  double longest = 0;
+  for (const double one : seconds) longest = std::max(longest, one);
   const double target = std::max(kSampleSeconds, static_cast<double>(least) * longest);
   std::vector<std::int64_t> calls;
   for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
