@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Places are counted by one thread, which takes no time beside moving the rows. Each expert's GEMM
 // is one of kernels/host/sgemm.h, on all threads: experts without rows cost nothing, those with
-// many are shared out.
+// many are shared out. Counts that do not fit are cut: they are read from memory, and nothing may
+// be written or read beyond the operands.
 #include "kernels/ops/experts.h"
 
 #include <algorithm>
@@ -94,7 +95,8 @@ void host_experts_permute(const OpShape& shape, void* const* operands) {
     at += counts[e];
   }
   for (std::int64_t i = 0; i < choices; ++i) {
-    places[i] = static_cast<std::int32_t>(next[static_cast<std::size_t>(chosen[i])]++);
+    const std::int64_t place = next[static_cast<std::size_t>(chosen[i])]++;
+    places[i] = static_cast<std::int32_t>(std::min(place, slots - 1));
   }
   host::with_type(shape.dtype, [&]<class T>(T) {
     const T* x = host::input<T>(operands, 0);
@@ -181,11 +183,13 @@ void host_experts_sort(const OpShape& shape, void* const* operands) {
       [&](std::int64_t w, std::int64_t e) { return std::int64_t{counts[w * s.experts + e]}; },
       [&](std::int64_t, std::int64_t e, std::int64_t arrived, std::int64_t sorted,
           std::int64_t rows) {
-        const Run run{
-            .from = inverse ? sorted : arrived, .to = inverse ? arrived : sorted, .rows = rows};
-        runs.push_back(run);
-        std::fill_n(filled.begin() + run.to, rows, true);
         if (totals != nullptr) totals[e] += static_cast<std::int32_t>(rows);
+        const Run run{.from = inverse ? sorted : arrived,
+                      .to = inverse ? arrived : sorted,
+                      .rows = std::min(rows, s.rows - std::max(arrived, sorted))};
+        if (run.rows <= 0) return;
+        runs.push_back(run);
+        std::fill_n(filled.begin() + run.to, run.rows, true);
       });
   host::with_type(shape.dtype, [&]<class T>(T) {
     const T* from = host::input<T>(operands, 0);

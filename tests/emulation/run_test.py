@@ -51,6 +51,16 @@ GROUPS = """\
 """
 
 
+OF_PLANS = """\
+  - family: groups
+    workload: nano.yaml
+    plan: ["tp=2,sp=on,pp=2,accumulation=2"]
+  - family: overlap
+    workload: nano.yaml
+    plan: ["tp=2,zero=1"]
+"""
+
+
 class RunOnEmulatedGpu(tool.ToolTest):
     def setUp(self):
         super().setUp()
@@ -132,7 +142,8 @@ class RunOnEmulatedGpu(tool.ToolTest):
                 os.remove(self.journal)
 
     def test_collectives_and_groups_are_exact(self):
-        records = self.measured(self.run_cases(COLLECTIVES + GROUPS, ranks=4), 3)
+        self.write("nano.yaml", NANO)
+        records = self.measured(self.run_cases(COLLECTIVES + GROUPS + OF_PLANS, ranks=4), 6)
         for record in records:
             self.assertTrue(any("exact" in name for name in self.checks(record)), record["checks"])
 

@@ -3,6 +3,7 @@
 // for, computed token by token; and its gradients against central differences.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
@@ -180,6 +181,28 @@ TEST(Experts, SortedRowsGoBackToWhereTheyCameFrom) {
   reference(shape, sorted, counts, back, absent);
   for (const std::int64_t r : order) EXPECT_EQ(row(back, r), row(from, r));
   EXPECT_EQ(row(back, 3), zeros(kWidth));
+}
+
+// Before a step has choices of its own all may be one expert's: what does not fit is cut.
+TEST(Experts, CountsThatDoNotFitWriteNothingBeyondTheOperands) {
+  const ExpertsSortShape there{.ranks = 2, .experts = 2, .width = kWidth, .rows = 6};
+  ExpertsSortShape back = there;
+  back.inverse = 1;
+  const OpShape shapes[] = {
+      pack(there, DType::f32), pack(back, DType::f32),
+      pack(
+          ExpertsPermuteShape{
+              .tokens = 4, .top_k = 2, .width = kWidth, .experts = 4, .ranks = 4, .capacity = 4},
+          DType::f32),
+      pack(ExpertsGemmShape{.experts = 2, .rows = 6, .n = kOut, .k = kWidth}, DType::f32)};
+  for (const OpShape& shape : shapes) {
+    SCOPED_TRACE(to_text(shape));
+    Values values = random_operands(shape, 1);
+    const bool permute = shape.id == OpId::experts_permute;
+    std::vector<double>& integers = values[shape.id == OpId::experts_gemm ? 2 : 1];
+    std::fill(integers.begin(), integers.end(), permute ? 3 : 5);  // experts; rows
+    EXPECT_TRUE(run_host(shape, values).guards_intact);
+  }
 }
 
 }  // namespace

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of tokens on their way to experts and back. A warp takes an expert where places are counted,
 // in the order of tokens; rows are moved in packs. The experts' GEMMs are beside this file.
+//
+// Where rows go follows from what is in memory. A graph is warmed up before a step has choices of
+// its own, all of which are then expert 0: counts that do not fit are cut, so that nothing is ever
+// written or read beyond the operands.
 #include "kernels/ops/experts.h"
 
 #include "kernels/cuda/cuda_kernels.h"
@@ -17,6 +21,14 @@ constexpr unsigned kRunBlocks = 8;  // that share the rows of one rank and exper
 __device__ inline std::int64_t own_lane() { return threadIdx.x % kWarp; }
 __device__ inline std::int64_t own_warp() {
   return std::int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarp;
+}
+
+__device__ inline std::int64_t at_most(std::int64_t x, std::int64_t limit) {
+  return x < limit ? x : limit;
+}
+// A row that there is.
+__device__ inline std::int64_t row_of(std::int32_t place, std::int64_t rows) {
+  return at_most(place > 0 ? place : 0, rows - 1);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -57,12 +69,12 @@ __global__ void __launch_bounds__(kThreads)
 template <int kWidth, class T>
 __global__ void __launch_bounds__(kThreads)
     place_rows_kernel(const T* x, const std::int32_t* places, T* rows, std::int64_t choices,
-                      std::int64_t top_k, std::int64_t packs) {
+                      std::int64_t slots, std::int64_t top_k, std::int64_t packs) {
   const std::int64_t step = std::int64_t{gridDim.x} * kThreads, width = packs * kWidth;
   for (std::int64_t at = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; at < choices * packs;
        at += step) {
     const std::int64_t i = at / packs, column = at % packs * kWidth;
-    store_pack<kWidth>(rows + places[i] * width + column,
+    store_pack<kWidth>(rows + row_of(places[i], slots) * width + column,
                        load_pack<kWidth>(x + i / top_k * width + column));
   }
 }
@@ -87,7 +99,7 @@ __global__ void __launch_bounds__(kThreads)
     float sums[kWidth] = {};
     for (std::int64_t i = t * s.top_k; i < (t + 1) * s.top_k; ++i) {
       const float weight = s.weighted != 0 ? weights[i] : 1.0F;
-      const auto row = load_pack<kWidth>(rows + places[i] * s.width + column);
+      const auto row = load_pack<kWidth>(rows + row_of(places[i], s.slots) * s.width + column);
       for (int j = 0; j < kWidth; ++j) sums[j] += weight * load(row.v[j]);
     }
     Pack<T, kWidth> result;
@@ -112,7 +124,7 @@ __global__ void __launch_bounds__(kThreads)
   const std::int64_t step = std::int64_t{gridDim.x} * kWarps;
   for (std::int64_t i = own_warp(); i < s.tokens * s.top_k; i += step) {
     const T* d = o.dout + i / s.top_k * s.width;
-    const std::int64_t place = o.places[i] * s.width;
+    const std::int64_t place = row_of(o.places[i], s.slots) * s.width;
     const float weight = o.weights[i];
     float sum = 0;
     for (std::int64_t c = own_lane() * kWidth; c < s.width; c += kWarp * kWidth) {
@@ -139,8 +151,11 @@ __global__ void __launch_bounds__(kThreads)
   const std::int64_t runs = s.ranks * s.experts, run = blockIdx.x;
   const std::int64_t rank = run / s.experts, expert = run % s.experts;
   int arrived = 0, sorted = 0, of_expert = 0, of_all = 0;
+  const auto count_of = [&](std::int64_t i) {
+    return counts[i] > 0 ? static_cast<int>(at_most(counts[i], s.rows)) : 0;
+  };
   for (std::int64_t i = threadIdx.x; i < runs; i += kThreads) {
-    const int count = counts[i];
+    const int count = count_of(i);
     const std::int64_t w = i / s.experts, e = i % s.experts;
     of_all += count;
     if (i < run && (s.capacity == 0 || w == rank)) arrived += count;
@@ -162,9 +177,12 @@ __global__ void __launch_bounds__(kThreads)
     return;
   }
   if (s.inverse == 0 && rank == 0 && first == 0) totals[expert] = of_expert;
-  const std::int64_t begin = arrived + rank * s.capacity, rows = counts[run];
-  const T* source = from + (s.inverse != 0 ? sorted : begin) * s.width;
-  T* target = to + (s.inverse != 0 ? begin : sorted) * s.width;
+  const std::int64_t begin = at_most(arrived + rank * s.capacity, s.rows);
+  const std::int64_t in_order = at_most(sorted, s.rows);
+  const std::int64_t room = s.rows - (begin > in_order ? begin : in_order);
+  const std::int64_t rows = at_most(count_of(run), room);
+  const T* source = from + (s.inverse != 0 ? in_order : begin) * s.width;
+  T* target = to + (s.inverse != 0 ? begin : in_order) * s.width;
   for (std::int64_t i = first; i < rows * s.width; i += step) target[i] = source[i];
   if (in_blocks && expert + 1 == s.experts) clear(begin + rows, (rank + 1) * s.capacity);
 }
@@ -203,7 +221,7 @@ Enqueue prepare_experts_permute(const OpShape& shape, void* const* operands,
         }
         if (choices == 0) return;
         launch(&place_rows_kernel<pack, T>, {.blocks = move, .threads = kThreads}, stream, x,
-               places, rows, choices, s.top_k, packs);
+               places, rows, choices, slots, s.top_k, packs);
       };
     });
   });

@@ -58,6 +58,12 @@ __device__ inline void tile_of(std::int64_t m, std::int64_t n, std::int64_t k, s
   }
 }
 
+// Of an expert, of the rows behind `first`: what is in memory may not fit (experts.cu).
+__device__ inline std::int64_t rows_of(std::int32_t count, std::int64_t first, std::int64_t rows) {
+  const std::int64_t left = rows - first, wanted = count > 0 ? count : 0;
+  return wanted < left ? wanted : left;
+}
+
 [[nodiscard]] __host__ __device__ inline std::int64_t tiles(std::int64_t size) {
   return (size + kTile - 1) / kTile;
 }
@@ -69,7 +75,7 @@ __global__ void __launch_bounds__(kThreads)
   const std::int64_t across = tiles(s.n), j0 = blockIdx.x % across * kTile;
   std::int64_t tile = blockIdx.x / across, first = 0;
   for (std::int64_t e = 0; e < s.experts; ++e) {
-    const std::int64_t rows = counts[e];
+    const std::int64_t rows = rows_of(counts[e], first, s.rows);
     if (tile < tiles(rows)) {
       T* to = c + first * s.n;
       const T* weights = b + e * s.n * s.k;
@@ -96,9 +102,11 @@ __global__ void __launch_bounds__(kThreads)
   const std::int64_t across = tiles(s.n), down = tiles(s.m);
   const std::int64_t e = blockIdx.x / (across * down), tile = blockIdx.x % (across * down);
   std::int64_t first = 0;
-  for (std::int64_t before = 0; before < e; ++before) first += counts[before];
+  for (std::int64_t before = 0; before < e; ++before) {
+    first += rows_of(counts[before], first, s.rows);
+  }
   float* to = c + e * s.m * s.n;
-  tile_of(s.m, s.n, std::int64_t{counts[e]}, tile / across * kTile, tile % across * kTile,
+  tile_of(s.m, s.n, rows_of(counts[e], first, s.rows), tile / across * kTile, tile % across * kTile,
           Strided<T>{a + first * s.m, 1, s.m}, Strided<T>{b + first * s.n, 1, s.n},
           [&](std::int64_t i, std::int64_t j, float sum) {
             float& out = to[i * s.n + j];

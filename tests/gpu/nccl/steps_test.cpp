@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole steps on a GPU per rank: the optimizer beside the backward pass computes what it computes
-// after it, bit for bit, captured and launched op by op; and a pipeline computes what one rank
-// does. Own attention: cuDNN's adds up in no fixed order.
+// after it, bit for bit, captured and launched op by op; and pipelines, shards, shared sequences
+// and experts of other ranks compute what one rank does. Own attention: cuDNN's adds up in no fixed
+// order.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -83,15 +84,14 @@ TEST_F(CudaSteps, PipelinesComputeWhatOneRankComputes) {
   pipeline_agrees("pp=2,tp=2,sp=on,accumulation=2,schedule=gpipe", false, true);
 }
 
-// Loss, norm and parameters of a sharded step, as far as a rank has them, against one rank.
-void sharding_agrees(const char* text, bool tied, bool capture) {
+// Loss and norm of two steps, if the plan goes with so many ranks, against one rank.
+void steps_agree(const Model& model, const char* text, bool capture) {
   const auto executor = make_cuda_executor(*test::world().device);
   Comm& world = *test::world().comm;
-  const Plan base = parse_plan(text, parse_plan("micro_batch=1,seq=8,optimizer_overlap=off"));
-  const std::int64_t dp = world.size() / (base.tp * base.pp);
-  if (dp < 2 || world.size() % (base.tp * base.pp) != 0 || base.shard >= dp) return;
-  const Model model = step_model(tied);
-  SCOPED_TRACE(std::string(text) + (tied ? " tied" : " untied"));
+  const Plan base = filled(
+      parse_plan(text, parse_plan("micro_batch=1,seq=8,optimizer_overlap=off")), world.size());
+  if (why_illegal(base, model, world.size())) return;
+  SCOPED_TRACE(model.name + " " + text);
   const Plan plan = resolve(base, model, world.size());
   StepForm steps(*executor, world, model, plan, {.capture = capture});
   const auto self = world.alone();
@@ -105,6 +105,32 @@ void sharding_agrees(const char* text, bool tied, bool capture) {
   }
   EXPECT_NEAR(steps.state.gradient_norm() / one.state.gradient_norm(), 1.0, 1e-3);
   EXPECT_EQ(steps.state.largest_between(), 0);
+}
+
+// Where there is anything to shard over.
+void sharding_agrees(const char* text, bool tied, bool capture) {
+  const Plan base = parse_plan(text);
+  const std::int64_t dp = test::world().comm->size() / (base.tp * base.pp);
+  if (dp >= 2 && base.shard < dp) steps_agree(step_model(tied), text, capture);
+}
+
+TEST_F(CudaSteps, ContextParallelStepsComputeWhatOneRankComputes) {
+  const Model model = step_model(false);
+  steps_agree(model, "cp=2", true);
+  steps_agree(model, "cp=2,cp_kind=ring,zero=3", false);
+  steps_agree(model, "cp=4,seq=16,cp_kind=ulysses", true);
+}
+
+TEST_F(CudaSteps, ExpertsOfOtherRanksComputeWhatOneRankComputes) {
+  Model model = step_model(false);
+  model.name = "experts";
+  model.experts = 8;
+  model.top_k = 2;
+  model.aux_loss = 0.5;
+  steps_agree(model, "ep=2,accumulation=2", true);
+  steps_agree(model, "ep=4,routing=zipf,zero=1", false);
+  steps_agree(model, "ep=2,tp=2,routing=uniform", true);
+  steps_agree(model, "tp=2,sp=on,etp=1,ep=2,zero=1,clip=0.5", true);
 }
 
 TEST_F(CudaSteps, ShardedStepsComputeWhatOneRankComputes) {
