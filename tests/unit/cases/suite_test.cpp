@@ -22,7 +22,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::Not;
 namespace fs = std::filesystem;
 
 TEST(ShippedFiles, EverySuiteReadsAndNamesShippedWorkloads) {

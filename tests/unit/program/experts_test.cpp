@@ -238,7 +238,8 @@ TEST(Experts, FlopsCountTheExpertsOfAToken) {
   EXPECT_EQ(model.matmul_parameters() - dense.matmul_parameters(),
             model.layers * (3 * model.hidden * model.ffn + model.hidden * model.experts));
   EXPECT_EQ(model.parameters() - dense.parameters(),
-            model.layers * (7 * 3 * model.hidden * model.ffn + model.hidden * model.experts));
+            model.layers *
+                (std::int64_t{7} * 3 * model.hidden * model.ffn + model.hidden * model.experts));
   // Room for what never comes is no work.
   const auto flops = [&](const char* text) {
     double of_matrices = 0;
