@@ -3,12 +3,10 @@
 // sequence: forward, backward, and with what brings tokens and heads to their ranks.
 #include <gtest/gtest.h>
 
-#include <array>
-
-#include "core/rng.h"
 #include "kernels/ops/attention.h"
 #include "kernels/ops/context.h"
 #include "op_fixture.h"
+#include "reference_ops.h"
 
 namespace stepmark::test {
 namespace {
@@ -17,24 +15,6 @@ constexpr double kTolerance = 1e-12;  // of sums in double
 constexpr std::int64_t kBatch = 2, kChunk = 3, kWays = 3, kHeads = 4, kKvHeads = 2, kDim = 6;
 constexpr std::int64_t kTokens = kBatch * 2 * kChunk;  // of a pair
 constexpr std::int64_t kQ = kHeads * kDim, kKv = 2 * kKvHeads * kDim, kQkv = kQ + kKv;
-
-using Vector = std::vector<double>;
-
-Vector random_vector(std::int64_t elements, std::uint64_t stream) {
-  const Philox random(17, stream);
-  Vector v(static_cast<std::size_t>(elements));
-  for (std::size_t i = 0; i < v.size(); ++i) v[i] = random.normal(i);
-  return v;
-}
-Vector zeros(std::int64_t elements) { return Vector(static_cast<std::size_t>(elements)); }
-
-template <class S, class... V>
-void reference(S s, V&&... operands) {
-  const std::array<std::span<double>, sizeof...(V)> spans{std::span<double>(operands)...};
-  const OpShape shape = pack(s, DType::f32);
-  validate_shape(shape);
-  info_of(S::id).reference(shape, spans);
-}
 
 // Pair `pair`'s part of what all pairs have one behind the other.
 std::span<double> part(Vector& all, std::int64_t pair) {

@@ -4,38 +4,20 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <functional>
 
-#include "core/rng.h"
 #include "kernels/ops/experts.h"
 #include "kernels/ops/router.h"
 #include "op_fixture.h"
+#include "reference_ops.h"
 
 namespace stepmark::test {
 namespace {
 
-using Vector = std::vector<double>;
 constexpr std::int64_t kTokens = 6, kExperts = 4, kTopK = 2, kWidth = 5, kOut = 3, kSeq = 3;
 constexpr std::int64_t kRows = kTokens * kTopK;
 constexpr double kStep = 1e-5, kTolerance = 1e-7;
-
-Vector random_vector(std::int64_t elements, std::uint64_t stream) {
-  const Philox random(23, stream);
-  Vector v(static_cast<std::size_t>(elements));
-  for (std::size_t i = 0; i < v.size(); ++i) v[i] = random.normal(i);
-  return v;
-}
-Vector zeros(std::int64_t elements) { return Vector(static_cast<std::size_t>(elements)); }
-
-template <class S, class... V>
-void reference(S s, V&&... operands) {
-  const std::array<std::span<double>, sizeof...(V)> spans{std::span<double>(operands)...};
-  const OpShape shape = pack(s, DType::f32);
-  validate_shape(shape);
-  info_of(S::id).reference(shape, spans);
-}
 
 // x through the experts of its choices, each a matrix; with the loss that keeps loads alike.
 struct Layer {
