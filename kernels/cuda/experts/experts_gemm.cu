@@ -1,62 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The experts' GEMMs in one launch each: a block finds its expert by the counts, which only the
-// device knows, and sums 64x64 results in fp32, operands going through shared memory 16 deep. No
-// tensor cores: the times of such steps on a GPU are bounded by these kernels.
+// device knows, and computes a tile of its results (gemm/plain_tile.cuh). No tensor cores: the
+// times of such steps on a GPU are bounded by these kernels.
 #include "kernels/cuda/cuda_kernels.h"
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/gemm/plain_tile.cuh"
 #include "kernels/ops/experts.h"
 
 namespace stepmark::cuda {
 namespace {
-
-constexpr int kTile = 64, kDepth = 16, kEach = 4, kSide = kTile / kEach;
-constexpr int kPitch = kTile + 1;  // rows of a tile start in different banks
-constexpr unsigned kThreads = kSide * kSide;
-constexpr std::size_t kSharedBytes = 2 * kDepth * kPitch * sizeof(float);
-
-// Element (i, l) is data[i * row + l * column].
-template <class T>
-struct Strided {
-  const T* data;
-  std::int64_t row, column;
-  __device__ float at(std::int64_t i, std::int64_t l) const {
-    return load(data[i * row + l * column]);
-  }
-};
-
-// Calls write(i, j, sum over l < k of a(i,l) b(j,l)) for results (i, j) of the tile at (i0, j0), of
-// m x n in all.
-template <class T, class Write>
-__device__ inline void tile_of(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t i0,
-                               std::int64_t j0, const Strided<T>& a, const Strided<T>& b,
-                               Write write) {
-  auto* a_tile = reinterpret_cast<float*>(block_shared());
-  float* b_tile = a_tile + kDepth * kPitch;
-  const int tx = static_cast<int>(threadIdx.x) % kSide, ty = static_cast<int>(threadIdx.x) / kSide;
-  float sums[kEach][kEach] = {};
-  for (std::int64_t l0 = 0; l0 < k; l0 += kDepth) {
-    for (int e = static_cast<int>(threadIdx.x); e < kTile * kDepth; e += kThreads) {
-      const int row = e / kDepth, l = e % kDepth;
-      const bool inside = l0 + l < k;
-      a_tile[l * kPitch + row] = inside && i0 + row < m ? a.at(i0 + row, l0 + l) : 0.0F;
-      b_tile[l * kPitch + row] = inside && j0 + row < n ? b.at(j0 + row, l0 + l) : 0.0F;
-    }
-    __syncthreads();
-    for (int l = 0; l < kDepth; ++l) {
-      for (int y = 0; y < kEach; ++y) {
-        const float left = a_tile[l * kPitch + ty + y * kSide];
-        for (int x = 0; x < kEach; ++x) sums[y][x] += left * b_tile[l * kPitch + tx + x * kSide];
-      }
-    }
-    __syncthreads();
-  }
-  for (int y = 0; y < kEach; ++y) {
-    for (int x = 0; x < kEach; ++x) {
-      const std::int64_t i = i0 + ty + y * kSide, j = j0 + tx + x * kSide;
-      if (i < m && j < n) write(i, j, sums[y][x]);
-    }
-  }
-}
 
 // Of an expert, of the rows behind `first`: what is in memory may not fit (experts.cu).
 __device__ inline std::int64_t rows_of(std::int32_t count, std::int64_t first, std::int64_t rows) {
@@ -64,12 +15,8 @@ __device__ inline std::int64_t rows_of(std::int32_t count, std::int64_t first, s
   return wanted < left ? wanted : left;
 }
 
-[[nodiscard]] __host__ __device__ inline std::int64_t tiles(std::int64_t size) {
-  return (size + kTile - 1) / kTile;
-}
-
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kTileThreads)
     experts_gemm_kernel(ExpertsGemmShape s, const T* a, const T* b, const std::int32_t* counts,
                         T* c) {
   const std::int64_t across = tiles(s.n), j0 = blockIdx.x % across * kTile;
@@ -89,14 +36,14 @@ __global__ void __launch_bounds__(kThreads)
   }
   // What no expert has.
   const std::int64_t begin = first + tile * kTile;
-  for (std::int64_t i = threadIdx.x; i < kTile * kTile; i += kThreads) {
+  for (std::int64_t i = threadIdx.x; i < kTile * kTile; i += kTileThreads) {
     const std::int64_t row = begin + i / kTile, j = j0 + i % kTile;
     if (row < s.rows && j < s.n) store(c[row * s.n + j], 0.0F);
   }
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kTileThreads)
     experts_wgrad_kernel(ExpertsWgradShape s, const T* a, const T* b, const std::int32_t* counts,
                          float* c) {
   const std::int64_t across = tiles(s.n), down = tiles(s.m);
@@ -121,8 +68,9 @@ Enqueue prepare_experts_gemm(const OpShape& shape, void* const* operands, Kernel
   if (s.rows * s.n == 0) return [](cudaStream_t) {};
   // Each expert's last tile, and the last of all, may be filled in part.
   const std::int64_t blocks = (tiles(s.rows) + s.experts + 1) * tiles(s.n);
-  const Launch config{
-      .blocks = static_cast<unsigned>(blocks), .threads = kThreads, .shared_bytes = kSharedBytes};
+  const Launch config{.blocks = static_cast<unsigned>(blocks),
+                      .threads = kTileThreads,
+                      .shared_bytes = kTileSharedBytes};
   return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
     return [=, a = input<T>(operands, 0), b = input<T>(operands, 1),
             counts = input<std::int32_t>(operands, 2),
@@ -136,8 +84,8 @@ Enqueue prepare_experts_wgrad(const OpShape& shape, void* const* operands, Kerne
   const auto s = unpack<ExpertsWgradShape>(shape);
   if (s.m * s.n == 0) return [](cudaStream_t) {};
   const Launch config{.blocks = static_cast<unsigned>(s.experts * tiles(s.m) * tiles(s.n)),
-                      .threads = kThreads,
-                      .shared_bytes = kSharedBytes};
+                      .threads = kTileThreads,
+                      .shared_bytes = kTileSharedBytes};
   return with_type(shape.dtype, [&]<class T>(T) -> Enqueue {
     return [=, a = input<T>(operands, 0), b = input<T>(operands, 1),
             counts = input<std::int32_t>(operands, 2),
