@@ -37,9 +37,12 @@ RoutedTokens routed_tokens(const Plan& plan, std::int32_t rank) {
   const std::int64_t tokens = plan.rank_tokens();
   if (!plan.routes_shares()) return {.first = 0, .tokens = tokens};
   const StepMesh mesh(plan);
-  const std::int64_t share = tokens / mesh.size_of(StepGroup::tensor);
-  return {.first = mesh.dense().coordinate(rank, StepMesh::name_of(StepGroup::tensor)) * share,
-          .tokens = share};
+  // Of neighbours that share experts, each of which has its part of the group's tokens.
+  const std::int64_t split = mesh.size_of(StepGroup::expert_tensor);
+  const std::int64_t share = tokens / mesh.size_of(StepGroup::tensor) * split;
+  return {
+      .first = mesh.dense().coordinate(rank, StepMesh::name_of(StepGroup::tensor)) / split * share,
+      .tokens = share};
 }
 
 std::vector<std::int32_t> seeded_choices(const Model& model, const Plan& plan, std::int64_t layer) {

@@ -121,7 +121,7 @@ class Declaration {
   }
   void experts(const std::string& prefix, std::uint64_t id) {
     const std::int64_t multiple = traits_.dimension_multiple, ffn = shards_.ffn;
-    const std::int64_t part = etp_ > 1 ? r_ : 0, padding = padded(ffn, multiple) - ffn;
+    const std::int64_t part = r_ % etp_, padding = padded(ffn, multiple) - ffn;
     expert_matrix(
         {.name = prefix + "experts.down.weight",
          .global_rows = model_.experts * model_.hidden,
@@ -294,7 +294,7 @@ namespace {
 StateSharding state_sharding(const Plan& plan, const StepMesh& mesh, std::int32_t rank,
                              bool expert) {
   if (plan.zero == 0 || (expert && plan.shard_ways() == 1)) return {};
-  const StepGroup kind = expert ? StepGroup::expert_gradients : mesh.shard_group();
+  const StepGroup kind = expert ? mesh.expert_shard_group() : mesh.shard_group();
   const std::vector<std::int32_t> ranks = mesh.group(rank, kind);
   const auto own = std::find(ranks.begin(), ranks.end(), rank);
   return {.axis = StepMesh::name_of(kind),
@@ -320,8 +320,9 @@ std::vector<GradientSum> gradient_sums(const Plan& plan, const StepMesh& mesh, c
   const StepGroup whole = param.expert ? StepGroup::expert_gradients : mesh.gradient_group();
   if (state.ways > 1) {
     sums.push_back({.axis = state.axis, .scattered = true, .shard = state.index});
-    if (!param.expert && mesh.shard_group() == StepGroup::data_shard) {
-      sums.push_back({.axis = StepMesh::name_of(StepGroup::data_replicate)});
+    if (mesh.shard_group() == StepGroup::data_shard) {
+      sums.push_back({.axis = StepMesh::name_of(param.expert ? StepGroup::expert_replicate
+                                                             : StepGroup::data_replicate)});
     }
   } else if (mesh.size_of(whole) > 1) {
     sums.push_back({.axis = StepMesh::name_of(whole)});
@@ -339,9 +340,11 @@ std::string_view component_of(std::string_view param) { return param.substr(0, p
 
 // What is gathered and reduced at a time. A table that two stages hold is alone, so that its shards
 // are the same on both; where one stage has a tied table, what uses it at the end goes with it.
+// Experts that other ranks hold than the rest of their layer are sharded over others.
 std::string unit_of(const Param& param, bool table_is_head) {
   if (param.tied) return "table";
   const std::string_view component = component_of(param.name);
+  if (param.expert) return fmt::format("{}.experts", component);
   if (component.starts_with("layer")) return std::string(component);
   const bool at_end = component == "head" || component == "final_norm";
   return at_end && !table_is_head ? "head" : "embedding";

@@ -133,7 +133,7 @@ class ParamLayout {
     std::int64_t begin = 0, end = 0;
     std::size_t section = 0, sections_end = 0;  // those that it lies in, or that lie in it
     Range own;
-    std::string unit = {};  // "layer3", "head", "embedding", "table"; empty: is none
+    std::string unit = {};  // "layer3", "layer3.experts", "head", "embedding", "table"; empty: none
     [[nodiscard]] bool sharded() const { return own.elements() < end - begin; }
     [[nodiscard]] std::int64_t elements() const { return end - begin; }
   };

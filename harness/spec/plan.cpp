@@ -167,16 +167,14 @@ std::optional<std::string> why_no_experts(const Plan& plan, const Model& model) 
     if (asked.empty()) return std::nullopt;
     return fmt::format("{}, and {} has none; leave it out", asked, model.name);
   }
-  if (plan.tp_chunks > 1) {
-    return fmt::format(
-        "tp_chunks={} gathers tokens piece by piece, out of their order, and the {} experts of {} "
-        "are chosen in it: that is not built; leave tp_chunks out",
-        plan.tp_chunks, model.experts, model.name);
-  }
   const std::int64_t split = plan.expert_tensor(), holders = plan.tp * plan.gradient_ways();
-  if (split != plan.tp && split != 1) {
-    return fmt::format("etp={} is neither 1 nor tp={}; each expert is whole or split as all else",
-                       split, plan.tp);
+  if (plan.tp % split != 0) {
+    std::int64_t nearest = std::min(split, plan.tp);
+    while (plan.tp % nearest != 0) --nearest;
+    return fmt::format(
+        "etp={} splits each expert over ranks of a tensor-parallel group, and does not divide "
+        "tp={}; etp={} does",
+        split, plan.tp, nearest);
   }
   if (model.ffn % split != 0) {
     return fmt::format("tp={} does not divide the width {} of the experts of {}{}", split,
@@ -185,15 +183,14 @@ std::optional<std::string> why_no_experts(const Plan& plan, const Model& model) 
   }
   if (split != plan.tp && !plan.sequence_parallel) {
     return fmt::format(
-        "etp=1 has each of tp={} ranks send tokens of its own to experts, which they have with "
-        "sp=on; "
-        "give sp=on, or leave etp out",
-        plan.tp);
+        "etp={} has ranks of a tensor-parallel group of tp={} send tokens of their own to experts, "
+        "which they have with sp=on; give sp=on, or leave etp out",
+        split, plan.tp);
   }
   if (split != plan.tp && model.shared_ffn > 0) {
     return fmt::format(
-        "etp=1 is not built beside a shared expert, which is split over tp={}; leave etp out",
-        plan.tp);
+        "etp={} is not built beside a shared expert, which is split over tp={}; leave etp out",
+        split, plan.tp);
   }
   if (model.experts % plan.ep != 0) {
     std::int64_t nearest = plan.ep;
@@ -214,16 +211,8 @@ std::optional<std::string> why_no_experts(const Plan& plan, const Model& model) 
         nearest > 1 ? fmt::format("ep={} does", nearest) : std::string("leave it out"));
   }
   if (spans % plan.tp != 0 && plan.tp % spans != 0) {
-    return fmt::format("etp=1: ep={} is neither a multiple of tp={} nor divides it", plan.ep,
-                       plan.tp);
-  }
-  if (plan.spreads_experts() && (plan.zero > 1 || plan.shard > 0)) {
-    return fmt::format(
-        "{} shards over ranks that hold the same parameters, and experts are held by others than "
-        "the rest (ep={}, etp={}): that is not built but for zero=1 over all of them; give zero=1 "
-        "alone, or leave ep{} out",
-        plan.zero > 1 ? fmt::format("zero={}", plan.zero) : fmt::format("shard={}", plan.shard),
-        plan.ep, split, split != plan.tp ? " and etp" : "");
+    return fmt::format("ep={} x etp={} is neither a multiple of tp={} nor divides it", plan.ep,
+                       split, plan.tp);
   }
   return std::nullopt;
 }
@@ -245,6 +234,19 @@ std::optional<std::string> why_no_sharding(const Plan& plan) {
                        plan.cp > 1 ? "data- and context-parallel" : "data-parallel",
                        nearest > 1 ? fmt::format("shard={} does", nearest)
                                    : std::string("leave it out to shard over all of them"));
+  }
+  if (plan.shard > 0 && plan.tp * plan.shard % (plan.expert_tensor() * plan.ep) != 0) {
+    std::int64_t larger = plan.shard;
+    while (plan.gradient_ways() % larger != 0 ||
+           plan.tp * larger % (plan.expert_tensor() * plan.ep) != 0) {
+      ++larger;
+    }
+    return fmt::format(
+        "shard={} x tp={} is no multiple of the etp={} x ep={} ranks that experts are spread over: "
+        "what is sharded is whole copies of them; {}",
+        plan.shard, plan.tp, plan.expert_tensor(), plan.ep,
+        larger < plan.gradient_ways() ? fmt::format("shard={} does", larger)
+                                      : std::string("leave it out to shard over all"));
   }
   if (!plan.reshard && plan.zero != 3) {
     return fmt::format(

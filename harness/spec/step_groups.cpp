@@ -18,11 +18,7 @@ StepGroups::StepGroups(const Model& model, const Plan& plan)
     if (kind == StepGroup::data) kind = mesh_.gradient_group();
     if (mesh_.size_of(kind) > 1) add(kind, StepMesh::name_of(kind));
   }
-  if (plan.spreads_experts()) {
-    for (const StepGroup kind : {StepGroup::expert, StepGroup::expert_gradients}) {
-      if (mesh_.size_of(kind) > 1) add(kind, StepMesh::name_of(kind));
-    }
-  }
+  if (plan.spreads_experts()) add_experts();
   if (kv_copies_ > 1) add(StepGroup::tensor, kKeyValues);
   if (mesh_.shard_group() == StepGroup::data_shard) {
     for (const StepGroup kind : {StepGroup::data_shard, StepGroup::data_replicate}) {
@@ -40,6 +36,23 @@ StepGroups::StepGroups(const Model& model, const Plan& plan)
     add(StepGroup::tied_tables, StepMesh::name_of(StepGroup::tied_tables));
   }
   if (plan.computes_norm()) add(StepGroup::model, StepMesh::name_of(StepGroup::model));
+}
+
+void StepGroups::add_experts() {
+  const auto add_any = [&](StepGroup kind) {
+    if (mesh_.size_of(kind) > 1) add(kind, StepMesh::name_of(kind));
+  };
+  // Where experts are split as all else the tensor-parallel group is theirs.
+  const bool splits_less =
+      mesh_.size_of(StepGroup::expert_tensor) < mesh_.size_of(StepGroup::tensor);
+  if (splits_less) add_any(StepGroup::expert_tensor);
+  add_any(StepGroup::expert);
+  const StepGroup shard = mesh_.expert_shard_group();
+  if (shard == StepGroup::expert_gradients || mesh_.size_of(shard) == 1) {
+    return add_any(StepGroup::expert_gradients);
+  }
+  add_any(shard);
+  add_any(StepGroup::expert_replicate);
 }
 
 void StepGroups::add_links(const Plan& plan) {

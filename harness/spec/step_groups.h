@@ -41,6 +41,7 @@ class StepGroups {
 
  private:
   void add(StepGroup kind, std::string name);
+  void add_experts();
   void add_links(const Plan& plan);
 
   StepMesh mesh_;

@@ -54,6 +54,8 @@ Axes axes_of(StepGroup group) {
     case StepGroup::expert:
       return {.names = {"ep"}, .expert = true};
     case StepGroup::expert_gradients:
+    case StepGroup::expert_shard:
+    case StepGroup::expert_replicate:
       return {.names = {"edp"}, .expert = true};
   }
   return {};
@@ -69,6 +71,10 @@ StepMesh::StepMesh(const Degrees& degrees)
                                                          : degrees.data * degrees.context)) {
   STEPMARK_REQUIRE(degrees.data * degrees.context % shard_ == 0,
                    "shard={} does not divide dp={} x cp={}", shard_, degrees.data, degrees.context);
+  const std::int32_t copy = size_of(StepGroup::expert) * size_of(StepGroup::expert_tensor);
+  STEPMARK_REQUIRE(
+      shard_group() != StepGroup::data_shard || size_of(StepGroup::tensor) * shard_ % copy == 0,
+      "etp x ep = {} does not divide tp={} x shard={}", copy, size_of(StepGroup::tensor), shard_);
 }
 
 StepMesh::StepMesh(const Plan& plan)
@@ -84,13 +90,16 @@ std::vector<std::int32_t> StepMesh::group(std::int32_t rank, StepGroup group) co
   const Axes axes = axes_of(group);
   std::vector<std::int32_t> ranks = (axes.expert ? expert_ : dense_).group(rank, axes.names);
   if (group == StepGroup::tied_tables && ranks.size() > 2) ranks = {ranks.front(), ranks.back()};
-  if (group != StepGroup::data_shard && group != StepGroup::data_replicate) return ranks;
-  // Neighbours shard, and every shard_-th rank has the same shard.
-  const bool neighbours = group == StepGroup::data_shard;
+  const bool neighbours = group == StepGroup::data_shard || group == StepGroup::expert_shard;
+  if (!neighbours && group != StepGroup::data_replicate && group != StepGroup::expert_replicate) {
+    return ranks;
+  }
+  // Neighbours shard, and every ways-th rank has the same shard.
+  const std::int32_t ways = shard_ways(axes.expert);
   const auto own = std::find(ranks.begin(), ranks.end(), rank) - ranks.begin();
   std::vector<std::int32_t> part;
   for (std::int32_t i = 0; i < std::ssize(ranks); ++i) {
-    const bool belongs = neighbours ? i / shard_ == own / shard_ : i % shard_ == own % shard_;
+    const bool belongs = neighbours ? i / ways == own / ways : i % ways == own % ways;
     if (belongs) part.push_back(ranks[static_cast<std::size_t>(i)]);
   }
   return part;
@@ -100,6 +109,8 @@ std::string StepMesh::name_of(StepGroup group) {
   if (group == StepGroup::tied_tables) return "embedding";
   if (group == StepGroup::data_shard) return "dp.shard";
   if (group == StepGroup::data_replicate) return "dp.replicate";
+  if (group == StepGroup::expert_shard) return "edp.shard";
+  if (group == StepGroup::expert_replicate) return "edp.replicate";
   const Axes axes = axes_of(group);
   std::string name;
   for (auto each = axes.names.rbegin(); each != axes.names.rend(); ++each) {
@@ -119,12 +130,20 @@ std::int32_t StepMesh::size_of(StepGroup group) const {
     case StepGroup::tied_tables:
       return std::min(size, 2);
     case StepGroup::data_shard:
-      return shard_;
+    case StepGroup::expert_shard:
+      return shard_ways(axes.expert);
     case StepGroup::data_replicate:
-      return size / shard_;
+    case StepGroup::expert_replicate:
+      return size / shard_ways(axes.expert);
     default:
       return size;
   }
+}
+
+std::int32_t StepMesh::shard_ways(bool expert) const {
+  if (!expert) return shard_;
+  return size_of(StepGroup::tensor) * shard_ /
+         (size_of(StepGroup::expert_tensor) * size_of(StepGroup::expert));
 }
 
 std::int32_t StepMesh::data_share(std::int32_t rank) const { return dense_.coordinate(rank, "dp"); }

@@ -27,6 +27,8 @@ struct Degrees {
 // stage, which both hold an embedding that is the output head as well. model: all ranks that share
 // one copy of the model. data_shard: neighbours among the ranks of `gradients` over which ZeRO
 // spreads what it spreads; data_replicate: those of all shard groups that hold the same shard.
+// expert_shard, expert_replicate: the same among those of `expert_gradients`, within the ranks of
+// one shard group and of the tensor-parallel ranks beside it, and across.
 enum class StepGroup : std::uint8_t {
   tensor,
   context,
@@ -39,12 +41,15 @@ enum class StepGroup : std::uint8_t {
   tied_tables,
   model,
   data_shard,
-  data_replicate
+  data_replicate,
+  expert_shard,
+  expert_replicate
 };
 
 class StepMesh {
  public:
-  // Error(kUsage) when the experts' degrees do not divide a stage's ranks.
+  // Error(kUsage) when the experts' degrees do not divide a stage's ranks, or those over which
+  // state is spread.
   explicit StepMesh(const Degrees& degrees);
   explicit StepMesh(const Plan& plan);
 
@@ -71,6 +76,11 @@ class StepMesh {
   [[nodiscard]] StepGroup shard_group() const {
     return shard_ < size_of(StepGroup::gradients) ? StepGroup::data_shard : gradient_group();
   }
+  // The same of experts: all ranks that hold the same ones, or expert_shard.
+  [[nodiscard]] StepGroup expert_shard_group() const {
+    return shard_group() == StepGroup::data_shard ? StepGroup::expert_shard
+                                                  : StepGroup::expert_gradients;
+  }
   // Which part of each sequence a rank sees, of how many.
   [[nodiscard]] std::int32_t context_part(std::int32_t rank) const;
   [[nodiscard]] std::int32_t context_ways() const { return size_of(StepGroup::context); }
@@ -86,8 +96,11 @@ class StepMesh {
   [[nodiscard]] bool has_loss(std::int32_t rank) const { return stage(rank) + 1 == stages(); }
 
  private:
+  // Ranks of a shard group of either kind.
+  [[nodiscard]] std::int32_t shard_ways(bool expert) const;
+
   Mesh dense_, expert_;
-  std::int32_t shard_ = 1;  // ranks of a shard group
+  std::int32_t shard_ = 1;  // of dense parameters
 };
 
 // The axes that plans have today, tensor first: what programs and tables show.

@@ -26,31 +26,54 @@ std::vector<std::string> plans_for(std::int64_t world) {
         "ep=2,accumulation=2,clip=0,recompute=full", "zero=3,accumulation=2",
         "ep=2,accumulation=2,recompute=selective,routing=uniform",
         "pp=2,accumulation=2,schedule=zb-h1", "tp=2,sp=on,clip=0.5", "tp=2,sp=on,tp_overlap=off",
-        "zero=3,accumulation=2,grad_sync=last,prefetch=off",
-        "ep=2,zero=1,accumulation=2,clip=0.5"}},
+        "zero=3,accumulation=2,grad_sync=last,prefetch=off", "ep=2,zero=1,accumulation=2,clip=0.5",
+        "ep=2,zero=3,accumulation=2,clip=0.5", "tp=2,sp=on,tp_chunks=2,accumulation=2"}},
       {4,
-       {"ep=4", "ep=4,routing=zipf,routing_exponent=1.5", "ep=2,tp=2",
-        "ep=2,tp=2,sp=on,routing=uniform", "tp=2,sp=on,etp=1,ep=4,clip=0.5",
-        "tp=2,sp=on,etp=1,ep=2,accumulation=2,routing=zipf", "cp=2,ep=4,accumulation=2",
-        "ep=2,clip=0.5,accumulation=2", "pp=2,ep=2,accumulation=2,schedule=zb-h1,recompute=full",
-        "pp=2,ep=2,accumulation=4,p2p=batched", "tp=2,zero=1", "ep=2,optimizer_overlap=on,clip=0.5",
-        "cp=2,ep=2,cp_kind=ulysses", "ep=2,zero=1,clip=0.5,accumulation=2",
-        "tp=2,sp=on,etp=1,ep=2,zero=1,gather=forward,clip=0.5", "ep=2,tp=2,zero=1,clip=0.5",
-        "ep=2,pp=2,accumulation=2,zero=1,routing=zipf"}},
+       {"ep=4",
+        "ep=4,routing=zipf,routing_exponent=1.5",
+        "ep=2,tp=2",
+        "ep=2,tp=2,sp=on,routing=uniform",
+        "tp=2,sp=on,etp=1,ep=4,clip=0.5",
+        "tp=2,sp=on,etp=1,ep=2,accumulation=2,routing=zipf",
+        "cp=2,ep=4,accumulation=2",
+        "ep=2,clip=0.5,accumulation=2",
+        "pp=2,ep=2,accumulation=2,schedule=zb-h1,recompute=full",
+        "pp=2,ep=2,accumulation=4,p2p=batched",
+        "tp=2,zero=1",
+        "ep=2,optimizer_overlap=on,clip=0.5",
+        "cp=2,ep=2,cp_kind=ulysses",
+        "ep=2,zero=1,clip=0.5,accumulation=2",
+        "tp=2,sp=on,etp=1,ep=2,zero=1,gather=forward,clip=0.5",
+        "ep=2,tp=2,zero=1,clip=0.5",
+        "ep=2,pp=2,accumulation=2,zero=1,routing=zipf",
+        "ep=2,zero=2,accumulation=2,clip=0.5",
+        "tp=4,sp=on,etp=2,ep=2,accumulation=2,clip=0.5",
+        "tp=4,sp=on,etp=2,routing=zipf",
+        "ep=2,zero=3,accumulation=2,recompute=full",
+        "ep=2,zero=3,shard=2,accumulation=2,clip=0.5",
+        "tp=2,sp=on,etp=1,ep=2,zero=3,clip=0.5,tp_chunks=2",
+        "ep=2,cp=2,zero=3,prefetch=off",
+        "ep=4,zero=3,accumulation=2,grad_sync=last",
+        "ep=2,zero=2,gather=forward"}},
       {8,
        {"ep=8", "ep=4,tp=2,sp=on,routing=zipf", "tp=4,sp=on,etp=1,ep=2", "tp=2,cp=2,ep=2,clip=0.5",
         "tp=2,sp=on,etp=1,ep=8,routing=zipf,clip=0.5", "pp=2,ep=4,accumulation=2",
         "pp=2,tp=2,ep=2,accumulation=4,schedule=interleaved,chunks=2,routing=zipf",
         "tp=2,zero=3,shard=2", "cp=2,ep=8,cp_kind=ring,routing=uniform",
         "tp=2,ep=2,zero=1,clip=0.5,gather=forward", "tp=2,sp=on,etp=1,ep=4,zero=1,clip=0.5",
-        "cp=2,ep=4,zero=1,accumulation=2,optimizer_overlap=on"}}};
+        "cp=2,ep=4,zero=1,accumulation=2,optimizer_overlap=on", "ep=2,zero=3,shard=4,clip=0.5",
+        "ep=4,cp=2,zero=3,shard=4,accumulation=2",
+        "ep=4,tp=2,zero=2,shard=4,accumulation=2,clip=0.5,sp=on,etp=1",
+        "tp=4,sp=on,etp=2,ep=4,clip=0.5,zero=1", "tp=4,sp=on,etp=2,ep=2,zero=3,recompute=full",
+        "tp=2,ep=2,zero=3,accumulation=2,grad_sync=last,clip=0.5,reshard=off",
+        "tp=2,pp=2,ep=2,accumulation=2,zero=3"}}};
   return kPlans.at(world);
 }
 
 Model model_for(const std::string& text, bool shared) {
   Model model = expert_model();
   model.vocab = 203;
-  model.shared_ffn = shared && text.find("etp=1") == std::string::npos ? 24 : 0;
+  model.shared_ffn = shared && text.find("etp=") == std::string::npos ? 24 : 0;
   model.renormalise = model.shared_ffn == 0;
   if (text.find("pp=") != std::string::npos) model.layers = 5;
   return model;

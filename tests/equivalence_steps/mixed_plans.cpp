@@ -59,7 +59,7 @@ const std::vector<DrawnAxis>& drawn_axes() {
       {"pp", {"1", "2", "4"}},
       {"sp", {"off", "on"}},
       {"ep", {"1", "2", "4"}},
-      {"etp", {"", "1"}},
+      {"etp", {"", "1", "2"}},
       {"accumulation", {"1", "2", "4", "8"}},
       {"schedule", {"1f1b", "gpipe", "interleaved,chunks=2", "zb-h1"}},
       {"zero", {"0", "1", "2", "3"}},

@@ -83,10 +83,7 @@ BufferSlice Lowering::split_kv(const std::string& label, BufferSlice qkv, const 
 BufferSlice Lowering::gather_kv(const std::string& label, BufferSlice qkv) {
   const BufferSlice kv = split_kv(label, qkv, "kv");
   const BufferSlice all = workspace("kv.all", plan_.cp * kv.elements);  // (cp, tokens, 2 kv width)
-  builder_.comm(
-      labelled(label + ".gather"), kAxis,
-      {.verb = Verb::all_gather, .axis = kAxis, .dtype = plan_.precision, .count = kv.elements}, kv,
-      all);
+  gather_shares(label, kAxis, kv, all);
   return all;
 }
 

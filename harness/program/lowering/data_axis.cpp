@@ -51,7 +51,7 @@ void Lowering::reduce(const std::string& label, const GradientSum& sum, BufferSl
   BufferSlice from = whole, to = own;
   if (wire != DType::f32) {
     from = ProgramBuilder::part(
-        buffer("grads.wire." + sum.axis, BufferKind::workspace, wire, largest_bucket_), 0,
+        buffer("grads.wire." + sum.axis, BufferKind::workspace, wire, largest_sum_.at(sum.axis)), 0,
         whole.elements);
     to = sum.scattered ? ProgramBuilder::part(from, sum.shard * own.elements, own.elements) : from;
     cast(".narrow", false, whole, from);

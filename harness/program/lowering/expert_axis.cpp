@@ -25,6 +25,7 @@ namespace stepmark {
 namespace {
 
 constexpr const char* kAxis = "ep";
+constexpr const char* kTensorAxis = "etp";
 
 std::int64_t layer_number(const std::string& layer) { return std::stoll(layer.substr(5)); }
 
@@ -286,8 +287,10 @@ void Lowering::experts_backward(const std::string& layer, BufferSlice dy) {
       dispatch(layer + "experts.dispatch.bwd", layer, dsent, drows,
                integers("experts.totals", shards_.experts));
     }
-    // Every rank of a replicated router adds its part of the loss.
-    const double parts = plan_.routes_shares() ? 1 : static_cast<double>(shards_.ways);
+    // Every rank that routes the same tokens adds its part of the loss; sums over shares have
+    // counted each token as often.
+    const auto alike = static_cast<double>(plan_.expert_tensor());
+    const double parts = plan_.routes_shares() ? alike * alike : alike;
     const auto seq = static_cast<double>(plan_.seq);
     compute(layer + "router.bwd",
             RouterBwdShape{.tokens = routed_,
@@ -330,7 +333,7 @@ void Lowering::experts_backward(const std::string& layer, BufferSlice dy) {
                             .rows = rows.rows,
                             .m = hidden,
                             .n = ffn_,
-                            .accumulate = pass_.adds_to_weights ? 1 : 0,
+                            .accumulate = adds_to_experts_ ? 1 : 0,
                             .expected = expected},
           {drows, active, totals, grad(layer + "experts.down.weight")});
   if (model_.shared_ffn == 0) return;
@@ -378,7 +381,7 @@ void Lowering::experts_weight_gradient(const std::string& layer, BufferSlice who
                             .rows = rows.rows,
                             .m = mlp_in_,
                             .n = model_.hidden,
-                            .accumulate = pass_.adds_to_weights ? 1 : 0,
+                            .accumulate = adds_to_experts_ ? 1 : 0,
                             .expected = expected_rows(rows)},
           {row_gradient("dup", layer + "up", rows.rows, mlp_in_), rows_of_experts(layer),
            expert_totals(layer), grad(layer + "experts.up.weight")});
@@ -387,6 +390,22 @@ void Lowering::experts_weight_gradient(const std::string& layer, BufferSlice who
   if (model_.shared_ffn == 0) return;
   linear_weight_gradient(layer + "shared.up", shared_gradient(layer), whole, tokens_,
                          2 * shared_ffn_, model_.hidden);
+}
+
+BufferSlice Lowering::gather_routed(const std::string& label, BufferSlice share,
+                                    const std::string& into) {
+  if (plan_.expert_tensor() == 1) return share;
+  const BufferSlice routed = workspace(into, routed_ * model_.hidden);  // (routed, hidden)
+  gather_shares(label, kTensorAxis, share, routed);
+  return routed;
+}
+
+BufferSlice Lowering::sum_routed(const std::string& label, BufferSlice routed) {
+  if (plan_.expert_tensor() == 1) return routed;
+  const BufferSlice share =
+      workspace("routed.share", share_tokens_ * model_.hidden);  // (share, hidden)
+  scatter_sum(label, kTensorAxis, routed, share);
+  return share;
 }
 
 void Lowering::sum_aux_loss() {

@@ -233,4 +233,23 @@ void Lowering::all_reduce(const std::string& label, const std::string& axis, Buf
       x);
 }
 
+void Lowering::gather_shares(const std::string& label, const std::string& axis, BufferSlice share,
+                             BufferSlice whole) {
+  builder_.comm(
+      labelled(label + ".gather"), axis,
+      {.verb = Verb::all_gather, .axis = axis, .dtype = plan_.precision, .count = share.elements},
+      share, whole);
+}
+
+void Lowering::scatter_sum(const std::string& label, const std::string& axis, BufferSlice partial,
+                           BufferSlice share) {
+  builder_.comm(labelled(label + ".reduce_scatter"), axis,
+                {.verb = Verb::reduce_scatter,
+                 .axis = axis,
+                 .dtype = plan_.precision,
+                 .op = ReduceOp::sum,
+                 .count = share.elements},
+                partial, share);
+}
+
 }  // namespace stepmark

@@ -13,6 +13,7 @@
 
 #include "harness/program/builder.h"
 #include "harness/program/lowering/pass.h"
+#include "harness/program/lowering/pending.h"
 #include "harness/program/step.h"
 #include "harness/spec/param_layout.h"
 #include "harness/spec/stages.h"
@@ -31,6 +32,7 @@ class Lowering {
     pass_ = pass;
     // What was reduced before is in the shards.
     if (reduces_every_pass()) pass_.adds_to_norms = pass_.adds_to_weights = false;
+    adds_to_experts_ = holds_whole_experts() ? pass.adds_to_weights : pass_.adds_to_weights;
   }
   // By chunk, of this rank.
   [[nodiscard]] const std::vector<ModelStage>& stages() const { return stages_; }
@@ -234,6 +236,10 @@ class Lowering {
   // By expert of this rank: how many rows.
   BufferSlice expert_totals(const std::string& layer);
   BufferSlice rows_of_experts(const std::string& layer);
+  // Where experts are split over fewer ranks than all else: the tokens of the ranks that share
+  // them (routed, hidden), of each its share, and this rank's share of the sum over these ranks.
+  BufferSlice gather_routed(const std::string& label, BufferSlice share, const std::string& into);
+  BufferSlice sum_routed(const std::string& label, BufferSlice routed);
   void shared_expert(const std::string& layer, BufferSlice whole, BufferSlice out);
   // Of its up projection; nothing where there is no shared expert.
   BufferSlice shared_gradient(const std::string& layer);
@@ -288,7 +294,6 @@ class Lowering {
   // Whole tokens from this rank's share (x itself without sequence parallelism).
   // The workspace `into` receives them.
   BufferSlice gather_tokens(const std::string& label, BufferSlice x, const std::string& into);
-  void gather_into(const std::string& label, BufferSlice x, BufferSlice whole);
   // The same piece by piece (tp_chunks), each beside what the one before is used for; rows are in
   // the order of pieces. Without pieces there is one of them, all of it.
   BufferSlice gather_pieces(const std::string& label, BufferSlice x, const std::string& into);
@@ -321,8 +326,10 @@ class Lowering {
     return share;
   }
   BufferSlice share_of(BufferSlice partial);
-  // A gradient, gathered by pieces, which is kept where weight gradients are computed later.
-  BufferSlice gather_gradient(const std::string& label, BufferSlice d, const std::string& place);
+  // A gradient, gathered by pieces or whole, which is kept where weight gradients are computed
+  // later.
+  BufferSlice gather_gradient(const std::string& label, BufferSlice d, const std::string& place,
+                              bool pieces = true);
   // This rank's share of the sum over the group of `partial` (which is overwritten).
   BufferSlice reduce_tokens(const std::string& label, BufferSlice partial);
   // The same into `share`, which without sequence parallelism is `partial` itself.
@@ -358,6 +365,13 @@ class Lowering {
   void exchange(const std::optional<StageMessage>& out, const std::optional<StageMessage>& in);
   void all_reduce(const std::string& label, const std::string& axis, BufferSlice x, DType dtype,
                   ReduceOp op);
+  // Of tokens over ranks that have a share of them each: whole from their shares
+  // ("<label>.gather"), and this rank's share of the sum of what each has of all
+  // ("<label>.reduce_scatter").
+  void gather_shares(const std::string& label, const std::string& axis, BufferSlice share,
+                     BufferSlice whole);
+  void scatter_sum(const std::string& label, const std::string& axis, BufferSlice partial,
+                   BufferSlice share);
 
   // --- gradients and optimizer ---------------------------------------------------------------
   void watch_gradients();
@@ -383,11 +397,6 @@ class Lowering {
                                 own.elements());
   }
   // Of units, in units.cpp.
-  struct UnitUse {
-    std::string part;
-    std::vector<std::size_t> gathers;   // units
-    std::vector<BufferSlice> gathered;  // into, once the gathers are issued
-  };
   void watch_units();
   void unit_complete(const std::string& component);
   void reduce_unit(std::size_t index);
@@ -396,7 +405,17 @@ class Lowering {
   [[nodiscard]] std::int64_t written_elements(const Param& param) const;
   BufferSlice unit_buffer(const std::string& what, const ParamLayout::Bucket& unit, bool in_turns,
                           std::int32_t& turn, DType dtype);
+  // Of experts that lie in units of their own.
+  [[nodiscard]] bool is_of_experts(const ParamLayout::Bucket& unit) const {
+    return layout_.sections()[unit.section].expert;
+  }
+  [[nodiscard]] UnitTurns& turns_of(const ParamLayout::Bucket& unit) {
+    return turns_[is_of_experts(unit) ? 1 : 0];
+  }
+  // Such units where no other rank has the same experts: they are never anything but whole.
+  [[nodiscard]] bool holds_whole_experts() const;
   BufferSlice unit_gradient(const Param& param);
+  void scatter_unit(const std::string& name, std::size_t index, const GradientSum& scatter);
   [[nodiscard]] BufferSlice unit_param(const Param& param) const;
   [[nodiscard]] std::vector<std::size_t> units_in_use(const std::string& part) const;
   void gather_for(UnitUse& use);
@@ -430,43 +449,26 @@ class Lowering {
   Shards shards_;
   ParamLayout layout_;
   ProgramBuilder builder_;
-  struct PendingBucket {       // by bucket of the layout
-    std::int64_t missing = 0;  // parameters whose gradients are not complete
-    std::size_t update = 0;    // index of the range that it belongs to
-  };
-  std::vector<PendingBucket> buckets_;
+  std::vector<PendingBucket> buckets_;  // by bucket of the layout
   // By unit of the layout, where there are units.
-  struct PendingUnit {
-    std::vector<const Param*> params;
-    std::int64_t missing = 0;                   // whose gradients this pass has not completed
-    bool reduced = false;                       // in this step
-    BufferSlice gradient = {}, params_at = {};  // of the whole unit, where it is now
-  };
   std::vector<PendingUnit> units_;
   // By component: how many of its parameters lie in which units.
   std::map<std::string, std::map<std::size_t, std::int64_t>> units_of_;
   std::vector<UnitUse> uses_;
   std::size_t next_use_ = 0;
-  std::int64_t largest_layer_ = 0, largest_shard_ = 0;  // elements, of units
-  std::int64_t largest_bucket_ = 0;
-  std::int32_t gradient_turn_ = 1, gather_turn_ = 1;
-  // Neighbouring buckets, of one section unless they are units, that the optimizer treats at a
-  // time.
-  struct UpdateRange {
-    std::size_t begin = 0, end = 0;
-    std::int64_t elements = 0;
-    std::int64_t missing = 0;  // buckets whose synchronisation is not issued
-  };
+  std::array<UnitTurns, 2> turns_;
+  std::map<std::string, std::int64_t> largest_sum_;  // elements of a bucket, by axis
   std::vector<UpdateRange> updates_;
   // Indices of ranges: in the order in which they are treated, and those that wait for the end.
   std::vector<std::size_t> final_, late_;
   std::vector<std::size_t> ungathered_;  // buckets: their shards are updated, the rest is old
   bool step_counted_ = false;
   Pass pass_;
-  bool received_ = false;      // what the first pass begins with
-  std::optional<Pass> ahead_;  // whose message comes with the next one sent
-  std::int64_t piece_ = -1;    // of tokens, whose ops are lowered; -1: they are of all
-  bool again_ = false;         // a layer's forward pass is lowered for the second time
+  bool adds_to_experts_ = false;  // as Pass::adds_to_weights
+  bool received_ = false;         // what the first pass begins with
+  std::optional<Pass> ahead_;     // whose message comes with the next one sent
+  std::int64_t piece_ = -1;       // of tokens, whose ops are lowered; -1: they are of all
+  bool again_ = false;            // a layer's forward pass is lowered for the second time
   // By component: the bucket of each of its parameters, until their gradients are complete.
   std::map<std::string, std::vector<std::size_t>> incomplete_;
 

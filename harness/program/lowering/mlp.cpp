@@ -22,8 +22,8 @@ void Lowering::mlp_forward(std::int64_t layer) {
   if (model_.experts > 0 && plan_.routes_shares()) {
     const BufferSlice out = result();
     const BufferSlice routed = workspace("routed", routed_ * model_.hidden);  // (routed, hidden)
-    experts_forward(name, normed, routed);
-    return add_up(name + "mlp", middle, routed, out);
+    experts_forward(name, gather_routed(name + "mlp", normed, "routed.in"), routed);
+    return add_up(name + "mlp", middle, sum_routed(name + "mlp", routed), out);
   }
   if (model_.experts > 0) {
     const BufferSlice out = result();
@@ -67,8 +67,12 @@ void Lowering::mlp_of_experts_backward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
   const BufferSlice dout = gradient_before(layer + 1);  // (share, hidden)
   const bool shares = plan_.routes_shares();
-  const BufferSlice dy =  // (routed, hidden)
-      shares ? dout : gather_gradient(name + "mlp.bwd", dout, fmt::format("x{}", layer + 1));
+  BufferSlice dy = dout;  // (routed, hidden)
+  if (shares && pass_.inputs) {
+    dy = gather_routed(name + "mlp.bwd", dout, "routed.dy");
+  } else if (!shares) {
+    dy = gather_gradient(name + "mlp.bwd", dout, fmt::format("x{}", layer + 1), /*pieces=*/false);
+  }
   experts_backward(name, dy);
   const BufferSlice normed =
       saved(name + "mlp_norm.out", share_tokens_ * model_.hidden);                // (share, hidden)
@@ -76,7 +80,8 @@ void Lowering::mlp_of_experts_backward(std::int64_t layer) {
   BufferSlice whole;
   if (pass_.weights) {
     norm_again(name + "mlp_norm", middle, normed);
-    whole = shares ? normed : gather_tokens(name + "mlp.bwd", normed, "gathered");
+    whole = shares ? gather_routed(name + "mlp.bwd", normed, "routed.in")
+                   : gather_tokens(name + "mlp.bwd", normed, "gathered");
   }
   const BufferSlice dwhole = shares ? workspace("drouted", routed_ * model_.hidden)
                                     : workspace("dpartial", tokens_ * model_.hidden);
@@ -84,7 +89,8 @@ void Lowering::mlp_of_experts_backward(std::int64_t layer) {
   beside_sums(
       [&] {
         experts_input_gradient(name, dwhole);
-        dnormed = shares ? dwhole : reduce_tokens(name + "mlp.dgrad", dwhole);
+        dnormed = shares ? sum_routed(name + "mlp.dgrad", dwhole)
+                         : reduce_tokens(name + "mlp.dgrad", dwhole);
       },
       [&] { experts_weight_gradient(name, whole); });
   if (!pass_.inputs) return;

@@ -44,7 +44,10 @@ void Lowering::watch_gradients() {
                        buckets[updates_.back().begin].section == buckets[i].section) &&
                       updates_.back().elements < layout_.elements() / kRangesOfModel;
     if (!open) updates_.push_back({.begin = i});
-    largest_bucket_ = std::max(largest_bucket_, buckets[i].elements());
+    for (const GradientSum& sum : layout_.sections()[buckets[i].section].gradient_sums) {
+      std::int64_t& largest = largest_sum_[sum.axis];
+      largest = std::max(largest, buckets[i].elements());
+    }
     updates_.back().end = i + 1;
     updates_.back().elements += buckets[i].end - buckets[i].begin;
     ++updates_.back().missing;
@@ -155,7 +158,7 @@ std::vector<Lowering::Piece> Lowering::pieces_of(std::size_t begin, std::size_t 
   std::vector<Piece> pieces;
   for (std::size_t i = begin; i < end; ++i) {
     const ParamLayout::Bucket& bucket = layout_.buckets()[i];
-    if (!bucket.sharded()) {
+    if (!bucket.sharded() && !layout_.shards_gradients()) {
       if (pieces.empty()) {
         pieces.push_back({.own = bucket.own, .section = bucket.section, .bucket = i});
       }
@@ -172,7 +175,7 @@ std::vector<Lowering::Piece> Lowering::pieces_of(std::size_t begin, std::size_t 
       pieces.push_back({.own = own,
                         .section = s,
                         .bucket = i,
-                        .sharded = true,
+                        .sharded = bucket.sharded(),
                         .name = bucket.unit.empty()
                                     ? fmt::format("[{}:{}]", bucket.begin, bucket.end)
                                     : fmt::format("[{}.{}]", bucket.unit,

@@ -8,7 +8,8 @@
 // and scattered by itself, while the next one is. What is gathered lies piece behind piece, (piece,
 // rank, row), which is no order of tokens. That is as good as any other where rows are taken one by
 // one or summed over: in all of the MLP. Attention wants sequences, so that what it reads and
-// writes is put in order in between.
+// writes is put in order in between. Experts are chosen by token and sequence: what they take and
+// give is gathered and scattered whole.
 #include "harness/program/lowering/lowering.h"
 #include "kernels/ops/context.h"
 
@@ -23,7 +24,7 @@ BufferSlice Lowering::gather_tokens(const std::string& label, BufferSlice x,
                                     const std::string& into) {
   if (!plan_.sequence_parallel) return x;
   const BufferSlice whole = workspace(into, tokens_ * model_.hidden);  // (tokens, hidden)
-  gather_into(label, x, whole);
+  gather_shares(label, kAxis, x, whole);
   return whole;
 }
 
@@ -36,7 +37,8 @@ BufferSlice Lowering::gather_pieces(const std::string& label, BufferSlice x,
 }
 
 void Lowering::gather_pieces_into(const std::string& label, BufferSlice x, BufferSlice whole) {
-  for_each_piece([&](std::int64_t n) { gather_into(label, piece_of(x, n), piece_of(whole, n)); });
+  for_each_piece(
+      [&](std::int64_t n) { gather_shares(label, kAxis, piece_of(x, n), piece_of(whole, n)); });
 }
 
 BufferSlice Lowering::piece_of(BufferSlice x, std::int64_t n) const {
@@ -67,19 +69,17 @@ BufferSlice Lowering::in_pieces(const std::string& label, BufferSlice x, const s
   return pieces;
 }
 
-void Lowering::gather_into(const std::string& label, BufferSlice x, BufferSlice whole) {
-  builder_.comm(
-      labelled(label + ".gather"), kAxis,
-      {.verb = Verb::all_gather, .axis = kAxis, .dtype = plan_.precision, .count = x.elements}, x,
-      whole);
-}
-
 BufferSlice Lowering::gather_gradient(const std::string& label, BufferSlice d,
-                                      const std::string& place) {
+                                      const std::string& place, bool pieces) {
   if (!plan_.sequence_parallel) return d;
   const BufferSlice whole =
       gradient_of("gathered_dy", place + ".whole", tokens_ * model_.hidden);  // (tokens, hidden)
-  if (pass_.inputs) gather_pieces_into(label, d, whole);
+  if (!pass_.inputs) return whole;
+  if (pieces) {
+    gather_pieces_into(label, d, whole);
+  } else {
+    gather_shares(label, kAxis, d, whole);
+  }
   return whole;
 }
 
@@ -88,13 +88,7 @@ void Lowering::sum_tokens(const std::string& label, BufferSlice partial, BufferS
     sum_shards(label + ".reduce", share, plan_.precision);
     return;
   }
-  builder_.comm(labelled(label + ".reduce_scatter"), kAxis,
-                {.verb = Verb::reduce_scatter,
-                 .axis = kAxis,
-                 .dtype = plan_.precision,
-                 .op = ReduceOp::sum,
-                 .count = share.elements},
-                partial, share);
+  scatter_sum(label, kAxis, partial, share);
 }
 
 BufferSlice Lowering::share_of(BufferSlice partial) {

@@ -13,9 +13,15 @@
 // for, into the buffer that the layer before has left. With resharding each use gathers; without,
 // the first of a step. With prefetch=off a gather waits for all that was computed before its layer,
 // so that nothing is computed beside it, and one buffer does.
+//
+// Experts that other ranks hold than the rest of their layer (ep) are units of their own, sharded
+// over the ranks that have the same ones, beside the layer's and in places of their own. Where no
+// other rank has them there is nothing to shard: gradients and parameters lie whole where a shard
+// would.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "harness/program/lowering/lowering.h"
@@ -39,9 +45,18 @@ void Lowering::watch_units() {
   for (std::size_t i = 0; i < units_.size(); ++i) {
     units_[i].missing = std::ssize(units_[i].params);
     const ParamLayout::Bucket& unit = layout_.buckets()[i];
-    largest_shard_ = std::max(largest_shard_, unit.own.elements());
-    if (is_layer(unit)) largest_layer_ = std::max(largest_layer_, unit.elements());
+    UnitTurns& turns = turns_of(unit);
+    turns.largest_shard = std::max(turns.largest_shard, unit.own.elements());
+    if (is_layer(unit)) turns.largest_layer = std::max(turns.largest_layer, unit.elements());
   }
+}
+
+bool Lowering::holds_whole_experts() const {
+  const auto& sections = layout_.sections();
+  return layout_.shards_gradients() &&
+         std::any_of(sections.begin(), sections.end(), [](const ParamSection& section) {
+           return section.expert && section.state.ways == 1;
+         });
 }
 
 // A whole unit: a place of its own, or one of two that layers take in turns.
@@ -52,7 +67,8 @@ BufferSlice Lowering::unit_buffer(const std::string& what, const ParamLayout::Bu
   }
   turn = 1 - turn;
   const BufferSlice whole =
-      buffer(what + (turn == 0 ? ".even" : ".odd"), BufferKind::workspace, dtype, largest_layer_);
+      buffer(what + (is_of_experts(unit) ? ".experts" : "") + (turn == 0 ? ".even" : ".odd"),
+             BufferKind::workspace, dtype, turns_of(unit).largest_layer);
   return ProgramBuilder::part(whole, 0, unit.elements());
 }
 
@@ -60,10 +76,13 @@ BufferSlice Lowering::unit_gradient(const Param& param) {
   const std::size_t index = layout_.bucket_of(param);
   const ParamLayout::Bucket& bucket = layout_.buckets()[index];
   BufferSlice& whole = units_[index].gradient;
-  if (whole.buffer < 0) {
-    whole = reduces_every_pass()
-                ? unit_buffer("grads", bucket, is_layer(bucket), gradient_turn_, DType::f32)
-                : buffer("grads." + bucket.unit, BufferKind::grad, DType::f32, bucket.elements());
+  if (!bucket.sharded()) {
+    whole = own_gradient(bucket.own);
+  } else if (whole.buffer < 0) {
+    whole =
+        reduces_every_pass()
+            ? unit_buffer("grads", bucket, is_layer(bucket), turns_of(bucket).gradient, DType::f32)
+            : buffer("grads." + bucket.unit, BufferKind::grad, DType::f32, bucket.elements());
     zero_gaps(index, whole);
   }
   return ProgramBuilder::part(whole, param.offset - bucket.begin, param.stored_elements());
@@ -133,32 +152,37 @@ void Lowering::reduce_unit(std::size_t index) {
   for (std::size_t s = bucket.section; s < bucket.sections_end; ++s) {
     const ParamSection& section = layout_.sections()[s];
     for (const GradientSum& sum : section.gradient_sums) {
-      if (sum.scattered) break;
+      if (sum.scattered || !bucket.sharded()) break;
       const BufferSlice part = ProgramBuilder::part(whole, section.offset - bucket.begin,
                                                     section_elements(index, section));
       reduce(fmt::format("{}.{}", name, sum.axis), sum, part, part);
     }
   }
-  const BufferSlice own = own_gradient(bucket.own);
   const auto& sums = layout_.sections()[bucket.section].gradient_sums;
   const auto scatter =
       std::find_if(sums.begin(), sums.end(), [](const GradientSum& sum) { return sum.scattered; });
-  if (units_[index].reduced) {
-    const BufferSlice arrived = ProgramBuilder::part(
-        buffer("grads.arrived", BufferKind::workspace, DType::f32, largest_shard_), 0,
-        own.elements);
-    reduce(name, *scatter, whole, arrived);
-    builder_.kernel(name + ".add", scatter->axis,
-                    pack(TriadShape{.elements = own.elements, .s = 1.0}, DType::f32),
-                    {own, arrived, own});
-  } else {
-    reduce(name, *scatter, whole, own);
-  }
-  units_[index].reduced = true;
+  if (scatter != sums.end()) scatter_unit(name, index, *scatter);
   if (!pass_.last) return;
-  for (auto sum = scatter + 1; sum != sums.end(); ++sum) {
+  const BufferSlice own = own_gradient(bucket.own);
+  for (auto sum = scatter == sums.end() ? sums.begin() : scatter + 1; sum != sums.end(); ++sum) {
     reduce(fmt::format("{}.{}", name, sum->axis), *sum, own, own);
   }
+}
+
+// Into the shard, or added to what other micro-batches have left there.
+void Lowering::scatter_unit(const std::string& name, std::size_t index,
+                            const GradientSum& scatter) {
+  const ParamLayout::Bucket& bucket = layout_.buckets()[index];
+  const BufferSlice own = own_gradient(bucket.own), whole = units_[index].gradient;
+  if (!std::exchange(units_[index].reduced, true)) return reduce(name, scatter, whole, own);
+  const BufferSlice arrived = ProgramBuilder::part(
+      buffer(is_of_experts(bucket) ? "grads.experts.arrived" : "grads.arrived",
+             BufferKind::workspace, DType::f32, turns_of(bucket).largest_shard),
+      0, own.elements);
+  reduce(name, scatter, whole, arrived);
+  builder_.kernel(name + ".add", scatter.axis,
+                  pack(TriadShape{.elements = own.elements, .s = 1.0}, DType::f32),
+                  {own, arrived, own});
 }
 
 std::vector<std::size_t> Lowering::units_in_use(const std::string& part) const {
@@ -186,6 +210,7 @@ void Lowering::plan_gathers(std::span<const Pass> passes) {
     UnitUse next{.part = part, .gathers = {}};
     for (const std::size_t index : units_in_use(part)) {
       if (std::find(held.begin(), held.end(), index) != held.end()) continue;
+      if (!layout_.buckets()[index].sharded()) continue;
       if (!plan_.reshard && gathered[index]) continue;
       gathered[index] = true;
       next.gathers.push_back(index);
@@ -227,18 +252,19 @@ void Lowering::gather_for(UnitUse& use) {
   if (!use.gathered.empty()) return;
   for (const std::size_t index : use.gathers) {
     const ParamLayout::Bucket& unit = layout_.buckets()[index];
-    if (!plan_.prefetch) gather_turn_ = 1;
-    use.gathered.push_back(unit_buffer("params", unit, plan_.reshard && is_layer(unit),
-                                       gather_turn_, plan_.precision));
+    std::int32_t& turn = turns_of(unit).gather;
+    if (!plan_.prefetch) turn = 1;
+    use.gathered.push_back(
+        unit_buffer("params", unit, plan_.reshard && is_layer(unit), turn, plan_.precision));
     gather_params("params." + unit.unit, unit, use.gathered.back());
   }
 }
 
 BufferSlice Lowering::unit_param(const Param& param) const {
   const std::size_t index = layout_.bucket_of(param);
-  return ProgramBuilder::part(units_[index].params_at,
-                              param.offset - layout_.buckets()[index].begin,
-                              param.stored_elements());
+  const ParamLayout::Bucket& unit = layout_.buckets()[index];
+  return ProgramBuilder::part(unit.sharded() ? units_[index].params_at : own_param(unit.own),
+                              param.offset - unit.begin, param.stored_elements());
 }
 
 }  // namespace stepmark

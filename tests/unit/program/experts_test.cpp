@@ -8,14 +8,22 @@
 //                                                             its own tokens'
 //   counts         m L 4 E (w-1)/w
 // dispatch and combine, forward and backward; the forward pass's part once more where layers are
-// computed again. Gradients of experts are summed over edp, or scattered and parameters gathered
-// (zero=1), those of all else over data parallel ranks; seeded choices are what is asked for, and
-// rules name what is wrong.
+// computed again. Over the s ranks that split each expert, where these are fewer than split all
+// else:
+//   etp            m L (5, or 7 with recompute=full) N/s (s-1) h p
+// Gradients of experts are summed over edp, or, as those of all else over data-parallel ranks, with
+// x elements of experts, w of the n ranks that have the same ones in each of r groups, b = 4:
+//   zero 0         2 x b (n-1)/n
+//   zero 1, 2, 3   x (b or m b, + p) (w-1)/w; zero 3 with resharding 2 m p for p; and between
+//   groups
+//                  2 x/w b (r-1)/r
+// Seeded choices are what is asked for, and rules name what is wrong.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "core/rng.h"
@@ -62,15 +70,18 @@ Draw draw_plan(std::uint64_t index) {
     Draw draw{.model = small_experts(), .plan = {}};
     draw.model.layers = std::stoll(one_of("2", "3"));
     draw.model.top_k = std::stoll(one_of("1", "2", "3"));
-    const std::string tp = one_of("1", "2"), pp = one_of("1", "1", "2");
+    const std::string tp = one_of("1", "2", "4"), pp = one_of("1", "1", "2");
     std::string text = fmt::format(
         "ep={},cp={},dp={},tp={},pp={},accumulation={},micro_batch={},precision={},routing={}",
         one_of("2", "4", "8"), one_of("1", "2"), one_of("1", "2", "4"), tp, pp, one_of("2", "3"),
         one_of("1", "2"), one_of("fp32", "bf16"), one_of("router", "uniform", "zipf"));
     if (tp == "2") text += one_of("", ",sp=on", ",sp=on,etp=1");
+    if (tp == "4") text += one_of(",sp=on", ",sp=on,etp=2");
     text += one_of("", ",recompute=selective", ",recompute=full");
     text += one_of("", ",clip=0");
-    text += one_of("", "", ",zero=1", ",zero=1,gather=forward");
+    text += one_of("", ",zero=1", ",zero=1,gather=forward", ",zero=2", ",zero=3",
+                   ",zero=3,reshard=off", ",zero=2,grad_sync=last", ",zero=3,prefetch=off");
+    if (text.find("zero") != std::string::npos) text += one_of("", ",shard=2");
     draw.plan = parse_plan(text);
     draw.plan.seq = draw.model.max_seq;
     if (why_illegal(draw.plan, draw.model, draw.plan.ranks())) continue;
@@ -116,29 +127,63 @@ double formula(const Model& model, const Plan& plan, std::int32_t rank) {
   return micro_steps * elements * p + (micro_steps * bytes_of_counts + norm) * (w - 1) / w;
 }
 
+// Over ranks that have the same experts, by group.
+std::map<std::string, double> formulas_of_state(const Model& model, const Plan& plan,
+                                                std::int32_t rank) {
+  double x = 0;
+  const ParamLayout layout(model, plan, rank);
+  for (const ParamSection& section : layout.sections()) {
+    if (section.expert) x += static_cast<double>(section.elements);
+  }
+  EXPECT_GT(x, 0);
+  const auto edp = static_cast<double>(plan.tp * plan.cp * plan.dp) /
+                   static_cast<double>(plan.expert_tensor() * plan.ep);
+  const bool hybrid = plan.shard > 0;
+  const double w = plan.shard_ways() == 1 ? 1
+                   : hybrid               ? edp / static_cast<double>(plan.shard_replicas())
+                                          : edp;
+  if (w == 1) return {{"edp", 2 * x * 4 * (edp - 1) / edp}};
+  const auto m = static_cast<double>(plan.accumulation);
+  const auto p = static_cast<double>(size_of(plan.precision));
+  const double scatters = plan.reduces_every_pass() ? m : 1;
+  const double gathers = plan.shards_parameters() && plan.reshard ? 2 * m : 1;
+  const double in_shard = x * (scatters * 4 + gathers * p) * (w - 1) / w;
+  if (!hybrid) return {{"edp", in_shard}};
+  const double r = edp / w;
+  return {{"edp.shard", in_shard}, {"edp.replicate", 2 * x / w * 4 * (r - 1) / r}};
+}
+
+double formula_of_split(const Model& model, const Plan& plan, std::int32_t rank) {
+  const auto s = static_cast<double>(plan.expert_tensor());
+  double layers = 0;
+  for (const ModelStage& part : model_stages(model, plan, StepMesh(plan).stage(rank))) {
+    layers += static_cast<double>(part.end - part.begin);
+  }
+  return static_cast<double>(plan.accumulation) * layers *
+         (plan.recompute == Recompute::full ? 7 : 5) *
+         static_cast<double>(routed_tokens(plan, rank).tokens * model.hidden) / s * (s - 1) *
+         static_cast<double>(size_of(plan.precision));
+}
+
 TEST(Experts, VolumesEqualTheClosedFormulas) {
-  std::set<std::string> seen;
+  std::set<std::string> seen, stages;
   for (std::uint64_t i = 0; i < kPlans; ++i) {
     const auto [model, plan] = draw_plan(i);
     SCOPED_TRACE(fmt::format("{} top_k={} {}", model.name, model.top_k, to_text(plan)));
     seen.insert(fmt::format("{} {}", name_of(plan.routing), plan.etp));
+    stages.insert(fmt::format("{} {}", plan.zero, plan.shard > 0));
     const StepMesh mesh(plan);
     for (std::int32_t stage = 0; stage < mesh.stages(); ++stage) {
       const std::int32_t rank = mesh.first_rank_of(stage);
       const Program program = step_program(model, plan, rank);
       EXPECT_NEAR(bus_bytes(program, program.group("ep")) / formula(model, plan, rank), 1.0, 1e-12);
-      const auto n = static_cast<double>(mesh.size_of(StepGroup::expert_gradients));
-      double of_experts = 0;
-      const ParamLayout layout(model, plan, rank);
-      for (const ParamSection& section : layout.sections()) {
-        if (section.expert) of_experts += static_cast<double>(section.elements);
+      for (const auto& [group, bytes] : formulas_of_state(model, plan, rank)) {
+        if (bytes == 0) continue;
+        EXPECT_DOUBLE_EQ(bus_bytes(program, program.group(group)), bytes) << group;
       }
-      EXPECT_GT(of_experts, 0);
-      // Gradients there, and gradients back or parameters.
-      const double back = static_cast<double>(plan.shard_ways() > 1 ? size_of(plan.precision) : 4);
-      if (n > 1) {
-        EXPECT_DOUBLE_EQ(bus_bytes(program, program.group("edp")),
-                         (4 + back) * of_experts * (n - 1) / n);
+      if (plan.etp > 1) {
+        EXPECT_DOUBLE_EQ(bus_bytes(program, program.group("etp")),
+                         formula_of_split(model, plan, rank));
       }
     }
     if (i % 10 == 0) {
@@ -146,12 +191,14 @@ TEST(Experts, VolumesEqualTheClosedFormulas) {
       EXPECT_TRUE(validate_step(model, plan).whole);
     }
   }
-  EXPECT_EQ(seen.size(), 6U);
+  EXPECT_EQ(seen.size(), 9U);
+  EXPECT_EQ(stages.size(), 7U);  // of ZeRO, with and without groups that have the same shards
 }
 
 TEST(Experts, MemoryIsThatOfEveryRank) {
-  for (const char* text : {"ep=4", "ep=4,precision=bf16,recompute=full", "tp=2,ep=2",
-                           "tp=2,sp=on,etp=1,ep=4", "ep=2,cp=2"}) {
+  for (const char* text :
+       {"ep=4", "ep=4,precision=bf16,recompute=full", "tp=2,ep=2", "tp=2,sp=on,etp=1,ep=4",
+        "ep=2,cp=2", "ep=2,zero=3", "ep=2,zero=2,shard=2", "tp=4,sp=on,etp=2,ep=2"}) {
     SCOPED_TRACE(text);
     const Model model = small_experts();
     const Plan plan = resolve(parse_plan(text), model, 4);
@@ -168,7 +215,9 @@ TEST(Experts, EachRankHasItsShareOfThem) {
   for (const char* text :
        {"ep=4,dp=8", "ep=2,tp=2,dp=4", "ep=8,tp=2,sp=on,etp=1,dp=4", "ep=2,tp=4,sp=on,etp=1,dp=2",
         "ep=2,cp=2,dp=2,tp=2", "tp=2,dp=4", "ep=4,dp=8,zero=1", "ep=2,cp=2,dp=2,tp=2,zero=1",
-        "ep=2,tp=4,sp=on,etp=1,dp=2,zero=1", "ep=8,dp=8,zero=1"}) {
+        "ep=2,tp=4,sp=on,etp=1,dp=2,zero=1", "ep=8,dp=8,zero=1", "ep=2,dp=8,zero=2",
+        "ep=2,dp=8,zero=3,shard=4", "ep=4,dp=8,zero=3,shard=4", "ep=4,tp=2,sp=on,etp=1,dp=4,zero=3",
+        "ep=2,tp=4,sp=on,etp=2,dp=2", "ep=4,tp=4,sp=on,etp=2,dp=2", "ep=1,tp=4,sp=on,etp=2,dp=2"}) {
     SCOPED_TRACE(text);
     const Plan plan = resolve(parse_plan(text), model, 8);
     double counted = 0;
@@ -183,10 +232,10 @@ TEST(Experts, EachRankHasItsShareOfThem) {
         counted += static_cast<double>(layout.owned(param).elements()) / section->copies;
       }
     }
-    // Sums over tensor-parallel ranks and then over those that share experts, or state: every rank
-    // has one.
+    // Sums over tensor-parallel ranks and then over those that share experts, or state: every rank,
+    // or every group of those that share state, has one.
     const StepMesh mesh(plan);
-    const double sums = plan.shard_ways() > 1 ? 1.0
+    const double sums = plan.shard_ways() > 1 ? static_cast<double>(plan.shard_replicas())
                         : mesh.spreads_experts_beyond_tensor()
                             ? 8.0 / (mesh.size_of(StepGroup::tensor) * mesh.expert_ways())
                             : 8.0 / mesh.size_of(StepGroup::tensor);
@@ -267,11 +316,17 @@ TEST(Experts, RulesNameWhatIsWrongAndWhatGoes) {
   EXPECT_THAT(illegal(model, "ep=3", 3), AllOf(HasSubstr("8 experts"), HasSubstr("ep=1 does")));
   EXPECT_THAT(illegal(model, "ep=4", 2), AllOf(HasSubstr("dp=2"), HasSubstr("ep=2 does")));
   EXPECT_THAT(illegal(model, "tp=2,etp=1", 2), HasSubstr("give sp=on"));
-  EXPECT_THAT(illegal(model, "tp=4,sp=on,etp=2", 4), HasSubstr("neither 1 nor tp=4"));
-  EXPECT_THAT(illegal(model, "ep=2,zero=2", 2), HasSubstr("give zero=1 alone"));
-  EXPECT_THAT(illegal(model, "ep=2,zero=1,shard=2", 4), HasSubstr("shard=2 shards"));
+  EXPECT_THAT(illegal(model, "tp=4,sp=on,etp=3", 4),
+              AllOf(HasSubstr("does not divide tp=4"), HasSubstr("etp=2 does")));
+  EXPECT_EQ(illegal(model, "tp=4,sp=on,etp=2", 4), "legal");
+  EXPECT_EQ(illegal(model, "ep=2,zero=2", 2), "legal");
+  EXPECT_EQ(illegal(model, "ep=2,zero=3,shard=2", 4), "legal");
+  EXPECT_THAT(illegal(model, "ep=4,zero=1,shard=2", 8),
+              AllOf(HasSubstr("shard=2 x tp=1 is no multiple of the etp=1 x ep=4 ranks"),
+                    HasSubstr("shard=4 does")));
+  EXPECT_THAT(illegal(model, "ep=8,zero=1,shard=2", 8), HasSubstr("leave it out"));
   EXPECT_EQ(illegal(model, "ep=2,zero=1,gather=forward", 4), "legal");
-  EXPECT_THAT(illegal(model, "tp=2,sp=on,tp_chunks=2", 2), HasSubstr("leave tp_chunks out"));
+  EXPECT_EQ(illegal(model, "tp=2,sp=on,tp_chunks=2", 2), "legal");
   EXPECT_EQ(illegal(model, "zero=3", 2), "legal");
   EXPECT_EQ(illegal(model, "tp=2,sp=on,etp=1,ep=4", 4), "legal");
   Model shared = model;
