@@ -40,13 +40,13 @@ struct Facts {
   Program with_loss;  // of a rank of the last stage
   std::optional<Cluster> cluster;
   StepValidation validation;
-  Program overlapped;  // the same in the overlapped form of the optimizer
+  Program overlapped;           // the same in the overlapped form of the optimizer
+  std::int64_t most_bytes = 0;  // planned peak of the rank that needs most
+  // Whether ranks are told apart by what they have of the pipeline or of the tokens' choices.
+  [[nodiscard]] bool ranks_differ() const {
+    return !pipeline.stages.empty() || plan.routes_by_seed();
+  }
 };
-
-// Of the rank that needs most.
-std::int64_t most_bytes(const Facts& facts) {
-  return std::max(facts.step.peak_bytes, facts.pipeline.most_bytes());
-}
 
 ParamLayout layout_of(const Facts& facts) { return {facts.model, facts.plan, 0, facts.traits}; }
 
@@ -64,7 +64,7 @@ std::string fit_text(const Facts& facts) {
   if (!available) {
     return fmt::format("{} does not say how much memory an accelerator has\n", facts.cluster->name);
   }
-  const std::int64_t needed = most_bytes(facts);
+  const std::int64_t needed = facts.most_bytes;
   const auto [need, have] =
       format_bytes_alike(static_cast<double>(needed), static_cast<double>(*available));
   std::string text =
@@ -103,7 +103,7 @@ nlohmann::json fit_json(const Facts& facts) {
   nlohmann::json fit{{"cluster", facts.cluster->name}, {"available_bytes", nullptr}};
   if (!available) return fit;
   fit["available_bytes"] = *available;
-  fit["fits"] = most_bytes(facts) <= *available;
+  fit["fits"] = facts.most_bytes <= *available;
   if (fit["fits"]) return fit;
   const auto lever = lever_of(facts, *available);
   if (!lever) return fit;
@@ -311,6 +311,7 @@ nlohmann::json to_json(const Facts& facts) {
   }
   memory["buffers"] = facts.step.buffer_bytes;
   memory["total"] = facts.step.peak_bytes;
+  memory["most"] = facts.most_bytes;
   const LogitsMemory logits = logits_memory(facts);
   nlohmann::json traffic = nlohmann::json::object();
   for (const auto& [axis, t] : facts.step.traffic) {
@@ -384,16 +385,19 @@ std::string to_table(const Facts& facts) {
   for (const MeshAxis& axis : mesh.axes()) text += fmt::format(", {} {}", axis.name, axis.degree);
   text += " (first axis: neighbouring ranks)\n\n";
 
-  TextTable memory(
-      {{.title = facts.pipeline.stages.empty() ? "memory per rank" : "memory of rank 0",
-        .align = Align::left},
-       {.title = "size"}});
+  TextTable memory({{.title = facts.ranks_differ() ? "memory of rank 0" : "memory per rank",
+                     .align = Align::left},
+                    {.title = "size"}});
   for (const BufferKind kind : kKinds) {
     memory.add({std::string(name_of(kind)),
                 format_bytes(static_cast<double>(memory_bytes(facts.program, kind)))});
   }
   memory.add({"sum of buffers", format_bytes(static_cast<double>(facts.step.buffer_bytes))});
   memory.add({"planned peak", format_bytes(static_cast<double>(facts.step.peak_bytes))});
+  if (facts.ranks_differ()) {
+    memory.add(
+        {"of the rank that needs most", format_bytes(static_cast<double>(facts.most_bytes))});
+  }
   text += memory.text();
   text += padding_text(facts);
   text += activations_text(facts.plan, facts.program, sets_in_flight(facts.plan, 0));
@@ -404,11 +408,11 @@ std::string to_table(const Facts& facts) {
   if (traffic.empty()) {
     text += "\nno communication: one rank\n";
   } else {
-    TextTable table({{.title = "axis", .align = Align::left},
-                     {.title = "ranks"},
-                     {.title = "calls per step", .align = Align::left},
-                     {.title = facts.pipeline.stages.empty() ? "sent per rank and step"
-                                                             : "sent by rank 0 per step"}});
+    TextTable table(
+        {{.title = "axis", .align = Align::left},
+         {.title = "ranks"},
+         {.title = "calls per step", .align = Align::left},
+         {.title = facts.ranks_differ() ? "sent by rank 0 per step" : "sent per rank and step"}});
     for (const auto& [axis, t] : traffic) {
       std::string calls;
       for (const auto& [verb, count] : t.calls) {
@@ -479,6 +483,10 @@ ExitCode plan_command(const PlanOptions& options) {
                              tries_both ? &facts.overlapped : nullptr);
   if (tries_both) {
     static_cast<void>(validate_step(facts.model, overlapped, facts.traits, &facts.overlapped));
+  }
+  facts.most_bytes = std::max(facts.step.peak_bytes, facts.pipeline.most_bytes());
+  if (mesh.stages() == 1 && facts.plan.routes_by_seed()) {
+    facts.most_bytes = step_memory_bytes(facts.workload.model, facts.plan, facts.traits);
   }
   const std::string text =
       options.json ? json_text(to_json(facts), {.indent = 2}) + "\n" : to_table(facts);

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -67,31 +66,18 @@ Row row_of(const Plan& plan, const Model& model, PlanEstimator& estimator,
   return row;
 }
 
-constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
-
 // What is shown, and how many plans of the order were looked at for it.
 struct Shown {
   std::vector<Row> rows;
   std::size_t looked_at = 0;
 };
 
-// Of the stage that needs most, or of the first one that needs more than `most`.
-std::int64_t memory_of(const Model& model, const Plan& plan, const DeviceTraits& traits,
-                       std::int64_t most) {
-  const StepMesh mesh(plan);
-  std::int64_t bytes = 0;
-  for (std::int32_t stage = 0; stage < mesh.stages() && bytes <= most; ++stage) {
-    bytes = std::max(bytes, step_memory_bytes(model, plan, traits, mesh.first_rank_of(stage)));
-  }
-  return bytes;
-}
-
 constexpr std::chrono::seconds kBetweenWords{10};
 
 Shown first_of(const std::vector<Row>& rows, const PlanOptions& options, const Model& model,
                const DeviceTraits& traits, std::optional<std::int64_t> available) {
   const auto most = options.top == 0 ? rows.size() : static_cast<std::size_t>(options.top);
-  const std::int64_t limit = options.fits && available ? *available : kNoLimit;
+  const std::int64_t limit = options.fits && available ? *available : kNoMemoryLimit;
   Shown shown;
   // Where little fits, that takes minutes.
   auto said = std::chrono::steady_clock::now();
@@ -104,7 +90,7 @@ Shown first_of(const std::vector<Row>& rows, const PlanOptions& options, const M
     }
     ++shown.looked_at;
     if (row.cost.state_bytes > static_cast<double>(limit)) continue;
-    const std::int64_t bytes = memory_of(model, row.plan, traits, limit);
+    const std::int64_t bytes = step_memory_bytes(model, row.plan, traits, limit);
     if (bytes > limit) continue;
     shown.rows.push_back(row);
     shown.rows.back().memory_bytes = bytes;
@@ -219,9 +205,6 @@ nlohmann::json to_json(const Shown& shown, const Listed& listed) {
 ExitCode list_plans(const PlanOptions& options, const Workload& workload, std::int64_t ranks,
                     const std::optional<Cluster>& cluster, const DeviceTraits& traits) {
   const Plan base = parse_plan(options.plan, workload.plan);
-  STEPMARK_REQUIRE(!base.spreads_experts(),
-                   "--list does not vary ep and etp, which are not built there; leave them out of "
-                   "--plan: each rank then has all experts");
   PlanSpace space{.ranks = ranks, .global_batch = options.global_batch, .scale_up_domain = 8};
   if (cluster) space.scale_up_domain = std::max<std::int64_t>(1, cluster->scale_up_domain);
   if (space.global_batch == 0) {

@@ -43,7 +43,7 @@ PipelineFacts pipeline_facts(const Model& model, const Plan& plan, const DeviceT
     const std::int32_t rank = mesh.first_rank_of(stage);
     facts.stages.push_back({.parts = model_stages(sliced(model, plan), plan, stage),
                             .in_flight = sets_in_flight(plan, rank),
-                            .peak_bytes = step_memory_bytes(model, plan, traits, rank)});
+                            .peak_bytes = stage_memory_bytes(model, plan, traits, stage)});
   }
   facts.grid = slot_grid(find_schedule(plan.schedule), place_of(plan, 0));
   return facts;

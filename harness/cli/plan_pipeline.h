@@ -19,7 +19,7 @@ struct PipelineFacts {
   struct Stage {
     std::vector<ModelStage> parts;  // by chunk
     std::int32_t in_flight = 0;     // sets of activations: micro-batches x chunks under way
-    std::int64_t peak_bytes = 0;    // of a rank
+    std::int64_t peak_bytes = 0;    // of its rank that needs most
   };
   std::vector<Stage> stages;
   SlotGrid grid;

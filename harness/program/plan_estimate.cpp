@@ -1,26 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Four slices per kind of stage give the four coefficients of what grows with layers and
 // micro-steps. Pipelines are cut to three stages, whose kinds are all that there are; chunks beyond
-// a rank's first or last one are middle ones.
+// a rank's first or last one are middle ones. Rows of tokens that a seed sends to experts follow no
+// line: slices have a router in its place, and the rows are counted.
 #include "harness/program/plan_estimate.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <set>
 #include <utility>
 
 #include "harness/program/activation_facts.h"
+#include "harness/program/routing.h"
 #include "harness/program/step_facts.h"
 #include "harness/spec/stages.h"
 #include "harness/spec/step_groups.h"
+#include "kernels/ops/activation.h"
+#include "kernels/ops/experts.h"
+#include "kernels/ops/router.h"
 
 namespace stepmark {
 namespace {
 
 constexpr std::int64_t kSliceStages = 3;
 constexpr std::int64_t kFewShares = 2, kMoreShares = 4;
+const std::string kExperts = StepMesh::name_of(StepGroup::expert);
 
 // The plan that stands for all with the same shapes.
 Plan slice_of(Plan plan, std::int64_t micro_steps) {
@@ -29,13 +36,20 @@ Plan slice_of(Plan plan, std::int64_t micro_steps) {
   plan.layers = 0;
   plan.accumulation = micro_steps;
   plan.optimizer_overlap = OptimizerOverlap::off;
+  if (plan.routes_by_seed()) plan.routing = Routing::router;
   if (!find_schedule(plan.schedule).splits_backward) plan.schedule = kDefaultSchedule;
   return plan;
 }
 
+// The fewest shares of the batch whose ranks have all experts.
+std::int64_t fewest_shares(const Plan& plan) {
+  const std::int64_t copy = plan.expert_tensor() * plan.ep, share = plan.tp * plan.cp;
+  return std::lcm(copy, share) / share;
+}
+
 // Neither ranks nor state to share.
 Plan on_its_own(Plan plan) {
-  plan.dp = 1;
+  plan.dp = fewest_shares(plan);
   plan.zero = 0;
   plan.shard = 0;
   plan.reshard = true;
@@ -155,9 +169,11 @@ const StageCost& PlanEstimator::measured(const Plan& plan, Kind kind) {
 // Of plain slices: a shard is a share of one over the ranks, so that two numbers of ranks give all.
 StageCost PlanEstimator::shared_state(const Plan& plan, Kind kind) {
   if (plan.gradient_ways() == 1) return measured(on_its_own(plan), kind);
+  const std::int64_t least = fewest_shares(plan);
+  if (plan.dp == least) return measured(plan, kind);  // no other rank has its experts
   Plan few = plan, more = plan;
-  few.dp = plan.shard > 0 ? kFewShares * plan.shard : kFewShares;
-  more.dp = plan.shard > 0 ? kFewShares * plan.shard : kMoreShares;
+  few.dp = kFewShares * (plan.shard > 0 ? std::lcm(plan.shard, least) : least);
+  more.dp = plan.shard > 0 ? few.dp : kMoreShares * least;
   StageCost cost = measured(more, kind);
   if (few.dp == more.dp) return cost;
   const StageCost& at_few = measured(few, kind);
@@ -184,6 +200,46 @@ StageCost PlanEstimator::stage_of(const Plan& plan, Kind kind) {
   return cost;
 }
 
+PlanEstimator::Routed PlanEstimator::beyond_router(const Plan& plan,
+                                                   std::span<const ModelStage> parts) {
+  std::int64_t layers = 0;
+  for (const ModelStage& part : parts) layers += part.end - part.begin;
+  const std::int64_t tokens = routed_tokens(plan, 0).tokens;
+  const std::int64_t room =  // of a rank for another's tokens in a layer
+      tokens * std::min(model_.top_k, model_.experts / plan.ep);
+  const RoutedRows::Most most = rows_.most(plan, parts);
+  // Forward, backward, and forward again.
+  const bool again = plan.recompute == Recompute::full;
+  Routed beyond;
+  beyond.bytes = static_cast<double>((again ? 3 : 2) * model_.hidden *
+                                     (most.sent - 2 * layers * (plan.ep - 1) * room)) *
+                 static_cast<double>(size_of(plan.precision));
+  const std::int64_t ffn =
+      padded(shards_of(model_, plan, 0, traits_).ffn, traits_.dimension_multiple);
+  const std::int64_t mlp_in = model_.mlp_in_width() / model_.ffn * ffn;
+  const auto flops = [&](const auto& shape) { return flops_of(pack(shape, plan.precision)); };
+  const auto rows = [&](std::int64_t of_layer) {
+    return static_cast<double>(most.kept - layers * of_layer);
+  };
+  if (plan.recompute != Recompute::none) {
+    const std::int64_t slots = plan.ep > 1 ? plan.ep * room : tokens * model_.top_k;
+    beyond.recomputed_flops += rows(slots) * flops(SwigluFwdShape{.rows = 1, .cols = ffn});
+  }
+  if (again) {
+    const auto gemm = [&](std::int64_t n, std::int64_t k) {
+      return flops(
+          ExpertsGemmShape{.experts = 1, .rows = 1, .n = n, .k = k, .trans_b = 1, .expected = 1});
+    };
+    // Nobody chooses by logits.
+    beyond.recomputed_flops -=
+        static_cast<double>(layers) *
+        flops(RouterTopKShape{.tokens = tokens, .experts = model_.experts, .top_k = model_.top_k});
+    beyond.recomputed_flops +=
+        rows(tokens * model_.top_k) * (gemm(mlp_in, model_.hidden) + gemm(model_.hidden, ffn));
+  }
+  return beyond;
+}
+
 PlanEstimate PlanEstimator::estimate(const Plan& plan) {
   const Model model = sliced(model_, plan);
   const StepGroups groups(model, plan);
@@ -194,7 +250,11 @@ PlanEstimate PlanEstimator::estimate(const Plan& plan) {
       .state_bytes = 0, .bus_bytes = {}, .bubble = bubble_of(plan), .recomputed_flops = 0};
   const auto m = static_cast<double>(plan.accumulation), chunks = static_cast<double>(plan.chunks);
   const auto last = static_cast<std::int32_t>(plan.pp - 1);
-  for (const std::int32_t place : std::set{0, std::min(1, last), last}) {
+  std::set<std::int32_t> places{0, std::min(1, last), last};
+  if (plan.routes_by_seed()) {  // each layer has choices of its own
+    for (std::int32_t place = 0; place < last; ++place) places.insert(place);
+  }
+  for (const std::int32_t place : places) {
     const Kind kind = last == 0       ? Kind::only
                       : place == 0    ? Kind::first
                       : place == last ? Kind::last
@@ -205,8 +265,11 @@ PlanEstimate PlanEstimator::estimate(const Plan& plan) {
       layers += static_cast<double>(part.end - part.begin);
     }
     result.state_bytes = std::max(result.state_bytes, at(stage.state_bytes, layers, m));
+    Routed routed;
+    if (plan.routes_by_seed()) routed = beyond_router(plan, model_stages(model, plan, place));
     result.recomputed_flops =
-        std::max(result.recomputed_flops, at(stage.recomputed_flops, layers, m));
+        std::max(result.recomputed_flops,
+                 at(stage.recomputed_flops, layers, m) + m * routed.recomputed_flops);
     StageCost others;
     if (plan.chunks > 1) others = stage_of(plan, Kind::middle);
     std::map<std::string, double> sent;  // by axis
@@ -215,6 +278,8 @@ PlanEstimate PlanEstimator::estimate(const Plan& plan) {
       if (const auto other = others.bus.find(name); other != others.bus.end()) {
         bytes += (chunks - 1) * m * other->second.bytes.micro;
       }
+      if (name == kExperts) bytes += m * routed.bytes;
+      if (axis_of(name) != axis_of(link) && !names.contains(name)) bytes = 0;
       if (names.contains(name) && axis_of(name) != axis_of(link)) {
         const auto rank = StepMesh(plan).first_rank_of(place);
         const auto ranks = static_cast<std::int64_t>(groups.group(name, rank).size());

@@ -8,8 +8,10 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 
+#include "harness/program/routed_rows.h"
 #include "harness/program/step.h"
 
 namespace stepmark {
@@ -51,7 +53,8 @@ struct StageCost {
 // (data-parallel ranks, ZeRO).
 class PlanEstimator {
  public:
-  PlanEstimator(const Model& model, const DeviceTraits& traits) : model_(model), traits_(traits) {}
+  PlanEstimator(const Model& model, const DeviceTraits& traits)
+      : model_(model), traits_(traits), rows_(model) {}
   // `plan` must be resolved for the model.
   [[nodiscard]] PlanEstimate estimate(const Plan& plan);
 
@@ -60,9 +63,16 @@ class PlanEstimator {
   [[nodiscard]] StageCost stage_of(const Plan& plan, Kind kind);
   [[nodiscard]] StageCost shared_state(const Plan& plan, Kind kind);
   [[nodiscard]] const StageCost& measured(const Plan& plan, Kind kind);
+  // Of a stage and micro-step, what rows that a seed routes are beyond what a router has room for,
+  // or expects: bytes on the links, and FLOPs that are done again.
+  struct Routed {
+    double bytes = 0, recomputed_flops = 0;
+  };
+  [[nodiscard]] Routed beyond_router(const Plan& plan, std::span<const ModelStage> parts);
 
   Model model_;
   DeviceTraits traits_;
+  RoutedRows rows_;
   std::map<std::string, StageCost> stages_;  // by plan of the slice, and kind
 };
 

@@ -42,9 +42,12 @@ std::vector<std::string> schedules() {
 std::vector<std::vector<std::string>> axes_of(const Model& model, const Plan& base,
                                               const PlanSpace& space) {
   const std::int64_t layers = base.layers > 0 ? base.layers : model.layers;
+  const bool experts = model.experts > 0;
   return {
       divisors("tp", space.ranks, space.scale_up_domain),
       divisors("pp", space.ranks, layers),
+      experts ? divisors("ep", model.experts, space.ranks) : std::vector<std::string>{""},
+      experts ? divisors("etp", space.ranks, space.scale_up_domain) : std::vector<std::string>{""},
       doubled("micro_batch", std::min(space.global_batch, kMostMicroBatch)),
       schedules(),
       doubled("chunks", kMostChunks),
@@ -90,7 +93,8 @@ class Enumeration {
     if (axis < axes_.size()) {
       for (const std::string& text : axes_[axis]) {
         const Plan next = parse_plan(text, plan);
-        if (next.tp * next.cp * next.pp <= space_.ranks) from(next, axis + 1);
+        if (next.tp * next.cp * next.pp > space_.ranks || next.expert_tensor() > next.tp) continue;
+        from(next, axis + 1);
       }
       return;
     }

@@ -7,6 +7,7 @@
 
 #include "harness/program/memory_plan.h"
 #include "harness/program/step.h"
+#include "harness/program/step_roles.h"
 
 namespace stepmark {
 namespace {
@@ -61,7 +62,7 @@ std::int32_t sets_in_flight(const Plan& plan, std::int32_t rank) {
   return in_flight(slots_of(find_schedule(plan.schedule), place_of(plan, rank))).sets;
 }
 
-std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits,
+std::int64_t rank_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits,
                                std::int32_t rank) {
   const Model slice = sliced(model, plan);
   const Plan few = with_few_micro_steps(slice, plan, rank);
@@ -82,12 +83,22 @@ std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const Devic
   return bytes + inputs * (tokens_of(plan.accumulation) - tokens_of(few.accumulation));
 }
 
-std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits) {
+std::int64_t stage_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits,
+                                std::int32_t stage, std::int64_t enough) {
   std::int64_t most = 0;
-  // The first shards are the largest: those of a stage's first rank.
+  for (const std::int32_t rank : largest_ranks(sliced(model, plan), plan, stage)) {
+    most = std::max(most, rank_memory_bytes(model, plan, traits, rank));
+    if (most > enough) break;
+  }
+  return most;
+}
+
+std::int64_t step_memory_bytes(const Model& model, const Plan& plan, const DeviceTraits& traits,
+                               std::int64_t enough) {
+  std::int64_t most = 0;
   const StepMesh mesh(plan);
-  for (std::int32_t stage = 0; stage < mesh.stages(); ++stage) {
-    most = std::max(most, step_memory_bytes(model, plan, traits, mesh.first_rank_of(stage)));
+  for (std::int32_t stage = 0; stage < mesh.stages() && most <= enough; ++stage) {
+    most = std::max(most, stage_memory_bytes(model, plan, traits, stage, enough));
   }
   return most;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 
@@ -40,13 +41,18 @@ struct StepFacts {
                                       const DeviceTraits& traits, const Program* other = nullptr);
 
 // The peak of a step program, of both forms of the optimizer where a run may try both: the largest
-// of any stage, and of one. Built for two micro-steps, which is quick; further ones use their
-// buffers again and add their tokens and targets. Of pipelines all are built, of long ones so many
-// that all sets of activations are in use: further ones find places for what is received within a
-// few messages' size of that.
+// of any rank, of those of a stage, and of one. Looks no further than more than `enough`. Built for
+// two micro-steps, which is quick; further ones use their buffers again and add their tokens and
+// targets. Of pipelines all are built, of long ones so many that all sets of activations are in
+// use: further ones find places for what is received within a few messages' size of that.
+inline constexpr std::int64_t kNoMemoryLimit = std::numeric_limits<std::int64_t>::max();
 [[nodiscard]] std::int64_t step_memory_bytes(const Model& model, const Plan& plan,
-                                             const DeviceTraits& traits = {});
-[[nodiscard]] std::int64_t step_memory_bytes(const Model& model, const Plan& plan,
+                                             const DeviceTraits& traits = {},
+                                             std::int64_t enough = kNoMemoryLimit);
+[[nodiscard]] std::int64_t stage_memory_bytes(const Model& model, const Plan& plan,
+                                              const DeviceTraits& traits, std::int32_t stage,
+                                              std::int64_t enough = kNoMemoryLimit);
+[[nodiscard]] std::int64_t rank_memory_bytes(const Model& model, const Plan& plan,
                                              const DeviceTraits& traits, std::int32_t rank);
 // Of a stage of the pipeline: how many sets of activations are in use at a time.
 [[nodiscard]] std::int32_t sets_in_flight(const Plan& plan, std::int32_t rank);

@@ -17,7 +17,7 @@ StepRoles step_roles(const Model& model, const Plan& plan) {
   const StepMesh mesh(plan);
   StepRoles roles;
   // Where a seed routes, ranks send and receive as many rows as their tokens and experts make them.
-  const bool seeded = plan.spreads_experts() && plan.routing != Routing::router;
+  const bool seeded = plan.routes_by_seed();
   using Key = std::tuple<std::int32_t, std::int32_t, std::int64_t, std::int32_t, std::int32_t>;
   std::map<Key, std::int32_t> role_of;
   for (std::int32_t rank = 0; rank < mesh.size(); ++rank) {
@@ -31,6 +31,14 @@ StepRoles step_roles(const Model& model, const Plan& plan) {
     roles.role_of.push_back(found->second);
   }
   return roles;
+}
+
+std::vector<std::int32_t> largest_ranks(const Model& model, const Plan& plan, std::int32_t stage) {
+  const StepMesh mesh(plan);
+  if (!plan.routes_by_seed()) return {mesh.first_rank_of(stage)};
+  std::vector<std::int32_t> ranks = step_roles(model, plan).ranks;
+  std::erase_if(ranks, [&](std::int32_t rank) { return mesh.stage(rank) != stage; });
+  return ranks;
 }
 
 }  // namespace stepmark

@@ -121,6 +121,10 @@ struct Plan {
   [[nodiscard]] bool routes_shares() const { return expert_tensor() != tp; }
   // Whether experts are held by other ranks than dense parameters.
   [[nodiscard]] bool spreads_experts() const { return ep > 1 || routes_shares(); }
+  // Whether ranks send, receive and keep as many rows as a seed has their experts chosen.
+  [[nodiscard]] bool routes_by_seed() const {
+    return spreads_experts() && routing != Routing::router;
+  }
   // Of a sequence, and of a micro-step, what a rank has of them, tensor-parallel ranks together.
   [[nodiscard]] std::int64_t rank_seq() const { return seq / cp; }
   [[nodiscard]] std::int64_t rank_tokens() const { return micro_batch * rank_seq(); }

@@ -105,7 +105,7 @@ TEST_F(RecomputeSteps, MemoryIsWhatThePlanSaysAndLessTheMoreIsComputedAgain) {
       SCOPED_TRACE(to_text(plan));
       const auto steps = run(model, plan);
       const auto arena = static_cast<std::int64_t>(steps->runnable().arena()->bytes());
-      EXPECT_EQ(step_memory_bytes(model, plan, kHostTraits, world_->rank()), arena);
+      EXPECT_EQ(rank_memory_bytes(model, plan, kHostTraits, world_->rank()), arena);
       // Of the rank with most. A last stage whose weight gradients come later has its peak there,
       // and computes again beside what is kept for them.
       if (find_schedule(plan.schedule).splits_backward && before > 0) continue;

@@ -110,7 +110,7 @@ TEST_F(Units, MemoryIsWhatThePlanSays) {
   for (const char* text : {"zero=2", "zero=3", "zero=3,reshard=off", "zero=3,reduce=bf16"}) {
     const Plan plan = plan_of(std::string(text) + ",optimizer_overlap=off", model);
     const auto steps = run(model, plan);
-    EXPECT_EQ(step_memory_bytes(model, plan, kHostTraits, world_->rank()),
+    EXPECT_EQ(rank_memory_bytes(model, plan, kHostTraits, world_->rank()),
               steps->runnable().arena()->bytes())
         << text;
   }

@@ -9,9 +9,11 @@
 #include <set>
 
 #include "harness/program/activation_facts.h"
+#include "harness/program/memory_plan.h"
 #include "harness/program/plan_space.h"
 #include "harness/program/schedule/slot_grid.h"
 #include "harness/program/step_facts.h"
+#include "harness/program/step_roles.h"
 #include "harness/spec/workload.h"
 #include "tests/unit/program/models.h"
 
@@ -45,6 +47,31 @@ std::vector<Plan> some_plans(const Model& model, std::size_t every) {
   }
   add("p2p=batched,tp_chunks=2,grad_sync=last,prefetch=off", 4 * every);
   add("tp_overlap=off,gather=forward,reduce=bf16", 4 * every);
+  return plans;
+}
+
+Model wide_experts() {
+  Model model = wide_llama();
+  model.name = "wide-experts";
+  model.hidden = 256;
+  model.head_dim = 16;
+  model.ffn = 704;
+  model.experts = 8;
+  model.top_k = 2;
+  return model;
+}
+
+// The same where experts are spread, by the router and by seeds.
+std::vector<Plan> some_plans_of_experts(const Model& model, std::size_t every) {
+  std::vector<Plan> plans;
+  for (const char* routing : {"", "routing=zipf", "routing=uniform,cp=2", "routing=zipf,cp=4"}) {
+    const Plan base = parse_plan(routing, parse_plan("precision=bf16,optimizer_overlap=off"));
+    const auto all =
+        legal_plans(model, base, {.ranks = 16, .global_batch = 32, .scale_up_domain = 4});
+    for (std::size_t i = 0; i < all.size(); i += every) {
+      if (all[i].spreads_experts()) plans.push_back(all[i]);
+    }
+  }
   return plans;
 }
 
@@ -109,50 +136,84 @@ TEST(PlanSpace, PlansExchangeAsTheBaseDoesWhereTheyCan) {
   }
 }
 
-TEST(PlanEstimates, BytesByAxisAndFlopsDoneAgainAreThoseOfTheProgram) {
-  const Model model = wide_llama();
-  PlanEstimator estimator(model, {});
-  for (const Plan& plan : some_plans(model, 41)) {
-    SCOPED_TRACE(to_text(plan));
-    const PlanEstimate estimate = estimator.estimate(plan);
-    std::map<std::string, double> most;
-    double recomputed = 0;
-    const StepMesh mesh(plan);
-    for (std::int32_t stage = 0; stage < mesh.stages(); ++stage) {
-      const Program program = step_program(model, plan, mesh.first_rank_of(stage));
-      recomputed = std::max(recomputed, activation_facts(program).recomputed_flops);
+// Of the whole programs of ranks that may need or send most.
+PlanEstimate counted(const Model& model, const Plan& plan) {
+  PlanEstimate most{.state_bytes = 0, .bus_bytes = {}, .bubble = 0, .recomputed_flops = 0};
+  for (std::int32_t stage = 0; stage < StepMesh(plan).stages(); ++stage) {
+    for (const std::int32_t rank : largest_ranks(model, plan, stage)) {
+      const Program program = step_program(model, plan, rank);
+      most.recomputed_flops =
+          std::max(most.recomputed_flops, activation_facts(program).recomputed_flops);
       for (const auto& [axis, traffic] : facts_of_step(model, plan, program, {}).traffic) {
-        most[axis] = std::max(most[axis], traffic.bus_bytes);
+        most.bus_bytes[axis] = std::max(most.bus_bytes[axis], traffic.bus_bytes);
       }
-    }
-    EXPECT_NEAR(estimate.recomputed_flops, recomputed, 1e-6 * recomputed);
-    EXPECT_EQ(recomputed > 0, plan.recompute != Recompute::none);
-    ASSERT_EQ(most.size(), estimate.bus_bytes.size());
-    for (const auto& [axis, bytes] : most) {
-      // Buckets and shards are filled up to lines; a norm's sum over more ranks is some bytes more.
-      EXPECT_NEAR(estimate.bus_bytes.at(axis), bytes, 1e-3 * bytes + 16) << axis;
-    }
-  }
-}
-
-TEST(PlanEstimates, StateIsThatOfTheProgramAndLessThanItsPeak) {
-  const Model model = wide_llama();
-  PlanEstimator estimator(model, {});
-  for (const Plan& plan : some_plans(model, 41)) {
-    SCOPED_TRACE(to_text(plan));
-    const double estimated = estimator.estimate(plan).state_bytes;
-    double most = 0;
-    const StepMesh mesh(plan);
-    for (std::int32_t stage = 0; stage < mesh.stages(); ++stage) {
-      const Program program = step_program(model, plan, mesh.first_rank_of(stage));
       double bytes = 0;
       for (const auto kind : {BufferKind::param, BufferKind::grad, BufferKind::optimizer}) {
         bytes += static_cast<double>(memory_bytes(program, kind));
       }
-      most = std::max(most, bytes);
+      most.state_bytes = std::max(most.state_bytes, bytes);
     }
-    EXPECT_NEAR(estimated, most, 0.02 * most);
-    EXPECT_LT(estimated, static_cast<double>(step_memory_bytes(model, plan)));
+  }
+  return most;
+}
+
+void expect_counted(const Model& model, const std::vector<Plan>& plans) {
+  PlanEstimator estimator(model, {});
+  for (const Plan& plan : plans) {
+    SCOPED_TRACE(to_text(plan));
+    const PlanEstimate estimate = estimator.estimate(plan), most = counted(model, plan);
+    EXPECT_NEAR(estimate.recomputed_flops, most.recomputed_flops, 1e-6 * most.recomputed_flops);
+    EXPECT_EQ(most.recomputed_flops > 0, plan.recompute != Recompute::none);
+    ASSERT_EQ(most.bus_bytes.size(), estimate.bus_bytes.size());
+    for (const auto& [axis, bytes] : most.bus_bytes) {
+      // Buckets and shards are filled up to lines; a norm's sum over more ranks is some bytes more.
+      EXPECT_NEAR(estimate.bus_bytes.at(axis), bytes, 1e-3 * bytes + 16) << axis;
+    }
+    EXPECT_NEAR(estimate.state_bytes, most.state_bytes, 0.02 * most.state_bytes);
+    EXPECT_LT(estimate.state_bytes, static_cast<double>(step_memory_bytes(model, plan)));
+  }
+}
+
+TEST(PlanEstimates, AreThoseOfTheProgram) {
+  const Model model = wide_llama();
+  expect_counted(model, some_plans(model, 41));
+}
+
+TEST(PlanEstimates, AreThoseOfTheProgramWithExperts) {
+  const Model model = wide_experts();
+  const auto plans = some_plans_of_experts(model, 599);
+  EXPECT_GT(plans.size(), 30U);
+  expect_counted(model, plans);
+}
+
+TEST(PlanSpace, SpreadsExperts) {
+  const Model model = wide_experts();
+  std::set<std::pair<std::int64_t, std::int64_t>> spreads;
+  for (const Plan& plan : legal_plans(model, parse_plan("precision=bf16"),
+                                      {.ranks = 8, .global_batch = 8, .scale_up_domain = 4})) {
+    EXPECT_EQ(why_illegal(plan, model, 8), std::nullopt) << to_text(plan);
+    spreads.emplace(plan.ep, plan.expert_tensor());
+  }
+  using ::testing::Pair;
+  EXPECT_THAT(spreads, ::testing::IsSupersetOf({Pair(1, 1), Pair(2, 1), Pair(4, 1), Pair(8, 1),
+                                                Pair(2, 2), Pair(4, 2), Pair(2, 4), Pair(1, 2)}));
+}
+
+// Where a seed routes, ranks keep as many rows as it gives their experts.
+TEST(PlanMemory, IsThatOfTheBusiestRank) {
+  const Model model = wide_experts();
+  for (const char* text : {"ep=4,routing=zipf", "ep=8,routing=zipf,recompute=full",
+                           "ep=2,cp=2,pp=2,accumulation=2,routing=zipf,routing_exponent=1.5"}) {
+    SCOPED_TRACE(text);
+    const Plan plan = resolve(parse_plan(text, parse_plan("optimizer_overlap=off")), model, 8);
+    std::int64_t most = 0, least = kNoMemoryLimit;
+    for (std::int32_t rank = 0; rank < 8; ++rank) {
+      const std::int64_t bytes = plan_memory(step_program(model, plan, rank)).bytes;
+      most = std::max(most, bytes);
+      least = std::min(least, bytes);
+    }
+    EXPECT_EQ(step_memory_bytes(model, plan), most);
+    EXPECT_LT(least, most);
   }
 }
 
