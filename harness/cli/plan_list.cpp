@@ -11,6 +11,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <tuple>
+#include <utility>
 
 #include "core/log.h"
 #include "core/output.h"
@@ -72,22 +73,32 @@ struct Shown {
   std::size_t looked_at = 0;
 };
 
-constexpr std::chrono::seconds kBetweenWords{10};
+// Says how far a long list is.
+class Progress {
+ public:
+  template <class... Args>
+  void say(fmt::format_string<Args...> text, Args&&... args) {
+    constexpr std::chrono::seconds kBetweenWords{10};
+    const auto now = std::chrono::steady_clock::now();
+    if (now - said_ <= kBetweenWords) return;
+    said_ = now;
+    log_info("{}", fmt::format(text, std::forward<Args>(args)...));
+  }
+
+ private:
+  std::chrono::steady_clock::time_point said_ = std::chrono::steady_clock::now();
+};
 
 Shown first_of(const std::vector<Row>& rows, const PlanOptions& options, const Model& model,
                const DeviceTraits& traits, std::optional<std::int64_t> available) {
   const auto most = options.top == 0 ? rows.size() : static_cast<std::size_t>(options.top);
   const std::int64_t limit = options.fits && available ? *available : kNoMemoryLimit;
   Shown shown;
-  // Where little fits, that takes minutes.
-  auto said = std::chrono::steady_clock::now();
+  Progress progress;  // where little fits, that takes minutes
   for (const Row& row : rows) {
     if (shown.rows.size() == most) break;
-    if (const auto now = std::chrono::steady_clock::now(); now - said > kBetweenWords) {
-      said = now;
-      log_info("{} of {} plans looked at, {} of them shown", shown.looked_at, rows.size(),
-               shown.rows.size());
-    }
+    progress.say("{} of {} plans looked at, {} of them shown", shown.looked_at, rows.size(),
+                 shown.rows.size());
     ++shown.looked_at;
     if (row.cost.state_bytes > static_cast<double>(limit)) continue;
     const std::int64_t bytes = step_memory_bytes(model, row.plan, traits, limit);
@@ -214,8 +225,11 @@ ExitCode list_plans(const PlanOptions& options, const Workload& workload, std::i
   const Model model = sliced(workload.model, base);
   PlanEstimator estimator(workload.model, traits);
   std::vector<Row> rows;
-  for (const Plan& plan : legal_plans(workload.model, base, space)) {
+  Progress progress;
+  const std::vector<Plan> plans = legal_plans(workload.model, base, space);
+  for (const Plan& plan : plans) {
     rows.push_back(row_of(plan, model, estimator, cluster));
+    progress.say("{} of {} legal plans counted", rows.size(), plans.size());
   }
   if (rows.empty()) {
     if (const auto reason = why_base_illegal(workload.model, base, space)) {

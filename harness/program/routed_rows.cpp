@@ -15,6 +15,8 @@
 namespace stepmark {
 namespace {
 
+using Positions = std::pair<std::int32_t, std::int64_t>;  // part of a sequence, first token
+
 std::string way_of(const Plan& plan) {
   return fmt::format("{} {} {} {}", name_of(plan.routing), plan.routing_exponent, plan.routing_seed,
                      plan.seq);
@@ -40,41 +42,48 @@ RoutedRows::Most RoutedRows::most(const Plan& plan, std::span<const ModelStage> 
                                 plan.tp, plan.cp, plan.micro_batch);
   for (const ModelStage& part : parts) key += fmt::format(" {}-{}", part.begin, part.end);
   const auto [known, fresh] = most_.try_emplace(key);
-  if (!fresh) return known->second;
+  Most& most = known->second;
+  if (!fresh) return most;
   const StepMesh mesh(plan);
-  const std::int64_t block = std::lcm(plan.tp * plan.cp, plan.expert_tensor() * plan.ep);
-  struct Rank {
-    std::vector<std::int32_t> group;                  // that has all experts
-    std::pair<std::int32_t, std::int64_t> positions;  // of its tokens: part and first
-    std::int64_t sent = 0, kept = 0;
-  };
-  std::vector<Rank> ranks;
-  for (std::int32_t rank = 0; rank < block; ++rank) {
-    ranks.push_back({.group = mesh.group(rank, StepGroup::expert),
-                     .positions = {mesh.context_part(rank), routed_tokens(plan, rank).first}});
+  const auto block =
+      static_cast<std::size_t>(std::lcm(plan.tp * plan.cp, plan.expert_tensor() * plan.ep));
+  std::vector<std::vector<std::int32_t>> groups;  // by rank: the ones that have all experts
+  std::vector<Positions> positions;
+  for (std::int32_t rank = 0; groups.size() < block; ++rank) {
+    groups.push_back(mesh.group(rank, StepGroup::expert));
+    positions.emplace_back(mesh.context_part(rank), routed_tokens(plan, rank).first);
   }
-  for (const ModelStage& part : parts) {
-    for (std::int64_t layer = part.begin; layer < part.end; ++layer) {
-      std::map<std::pair<std::int32_t, std::int64_t>, std::vector<std::int64_t>> of_positions;
-      for (std::int32_t rank = 0; rank < block; ++rank) {
-        Rank& sender = ranks[static_cast<std::size_t>(rank)];
-        auto& rows = of_positions[sender.positions];
-        if (rows.empty()) rows = rows_of(plan, layer, rank);
-        for (std::size_t i = 0; i < sender.group.size(); ++i) {
-          Rank& receiver = ranks[static_cast<std::size_t>(sender.group[i])];
-          receiver.kept += rows[i];
-          if (sender.group[i] == rank) continue;
-          sender.sent += rows[i];
-          receiver.sent += rows[i];
-        }
+  std::vector<std::int64_t> sent(block, 0), kept(block, 0), of_layer(block, 0), fullest(block, 0);
+  const auto add_layer = [&](std::int64_t layer) {
+    std::map<Positions, std::vector<std::int64_t>> rows_of_positions;
+    std::fill(of_layer.begin(), of_layer.end(), 0);
+    for (std::size_t rank = 0; rank < block; ++rank) {
+      auto& rows = rows_of_positions[positions[rank]];
+      if (rows.empty()) rows = rows_of(plan, layer, static_cast<std::int32_t>(rank));
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto to = static_cast<std::size_t>(groups[rank][i]);
+        of_layer[to] += rows[i];
+        if (to == rank) continue;
+        sent[rank] += rows[i];
+        sent[to] += rows[i];
       }
     }
+    for (std::size_t rank = 0; rank < block; ++rank) {
+      kept[rank] += of_layer[rank];
+      fullest[rank] = std::max(fullest[rank], of_layer[rank]);
+    }
+  };
+  for (const ModelStage& part : parts) {
+    for (std::int64_t layer = part.begin; layer < part.end; ++layer) add_layer(layer);
   }
-  for (const Rank& rank : ranks) {
-    known->second.sent = std::max(known->second.sent, rank.sent);
-    known->second.kept = std::max(known->second.kept, rank.kept);
-  }
-  return known->second;
+  const auto largest = [](const std::vector<std::int64_t>& of) {
+    return static_cast<std::int32_t>(std::max_element(of.begin(), of.end()) - of.begin());
+  };
+  most.keeper = largest(kept);
+  most.keeper_of_layer = largest(fullest);
+  most.kept = *std::max_element(kept.begin(), kept.end());
+  most.sent = *std::max_element(sent.begin(), sent.end());
+  return most;
 }
 
 }  // namespace stepmark

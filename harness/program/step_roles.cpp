@@ -7,8 +7,10 @@
 #include <map>
 #include <tuple>
 
+#include "harness/program/routed_rows.h"
 #include "harness/program/step.h"
 #include "harness/spec/param_layout.h"
+#include "harness/spec/stages.h"
 #include "harness/spec/step_mesh.h"
 
 namespace stepmark {
@@ -34,11 +36,12 @@ StepRoles step_roles(const Model& model, const Plan& plan) {
 }
 
 std::vector<std::int32_t> largest_ranks(const Model& model, const Plan& plan, std::int32_t stage) {
-  const StepMesh mesh(plan);
-  if (!plan.routes_by_seed()) return {mesh.first_rank_of(stage)};
-  std::vector<std::int32_t> ranks = step_roles(model, plan).ranks;
-  std::erase_if(ranks, [&](std::int32_t rank) { return mesh.stage(rank) != stage; });
-  return ranks;
+  const std::int32_t first = StepMesh(plan).first_rank_of(stage);
+  if (!plan.routes_by_seed()) return {first};
+  RoutedRows rows(model);
+  const RoutedRows::Most most = rows.most(plan, model_stages(model, plan, stage));
+  if (most.keeper == most.keeper_of_layer) return {first + most.keeper};
+  return {first + most.keeper, first + most.keeper_of_layer};
 }
 
 }  // namespace stepmark

@@ -22,8 +22,10 @@ struct StepRoles {
 };
 // `plan` must be resolved for `model`.
 [[nodiscard]] StepRoles step_roles(const Model& model, const Plan& plan);
-// Of a stage the ranks one of which needs most memory and sends most: its first one, whose shards
-// are the largest, or, where a seed spreads tokens unevenly over experts, one of each role.
+// Of a stage the ranks one of which needs most memory: its first one, whose shards are the largest,
+// or, where a seed spreads tokens unevenly over experts, the one whose experts get most rows in all
+// layers together, which it keeps, and the one whose experts get most in one layer, which it has
+// room for.
 [[nodiscard]] std::vector<std::int32_t> largest_ranks(const Model& model, const Plan& plan,
                                                       std::int32_t stage);
 

@@ -72,6 +72,23 @@ class PlanList(tool.ToolTest):
         result = stepmark("plan", "--list", *NODES, "--plan", "cp=3")
         self.expect(result, tool.USAGE, "cp=3")
 
+    def test_experts_are_spread(self):
+        result = stepmark("plan", "--list", "--workload", "tiny-mixtral", "--ranks", "4",
+                          "--global-batch", "4", "--top", "0", "--json")
+        self.expect(result, tool.OK)
+        plans = json.loads(result.out)["plans"]
+        spread = [dict(pair.split("=") for pair in plan["plan"].split(",")) for plan in plans]
+        self.assertEqual({keys.get("ep", "1") for keys in spread}, {"1", "2", "4"})
+        self.assertTrue({"1", "2"} <= {keys.get("etp") for keys in spread})
+        for plan in [plan for plan, keys in zip(plans, spread) if "ep" in keys][::101]:
+            with self.subTest(plan=plan["plan"]):
+                one = stepmark("plan", "--workload", "tiny-mixtral", "--plan", plan["plan"], "--ranks", "4", "--json")
+                self.expect(one, tool.OK)
+                one = json.loads(one.out)
+                self.assertEqual(plan["memory_bytes_per_rank"], one["memory_bytes_per_rank"]["most"])
+                self.assertGreaterEqual(plan["axes"]["ep"]["bus_bytes_per_rank"],
+                                        0.999 * one["communication"]["ep"]["bus_bytes_per_rank"])
+
     def test_table(self):
         result = stepmark("plan", "--list", *NODES, "--top", "3")
         self.expect(result, tool.OK)

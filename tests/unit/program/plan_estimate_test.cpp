@@ -136,23 +136,21 @@ TEST(PlanSpace, PlansExchangeAsTheBaseDoesWhereTheyCan) {
   }
 }
 
-// Of the whole programs of ranks that may need or send most.
+// Of the whole programs of all roles.
 PlanEstimate counted(const Model& model, const Plan& plan) {
   PlanEstimate most{.state_bytes = 0, .bus_bytes = {}, .bubble = 0, .recomputed_flops = 0};
-  for (std::int32_t stage = 0; stage < StepMesh(plan).stages(); ++stage) {
-    for (const std::int32_t rank : largest_ranks(model, plan, stage)) {
-      const Program program = step_program(model, plan, rank);
-      most.recomputed_flops =
-          std::max(most.recomputed_flops, activation_facts(program).recomputed_flops);
-      for (const auto& [axis, traffic] : facts_of_step(model, plan, program, {}).traffic) {
-        most.bus_bytes[axis] = std::max(most.bus_bytes[axis], traffic.bus_bytes);
-      }
-      double bytes = 0;
-      for (const auto kind : {BufferKind::param, BufferKind::grad, BufferKind::optimizer}) {
-        bytes += static_cast<double>(memory_bytes(program, kind));
-      }
-      most.state_bytes = std::max(most.state_bytes, bytes);
+  for (const std::int32_t rank : step_roles(model, plan).ranks) {
+    const Program program = step_program(model, plan, rank);
+    most.recomputed_flops =
+        std::max(most.recomputed_flops, activation_facts(program).recomputed_flops);
+    for (const auto& [axis, traffic] : facts_of_step(model, plan, program, {}).traffic) {
+      most.bus_bytes[axis] = std::max(most.bus_bytes[axis], traffic.bus_bytes);
     }
+    double bytes = 0;
+    for (const auto kind : {BufferKind::param, BufferKind::grad, BufferKind::optimizer}) {
+      bytes += static_cast<double>(memory_bytes(program, kind));
+    }
+    most.state_bytes = std::max(most.state_bytes, bytes);
   }
   return most;
 }
@@ -203,6 +201,8 @@ TEST(PlanSpace, SpreadsExperts) {
 TEST(PlanMemory, IsThatOfTheBusiestRank) {
   const Model model = wide_experts();
   for (const char* text : {"ep=4,routing=zipf", "ep=8,routing=zipf,recompute=full",
+                           "ep=8,routing=uniform", "ep=8,routing=uniform,recompute=selective",
+                           "tp=2,sp=on,etp=1,ep=4,routing=zipf,zero=3,routing_seed=3",
                            "ep=2,cp=2,pp=2,accumulation=2,routing=zipf,routing_exponent=1.5"}) {
     SCOPED_TRACE(text);
     const Plan plan = resolve(parse_plan(text, parse_plan("optimizer_overlap=off")), model, 8);
