@@ -27,7 +27,6 @@ namespace {
 
 constexpr std::int64_t kSliceStages = 3;
 constexpr std::int64_t kFewShares = 2, kMoreShares = 4;
-const std::string kExperts = StepMesh::name_of(StepGroup::expert);
 
 // The plan that stands for all with the same shapes.
 Plan slice_of(Plan plan, std::int64_t micro_steps) {
@@ -278,7 +277,7 @@ PlanEstimate PlanEstimator::estimate(const Plan& plan) {
       if (const auto other = others.bus.find(name); other != others.bus.end()) {
         bytes += (chunks - 1) * m * other->second.bytes.micro;
       }
-      if (name == kExperts) bytes += m * routed.bytes;
+      if (name == StepMesh::name_of(StepGroup::expert)) bytes += m * routed.bytes;
       if (axis_of(name) != axis_of(link) && !names.contains(name)) bytes = 0;
       if (names.contains(name) && axis_of(name) != axis_of(link)) {
         const auto rank = StepMesh(plan).first_rank_of(place);

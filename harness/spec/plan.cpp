@@ -187,11 +187,6 @@ std::optional<std::string> why_no_experts(const Plan& plan, const Model& model) 
         "which they have with sp=on; give sp=on, or leave etp out",
         split, plan.tp);
   }
-  if (split != plan.tp && model.shared_ffn > 0) {
-    return fmt::format(
-        "etp={} is not built beside a shared expert, which is split over tp={}; leave etp out",
-        split, plan.tp);
-  }
   if (model.experts % plan.ep != 0) {
     std::int64_t nearest = plan.ep;
     while (model.experts % nearest != 0 || holders / split % nearest != 0) --nearest;

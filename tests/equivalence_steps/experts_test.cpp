@@ -73,7 +73,7 @@ std::vector<std::string> plans_for(std::int64_t world) {
 Model model_for(const std::string& text, bool shared) {
   Model model = expert_model();
   model.vocab = 203;
-  model.shared_ffn = shared && text.find("etp=") == std::string::npos ? 24 : 0;
+  model.shared_ffn = shared ? 24 : 0;
   model.renormalise = model.shared_ffn == 0;
   if (text.find("pp=") != std::string::npos) model.layers = 5;
   return model;

@@ -39,7 +39,7 @@ constexpr std::size_t kReplicates = 2000;
 
 struct Comparison {
   const char* name;
-  const char* plan;     // %r: the ranks
+  const char* plan;     // %r: the ranks; %m: sequences
   const char* waiting;  // what it is given besides
   Model model;
   bool (*is_beside)(const Op&);
@@ -49,29 +49,24 @@ struct Comparison {
 std::vector<Comparison> comparisons() {
   const Model model{.name = "bench",
                     .family = ModelFamily::llama,
-                    .layers = 4,
-                    .hidden = 384,
-                    .heads = 6,
-                    .kv_heads = 6,
+                    .layers = 2,
+                    .hidden = 768,
+                    .heads = 12,
+                    .kv_heads = 12,
                     .head_dim = 64,
-                    .ffn = 1056,
+                    .ffn = 2112,
                     .vocab = 1024,
                     .max_seq = 1024,
                     .tied_embeddings = false};
-  Model narrow = model;
-  narrow.hidden = 128;
-  narrow.heads = narrow.kv_heads = 4;
-  narrow.head_dim = 32;
-  narrow.ffn = 352;
   return {{.name = "gathers",
-           .plan = "zero=3,micro_batch=1,seq=64,clip=0,lr=0,optimizer_overlap=off",
+           .plan = "zero=3,micro_batch=%m,seq=64,clip=0,lr=0,optimizer_overlap=off",
            .waiting = "prefetch=off",
            .model = model,
            .is_beside = [](const Op& op) { return op.label.starts_with("params.layer"); }},
           {.name = "sums",
-           .plan = "tp=%r,micro_batch=32,seq=64,clip=0,lr=0,optimizer_overlap=off",
+           .plan = "tp=%r,micro_batch=%m,seq=64,clip=0,lr=0,optimizer_overlap=off",
            .waiting = "tp_overlap=off",
-           .model = narrow,
+           .model = model,
            .is_beside = [](const Op& op) { return op.label.ends_with(".dgrad.reduce"); }}};
 }
 
@@ -107,11 +102,16 @@ json with_interval(const std::vector<double>& values) {
   return {{"median", median(values)}, {"interval_95", {interval.lower, interval.upper}}};
 }
 
-json measure(const Comparison& comparison, Comm& world, Control& control, int rounds) {
+json measure(const Comparison& comparison, Comm& world, Control& control, int rounds,
+             int sequences) {
   std::string text = comparison.plan;
-  if (const auto at = text.find("%r"); at != std::string::npos) {
-    text.replace(at, 2, std::to_string(world.size()));
-  }
+  const auto fill = [&](const char* what, int value) {
+    if (const auto at = text.find(what); at != std::string::npos) {
+      text.replace(at, 2, std::to_string(value));
+    }
+  };
+  fill("%r", world.size());
+  fill("%m", sequences);
   const Model& model = comparison.model;
   const Plan beside = resolve(parse_plan(text), model, world.size());
   const Plan waiting = resolve(parse_plan(comparison.waiting, beside), model, world.size());
@@ -167,9 +167,11 @@ json measure(const Comparison& comparison, Comm& world, Control& control, int ro
 int main(int argc, char** argv) {
   using namespace stepmark;
   CLI::App app("Steps with communication beside compute, waiting for it, and without it, in turns");
-  int rounds = 40;
-  std::string path;
+  int rounds = 40, sequences = 8;
+  std::string path, link;
   app.add_option("--rounds", rounds, "of six steps each")->check(CLI::Range(6, 100000));
+  app.add_option("--sequences", sequences, "of 64 tokens, of a step")->check(CLI::Range(1, 4096));
+  app.add_option("--link", link, "what is between the ranks' hosts, for the result");
   app.add_option("--json", path, "file for the result");
   CLI11_PARSE(app, argc, argv);
   MpiRuntime runtime(&argc, &argv);
@@ -177,12 +179,13 @@ int main(int argc, char** argv) {
     const auto control = make_mpi_control();
     const auto world = make_mpi_comm();
     json result{{"ranks", world->size()},
+                {"link", link.empty() ? json() : json(link)},
                 {"threads_per_rank", omp_get_max_threads()},
                 {"hardware_threads", std::thread::hardware_concurrency()},
                 {"mpi", mpi_library_version()},
                 {"comparisons", json::array()}};
     for (const Comparison& comparison : comparisons()) {
-      result["comparisons"].push_back(measure(comparison, *world, *control, rounds));
+      result["comparisons"].push_back(measure(comparison, *world, *control, rounds, sequences));
       if (world->rank() == 0) std::cout << result["comparisons"].back().dump() << std::endl;
     }
     if (world->rank() == 0 && !path.empty()) std::ofstream(path) << result.dump(1) << '\n';

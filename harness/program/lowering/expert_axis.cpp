@@ -233,19 +233,6 @@ void Lowering::experts_forward(const std::string& layer, BufferSlice whole, Buff
                                 .slots = rows.slots,
                                 .weighted = 1},
           {returned, places, saved(layer + "weights", choices, DType::f32), out});
-  if (model_.shared_ffn > 0) shared_expert(layer, whole, out);
-}
-
-// An MLP of all tokens, added to what experts give.
-void Lowering::shared_expert(const std::string& layer, BufferSlice whole, BufferSlice out) {
-  const BufferSlice up = saved(layer + "shared.up", tokens_ * 2 * shared_ffn_);
-  const BufferSlice active = saved(layer + "shared.active", tokens_ * shared_ffn_);
-  linear_forward(layer + "shared.up", whole, up, tokens_, 2 * shared_ffn_, model_.hidden, false);
-  activate(layer + "shared.", up, active, tokens_, shared_ffn_);
-  compute(
-      layer + "shared.down",
-      GemmShape{.m = tokens_, .n = model_.hidden, .k = shared_ffn_, .trans_b = 1, .accumulate = 1},
-      {active, param(layer + "shared.down.weight"), BufferSlice{}, out});
 }
 
 std::int64_t Lowering::expected_rows(const ExpertRows& rows) const {
@@ -254,11 +241,6 @@ std::int64_t Lowering::expected_rows(const ExpertRows& rows) const {
 
 BufferSlice Lowering::router_gradient(const std::string& layer) {
   return gradient_of("router.dlogits", layer + "logits", routed_ * model_.experts);
-}
-
-BufferSlice Lowering::shared_gradient(const std::string& layer) {
-  if (model_.shared_ffn == 0) return {};
-  return gradient_of("shared.dup", layer + "shared.up", tokens_ * 2 * shared_ffn_);
 }
 
 void Lowering::experts_backward(const std::string& layer, BufferSlice dy) {
@@ -272,7 +254,6 @@ void Lowering::experts_backward(const std::string& layer, BufferSlice dy) {
   const BufferSlice drows =  // (rows, hidden)
       row_gradient("experts.drows", layer + "rows", rows.rows, hidden);
   const BufferSlice dup = row_gradient("dup", layer + "up", rows.rows, mlp_in_);
-  const BufferSlice shared_dup = shared_gradient(layer);
   if (pass_.inputs) {
     const BufferSlice dsent = away ? workspace("experts.sent", rows.slots * hidden) : drows;
     const BufferSlice dweights = buffer("experts.dweights", BufferKind::workspace, DType::f32,
@@ -319,12 +300,6 @@ void Lowering::experts_backward(const std::string& layer, BufferSlice dy) {
             {drows, param(layer + "experts.down.weight"), totals, dactive});
     compute(layer + "swiglu.bwd", SwigluBwdShape{.rows = rows.rows, .cols = ffn_},
             {dactive, up, dup});
-    if (model_.shared_ffn > 0) {
-      const BufferSlice of_shared = workspace("shared.dactive", tokens_ * shared_ffn_);
-      linear_input_gradient(layer + "shared.down", dy, of_shared, tokens_, hidden, shared_ffn_);
-      compute(layer + "shared.swiglu.bwd", SwigluBwdShape{.rows = tokens_, .cols = shared_ffn_},
-              {of_shared, saved(layer + "shared.up", tokens_ * 2 * shared_ffn_), shared_dup});
-    }
   }
   if (!pass_.weights) return;
   activate_again(layer, up, active, rows.rows, ffn_);
@@ -336,11 +311,6 @@ void Lowering::experts_backward(const std::string& layer, BufferSlice dy) {
                             .accumulate = adds_to_experts_ ? 1 : 0,
                             .expected = expected},
           {drows, active, totals, grad(layer + "experts.down.weight")});
-  if (model_.shared_ffn == 0) return;
-  const BufferSlice shared_up = saved(layer + "shared.up", tokens_ * 2 * shared_ffn_);
-  const BufferSlice shared_active = saved(layer + "shared.active", tokens_ * shared_ffn_);
-  activate_again(layer + "shared.", shared_up, shared_active, tokens_, shared_ffn_);
-  linear_weight_gradient(layer + "shared.down", dy, shared_active, tokens_, hidden, shared_ffn_);
 }
 
 void Lowering::experts_input_gradient(const std::string& layer, BufferSlice dwhole) {
@@ -363,15 +333,8 @@ void Lowering::experts_input_gradient(const std::string& layer, BufferSlice dwho
       ExpertsUnpermuteShape{
           .tokens = routed_, .top_k = model_.top_k, .width = hidden, .slots = rows.slots},
       {dsent, saved(layer + "places", routed_ * model_.top_k, DType::i32), BufferSlice{}, dwhole});
-  const auto add = [&](const std::string& name, BufferSlice d, std::int64_t tokens,
-                       std::int64_t out) {
-    compute(name + ".dgrad", GemmShape{.m = tokens, .n = hidden, .k = out, .accumulate = 1},
-            {d, param(name + ".weight"), BufferSlice{}, dwhole});
-  };
-  add(layer + "router", router_gradient(layer), routed_, model_.experts);
-  if (model_.shared_ffn > 0) {
-    add(layer + "shared.up", shared_gradient(layer), tokens_, 2 * shared_ffn_);
-  }
+  linear_input_gradient(layer + "router", router_gradient(layer), dwhole, routed_, model_.experts,
+                        hidden, /*add=*/true);
 }
 
 void Lowering::experts_weight_gradient(const std::string& layer, BufferSlice whole) {
@@ -387,9 +350,6 @@ void Lowering::experts_weight_gradient(const std::string& layer, BufferSlice who
            expert_totals(layer), grad(layer + "experts.up.weight")});
   linear_weight_gradient(layer + "router", router_gradient(layer), whole, routed_, model_.experts,
                          model_.hidden);
-  if (model_.shared_ffn == 0) return;
-  linear_weight_gradient(layer + "shared.up", shared_gradient(layer), whole, tokens_,
-                         2 * shared_ffn_, model_.hidden);
 }
 
 BufferSlice Lowering::gather_routed(const std::string& label, BufferSlice share,

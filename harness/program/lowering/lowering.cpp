@@ -199,8 +199,9 @@ void Lowering::add_up(const std::string& name, BufferSlice x, BufferSlice y, Buf
 }
 
 void Lowering::linear_input_gradient(const std::string& name, BufferSlice dy, BufferSlice dx,
-                                     std::int64_t tokens, std::int64_t out, std::int64_t in) {
-  compute(name + ".dgrad", GemmShape{.m = tokens, .n = in, .k = out},
+                                     std::int64_t tokens, std::int64_t out, std::int64_t in,
+                                     bool add) {
+  compute(name + ".dgrad", GemmShape{.m = tokens, .n = in, .k = out, .accumulate = add ? 1 : 0},
           {dy, param(name + ".weight"), BufferSlice{}, dx});
 }
 

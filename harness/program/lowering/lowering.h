@@ -176,8 +176,10 @@ class Lowering {
   // are in the order of pieces.
   void row_parallel_residual(const std::string& name, BufferSlice input, std::int64_t in,
                              BufferSlice x, BufferSlice out);
+  // dx [+]= dy weight; add: another layer of the same tokens has left some there.
   void linear_input_gradient(const std::string& name, BufferSlice dy, BufferSlice dx,
-                             std::int64_t tokens, std::int64_t out, std::int64_t in);
+                             std::int64_t tokens, std::int64_t out, std::int64_t in,
+                             bool add = false);
   void linear_weight_gradient(const std::string& name, BufferSlice dy, BufferSlice x,
                               std::int64_t tokens, std::int64_t out, std::int64_t in) {
     linear_weight_gradient(name, dy, x, tokens, out, in, pass_.adds_to_weights);
@@ -195,6 +197,7 @@ class Lowering {
                      std::int64_t out);
 
   void mlp_of_experts_backward(std::int64_t layer);  // mlp.cpp
+  BufferSlice mlp_of_experts_input_gradient(const std::string& name);
   // out = x + y (+ bias, which may be absent).
   void add_up(const std::string& name, BufferSlice x, BufferSlice y, BufferSlice out,
               BufferSlice bias = {});
@@ -240,9 +243,14 @@ class Lowering {
   // them (routed, hidden), of each its share, and this rank's share of the sum over these ranks.
   BufferSlice gather_routed(const std::string& label, BufferSlice share, const std::string& into);
   BufferSlice sum_routed(const std::string& label, BufferSlice routed);
-  void shared_expert(const std::string& layer, BufferSlice whole, BufferSlice out);
-  // Of its up projection; nothing where there is no shared expert.
-  BufferSlice shared_gradient(const std::string& layer);
+  // The expert of all tokens, in shared_expert.cpp: (tokens, hidden) in and out, of which it gives
+  // a part where it is split; into `out`, or added to it. As above otherwise.
+  void shared_expert(const std::string& layer, BufferSlice whole, BufferSlice out, bool add);
+  void shared_backward(const std::string& layer, BufferSlice dy);
+  void shared_input_gradient(const std::string& layer, BufferSlice dwhole, bool add);
+  void shared_weight_gradient(const std::string& layer, BufferSlice whole);
+  BufferSlice shared_gradient(const std::string& layer);  // of its up projection
+  [[nodiscard]] bool has_shared_expert() const { return model_.shared_ffn > 0; }
   BufferSlice router_gradient(const std::string& layer);
   void sum_aux_loss();
   // Over the ranks that share experts, where tensor-parallel ranks together lack some.

@@ -20,16 +20,23 @@ void Lowering::mlp_forward(std::int64_t layer) {
                   : residual(layer + 1);
   };
   if (model_.experts > 0 && plan_.routes_shares()) {
-    const BufferSlice out = result();
     const BufferSlice routed = workspace("routed", routed_ * model_.hidden);  // (routed, hidden)
     experts_forward(name, gather_routed(name + "mlp", normed, "routed.in"), routed);
-    return add_up(name + "mlp", middle, sum_routed(name + "mlp", routed), out);
+    const BufferSlice share = sum_routed(name + "mlp", routed);
+    if (!has_shared_expert()) return add_up(name + "mlp", middle, share, result());
+    const BufferSlice whole = gather_tokens(name + "shared", normed, "gathered");
+    const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);  // (tokens, hidden)
+    shared_expert(name, whole, partial, /*add=*/false);
+    const BufferSlice some = workspace("routed.out", share_tokens_ * model_.hidden);
+    add_up(name + "mlp", middle, share, some);
+    return add_up(name + "shared", some, reduce_tokens(name + "shared", partial), result());
   }
   if (model_.experts > 0) {
     const BufferSlice out = result();
     const BufferSlice whole = gather_tokens(name + "mlp", normed, "gathered");
     const BufferSlice partial = workspace("partial", tokens_ * model_.hidden);  // (tokens, hidden)
     experts_forward(name, whole, partial);
+    if (has_shared_expert()) shared_expert(name, whole, partial, /*add=*/true);
     return add_up(name + "mlp", middle, reduce_tokens(name + "mlp", partial), out);
   }
   const BufferSlice whole = gather_pieces(name + "mlp", normed, "gathered");
@@ -66,35 +73,53 @@ void Lowering::activate_backward(const std::string& name, BufferSlice dactive, B
 void Lowering::mlp_of_experts_backward(std::int64_t layer) {
   const std::string name = fmt::format("layer{}.", layer);
   const BufferSlice dout = gradient_before(layer + 1);  // (share, hidden)
-  const bool shares = plan_.routes_shares();
-  BufferSlice dy = dout;  // (routed, hidden)
-  if (shares && pass_.inputs) {
-    dy = gather_routed(name + "mlp.bwd", dout, "routed.dy");
-  } else if (!shares) {
-    dy = gather_gradient(name + "mlp.bwd", dout, fmt::format("x{}", layer + 1), /*pieces=*/false);
+  const bool shares = plan_.routes_shares(), shared = has_shared_expert();
+  BufferSlice dy = dout, dall = dout;  // (routed, hidden), (tokens, hidden)
+  if (shares && pass_.inputs) dy = gather_routed(name + "mlp.bwd", dout, "routed.dy");
+  if (!shares || shared) {
+    dall = gather_gradient(name + (shares ? "shared.bwd" : "mlp.bwd"), dout,
+                           fmt::format("x{}", layer + 1), /*pieces=*/false);
   }
-  experts_backward(name, dy);
+  experts_backward(name, shares ? dy : dall);
+  if (shared) shared_backward(name, dall);
   const BufferSlice normed =
       saved(name + "mlp_norm.out", share_tokens_ * model_.hidden);                // (share, hidden)
   const BufferSlice middle = saved(name + "mid", share_tokens_ * model_.hidden);  // (share, hidden)
-  BufferSlice whole;
+  BufferSlice routed, whole;
   if (pass_.weights) {
     norm_again(name + "mlp_norm", middle, normed);
-    whole = shares ? gather_routed(name + "mlp.bwd", normed, "routed.in")
-                   : gather_tokens(name + "mlp.bwd", normed, "gathered");
+    if (shares) routed = gather_routed(name + "mlp.bwd", normed, "routed.in");
+    if (!shares || shared) {
+      whole = gather_tokens(name + (shares ? "shared.bwd" : "mlp.bwd"), normed, "gathered");
+    }
   }
-  const BufferSlice dwhole = shares ? workspace("drouted", routed_ * model_.hidden)
-                                    : workspace("dpartial", tokens_ * model_.hidden);
   BufferSlice dnormed;
-  beside_sums(
-      [&] {
-        experts_input_gradient(name, dwhole);
-        dnormed = shares ? sum_routed(name + "mlp.dgrad", dwhole)
-                         : reduce_tokens(name + "mlp.dgrad", dwhole);
-      },
-      [&] { experts_weight_gradient(name, whole); });
+  beside_sums([&] { dnormed = mlp_of_experts_input_gradient(name); },
+              [&] {
+                experts_weight_gradient(name, shares ? routed : whole);
+                if (shared) shared_weight_gradient(name, whole);
+              });
   if (!pass_.inputs) return;
   branch_backward(name + "mlp_norm", dnormed, middle, dout, gradient_at(name + "mid"));
+}
+
+BufferSlice Lowering::mlp_of_experts_input_gradient(const std::string& name) {
+  const bool shares = plan_.routes_shares(), shared = has_shared_expert();
+  BufferSlice dwhole;  // (tokens, hidden)
+  if (!shares || shared) dwhole = workspace("dpartial", tokens_ * model_.hidden);
+  const BufferSlice drouted =  // (routed, hidden)
+      shares ? workspace("drouted", routed_ * model_.hidden) : dwhole;
+  experts_input_gradient(name, drouted);
+  if (!shares) {
+    if (shared) shared_input_gradient(name, dwhole, /*add=*/true);
+    return reduce_tokens(name + "mlp.dgrad", dwhole);
+  }
+  const BufferSlice share = sum_routed(name + "mlp.dgrad", drouted);
+  if (!shared) return share;
+  shared_input_gradient(name, dwhole, /*add=*/false);
+  const BufferSlice dnormed = workspace("dnormed", share_tokens_ * model_.hidden);
+  add_up(name + "shared.dgrad", share, reduce_tokens(name + "shared.dgrad", dwhole), dnormed);
+  return dnormed;
 }
 
 void Lowering::mlp_backward(std::int64_t layer) {

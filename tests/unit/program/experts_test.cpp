@@ -43,7 +43,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr std::uint64_t kPlans = 200;
+constexpr std::uint64_t kPlans = 300;
 
 Model small_experts() {
   Model model = small_llama();
@@ -331,7 +331,7 @@ TEST(Experts, RulesNameWhatIsWrongAndWhatGoes) {
   EXPECT_EQ(illegal(model, "tp=2,sp=on,etp=1,ep=4", 4), "legal");
   Model shared = model;
   shared.shared_ffn = 16;
-  EXPECT_THAT(illegal(shared, "tp=2,sp=on,etp=1", 2), HasSubstr("leave etp out"));
+  EXPECT_EQ(illegal(shared, "tp=2,sp=on,etp=1", 2), "legal");
 }
 
 }  // namespace

@@ -165,7 +165,7 @@ TEST(PipelineMemory, GrowsWithWhatIsInFlight) {
     const Plan plan = plan_of(
         fmt::format("pp=2,accumulation=16,optimizer_overlap=off,schedule={}", schedule), model);
     for (std::int32_t stage = 0; stage < 2; ++stage) {
-      EXPECT_EQ(step_memory_bytes(model, plan, {}, stage),
+      EXPECT_EQ(rank_memory_bytes(model, plan, {}, stage),
                 plan_memory(step_program(model, plan, stage)).bytes)
           << schedule << " stage " << stage;
     }
