@@ -131,6 +131,12 @@ TEST_F(CudaSteps, ExpertsOfOtherRanksComputeWhatOneRankComputes) {
   steps_agree(model, "ep=4,routing=zipf,zero=1", false);
   steps_agree(model, "ep=2,tp=2,routing=uniform", true);
   steps_agree(model, "tp=2,sp=on,etp=1,ep=2,zero=1,clip=0.5", true);
+  steps_agree(model, "ep=2,zero=3,accumulation=2,clip=0.5", true);
+  steps_agree(model, "ep=4,zero=2,accumulation=2,routing=zipf", true);
+  model.name = "experts and a shared one";
+  model.shared_ffn = 16;
+  steps_agree(model, "tp=2,sp=on,etp=1,ep=2,tp_chunks=2", true);
+  steps_agree(model, "tp=4,sp=on,etp=2,ep=2", false);
 }
 
 TEST_F(CudaSteps, ShardedStepsComputeWhatOneRankComputes) {
