@@ -39,16 +39,15 @@ std::vector<std::int64_t> RoutedRows::rows_of(const Plan& plan, std::int64_t lay
 
 RoutedRows::Most RoutedRows::most(const Plan& plan, std::span<const ModelStage> parts) {
   const StepMesh mesh(plan);
-  const std::int64_t copy =
-      mesh.size_of(StepGroup::expert) * mesh.size_of(StepGroup::expert_tensor);
+  const std::int64_t ways = mesh.expert_ways(), split = mesh.size_of(StepGroup::expert_tensor);
   const std::int64_t tensor = mesh.size_of(StepGroup::tensor), context = mesh.context_ways();
-  std::string key = fmt::format("{} {} {} {} {} {}", way_of(plan), mesh.expert_ways(), copy, tensor,
-                                context, plan.micro_batch);
+  std::string key = fmt::format("{} {} {} {} {} {}", way_of(plan), ways, split, tensor, context,
+                                plan.micro_batch);
   for (const ModelStage& part : parts) key += fmt::format(" {}-{}", part.begin, part.end);
   const auto [known, fresh] = most_.try_emplace(key);
   Most& most = known->second;
   if (!fresh) return most;
-  const auto block = static_cast<std::size_t>(std::lcm(tensor * context, copy));
+  const auto block = static_cast<std::size_t>(std::lcm(tensor * context, ways * split));
   std::vector<std::vector<std::int32_t>> groups;  // by rank: the ones that have all experts
   std::vector<Positions> positions;
   for (std::int32_t rank = 0; groups.size() < block; ++rank) {
