@@ -33,6 +33,8 @@ Kind kind_of(OpId id) {
     case OpId::gemm_dgelu:
     case OpId::gemm_bias_grad:
     case OpId::fp8_gemm:
+    case OpId::experts_gemm:
+    case OpId::experts_wgrad:
       return Kind::gemm;
     default:
       return Kind::none;

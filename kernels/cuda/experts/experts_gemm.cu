@@ -3,6 +3,7 @@
 // device knows, and computes a tile of its results (gemm/plain_tile.cuh). No tensor cores: the
 // times of such steps on a GPU are bounded by these kernels.
 #include "kernels/cuda/cuda_kernels.h"
+#include "kernels/cuda/engine_note.h"
 #include "kernels/cuda/gemm/plain_tile.cuh"
 #include "kernels/ops/experts.h"
 
@@ -61,11 +62,20 @@ __global__ void __launch_bounds__(kTileThreads)
           });
 }
 
+// Whoever times experts shall know what bounds them.
+void note(const OpShape& shape) {
+  note_engine(
+      shape,
+      {.engine = "own kernel without tensor cores",
+       .refused = shape.dtype == DType::f32 ? "" : "there is no grouped GEMM on tensor cores"});
+}
+
 }  // namespace
 
 Enqueue prepare_experts_gemm(const OpShape& shape, void* const* operands, KernelContext&) {
   const auto s = unpack<ExpertsGemmShape>(shape);
   if (s.rows * s.n == 0) return [](cudaStream_t) {};
+  note(shape);
   // Each expert's last tile, and the last of all, may be filled in part.
   const std::int64_t blocks = (tiles(s.rows) + s.experts + 1) * tiles(s.n);
   const Launch config{.blocks = static_cast<unsigned>(blocks),
@@ -83,6 +93,7 @@ Enqueue prepare_experts_gemm(const OpShape& shape, void* const* operands, Kernel
 Enqueue prepare_experts_wgrad(const OpShape& shape, void* const* operands, KernelContext&) {
   const auto s = unpack<ExpertsWgradShape>(shape);
   if (s.m * s.n == 0) return [](cudaStream_t) {};
+  note(shape);
   const Launch config{.blocks = static_cast<unsigned>(s.experts * tiles(s.m) * tiles(s.n)),
                       .threads = kTileThreads,
                       .shared_bytes = kTileSharedBytes};
