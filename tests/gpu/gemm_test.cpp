@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "core/error.h"
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/cuda/gemm/cublaslt_matmul.h"
+#include "kernels/ops/experts.h"
 #include "kernels/ops/fp8.h"
 #include "kernels/ops/gemm.h"
 #include "tests/equivalence_kernels/op_fixture.h"
@@ -169,6 +171,17 @@ TEST(Gemm, PassesFollowWhereTheLibraryCannotFoldThemIn) {
   const GemmBiasGradShape added{.m = kM, .n = kN, .k = kK, .accumulate = 1};
   EXPECT_THAT(engine_of(pack(added, DType::bf16)),
               AllOf(StartsWith("cublaslt"), EndsWith(" + bias_grad")));
+}
+
+TEST(Gemm, ExpertsSayThatNoTensorCoresMultiplyThem) {
+  for (const DType dtype : {DType::bf16, DType::f32}) {
+    const OpShape shape = pack(ExpertsGemmShape{.experts = 2, .rows = 8, .n = kN, .k = kK}, dtype);
+    std::array<void*, 4> nowhere{};  // is not launched
+    cuda::KernelContext context;
+    static_cast<void>(cuda::prepare(shape, nowhere.data(), context));
+    EXPECT_THAT(cuda::engine_of(shape).engine, EndsWith("without tensor cores"));
+    EXPECT_EQ(cuda::engine_of(shape).refused.empty(), dtype == DType::f32);
+  }
 }
 
 TEST(Gemm, OwnKernelMultipliesWhereTheLibraryCannot) {

@@ -30,23 +30,24 @@ Model wide_llama() {
   return model;
 }
 
-// Every n-th of the list, so that all values of all keys are among them; fewer where ranks share
-// sequences.
+// Every n-th plan of a list, so that all values of all keys are among them.
+void add_some(std::vector<Plan>& plans, const Model& model, const char* base, std::size_t every) {
+  const auto all =
+      legal_plans(model, parse_plan(base, parse_plan("precision=bf16,optimizer_overlap=off")),
+                  {.ranks = 16, .global_batch = 32, .scale_up_domain = 4});
+  EXPECT_FALSE(all.empty()) << base;
+  for (std::size_t i = 0; i < all.size(); i += every) plans.push_back(all[i]);
+}
+
+// Fewer where ranks share sequences.
 std::vector<Plan> some_plans(const Model& model, std::size_t every) {
   std::vector<Plan> plans;
-  const auto add = [&](const char* context, std::size_t step) {
-    const Plan base = parse_plan(context, parse_plan("precision=bf16,optimizer_overlap=off"));
-    const auto all =
-        legal_plans(model, base, {.ranks = 16, .global_batch = 32, .scale_up_domain = 4});
-    EXPECT_FALSE(all.empty()) << context;
-    for (std::size_t i = 0; i < all.size(); i += step) plans.push_back(all[i]);
-  };
-  add("", every);
-  for (const char* context : {"cp=2", "cp=4,cp_kind=ring", "cp=2,cp_kind=ulysses"}) {
-    add(context, 4 * every);
+  add_some(plans, model, "", every);
+  for (const char* base : {"cp=2", "cp=4,cp_kind=ring", "cp=2,cp_kind=ulysses",
+                           "p2p=batched,tp_chunks=2,grad_sync=last,prefetch=off",
+                           "tp_overlap=off,gather=forward,reduce=bf16"}) {
+    add_some(plans, model, base, 4 * every);
   }
-  add("p2p=batched,tp_chunks=2,grad_sync=last,prefetch=off", 4 * every);
-  add("tp_overlap=off,gather=forward,reduce=bf16", 4 * every);
   return plans;
 }
 
@@ -64,14 +65,11 @@ Model wide_experts() {
 // The same where experts are spread, by the router and by seeds.
 std::vector<Plan> some_plans_of_experts(const Model& model, std::size_t every) {
   std::vector<Plan> plans;
-  for (const char* routing : {"", "routing=zipf", "routing=uniform,cp=2", "routing=zipf,cp=4"}) {
-    const Plan base = parse_plan(routing, parse_plan("precision=bf16,optimizer_overlap=off"));
-    const auto all =
-        legal_plans(model, base, {.ranks = 16, .global_batch = 32, .scale_up_domain = 4});
-    for (std::size_t i = 0; i < all.size(); i += every) {
-      if (all[i].spreads_experts()) plans.push_back(all[i]);
-    }
+  for (const char* base : {"", "routing=zipf", "routing=uniform,cp=2", "routing=zipf,cp=4",
+                           "tp_chunks=2,grad_sync=last,prefetch=off,routing=zipf"}) {
+    add_some(plans, model, base, every);
   }
+  std::erase_if(plans, [](const Plan& plan) { return !plan.spreads_experts(); });
   return plans;
 }
 

@@ -64,6 +64,22 @@ TEST(StepMesh, WhatIsShardedIsSpreadOverContextAndData) {
   EXPECT_EQ(mesh.size_of(StepGroup::data_replicate), 2);
 }
 
+// A shard group, with its tensor-parallel ranks, has whole copies of all experts.
+TEST(StepMesh, ExpertsAreShardedWithinTheRanksThatShardTheRest) {
+  Degrees degrees{.tensor = 2, .data = 4, .expert_tensor = 1, .expert = 2};
+  EXPECT_EQ(StepMesh(degrees).expert_shard_group(), StepGroup::expert_gradients);
+  degrees.shard = 2;
+  const StepMesh mesh(degrees);
+  EXPECT_EQ(mesh.expert_shard_group(), StepGroup::expert_shard);
+  EXPECT_THAT(mesh.group(3, StepGroup::expert_gradients), ElementsAre(1, 3, 5, 7));
+  EXPECT_THAT(mesh.group(3, StepGroup::expert_shard), ElementsAre(1, 3));
+  EXPECT_THAT(mesh.group(3, StepGroup::expert_replicate), ElementsAre(3, 7));
+  EXPECT_EQ(mesh.size_of(StepGroup::expert_shard), 2);
+  EXPECT_EQ(mesh.size_of(StepGroup::expert_replicate), 2);
+  degrees.expert = 8;
+  EXPECT_THROW(StepMesh{degrees}, Error);
+}
+
 // Every group of a kind is one of a partition of all ranks.
 TEST(StepMesh, GroupsOfAKindPartitionTheRanks) {
   const StepMesh mesh(kDegrees);
