@@ -31,6 +31,10 @@ constexpr milliseconds kRankZeroFirst{1500};
 // others, and one speaks. All of it stays well inside the watchdog's grace.
 constexpr milliseconds kBetweenRanks{250};
 constexpr int kMaxTurns = 8;
+// For one who speaks on this host: on a busy machine its deadline or its turn comes seconds late,
+// and a rank that left before it would make the launcher end it unheard.
+constexpr milliseconds kAnotherSpeaks{4000};
+constexpr milliseconds kLook{50};
 // Notes of other ranks arrive, and a rank that was killed disappears from /proc.
 constexpr milliseconds kTraceSettles{150};
 // Before ranks know each other nobody but the witness of a rank that is gone can say so; Open MPI
@@ -296,7 +300,14 @@ void RunGuard::leave(const Ending& ending) {
 
 void RunGuard::leave_for_rank_zero(const Ending& ending) {
   const bool first = is_first_that_runs();
-  std::this_thread::sleep_for(kRankZeroFirst + kBetweenRanks * std::min(rank(), kMaxTurns));
+  if (first) {
+    std::this_thread::sleep_for(kRankZeroFirst + kBetweenRanks * std::min(rank(), kMaxTurns));
+  } else {
+    const auto until = std::chrono::steady_clock::now() + kAnotherSpeaks;
+    while (!told_to_leave_ && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(kLook);
+    }
+  }
   witness_.silence();
   // Once any rank has left, the launcher tells the others, and the message is out.
   if (told_to_leave_ || !first) _exit(static_cast<int>(ending.code));
