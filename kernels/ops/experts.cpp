@@ -347,7 +347,10 @@ const OpInfo& op_info_experts_gemm() {
        .test_shapes = shapes<S>(
            {{.experts = 1, .rows = 1, .n = 1, .k = 1, .expected = 1},
             {.experts = 4, .rows = 90, .n = 33, .k = 29, .expected = 68},
-            {.experts = 5, .rows = 150, .n = 70, .k = 40, .trans_b = 1, .expected = 113}}),
+            {.experts = 5, .rows = 150, .n = 70, .k = 40, .trans_b = 1, .expected = 113},
+            // Of whole chunks, as tensor cores want them; several tiles each way.
+            {.experts = 3, .rows = 330, .n = 136, .k = 168, .expected = 248},
+            {.experts = 9, .rows = 330, .n = 136, .k = 168, .trans_b = 1, .expected = 248}}),
        .bench_shapes = shapes<S>({{.experts = 8,
                                    .rows = 16384,
                                    .n = std::int64_t{2} * 14336,
@@ -386,10 +389,12 @@ const OpInfo& op_info_experts_wgrad() {
              return sum_tolerance(s.dtype, unpack<ExpertsWgradShape>(s).rows);
            },
        .reference = on_operands<S>([](const S& s, Operands x) { experts_wgrad_reference(s, x); }),
-       .test_shapes =
-           shapes<S>({{.experts = 1, .rows = 1, .m = 1, .n = 1, .expected = 1},
-                      {.experts = 4, .rows = 90, .m = 33, .n = 29, .accumulate = 1, .expected = 68},
-                      {.experts = 5, .rows = 150, .m = 70, .n = 40, .expected = 113}}),
+       .test_shapes = shapes<S>(
+           {{.experts = 1, .rows = 1, .m = 1, .n = 1, .expected = 1},
+            {.experts = 4, .rows = 90, .m = 33, .n = 29, .accumulate = 1, .expected = 68},
+            {.experts = 5, .rows = 150, .m = 70, .n = 40, .expected = 113},
+            {.experts = 3, .rows = 330, .m = 136, .n = 144, .expected = 248},
+            {.experts = 3, .rows = 330, .m = 136, .n = 144, .accumulate = 1, .expected = 248}}),
        .bench_shapes = shapes<S>({{.experts = 8,
                                    .rows = 16384,
                                    .m = std::int64_t{2} * 14336,

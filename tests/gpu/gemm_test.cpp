@@ -173,15 +173,37 @@ TEST(Gemm, PassesFollowWhereTheLibraryCannotFoldThemIn) {
               AllOf(StartsWith("cublaslt"), EndsWith(" + bias_grad")));
 }
 
-TEST(Gemm, ExpertsSayThatNoTensorCoresMultiplyThem) {
-  for (const DType dtype : {DType::bf16, DType::f32}) {
-    const OpShape shape = pack(ExpertsGemmShape{.experts = 2, .rows = 8, .n = kN, .k = kK}, dtype);
-    std::array<void*, 4> nowhere{};  // is not launched
-    cuda::KernelContext context;
-    static_cast<void>(cuda::prepare(shape, nowhere.data(), context));
-    EXPECT_THAT(cuda::engine_of(shape).engine, EndsWith("without tensor cores"));
-    EXPECT_EQ(cuda::engine_of(shape).refused.empty(), dtype == DType::f32);
+// The engine of an op on these operands, which is not launched.
+cuda::EngineNote prepared(const OpShape& shape, std::byte* operand) {
+  std::array<void*, 4> operands{};
+  operands.fill(operand);
+  cuda::KernelContext context;
+  static_cast<void>(cuda::prepare(shape, operands.data(), context));
+  return cuda::engine_of(shape);
+}
+
+TEST(Gemm, ExpertsSayWhatMultipliesThem) {
+  alignas(16) std::array<std::byte, 32> memory{};
+  const ExpertsGemmShape gemm{.experts = 2, .rows = 9, .n = kN, .k = kK};
+  const ExpertsWgradShape wgrad{.experts = 2, .rows = 9, .m = kM, .n = kN};
+  for (const OpShape& shape : {pack(gemm, DType::bf16), pack(wgrad, DType::bf16)}) {
+    SCOPED_TRACE(to_text(shape));
+    const bool hopper_or_later = cuda::KernelContext().compute_capability() >= 90;
+    const cuda::EngineNote aligned = prepared(shape, memory.data());
+    EXPECT_EQ(aligned.engine, "own kernel on tensor cores");
+    EXPECT_EQ(aligned.refused.empty(), !hopper_or_later) << "what it leaves unused is said";
+    const cuda::EngineNote shifted = prepared(shape, memory.data() + sizeof(std::uint16_t));
+    EXPECT_EQ(shifted.engine, "own kernel without tensor cores");
+    EXPECT_THAT(shifted.refused, HasSubstr("aligned"));
+    for (const std::size_t width : {2, 3}) {  // of n and k, m and n
+      OpShape odd = shape;
+      ++odd.dims[width];
+      EXPECT_EQ(prepared(odd, memory.data()).engine, "own kernel without tensor cores") << width;
+    }
   }
+  const cuda::EngineNote single = prepared(pack(gemm, DType::f32), memory.data());
+  EXPECT_EQ(single.engine, "own kernel without tensor cores");
+  EXPECT_EQ(single.refused, "");
 }
 
 TEST(Gemm, OwnKernelMultipliesWhereTheLibraryCannot) {
