@@ -144,7 +144,7 @@ TEST_P(OneRank, FormsTakeTurnsOnTheSameBuffers) {
   StepRun all_serial(*self_, model_, plan, 0);
   StepRun turns(*self_, model_, plan, 0);
   plan.optimizer_overlap = OptimizerOverlap::on;
-  const Program program = step_program(model_, plan, 0);
+  const Program program = with_epsilon(step_program(model_, plan, 0), kWellConditioned);
   const auto executor = make_host_executor(turns.device());
   const auto comms = make_comm_set(*self_, program);
   const auto beside =

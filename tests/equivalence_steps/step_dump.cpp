@@ -94,7 +94,8 @@ bool dump(const Model& model, const Plan& plan, const DeviceTraits& traits,
           const std::string& directory) {
   Dump out(directory);
   const auto self = make_self_comm();
-  StepRun run(*self, model, plan, 0, traits);
+  StepRun run(*self, model, plan, step_program(model, plan, 0, traits), traits, {.reuse = true},
+              AdamWShape().eps);
   out.index["model"] = describe(model);
   out.index["plan"] = describe(plan);
   out.index["tokens"] = read_tokens(run, kTokensBuffer);

@@ -10,6 +10,8 @@
 #include "collectives/comm.h"
 #include "harness/exec/executor.h"
 #include "harness/exec/step_state.h"
+#include "harness/program/step.h"
+#include "kernels/ops/optimizer.h"
 
 namespace stepmark {
 
@@ -76,6 +78,20 @@ inline Model odd_model(ModelFamily family, bool tied, std::int64_t vocab) {
   return model;
 }
 
+// AdamW divides a gradient by its own size: an element whose gradient is rounding noise is moved by
+// noise, a whole lr of it. With this for epsilon in all steps that are compared, what they differ
+// in stays as small as in their gradients, whatever the order in which a machine adds up.
+inline constexpr double kWellConditioned = 1e-6;
+inline Program with_epsilon(Program program, double epsilon) {
+  for (Op& op : program.ops) {
+    if (!op.kernel || op.kernel->id != OpId::adamw) continue;
+    auto adamw = unpack<AdamWShape>(*op.kernel);
+    adamw.eps = epsilon;
+    op.kernel = pack(adamw, op.kernel->dtype);
+  }
+  return program;
+}
+
 // A prepared step of `rank` with its state initialised. Construction is collective over `world`.
 class StepRun {
  public:
@@ -85,10 +101,11 @@ class StepRun {
       : StepRun(world, model, plan, step_program(model, plan, rank, traits), traits) {}
   // Another program of the same step.
   StepRun(Comm& world, const Model& model, const Plan& plan, Program program,
-          const DeviceTraits& traits = kHostTraits, const PrepareOptions& options = {.reuse = true})
+          const DeviceTraits& traits = kHostTraits, const PrepareOptions& options = {.reuse = true},
+          double epsilon = kWellConditioned)
       : device_(make_host_device(1, traits)),
         executor_(make_host_executor(*device_)),
-        program_(std::move(program)),
+        program_(with_epsilon(std::move(program), epsilon)),
         comms_(make_comm_set(world, program_)),
         runnable_(executor_->prepare(program_, *comms_, options)),
         state_(*runnable_, *device_, model, plan, kSeed) {
