@@ -21,17 +21,13 @@ constexpr std::int64_t kOccupySharedBytes = std::int64_t{80} * 1024;
 constexpr const char* kCollective = "collective";
 constexpr std::array<const char*, 4> kGemmBuffers{"a", "b", "bias", "c"};
 
-}  // namespace
+struct Built {
+  Program program;
+  std::optional<Traffic> traffic;  // of the collective
+};
 
-Traffic make_traffic(const OverlapSpec& spec, const Group& group, std::uint64_t seed) {
-  return make_traffic(
-      group, collective(*spec.kind),
-      {.size_bytes = spec.bytes, .dtype = spec.comm_dtype, .op = spec.op, .seed = seed});
-}
-
-OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& spec,
-                       const OverlapWork& work, const Group& group, std::uint64_t seed)
-    : executor_(executor), spec_(spec) {
+Built build(const OverlapSpec& spec, const OverlapWork& work, const Group& group,
+            std::uint64_t seed) {
   const std::int32_t rank = group.ranks[static_cast<std::size_t>(group.index)];
   ProgramBuilder builder("overlap", rank, static_cast<std::int32_t>(group.ranks.size()));
   std::vector<Lane> lanes;
@@ -72,10 +68,29 @@ OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& sp
          }}}});
   }
   interleave(builder, lanes);
-  runnable_ = executor.prepare(std::move(builder).take(), comms);
-  if (traffic) {
-    buffers_.emplace(
-        buffers_of(executor.device(), *traffic, *runnable_, kCollective, comms.of(group.axis)));
+  return {.program = std::move(builder).take(), .traffic = std::move(traffic)};
+}
+
+}  // namespace
+
+Traffic make_traffic(const OverlapSpec& spec, const Group& group, std::uint64_t seed) {
+  return make_traffic(
+      group, collective(*spec.kind),
+      {.size_bytes = spec.bytes, .dtype = spec.comm_dtype, .op = spec.op, .seed = seed});
+}
+
+std::int64_t overlap_bytes(const OverlapSpec& spec, const OverlapWork& work, const Group& group) {
+  return memory_bytes(build(spec, work, group, /*seed=*/0).program);
+}
+
+OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& spec,
+                       const OverlapWork& work, const Group& group, std::uint64_t seed)
+    : executor_(executor), spec_(spec) {
+  Built built = build(spec, work, group, seed);
+  runnable_ = executor.prepare(std::move(built.program), comms);
+  if (built.traffic) {
+    buffers_.emplace(buffers_of(executor.device(), *built.traffic, *runnable_, kCollective,
+                                comms.of(group.axis)));
   }
   for (std::size_t i = 0; work.gemms > 0 && i + 1 < kGemmBuffers.size(); ++i) {
     const std::int64_t elements = elements_of(spec.gemm, i);

@@ -32,6 +32,10 @@ struct OverlapWork {
 
 inline constexpr const char* kOverlapComputeStream = "compute";
 
+// Of the operands of this rank's work, of any number of calls.
+[[nodiscard]] std::int64_t overlap_bytes(const OverlapSpec& spec, const OverlapWork& work,
+                                         const Group& group);
+
 // One of the three programs, prepared and filled. The collective is over `group`.
 class OverlapRun {
  public:

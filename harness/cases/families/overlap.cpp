@@ -87,6 +87,7 @@ class OverlapCase final : public Case {
     group_ = world_group(kAxis, context.control);
     if (of_plan_ && !take_from_program(record, context)) return record;
     describe(record, context);
+    if (!fits(record, context)) return record;
     const int color = talks() ? group_.ranks.front() : -1;
     auto comm = context.world.split(color, group_.index,
                                     {.max_ctas = spec_.kind ? static_cast<int>(spec_.ctas) : 0});
@@ -183,6 +184,22 @@ class OverlapCase final : public Case {
     record.texts.emplace_back(facts::overlap::kCommDtype, std::string(name_of(spec_.comm_dtype)));
     record.numbers.emplace_back(facts::overlap::kGroupRanks, sides.group_ranks);
     return true;
+  }
+
+  // Whether the operands of both sides, on all ranks of a host, are less than it has.
+  bool fits(Record& record, CaseContext& context) const {
+    const OverlapWork once{.gemms = 1, .comms = talks() ? 1 : 0};
+    const auto own = static_cast<double>(overlap_bytes(spec_, once, group_));
+    const double needed =
+        max_over_ranks(context.control, own) * static_cast<double>(context.control.local_size());
+    const auto limit = static_cast<double>(context.memory_limit_bytes);
+    if (all_ranks(context.control, limit == 0 || needed <= limit)) return true;
+    const auto [need, have] = format_bytes_alike(needed, limit);
+    record.outcome = Outcome::not_measured;
+    record.reason = fmt::format(
+        "operands of both sides need {} on a host that has {}; take {}", need, have,
+        of_plan_ ? "a smaller micro_batch or seq in the plan" : "a smaller GEMM, or fewer bytes");
+    return false;
   }
 
   [[nodiscard]] OverlapRun prepared(CaseContext& context, CommSet& comms, OverlapWork work) const {

@@ -175,6 +175,14 @@ TEST_F(PlanCasesMpiTest, BuffersThatDoNotFitAreNotMeasured) {
   const auto record = groups_case("tp=2")->run(context);
   EXPECT_EQ(record.outcome, Outcome::not_measured);
   EXPECT_THAT(record.reason, HasSubstr("buffers of all its different calls need"));
+  const auto overlap =
+      cases_of(PlanOverlapEntry{.of = {.workload = workload_of("tp=2").name, .plans = {"tp=2"}},
+                                .max_ctas = {0},
+                                .priorities = {"normal"}});
+  const Record beside = overlap.front()->run(context);
+  EXPECT_EQ(beside.outcome, Outcome::not_measured);
+  EXPECT_THAT(beside.reason, HasSubstr("operands of both sides need"));
+  EXPECT_THAT(beside.reason, HasSubstr("micro_batch"));
 }
 
 TEST_F(PlanCasesMpiTest, OverlapsOfEveryGroupOfAPlan) {
