@@ -50,10 +50,30 @@ class Search {
     return tried(plan, "sp=on", "sequence parallelism");
   }
 
+  // Experts over more of the ranks that hold the same dense parameters.
+  [[nodiscard]] std::optional<MemoryLever> expert_parallel() const {
+    for (Plan plan = plan_; plan.ep < model_.experts;) {
+      ++plan.ep;
+      if (auto lever =
+              tried(plan, fmt::format("ep={}", plan.ep), "experts spread over more ranks")) {
+        return lever;
+      }
+    }
+    return std::nullopt;
+  }
+
   [[nodiscard]] std::optional<MemoryLever> sharded_state() const {
     Plan plan = plan_;
     if (!shard_state(plan)) return std::nullopt;
     return tried(plan, "zero=1", "the optimizer's state sharded over data-parallel ranks");
+  }
+
+  // Whole gradients are then gone before the next micro-step.
+  [[nodiscard]] std::optional<MemoryLever> reduced_each_time() const {
+    if (plan_.grad_sync != GradSync::last) return std::nullopt;
+    Plan plan = plan_;
+    plan.grad_sync = GradSync::every;
+    return tried(plan, "grad_sync=every", "gradients reduced with every micro-batch");
   }
 
   // Parameters are then gathered for every micro-step, which costs more than what stands before it.
@@ -197,7 +217,9 @@ std::optional<MemoryLever> memory_lever(const Model& model, const Plan& plan,
   const Search search(model, plan, available, memory_of);
   if (auto lever = search.tensor_parallel(limit)) return lever;
   if (auto lever = search.sequence_parallel()) return lever;
+  if (auto lever = search.expert_parallel()) return lever;
   if (auto lever = search.sharded_state()) return lever;
+  if (auto lever = search.reduced_each_time()) return lever;
   if (auto lever = search.loss_chunks()) return lever;
   if (auto lever = search.micro_batch()) return lever;
   if (auto lever = search.recompute(Recompute::selective)) return lever;

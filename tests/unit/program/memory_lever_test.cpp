@@ -91,6 +91,31 @@ TEST(MemoryLever, ShardsParametersWhereNothingCheaperHelps) {
   expect_fits(*found, available);
 }
 
+TEST(MemoryLever, ReducesGradientsWithEveryMicroBatch) {
+  const Plan plan = resolved("tp=1,zero=2,accumulation=2,grad_sync=last", 4);
+  const std::int64_t available = memory_of(plan) - 1;
+  const auto found = lever(plan, available, 1);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->change, "grad_sync=every");
+  expect_fits(*found, available);
+}
+
+// As many ranks as divide the experts, and no more than it takes.
+TEST(MemoryLever, SpreadsExpertsOverMoreRanks) {
+  Model model = wide();
+  model.experts = 6;
+  model.top_k = 2;
+  const auto memory = [&](const Plan& plan) { return step_memory_bytes(model, plan); };
+  const Plan plan = resolve(parse_plan("tp=1,routing=uniform"), model, 6);
+  const auto found = memory_lever(model, plan, memory(plan) - 1, 1, memory);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->change, "ep=2");
+  const auto more = memory_lever(model, found->plan, found->bytes - 1, 1, memory);
+  ASSERT_TRUE(more);
+  EXPECT_EQ(more->change, "ep=3");
+  EXPECT_EQ(more->ranks, 6);
+}
+
 TEST(MemoryLever, RecomputesWhatIsCheapBeforeItRoundsAndLayersAtTheEnd) {
   const Plan plan = resolved("tp=1,seq=32", 1);
   const std::int64_t available = memory_of(plan) - 1;
