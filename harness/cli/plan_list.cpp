@@ -60,8 +60,8 @@ Row row_of(const Plan& plan, const Model& model, PlanEstimator& estimator,
   const auto up = seconds_of(row.scale_up, cluster->scale_up_gb_per_s);
   const auto out = seconds_of(row.scale_out, cluster->scale_out_gb_per_s);
   if (peak && up && out) {
-    const double flops =
-        model_flops(model, plan) / static_cast<double>(plan.ranks()) + row.cost.recomputed_flops;
+    const double flops = model_flops(model, plan) / static_cast<double>(plan.ranks()) +
+                         row.cost.recomputed_flops + row.cost.uneven_flops;
     row.seconds = flops / *peak / (1 - row.cost.bubble) + *up + *out;
   }
   return row;
@@ -199,6 +199,7 @@ nlohmann::json to_json(const Shown& shown, const Listed& listed) {
          {"fits", available ? nlohmann::json(row.memory_bytes <= *available) : nlohmann::json()},
          {"bubble_idle_over_total", row.cost.bubble},
          {"recomputed_flops_per_rank", row.cost.recomputed_flops},
+         {"uneven_expert_flops_per_rank", row.cost.uneven_flops},
          {"axes", axes},
          {"at_declared_rates_s", row.seconds ? nlohmann::json(*row.seconds) : nlohmann::json()}});
   }

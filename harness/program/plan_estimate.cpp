@@ -224,17 +224,20 @@ PlanEstimator::Routed PlanEstimator::beyond_router(const Plan& plan,
     const std::int64_t slots = plan.ep > 1 ? plan.ep * room : tokens * model_.top_k;
     beyond.recomputed_flops += rows(slots) * flops(SwigluFwdShape{.rows = 1, .cols = ffn});
   }
+  const auto gemm = [&](std::int64_t n, std::int64_t k) {
+    return flops(
+        ExpertsGemmShape{.experts = 1, .rows = 1, .n = n, .k = k, .trans_b = 1, .expected = 1});
+  };
+  const double forward = gemm(mlp_in, model_.hidden) + gemm(model_.hidden, ffn);  // of a row
+  // Backward, two GEMMs for one.
+  beyond.uneven_flops =
+      3 * static_cast<double>(most.waited_for - layers * tokens * model_.top_k) * forward;
   if (again) {
-    const auto gemm = [&](std::int64_t n, std::int64_t k) {
-      return flops(
-          ExpertsGemmShape{.experts = 1, .rows = 1, .n = n, .k = k, .trans_b = 1, .expected = 1});
-    };
     // Nobody chooses by logits.
     beyond.recomputed_flops -=
         static_cast<double>(layers) *
         flops(RouterTopKShape{.tokens = tokens, .experts = model_.experts, .top_k = model_.top_k});
-    beyond.recomputed_flops +=
-        rows(tokens * model_.top_k) * (gemm(mlp_in, model_.hidden) + gemm(model_.hidden, ffn));
+    beyond.recomputed_flops += rows(tokens * model_.top_k) * forward;
   }
   return beyond;
 }
@@ -245,8 +248,11 @@ PlanEstimate PlanEstimator::estimate(const Plan& plan) {
   const std::set<std::string> names(groups.names().begin(), groups.names().end());
   // Messages are what they are, however many stages there are.
   const std::string link = StepGroups::link_name(Direction::forward, 0, kSliceStages);
-  PlanEstimate result{
-      .state_bytes = 0, .bus_bytes = {}, .bubble = bubble_of(plan), .recomputed_flops = 0};
+  PlanEstimate result{.state_bytes = 0,
+                      .bus_bytes = {},
+                      .bubble = bubble_of(plan),
+                      .recomputed_flops = 0,
+                      .uneven_flops = 0};
   const auto m = static_cast<double>(plan.accumulation), chunks = static_cast<double>(plan.chunks);
   const auto last = static_cast<std::int32_t>(plan.pp - 1);
   std::set<std::int32_t> places{0, std::min(1, last), last};
@@ -269,6 +275,7 @@ PlanEstimate PlanEstimator::estimate(const Plan& plan) {
     result.recomputed_flops =
         std::max(result.recomputed_flops,
                  at(stage.recomputed_flops, layers, m) + m * routed.recomputed_flops);
+    result.uneven_flops = std::max(result.uneven_flops, m * routed.uneven_flops);
     StageCost others;
     if (plan.chunks > 1) others = stage_of(plan, Kind::middle);
     std::map<std::string, double> sent;  // by axis

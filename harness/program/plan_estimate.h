@@ -26,6 +26,9 @@ struct PlanEstimate {
   double bubble = 0;  // idle over total time, of equal stages (bubble_of)
   // Of kernels that do again what a forward pass has done; of the rank that has most. Exact.
   double recomputed_flops = 0;
+  // Of the experts' GEMMs, forward and backward: what the rank whose experts get most rows of a
+  // layer computes beyond an even share of them, over all layers. The others wait for it. Exact.
+  double uneven_flops = 0;
 };
 
 // Idle over total time of a pipeline of equal stages whose forward, input gradients and weight
@@ -64,9 +67,9 @@ class PlanEstimator {
   [[nodiscard]] StageCost shared_state(const Plan& plan, Kind kind);
   [[nodiscard]] const StageCost& measured(const Plan& plan, Kind kind);
   // Of a stage and micro-step, what rows that a seed routes are beyond what a router has room for,
-  // or expects: bytes on the links, and FLOPs that are done again.
+  // or expects: bytes on the links, FLOPs that are done again, and those that others wait for.
   struct Routed {
-    double bytes = 0, recomputed_flops = 0;
+    double bytes = 0, recomputed_flops = 0, uneven_flops = 0;
   };
   [[nodiscard]] Routed beyond_router(const Plan& plan, std::span<const ModelStage> parts);
 

@@ -73,6 +73,7 @@ RoutedRows::Most RoutedRows::most(const Plan& plan, std::span<const ModelStage> 
       kept[rank] += of_layer[rank];
       fullest[rank] = std::max(fullest[rank], of_layer[rank]);
     }
+    most.waited_for += *std::max_element(of_layer.begin(), of_layer.end());
   };
   for (const ModelStage& part : parts) {
     for (std::int64_t layer = part.begin; layer < part.end; ++layer) add_layer(layer);

@@ -25,6 +25,9 @@ class RoutedRows {
   struct Most {
     std::int64_t sent = 0;  // rows that leave it: of its tokens, and what its experts send back
     std::int64_t kept = 0;  // that its experts get
+    // That the experts of each layer's fullest rank get, over the layers: others wait for it before
+    // they go on.
+    std::int64_t waited_for = 0;
     // Ranks of a stage, counted from its first one: the one whose experts get most, and the one
     // whose experts get most in a single layer.
     std::int32_t keeper = 0, keeper_of_layer = 0;

@@ -136,7 +136,7 @@ TEST(PlanSpace, PlansExchangeAsTheBaseDoesWhereTheyCan) {
 
 // Of the whole programs of all roles.
 PlanEstimate counted(const Model& model, const Plan& plan) {
-  PlanEstimate most{.state_bytes = 0, .bus_bytes = {}, .bubble = 0, .recomputed_flops = 0};
+  PlanEstimate most;
   for (const std::int32_t rank : step_roles(model, plan).ranks) {
     const Program program = step_program(model, plan, rank);
     most.recomputed_flops =
@@ -180,6 +180,47 @@ TEST(PlanEstimates, AreThoseOfTheProgramWithExperts) {
   const auto plans = some_plans_of_experts(model, 599);
   EXPECT_GT(plans.size(), 30U);
   expect_counted(model, plans);
+}
+
+// FLOPs of the experts' GEMMs of a whole program, by layer.
+std::map<std::string, double> expert_flops(const Program& program) {
+  std::map<std::string, double> flops;
+  for (const Op& op : program.ops) {
+    if (!op.kernel || info_of(op.kernel->id).unit != MathUnit::matrix) continue;
+    if (op.label.find(".experts.") == std::string::npos) continue;
+    const std::size_t at = op.label.find("layer");
+    flops[op.label.substr(at, op.label.find('.', at) - at)] += flops_of(*op.kernel);
+  }
+  return flops;
+}
+
+TEST(PlanEstimates, CountWhatTheFullestRankOfEachLayerComputes) {
+  const Model model = wide_experts();
+  PlanEstimator estimator(model, {});
+  for (const char* text : {"ep=4,routing=zipf", "ep=8,routing=uniform", "ep=2,dp=8",
+                           "tp=2,sp=on,etp=1,ep=4,routing=zipf,zero=3,routing_seed=3",
+                           "ep=2,cp=2,accumulation=3,routing=zipf,routing_exponent=1.5",
+                           "ep=4,pp=2,accumulation=2,routing=zipf"}) {
+    SCOPED_TRACE(text);
+    const Plan plan = resolve(parse_plan(text, parse_plan("optimizer_overlap=off")), model, 8);
+    std::map<std::string, double> sum, most;  // by layer
+    for (std::int32_t rank = 0; rank < 8; ++rank) {
+      for (const auto& [layer, flops] : expert_flops(step_program(model, plan, rank))) {
+        sum[layer] += flops;
+        most[layer] = std::max(most[layer], flops);
+      }
+    }
+    ASSERT_EQ(most.size(), static_cast<std::size_t>(model.layers));
+    std::vector<double> beyond(static_cast<std::size_t>(plan.pp), 0.0);  // by stage
+    for (const auto& [layer, flops] : most) {
+      const auto stage =
+          static_cast<std::size_t>(std::stoll(layer.substr(5)) * plan.pp / model.layers);
+      beyond[stage] += flops - sum[layer] * static_cast<double>(plan.pp) / 8.0;
+    }
+    const double want = *std::max_element(beyond.begin(), beyond.end());
+    EXPECT_NEAR(estimator.estimate(plan).uneven_flops, want, 1e-9 * want);
+    EXPECT_EQ(want > 0, plan.routes_by_seed());
+  }
 }
 
 TEST(PlanSpace, SpreadsExperts) {
