@@ -27,8 +27,6 @@ namespace {
 constexpr const char* kAxis = "ep";
 constexpr const char* kTensorAxis = "etp";
 
-std::int64_t layer_number(const std::string& layer) { return std::stoll(layer.substr(5)); }
-
 // Of counts by expert what lies in `ways` equal blocks of them.
 std::vector<std::int64_t> by_rank(const std::vector<std::int64_t>& counts, std::int64_t ways) {
   std::vector<std::int64_t> sums;
@@ -41,33 +39,42 @@ std::vector<std::int64_t> by_rank(const std::vector<std::int64_t>& counts, std::
 
 }  // namespace
 
-const Lowering::ExpertRows& Lowering::expert_rows(std::int64_t layer) {
-  const bool seeded = exchanges_rows() && plan_.routing != Routing::router;
+const ExpertRows& Lowering::expert_rows(std::int64_t layer) {
+  const bool seeded = plan_.routing != Routing::router;
   const auto [found, fresh] = expert_rows_.try_emplace(seeded ? layer : 0);
   ExpertRows& rows = found->second;
   if (!fresh) return rows;
   const std::int64_t choices = routed_ * model_.top_k, ways = mesh_.expert_ways();
+  rows.slots = rows.rows = rows.expected = choices;
   if (!seeded) {
-    rows.capacity = exchanges_rows() ? routed_ * std::min(model_.top_k, shards_.experts) : 0;
-    rows.slots = rows.rows = exchanges_rows() ? ways * rows.capacity : choices;
+    if (!exchanges_rows()) return rows;
+    rows.capacity = routed_ * std::min(model_.top_k, shards_.experts);
+    rows.slots = rows.rows = ways * rows.capacity;
     rows.send.assign(static_cast<std::size_t>(ways), rows.capacity);
     rows.receive = rows.send;
     return rows;
   }
   const std::vector<std::int32_t> all = seeded_choices(model_, plan_, layer);
   const auto own = static_cast<std::size_t>(mesh_.expert_part(rank_));
+  const auto begin = static_cast<std::ptrdiff_t>(own) * shards_.experts;
+  rows.of_expert.assign(static_cast<std::size_t>(shards_.experts), 0);
   // Ranks that see the same positions send the same.
-  std::map<std::pair<std::int32_t, std::int64_t>, std::vector<std::int64_t>> sent_of;
+  std::map<std::pair<std::int32_t, std::int64_t>, std::vector<std::int64_t>> counts_of_positions;
   for (const std::int32_t rank : mesh_.group(rank_, StepGroup::expert)) {
-    auto& sent = sent_of[{mesh_.context_part(rank), routed_tokens(plan_, rank).first}];
-    if (sent.empty()) {
-      sent = by_rank(counts_of(choices_of_rank(all, model_, plan_, rank), model_.experts), ways);
+    auto& counts =
+        counts_of_positions[{mesh_.context_part(rank), routed_tokens(plan_, rank).first}];
+    if (counts.empty()) {
+      counts = counts_of(choices_of_rank(all, model_, plan_, rank), model_.experts);
     }
+    for (std::int64_t e = 0; e < shards_.experts; ++e) {
+      rows.of_expert[static_cast<std::size_t>(e)] += counts[static_cast<std::size_t>(begin + e)];
+    }
+    const auto sent = by_rank(counts, ways);
     rows.receive.push_back(sent[own]);
     if (rank == rank_) rows.send = sent;
   }
-  rows.slots = choices;
   rows.rows = std::accumulate(rows.receive.begin(), rows.receive.end(), std::int64_t{0});
+  rows.expected = rows.rows;
   return rows;
 }
 
@@ -211,20 +218,9 @@ void Lowering::experts_forward(const std::string& layer, BufferSlice whole, Buff
   const BufferSlice active = saved_rows(layer + "active", rows.rows, ffn_);     // (rows, MLP width)
   const BufferSlice returned = saved(layer + "returned", rows.slots * hidden);  // (slots, hidden)
   const BufferSlice down = away ? row_workspace("experts.down", rows.rows, hidden) : returned;
-  const std::int64_t expected = expected_rows(rows);
-  const auto gemm = [&](std::int64_t n, std::int64_t k) {
-    return ExpertsGemmShape{.experts = shards_.experts,
-                            .rows = rows.rows,
-                            .n = n,
-                            .k = k,
-                            .trans_b = 1,
-                            .expected = expected};
-  };
-  compute(layer + "experts.up", gemm(mlp_in_, hidden),
-          {sorted, param(layer + "experts.up.weight"), totals, up});
+  multiply_rows(layer, "up", sorted, up, mlp_in_, hidden, /*of_gradient=*/false);
   activate(layer, up, active, rows.rows, ffn_);
-  compute(layer + "experts.down", gemm(hidden, ffn_),
-          {active, param(layer + "experts.down.weight"), totals, down});
+  multiply_rows(layer, "down", active, down, hidden, ffn_, /*of_gradient=*/false);
   if (away) combine(layer + "experts.combine", layer, down, returned);
   compute(layer + "experts.unpermute",
           ExpertsUnpermuteShape{.tokens = routed_,
@@ -235,10 +231,6 @@ void Lowering::experts_forward(const std::string& layer, BufferSlice whole, Buff
           {returned, places, saved(layer + "weights", choices, DType::f32), out});
 }
 
-std::int64_t Lowering::expected_rows(const ExpertRows& rows) const {
-  return rows.capacity > 0 ? routed_ * model_.top_k : rows.rows;
-}
-
 BufferSlice Lowering::router_gradient(const std::string& layer) {
   return gradient_of("router.dlogits", layer + "logits", routed_ * model_.experts);
 }
@@ -247,8 +239,6 @@ void Lowering::experts_backward(const std::string& layer, BufferSlice dy) {
   const ExpertRows& rows = expert_rows(layer_number(layer));
   const std::int64_t hidden = model_.hidden, choices = routed_ * model_.top_k;
   const bool away = exchanges_rows();
-  const std::int64_t expected = expected_rows(rows);
-  const BufferSlice totals = expert_totals(layer);
   const BufferSlice up = saved_rows(layer + "up", rows.rows, mlp_in_);
   const BufferSlice active = saved_rows(layer + "active", rows.rows, ffn_);
   const BufferSlice drows =  // (rows, hidden)
@@ -291,26 +281,13 @@ void Lowering::experts_backward(const std::string& layer, BufferSlice dy) {
              router_gradient(layer), buffer(kAuxLossBuffer, BufferKind::scalar, DType::f32, 1)});
     aux_loss_written_ = true;
     const BufferSlice dactive = row_workspace("dactive", rows.rows, ffn_);  // (rows, MLP width)
-    compute(layer + "experts.down.dgrad",
-            ExpertsGemmShape{.experts = shards_.experts,
-                             .rows = rows.rows,
-                             .n = ffn_,
-                             .k = hidden,
-                             .expected = expected},
-            {drows, param(layer + "experts.down.weight"), totals, dactive});
+    multiply_rows(layer, "down", drows, dactive, ffn_, hidden, /*of_gradient=*/true);
     compute(layer + "swiglu.bwd", SwigluBwdShape{.rows = rows.rows, .cols = ffn_},
             {dactive, up, dup});
   }
   if (!pass_.weights) return;
   activate_again(layer, up, active, rows.rows, ffn_);
-  compute(layer + "experts.down.wgrad",
-          ExpertsWgradShape{.experts = shards_.experts,
-                            .rows = rows.rows,
-                            .m = hidden,
-                            .n = ffn_,
-                            .accumulate = adds_to_experts_ ? 1 : 0,
-                            .expected = expected},
-          {drows, active, totals, grad(layer + "experts.down.weight")});
+  experts_matrix_gradient(layer, "down", drows, active, hidden, ffn_);
 }
 
 void Lowering::experts_input_gradient(const std::string& layer, BufferSlice dwhole) {
@@ -319,13 +296,7 @@ void Lowering::experts_input_gradient(const std::string& layer, BufferSlice dwho
   const bool away = exchanges_rows();
   const BufferSlice dup = row_gradient("dup", layer + "up", rows.rows, mlp_in_);
   const BufferSlice dsorted = row_workspace("experts.down", rows.rows, hidden);  // (rows, hidden)
-  compute(layer + "experts.up.dgrad",
-          ExpertsGemmShape{.experts = shards_.experts,
-                           .rows = rows.rows,
-                           .n = hidden,
-                           .k = mlp_in_,
-                           .expected = expected_rows(rows)},
-          {dup, param(layer + "experts.up.weight"), expert_totals(layer), dsorted});
+  multiply_rows(layer, "up", dup, dsorted, hidden, mlp_in_, /*of_gradient=*/true);
   const BufferSlice dsent = away ? workspace("experts.sent", rows.slots * hidden) : dsorted;
   if (away) combine(layer + "experts.combine.bwd", layer, dsorted, dsent);
   compute(
@@ -339,15 +310,8 @@ void Lowering::experts_input_gradient(const std::string& layer, BufferSlice dwho
 
 void Lowering::experts_weight_gradient(const std::string& layer, BufferSlice whole) {
   const ExpertRows& rows = expert_rows(layer_number(layer));
-  compute(layer + "experts.up.wgrad",
-          ExpertsWgradShape{.experts = shards_.experts,
-                            .rows = rows.rows,
-                            .m = mlp_in_,
-                            .n = model_.hidden,
-                            .accumulate = adds_to_experts_ ? 1 : 0,
-                            .expected = expected_rows(rows)},
-          {row_gradient("dup", layer + "up", rows.rows, mlp_in_), rows_of_experts(layer),
-           expert_totals(layer), grad(layer + "experts.up.weight")});
+  experts_matrix_gradient(layer, "up", row_gradient("dup", layer + "up", rows.rows, mlp_in_),
+                          rows_of_experts(layer), mlp_in_, model_.hidden);
   linear_weight_gradient(layer + "router", router_gradient(layer), whole, routed_, model_.experts,
                          model_.hidden);
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "harness/program/builder.h"
+#include "harness/program/lowering/expert_rows.h"
 #include "harness/program/lowering/pass.h"
 #include "harness/program/lowering/pending.h"
 #include "harness/program/step.h"
@@ -212,15 +213,13 @@ class Lowering {
   // for.
   void experts_input_gradient(const std::string& layer, BufferSlice dwhole);
   void experts_weight_gradient(const std::string& layer, BufferSlice whole);
-  // What experts of this rank get, and what it sends them, in rows of hidden elements.
-  struct ExpertRows {
-    std::int64_t slots = 0, rows = 0;  // sent, and received
-    std::int64_t capacity = 0;         // of each rank's block of either; 0: as many as there are
-    std::vector<std::int64_t> send, receive;  // by rank of the group
-  };
   [[nodiscard]] const ExpertRows& expert_rows(std::int64_t layer);
-  // Of those that there is room for, on average.
-  [[nodiscard]] std::int64_t expected_rows(const ExpertRows& rows) const;
+  // Experts' matrix `name` ("up"; n, k) on their rows, and the gradients of these and of the matrix
+  // (m, n), in expert_gemms.cpp.
+  void multiply_rows(const std::string& layer, const char* name, BufferSlice rows, BufferSlice out,
+                     std::int64_t n, std::int64_t k, bool of_gradient);
+  void experts_matrix_gradient(const std::string& layer, const char* name, BufferSlice dy,
+                               BufferSlice x, std::int64_t m, std::int64_t n);
   // Of as many rows as the layer has; where layers use a place in turn, it has room for the most.
   [[nodiscard]] std::int64_t most_expert_rows();
   BufferSlice saved_rows(const std::string& name, std::int64_t rows, std::int64_t width);

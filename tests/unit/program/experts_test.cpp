@@ -34,6 +34,7 @@
 #include "harness/program/validate.h"
 #include "harness/program/validate_step.h"
 #include "harness/spec/stages.h"
+#include "kernels/ops/gemm.h"
 #include "tests/unit/program/models.h"
 
 namespace stepmark {
@@ -332,6 +333,73 @@ TEST(Experts, RulesNameWhatIsWrongAndWhatGoes) {
   Model shared = model;
   shared.shared_ffn = 16;
   EXPECT_EQ(illegal(shared, "tp=2,sp=on,etp=1", 2), "legal");
+}
+
+// Labels and shapes of what multiplies with experts' matrices, in order.
+std::vector<std::pair<std::string, OpShape>> expert_gemms(const Program& program) {
+  std::vector<std::pair<std::string, OpShape>> gemms;
+  for (const Op& op : program.ops) {
+    const bool multiplies = op.kernel && info_of(op.kernel->id).unit == MathUnit::matrix;
+    if (multiplies && op.label.find(".experts.") != std::string::npos) {
+      gemms.emplace_back(op.label, *op.kernel);
+    }
+  }
+  return gemms;
+}
+
+// Where a seed routes to few experts, each is a GEMM of the rows that it gets from all ranks.
+TEST(Experts, AreGemmsOfTheirOwnWhereRowsAreKnown) {
+  const Model model = small_experts();
+  for (const char* text :
+       {"ep=2,routing=zipf,routing_exponent=2", "dp=2,routing=zipf", "ep=2,cp=2,routing=uniform"}) {
+    SCOPED_TRACE(text);
+    const Plan plan = resolve(parse_plan(text), model, parse_plan(text).cp * 2);
+    const StepMesh mesh(plan);
+    for (std::int32_t rank = 0; rank < static_cast<std::int32_t>(plan.ranks()); ++rank) {
+      std::vector<std::int64_t> counts(static_cast<std::size_t>(model.experts), 0);
+      const auto choices = seeded_choices(model, plan, 0);
+      for (const std::int32_t other : mesh.group(rank, StepGroup::expert)) {
+        for (const auto expert : choices_of_rank(choices, model, plan, other)) {
+          ++counts[static_cast<std::size_t>(expert)];
+        }
+      }
+      std::map<std::string, GemmShape> gemms;
+      for (const auto& [label, shape] : expert_gemms(step_program(model, plan, rank))) {
+        ASSERT_EQ(shape.id, OpId::gemm) << label;
+        EXPECT_TRUE(gemms.emplace(label, unpack<GemmShape>(shape)).second) << label;
+      }
+      const std::int64_t own = model.experts / plan.ep, first = mesh.expert_part(rank) * own;
+      for (std::int64_t expert = first; expert < first + own; ++expert) {
+        const std::int64_t rows = counts[static_cast<std::size_t>(expert)];
+        for (const char* name : {"up", "down"}) {
+          const auto of = [&](const char* kind) {
+            return gemms.find(fmt::format("layer0.experts.{}{}.expert{}", name, kind, expert));
+          };
+          ASSERT_NE(of(".wgrad"), gemms.end()) << expert << ": a gradient is written, be it zero";
+          EXPECT_EQ(of(".wgrad")->second.k, rows);
+          for (const char* kind : {"", ".dgrad"}) {
+            ASSERT_EQ(of(kind) != gemms.end(), rows > 0) << expert << kind;
+            if (rows > 0) {
+              EXPECT_EQ(of(kind)->second.m, rows);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Experts, AreOneOpWhereTheyAreManyOrOnlyTheDeviceKnows) {
+  Model many = small_experts();
+  many.experts = 18;
+  const auto expect_one_op = [](const Model& model, const char* text) {
+    const Plan plan = resolve(parse_plan(text), model, 2);
+    const auto gemms = expert_gemms(step_program(model, plan, 0));
+    EXPECT_EQ(gemms.size(), static_cast<std::size_t>(6 * model.layers)) << text;
+    for (const auto& [label, shape] : gemms) EXPECT_NE(shape.id, OpId::gemm) << label;
+  };
+  expect_one_op(many, "ep=2,routing=uniform");
+  expect_one_op(small_experts(), "ep=2,routing=router");
 }
 
 }  // namespace
