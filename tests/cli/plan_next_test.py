@@ -3,6 +3,7 @@
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -64,9 +65,22 @@ class PlanNext(tool.ToolTest):
         self.assertIn(f"next-b{1 + more}.smk against the baseline it's a.smk,next-a2.smk", last)
         self.assertTrue(os.path.exists(self.path(f"next-a{1 + more}.smk")))
 
+    def write_like(self, measured, name, seed, scale):
+        """A journal as `measured`, of another run whose samples no machine had a part in."""
+        noise = random.Random(seed)
+        lines = tool.read_lines(self.path(measured))
+        for line in lines:
+            if line["type"] == "run":
+                line["run_id"] = f"{seed:032x}"
+            for series in line.get("series", []):
+                series["values"] = [scale * noise.gauss(1e-3, 1e-5) for _ in range(60)]
+        self.write(name, tool.journal_text(lines))
+
     def test_what_is_printed(self):
         self.write("suite.yaml", SUITE)
-        self.measure("a.smk", "b.smk")
+        self.measure("measured.smk")
+        self.write_like("measured.smk", "a.smk", 1, 1)
+        self.write_like("measured.smk", "b.smk", 2, 1.01)
         table = self.compare("a.smk", "b.smk")
         text = " ".join(table.out.split())
         self.assertIn("to decide", text)
@@ -87,7 +101,7 @@ class PlanNext(tool.ToolTest):
         self.expect(self.compare("a.smk", "b.smk", "--smallest", "2%", "--margin", "2%"), tool.USAGE,
                     "give a smaller --margin or a larger --smallest")
         self.expect(self.compare("a.smk", "b.smk", "b.smk", "--plan-next"), tool.USAGE, "given twice")
-        self.measure("c.smk")
+        self.write_like("measured.smk", "c.smk", 3, 1)
         self.expect(self.compare("a.smk", "b.smk", "c.smk", "--plan-next"), tool.USAGE, "two sides")
 
 
