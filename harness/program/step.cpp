@@ -50,9 +50,11 @@ void backward_pass(Lowering& lowering, const Pass& pass) {
       lowering.enter(fmt::format("layer{}", layer));
       lowering.recompute(layer);
     }
+    const std::string name = fmt::format("layer{}", layer);
     lowering.mlp_backward(layer);
+    if (completes) lowering.gradients_complete(name + ".experts");
     lowering.attention_backward(layer);
-    if (completes) lowering.gradients_complete(fmt::format("layer{}", layer));
+    if (completes) lowering.gradients_complete(name);
   }
   if (pass.stage.first && pass.weights) lowering.embedding_backward();
   if (pass.stage.first && completes && lowering.reduces_units()) {

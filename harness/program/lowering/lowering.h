@@ -53,7 +53,7 @@ class Lowering {
   // p2p=batched what a later pass begins with is received with what the current one sends.
   void receive_for(const Pass& pass);
   void send_result();
-  // Says that the gradients of all parameters of a component ("layer3", "head"; empty: all that are
+  // Says that the gradients of all parameters of a component (component_of; empty: all that are
   // left, the backward pass has ended) are complete, and issues the synchronisation of every bucket
   // that this completes, and what the optimizer can do from then on.
   void gradients_complete(const std::string& component);

@@ -36,7 +36,7 @@ void Lowering::watch_gradients() {
   for (const Param& param : layout_.params()) {
     while (param.offset >= buckets[bucket].end) ++bucket;
     ++buckets_[bucket].missing;
-    incomplete_[param.name.substr(0, param.name.find('.'))].push_back(bucket);
+    incomplete_[component_of(param)].push_back(bucket);
   }
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     const bool open = !updates_.empty() &&

@@ -12,6 +12,14 @@
 
 namespace stepmark {
 
+// Of the model, the part whose gradients are complete at once: "layer3", of its experts, which are
+// done before its attention is, "layer3.experts".
+[[nodiscard]] inline std::string component_of(const Param& param) {
+  const std::size_t end = param.name.find('.');
+  const bool experts = param.name.compare(end + 1, 8, "experts.") == 0;
+  return param.name.substr(0, experts ? param.name.find('.', end + 1) : end);
+}
+
 struct PendingBucket {
   std::int64_t missing = 0;  // parameters whose gradients are not complete
   std::size_t update = 0;    // index of the range that it belongs to

@@ -40,7 +40,7 @@ void Lowering::watch_units() {
   for (const Param& param : layout_.params()) {
     const std::size_t index = layout_.bucket_of(param);
     units_[index].params.push_back(&param);
-    ++units_of_[param.name.substr(0, param.name.find('.'))][index];
+    ++units_of_[component_of(param)][index];
   }
   for (std::size_t i = 0; i < units_.size(); ++i) {
     units_[i].missing = std::ssize(units_[i].params);
@@ -186,7 +186,7 @@ void Lowering::scatter_unit(const std::string& name, std::size_t index,
 }
 
 std::vector<std::size_t> Lowering::units_in_use(const std::string& part) const {
-  std::vector<std::string> components{part};
+  std::vector<std::string> components{part, part + ".experts"};
   if (part == "embedding") components.emplace_back("position");
   if (part == "head") {
     components.emplace_back("final_norm");

@@ -402,5 +402,23 @@ TEST(Experts, AreOneOpWhereTheyAreManyOrOnlyTheDeviceKnows) {
   expect_one_op(small_experts(), "ep=2,routing=router");
 }
 
+// Beside the backward pass of attention, which follows.
+TEST(Experts, GiveTheirGradientsUpBeforeAttentionIsDifferentiated) {
+  const Model model = small_experts();
+  for (const char* text : {"ep=2,dp=4,bucket_mib=0.01", "ep=2,dp=4,zero=2", "ep=2,dp=4,zero=3"}) {
+    SCOPED_TRACE(text);
+    const Plan plan = resolve(parse_plan(text), model, 4);
+    const Program program = step_program(model, plan, 0);
+    const auto first = [&](const auto& is) {
+      return std::find_if(program.ops.begin(), program.ops.end(), is) - program.ops.begin();
+    };
+    const auto reduced = first([](const Op& op) { return op.comm && op.comm->axis == "edp"; });
+    const auto attention =
+        first([](const Op& op) { return op.label.find("attention.bwd") != std::string::npos; });
+    EXPECT_LT(reduced, attention);
+    EXPECT_LT(attention, std::ssize(program.ops));
+  }
+}
+
 }  // namespace
 }  // namespace stepmark
