@@ -123,8 +123,9 @@ double bytes_of(const OpShape& shape) {
 
 double tolerance_of(const OpShape& shape, std::size_t operand) {
   OpShape as_stored = shape;
-  as_stored.dtype = dtype_of(shape, operand);
-  return info_of(shape.id).tolerance(as_stored);
+  const OpInfo& info = info_of(shape.id);
+  if (!info.operands[operand].rounded_weights) as_stored.dtype = dtype_of(shape, operand);
+  return info.tolerance(as_stored);
 }
 
 void validate_shape(const OpShape& shape) {

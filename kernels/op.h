@@ -63,6 +63,9 @@ struct OperandInfo {
   Access access;
   DTypeRule dtype;
   std::int64_t (*elements)(const OpShape&);  // 0: operand absent, its pointer may be null
+  // Of a result in fp32: the weights of its sums may be rounded to the op's dtype, as tensor cores
+  // take them, so it has the tolerance of that.
+  bool rounded_weights = false;
 };
 
 using Operands = std::span<const std::span<double>>;

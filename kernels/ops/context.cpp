@@ -90,7 +90,7 @@ double chunks_tolerance(const OpShape& shape) {
 }
 
 // All keys, one pair of them below, at and above the queries' own, odd sizes, several blocks of
-// queries and keys.
+// queries and keys; then heads that tensor cores take, with chunks that end within a tile.
 template <class S>
 std::vector<S> chunk_shapes() {
   const auto shape = [](std::int64_t batch, std::int64_t chunk, std::int64_t ways,
@@ -115,6 +115,17 @@ std::vector<S> chunk_shapes() {
     // Where some queries see no key there is something before.
     all[i].accumulate = i == 3 || i == 4 || i == 6 ? 1 : 0;
   }
+  const auto add = [&](S s, const std::array<std::int64_t, 3>& of_heads, std::int64_t accumulate) {
+    s.heads = of_heads[0];
+    s.kv_heads = of_heads[1];
+    s.head_dim = of_heads[2];
+    s.accumulate = accumulate;
+    all.push_back(s);
+  };
+  add(shape(1, 70, 2, 1, 0, 2), {2, 1, 64}, 0);
+  add(shape(1, 130, 2, 1, 1, 1), {1, 1, 64}, 0);
+  add(shape(1, 66, 3, 1, 2, 1), {1, 1, 128}, 1);
+  add(shape(2, 35, 2, 1, 0, 2), {2, 2, 128}, 1);
   return all;
 }
 
@@ -225,7 +236,8 @@ const OpInfo& op_info_attention_chunks_fwd() {
        .source = "Liu et al., arXiv 2310.01889, section 3; merging: Dao, arXiv 2307.08691, "
                  "section 3.1",
        .operands = {reads("qkv", qkv_elements<S>), reads("kv", kv_elements<S>),
-                    accumulates("out", out_elements<S>, DTypeRule::out_f32_flag),
+                    with_rounded_weights(
+                        accumulates("out", out_elements<S>, DTypeRule::out_f32_flag)),
                     accumulates("lse", lse_elements<S>, DTypeRule::f32)},
        .flops = [](const OpShape& s) { return 2.0 * visible_product_flops<S>(s); },
        .tolerance = chunks_tolerance<S>,
@@ -265,8 +277,8 @@ const OpInfo& op_info_attention_chunks_bwd() {
        .operands = {reads("dout", out_elements<S>), reads("qkv", qkv_elements<S>),
                     reads("kv", kv_elements<S>), reads("out", out_elements<S>),
                     reads("lse", lse_elements<S>, DTypeRule::f32),
-                    accumulates("dq", out_elements<S>, DTypeRule::f32),
-                    writes("dkv", kv_elements<S>, DTypeRule::f32)},
+                    with_rounded_weights(accumulates("dq", out_elements<S>, DTypeRule::f32)),
+                    with_rounded_weights(writes("dkv", kv_elements<S>, DTypeRule::f32))},
        .flops = [](const OpShape& s) { return 5.0 * visible_product_flops<S>(s); },
        .tolerance = chunks_tolerance<S>,
        .reference =

@@ -61,6 +61,11 @@ inline OperandInfo adds_dx(std::string_view name, Elements elements,
   return {name, Access::add_dx, dtype, elements};
 }
 
+inline OperandInfo with_rounded_weights(OperandInfo operand) {
+  operand.rounded_weights = true;
+  return operand;
+}
+
 // Turns a captureless lambda over a typed shape into a function pointer over OpShape:
 //   on<GemmShape>([](const GemmShape& g) { return g.m * g.k; })
 template <class Shape, class F>

@@ -156,12 +156,7 @@ Enqueue prepare_plain_chunks_bwd(const OpShape& shape, void* const* operands,
                                  KernelContext& context) {
   const auto s = unpack<AttentionChunksBwdShape>(shape);
   const ChunksLayout l(s);
-  // Both chunks of a pair are one sequence of rows here.
-  const AttentionLayout rows(AttentionBwdShape{.batch = s.batch,
-                                               .seq = 2 * s.chunk,
-                                               .heads = s.heads,
-                                               .kv_heads = s.kv_heads,
-                                               .head_dim = s.head_dim});
+  const AttentionLayout rows = rows_of_pair(s);
   context.scratch()->reserve(delta_bytes(rows));
   return with_type(shape.dtype, [&, scratch = context.scratch()]<class T>(T) -> Enqueue {
     Backward<T> x{.dout = input<T>(operands, 0),

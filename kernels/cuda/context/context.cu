@@ -97,28 +97,46 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-void require_plain(const OpShape& shape) {
+bool flash_takes(const OpShape& shape, void* const* operands) {
+  for (std::size_t i = 0; i < info_of(shape.id).operands.size(); ++i) {
+    const bool pairs = reinterpret_cast<std::uintptr_t>(operands[i]) % (2 * sizeof(float)) == 0;
+    if (dtype_of(shape, i) == DType::f32 && !pairs) return false;
+  }
+  return flash_attention_takes(shape, operands);
+}
+
+template <class Flash, class Plain>
+Enqueue by_first_that_takes(const OpShape& shape, void* const* operands, Flash flash, Plain plain) {
+  if (dim_of(shape, "batch") * dim_of(shape, "chunk") == 0) return [](cudaStream_t) {};
+  if (flash_takes(shape, operands)) {
+    note_engine(shape, {.engine = "flash", .refused = ""});
+    return flash();
+  }
   if (dim_of(shape, "head_dim") > kPlainHeadDims) {
     fail(std::string(info_of(shape.id).name) + ": head_dim beyond 256 is not supported on the GPU");
   }
-  note_engine(shape, {.engine = "plain", .refused = ""});
+  // Whoever times it shall know what bounds it. Nobody expects tensor cores for fp32.
+  const bool expected = shape.dtype == DType::bf16;
+  note_engine(shape, {.engine = "plain",
+                      .refused = expected ? "the kernel on tensor cores takes aligned heads of 64 "
+                                            "and 128 elements"
+                                          : ""});
+  return plain();
 }
-
-bool is_empty(const OpShape& shape) { return dim_of(shape, "batch") * dim_of(shape, "chunk") == 0; }
 
 }  // namespace
 
 Enqueue prepare_attention_chunks_fwd(const OpShape& shape, void* const* operands, KernelContext&) {
-  if (is_empty(shape)) return [](cudaStream_t) {};
-  require_plain(shape);
-  return prepare_plain_chunks_fwd(shape, operands);
+  return by_first_that_takes(
+      shape, operands, [&] { return prepare_flash_chunks_fwd(shape, operands); },
+      [&] { return prepare_plain_chunks_fwd(shape, operands); });
 }
 
 Enqueue prepare_attention_chunks_bwd(const OpShape& shape, void* const* operands,
                                      KernelContext& context) {
-  if (is_empty(shape)) return [](cudaStream_t) {};
-  require_plain(shape);
-  return prepare_plain_chunks_bwd(shape, operands, context);
+  return by_first_that_takes(
+      shape, operands, [&] { return prepare_flash_chunks_bwd(shape, operands, context); },
+      [&] { return prepare_plain_chunks_bwd(shape, operands, context); });
 }
 
 Enqueue prepare_kv_split(const OpShape& shape, void* const* operands, KernelContext& context) {

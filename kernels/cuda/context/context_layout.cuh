@@ -2,8 +2,7 @@
 // Where queries and keys of chunks lie (see kernels/ops/context.h).
 #pragma once
 
-#include <simt/simt.cuh>
-
+#include "kernels/cuda/attention/attention_layout.cuh"
 #include "kernels/ops/context.h"
 
 namespace stepmark::cuda {
@@ -39,6 +38,10 @@ struct ChunksLayout {
   __device__ int key_chunk(int segment) const {
     const int of = key_pair + segment / 2;
     return segment % 2 == 0 ? of : 2 * ways - 1 - of;
+  }
+  // The segment whose chunk is the rank-th of all segments' in the sequence.
+  __device__ int segment_in_order(int rank) const {
+    return rank < key_pairs ? 2 * rank : 2 * (segments() - 1 - rank) + 1;
   }
   // The first token of a half, or segment.
   __device__ std::int64_t token(int b, int half) const {
@@ -85,5 +88,14 @@ struct ChunksGrid {
     return {of_all / tiles, of_all % tiles, problem / heads, problem % heads};
   }
 };
+
+// Both chunks of a pair as one sequence of rows, which row sums take them for.
+[[nodiscard]] inline AttentionLayout rows_of_pair(const AttentionChunksBwdShape& s) {
+  return AttentionLayout(AttentionBwdShape{.batch = s.batch,
+                                           .seq = 2 * s.chunk,
+                                           .heads = s.heads,
+                                           .kv_heads = s.kv_heads,
+                                           .head_dim = s.head_dim});
+}
 
 }  // namespace stepmark::cuda

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "kernels/ops/activation.h"
 #include "kernels/ops/attention.h"
+#include "kernels/ops/context.h"
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/embedding.h"
 #include "kernels/ops/fp8.h"
@@ -187,6 +188,20 @@ TEST(OpTolerance, IsThatOfTheStoredType) {
   EXPECT_LT(tolerance_of(shape, 1), 1e-5) << "fp32 output of a bf16 op";
   const OpShape gelu = pack(GeluFwdShape{.elements = 3}, DType::bf16);
   EXPECT_GT(tolerance_of(gelu, 1), 1e-3);
+}
+
+TEST(OpTolerance, OfFp32SumsWhoseWeightsMayBeRounded) {
+  const AttentionChunksFwdShape s{.batch = 1,
+                                  .chunk = 8,
+                                  .ways = 1,
+                                  .key_pairs = 1,
+                                  .heads = 1,
+                                  .kv_heads = 1,
+                                  .head_dim = 64,
+                                  .out_f32 = 1};
+  EXPECT_GT(tolerance_of(pack(s, DType::bf16), 2), 1e-3);
+  EXPECT_LT(tolerance_of(pack(s, DType::bf16), 3), 1e-5) << "of the log-sum-exp";
+  EXPECT_LT(tolerance_of(pack(s, DType::f32), 2), 1e-5);
 }
 
 TEST(OpDims, ByName) {
