@@ -32,4 +32,10 @@ void note_engine(const OpShape& shape, EngineNote note) {
   notes().by_shape.insert_or_assign(to_text(shape), std::move(note));
 }
 
+std::string lost_by_mma(int compute_capability) {
+  return compute_capability < 90
+             ? ""
+             : "mma, the instruction used, reaches a part of this GPU's peak only";
+}
+
 }  // namespace stepmark::cuda

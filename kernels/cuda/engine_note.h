@@ -21,5 +21,8 @@ struct EngineNote {
 };
 [[nodiscard]] EngineNote engine_note(const OpShape& shape);
 void note_engine(const OpShape& shape, EngineNote note);
+// What is lost where own kernels use tensor cores by `mma` on a device of this compute capability
+// (90 for 9.0), for `refused`; empty where that is their fastest instruction.
+[[nodiscard]] std::string lost_by_mma(int compute_capability);
 
 }  // namespace stepmark::cuda

@@ -192,6 +192,17 @@ class RunOnEmulatedGpu(tool.ToolTest):
         self.assertIn("cuDNN was not found", dict(record["texts"])["engines_refused"])
         self.assertTrue(any(l.startswith("expected engine refused: ") for l in record["labels"]))
 
+    def test_chunks_of_wide_heads_are_attended_to_on_tensor_cores(self):
+        for heads, engine in (("heads: 2, kv_heads: 1", "flash"), ("heads: 4, kv_heads: 2", "plain")):
+            plan = self.write("one.yaml", NANO.replace("layers: 2, hidden: 64", "layers: 1, hidden: 128")
+                              .replace("heads: 4, kv_heads: 2", heads))
+            result = self.run_cuda("--workload", plan, "--plan", "cp=2,cp_kind=ring", "--budget", "2s", ranks=2)
+            record, = self.measured(result, 1)
+            texts = dict(record["texts"])
+            self.assertEqual(texts["attention_engine"], engine)
+            self.assertEqual("tensor cores" in texts.get("engines_refused", ""), engine == "plain")
+            os.remove(self.journal)
+
     def test_gpus_run_training_unless_told(self):
         # Each suite has its budget, which this time is too short for.
         for suite, budget in (([], "600 s"), (["--suite", "gpu-smoke"], "4.00 s")):

@@ -188,10 +188,11 @@ TEST(Gemm, ExpertsSayWhatMultipliesThem) {
   const ExpertsWgradShape wgrad{.experts = 2, .rows = 9, .m = kM, .n = kN};
   for (const OpShape& shape : {pack(gemm, DType::bf16), pack(wgrad, DType::bf16)}) {
     SCOPED_TRACE(to_text(shape));
-    const bool hopper_or_later = cuda::KernelContext().compute_capability() >= 90;
+    const int capability = cuda::KernelContext().compute_capability();
     const cuda::EngineNote aligned = prepared(shape, memory.data());
     EXPECT_EQ(aligned.engine, "own kernel on tensor cores");
-    EXPECT_EQ(aligned.refused.empty(), !hopper_or_later) << "what it leaves unused is said";
+    EXPECT_EQ(aligned.refused, cuda::lost_by_mma(capability));
+    EXPECT_EQ(aligned.refused.empty(), capability < 90) << "what it leaves unused is said";
     const cuda::EngineNote shifted = prepared(shape, memory.data() + sizeof(std::uint16_t));
     EXPECT_EQ(shifted.engine, "own kernel without tensor cores");
     EXPECT_THAT(shifted.refused, HasSubstr("aligned"));

@@ -106,10 +106,11 @@ bool flash_takes(const OpShape& shape, void* const* operands) {
 }
 
 template <class Flash, class Plain>
-Enqueue by_first_that_takes(const OpShape& shape, void* const* operands, Flash flash, Plain plain) {
+Enqueue by_first_that_takes(const OpShape& shape, void* const* operands,
+                            const KernelContext& context, Flash flash, Plain plain) {
   if (dim_of(shape, "batch") * dim_of(shape, "chunk") == 0) return [](cudaStream_t) {};
   if (flash_takes(shape, operands)) {
-    note_engine(shape, {.engine = "flash", .refused = ""});
+    note_engine(shape, {.engine = "flash", .refused = lost_by_mma(context.compute_capability())});
     return flash();
   }
   if (dim_of(shape, "head_dim") > kPlainHeadDims) {
@@ -126,16 +127,17 @@ Enqueue by_first_that_takes(const OpShape& shape, void* const* operands, Flash f
 
 }  // namespace
 
-Enqueue prepare_attention_chunks_fwd(const OpShape& shape, void* const* operands, KernelContext&) {
+Enqueue prepare_attention_chunks_fwd(const OpShape& shape, void* const* operands,
+                                     KernelContext& context) {
   return by_first_that_takes(
-      shape, operands, [&] { return prepare_flash_chunks_fwd(shape, operands); },
+      shape, operands, context, [&] { return prepare_flash_chunks_fwd(shape, operands); },
       [&] { return prepare_plain_chunks_fwd(shape, operands); });
 }
 
 Enqueue prepare_attention_chunks_bwd(const OpShape& shape, void* const* operands,
                                      KernelContext& context) {
   return by_first_that_takes(
-      shape, operands, [&] { return prepare_flash_chunks_bwd(shape, operands, context); },
+      shape, operands, context, [&] { return prepare_flash_chunks_bwd(shape, operands, context); },
       [&] { return prepare_plain_chunks_bwd(shape, operands, context); });
 }
 

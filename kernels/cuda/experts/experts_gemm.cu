@@ -52,10 +52,8 @@ bool takes_tensor_cores(const OpShape& shape, void* const* operands, std::int64_
   EngineNote note{.engine = "own kernel without tensor cores", .refused = ""};
   const bool takes = shape.dtype == DType::bf16 && fits;
   if (takes) {
-    note.engine = "own kernel on tensor cores";
-    if (context.compute_capability() >= 90) {
-      note.refused = "mma, the instruction used, reaches a part of this GPU's peak only";
-    }
+    note = {.engine = "own kernel on tensor cores",
+            .refused = lost_by_mma(context.compute_capability())};
   } else if (shape.dtype == DType::bf16) {
     note.refused = "tensor cores need widths of whole, aligned chunks of 16 bytes";
   }
