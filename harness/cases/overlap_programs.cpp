@@ -86,8 +86,8 @@ std::int64_t overlap_bytes(const OverlapSpec& spec, const OverlapWork& work, con
 OverlapRun::OverlapRun(Executor& executor, CommSet& comms, const OverlapSpec& spec,
                        const OverlapWork& work, const Group& group, std::uint64_t seed)
     : executor_(executor), spec_(spec) {
-  Built built = build(spec, work, group, seed);
-  runnable_ = executor.prepare(std::move(built.program), comms);
+  const Built built = build(spec, work, group, seed);
+  runnable_ = executor.prepare(built.program, comms);
   if (built.traffic) {
     buffers_.emplace(buffers_of(executor.device(), *built.traffic, *runnable_, kCollective,
                                 comms.of(group.axis)));
