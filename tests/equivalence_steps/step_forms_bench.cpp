@@ -168,9 +168,11 @@ int main(int argc, char** argv) {
   using namespace stepmark;
   CLI::App app("Steps with communication beside compute, waiting for it, and without it, in turns");
   int rounds = 40, sequences = 8;
-  std::string path, link;
+  std::string path, link, only;
   app.add_option("--rounds", rounds, "of six steps each")->check(CLI::Range(6, 100000));
   app.add_option("--sequences", sequences, "of 64 tokens, of a step")->check(CLI::Range(1, 4096));
+  app.add_option("--only", only, "one of the comparisons")
+      ->check(CLI::IsMember({"gathers", "sums"}));
   app.add_option("--link", link, "what is between the ranks' hosts, for the result");
   app.add_option("--json", path, "file for the result");
   CLI11_PARSE(app, argc, argv);
@@ -185,6 +187,7 @@ int main(int argc, char** argv) {
                 {"mpi", mpi_library_version()},
                 {"comparisons", json::array()}};
     for (const Comparison& comparison : comparisons()) {
+      if (!only.empty() && comparison.name != only) continue;
       result["comparisons"].push_back(measure(comparison, *world, *control, rounds, sequences));
       if (world->rank() == 0) std::cout << result["comparisons"].back().dump() << std::endl;
     }
