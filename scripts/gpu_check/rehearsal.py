@@ -21,6 +21,9 @@ plan:
 """
 WORKLOADS = {"gpt2-124m": WORKLOAD.format(family="gpt2", more="", vocab=192),
              "llama3-8b": WORKLOAD.format(family="llama", more="  kv_heads: 2\n", vocab=128)}
+# Without a rival in PyTorch.
+EXPERTS = {"mixtral-8x7b-slice": WORKLOAD.format(family="llama", vocab=128,
+                                                 more="  kv_heads: 2\n  experts: 4\n  top_k: 2\n")}
 
 STEP = """\
   - family: step
@@ -49,6 +52,8 @@ def suite(context, name):
     return written(context, name, {
         "gpu-smoke": lambda: _step(context, '"tp=1"') + _kernels("attention_fwd", "bf16", "4MiB"),
         "gpu-check": lambda: _kernels("gemm, attention_fwd, attention_bwd, step_count", "bf16", "4MiB"),
+        "gpu-experts": lambda: "".join(_step(context, f'"routing={routing}"', "mixtral-8x7b-slice")
+                                       for routing in ("uniform", "router")),
         "gpu-kernels": lambda: _kernels("clip_scale, bucket_pack, embedding_bwd", "bf16", "9MiB"),
         "gpu-ranks": lambda: _step(context, '"tp=2,dp=2", "tp=2", "tp=1"')
                      + _collectives("all_reduce, all_gather, all_to_all_v", "16, 4KiB"),
@@ -62,7 +67,7 @@ def workload(context, name):
     if not context.site.rehearsal:
         return name
     path = context.path(f"{name}.yaml")
-    path.write_text(WORKLOADS[name], encoding="utf-8")
+    path.write_text({**WORKLOADS, **EXPERTS}[name], encoding="utf-8")
     return path
 
 
@@ -73,8 +78,8 @@ def written(context, name, cases):
     return path
 
 
-def _step(context, plans):
-    return STEP.format(workload=workload(context, "llama3-8b").name, plans=plans)
+def _step(context, plans, name="llama3-8b"):
+    return STEP.format(workload=workload(context, name).name, plans=plans)
 
 
 def _collectives(names, sizes):

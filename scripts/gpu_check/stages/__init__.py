@@ -2,8 +2,8 @@
 """The stages, in the order in which they run, and the order of what matters: when time is short, the
 last ones are left out."""
 from gpu_check.stage import Stage
-from gpu_check.stages import (against_torch, death, kernels, machine, ranks, sanitizer, smoke, step,
-                              tests)
+from gpu_check.stages import (against_torch, death, experts, kernels, machine, ranks, sanitizer, smoke,
+                              step, tests)
 
 
 def all_stages(_site=None):
@@ -21,6 +21,7 @@ def all_stages(_site=None):
               f"each >= {against_torch.ATTENTION_WANTED}x", 12, against_torch.attention, 12),
         Stage("kernels", "kernels against their bounds", kernels.WANTED_WORDS, 20, kernels.run, 20,
               ((kernels.GOAL, "memory-bound kernels, bound over 100 us", kernels.WANTED_WORDS),)),
+        Stage("experts", "steps with experts, own kernels on tensor cores", "right", 14, experts.run, 20),
         Stage("tests", "ctest label gpu", "all pass", 20, tests.run, 45),
         Stage("ranks", "2, 3, 4 and 8 ranks on one GPU", "0 wrong, within 90 s", 46, ranks.run, 50),
         Stage("death", "a killed rank is named", "one message, no hang", 4, death.run, 15),

@@ -9,8 +9,8 @@ GOAL, WANTED = "memory-bound", 0.90
 WANTED_WORDS = f"each >= {WANTED:.2f} of copy"
 # Under this bound a kernel's launch and ramp-up are not small beside its work.
 SMALL_S = 100e-6
-# Compared with PyTorch in stages of their own, or no kernels of a step.
-ELSEWHERE = ("gemm", "attention", "fp8_gemm", "fma", "occupy")
+# Compared with PyTorch or kept in stages of their own, or no kernels of a step.
+ELSEWHERE = ("gemm", "attention", "fp8_gemm", "fma", "occupy", "experts_gemm", "experts_wgrad")
 REST_S = 20  # without so much time the small ones are left out
 
 
@@ -23,12 +23,16 @@ def run(context):
     return judged
 
 
-def measured(context, name, share, known):
-    """Records of those cases of a suite that belong here and are not known, and the exit code."""
+def belongs_here(op):
+    return not op.startswith(ELSEWHERE)
+
+
+def measured(context, name, share, known, belongs=belongs_here):
+    """Records of those cases of a suite whose op belongs here and that are not known, and the exit code."""
     suite = rehearsal.suite(context, name)
     listed = context.run([*context.site.stepmark, "list", "cases", "--suite", suite, "--ranks", 1, "--json"])
     wanted = [case for case in rec.case_ids(listed.out)
-              if case not in known and not case.split("/")[1].startswith(ELSEWHERE)]
+              if case not in known and belongs(case.split("/")[1])]
     if not wanted:
         return [], 0
     done, records = context.measure("--suite", suite, "--only", *wanted, "--budget",

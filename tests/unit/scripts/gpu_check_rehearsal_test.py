@@ -68,6 +68,10 @@ class Rehearsal(unittest.TestCase):
         self.assertEqual(self.stage("machine")["figures"]["doctor"] != {}, True)
         self.assertTrue(self.stage("smoke")["figures"]["engines"])
         self.assertTrue(self.stage("kernels")["figures"]["kernels"])
+        engines = [step["gemm_engine"] for step in self.stage("experts")["figures"]["steps"]]
+        self.assertEqual(len(engines), 2)
+        # A seed's rows are multiplied by the library that multiplies all else, the router's by one own op.
+        self.assertEqual(["own kernel" in engine for engine in engines], [False, EMULATED], engines)
         ranks = self.stage("ranks")["figures"]
         self.assertGreater(ranks["2 ranks"]["checks"], ranks["2 ranks"]["cases"] - 1)
         self.assertEqual(self.stage("death")["figures"]["last_line"], "end")

@@ -434,7 +434,8 @@ class CommandLine(unittest.TestCase):
     def test_nine_minutes_have_every_stage_and_four_what_matters(self):
         names = [[s.name for s in shares.chosen(all_stages(), 60 * m - runner.RESERVE_S)] for m in (9, 4)]
         self.assertEqual(names[0], ["machine", "smoke", "step-gpt2-124m", "step-llama3-8b-4-layers", "gemm",
-                                    "attention", "kernels", "tests", "ranks", "death", "sanitizer"])
+                                    "attention", "kernels", "experts", "tests", "ranks", "death",
+                                    "sanitizer"])
         self.assertEqual(names[1], [*names[0][:7], "death"])
 
     def test_ranks_get_the_time_that_they_are_promised(self):
